@@ -1,0 +1,120 @@
+# Penstock. `make` builds into build/; `make help` lists the targets.
+# Another tree for another build: make BUILD=build/asan SANITIZE=address,undefined
+BUILD    ?= build
+SANITIZE ?=
+PREFIX   ?= /usr/local
+SBINDIR  ?= $(PREFIX)/sbin
+BINDIR   ?= $(PREFIX)/bin
+LIBEXECDIR ?= $(PREFIX)/libexec/penstock
+MANDIR   ?= $(PREFIX)/share/man
+VERSION  := 0.1.0
+
+PKG_CONFIG ?= pkg-config
+OPT      ?= -O2
+CFLAGS   ?= $(OPT) -g
+BASE_CFLAGS = -std=gnu11 -D_GNU_SOURCE -I. -I$(BUILD)/gen -Wall -Wextra -Wshadow -Wstrict-prototypes -Wno-unused-parameter \
+	-Wno-missing-field-initializers -fstack-protector-strong -fPIE -MMD -MP \
+	-DPENSTOCK_VERSION='"$(VERSION)"' -DPENSTOCK_LIBEXECDIR='"$(LIBEXECDIR)"'
+BASE_LDFLAGS = -pie -Wl,-z,relro,-z,now
+ifneq ($(SANITIZE),)
+BASE_CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+BASE_LDFLAGS += -fsanitize=$(filter-out fuzzer-no-link,$(SANITIZE))
+else
+BASE_CFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+endif
+
+# room -> sources, packages. A room is an archive without its main.c, so that tests link what the program runs.
+ROOMS := proto secmod main worker ctl dataplane
+dir_proto := proto
+dir_secmod := secmod
+dir_main := control/main
+dir_worker := control/worker
+dir_ctl := control/ctl
+dir_dataplane := dataplane
+pkgs_proto := msgpack libseccomp
+pkgs_secmod := libcrypto
+pkgs_main := libevent_core libmnl
+pkgs_worker := libssl libcrypto expat
+pkgs_ctl := jansson libedit
+pkgs_dataplane := libdpdk libcrypto
+libs_proto :=
+libs_secmod := -lpam -lcrypt -lpthread
+libs_main := -lm
+libs_worker := -lhttp_parser
+libs_ctl := -lcrypt
+libs_dataplane := -lIPSec_MB -lpthread
+# Debian ships the static ipsec-mb only; it is position dependent in places the linker accepts under PIE.
+
+# program -> room, file with main()
+PROGRAMS := penstockd penstock-secmod penstock-worker penstock-dataplane penstockctl penstock-passwd
+room_penstockd := main
+room_penstock-secmod := secmod
+room_penstock-worker := worker
+room_penstock-dataplane := dataplane
+room_penstockctl := ctl
+room_penstock-passwd := ctl
+main_penstockd := control/main/main.c
+main_penstock-secmod := secmod/main.c
+main_penstock-worker := control/worker/nursery.c
+main_penstock-dataplane := dataplane/main.c
+main_penstockctl := control/ctl/main.c
+main_penstock-passwd := control/ctl/passwd.c
+MAINS := $(foreach p,$(PROGRAMS),$(main_$(p)))
+
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+sources_of = $(filter-out $(MAINS),$(wildcard $(dir_$(1))/*.c))
+cflags_of = $(shell $(PKG_CONFIG) --cflags $(pkgs_$(1)) 2>/dev/null)
+libs_of = $(shell $(PKG_CONFIG) --libs $(pkgs_$(1)) 2>/dev/null) $(libs_$(1))
+
+.PHONY: all
+all: $(PROGRAMS:%=$(BUILD)/%)
+
+define ROOM
+CFLAGS_$(1) := $$(call cflags_of,$(1))
+LIBS_$(1) := $$(call libs_of,$(1))
+$(BUILD)/$(1).a: $(call obj,$(call sources_of,$(1)))
+	@rm -f $$@
+	@ar rcs $$@ $$^
+$(BUILD)/obj/$(dir_$(1))/%.o: $(dir_$(1))/%.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(BASE_CFLAGS) $$(CFLAGS_$(1)) $$(CFLAGS) -c -o $$@ $$<
+endef
+$(foreach r,$(ROOMS),$(eval $(call ROOM,$(r))))
+
+define PROGRAM
+$(BUILD)/$(1): $(call obj,$(main_$(1))) $(BUILD)/$(room_$(1)).a $(BUILD)/proto.a
+	$$(CC) $$(BASE_LDFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_$(room_$(1))) $$(LIBS_proto)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call PROGRAM,$(p))))
+
+# tests/unit/ROOM_NOUN.c is a cmocka program linked with its room; tests/fuzz/ROOM_NOUN.c a libFuzzer target likewise;
+# tests/hostile/ROOM_NOUN.c and tests/bench/ROOM_NOUN.c are programs of their own.
+room_of = $(firstword $(subst _, ,$(notdir $(1))))
+UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*_*.c))
+HOSTILE_BINS := $(patsubst tests/hostile/%.c,$(BUILD)/hostile/%,$(wildcard tests/hostile/*_*.c))
+BENCH_BINS := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*_*.c))
+FUZZ_BINS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_*.c))
+
+define TESTBIN
+$(BUILD)/$(1)/$(2): tests/$(1)/$(2).c $(BUILD)/$(call room_of,$(2)).a $(BUILD)/proto.a
+	@mkdir -p $$(@D)
+	$$(CC) $$(BASE_CFLAGS) -Itests $$(CFLAGS_$(call room_of,$(2))) $$(CFLAGS) $$(BASE_LDFLAGS) $$(LDFLAGS) $(3) -MF $$@.d -o $$@ \
+		$$(filter %.c %.a,$$^) $$(LIBS_$(call room_of,$(2))) $$(LIBS_proto) $(4)
+endef
+$(foreach t,$(notdir $(UNIT_BINS)),$(eval $(call TESTBIN,unit,$(t),,-lcmocka)))
+$(foreach t,$(notdir $(HOSTILE_BINS)),$(eval $(call TESTBIN,hostile,$(t),,-lcmocka)))
+$(foreach t,$(notdir $(BENCH_BINS)),$(eval $(call TESTBIN,bench,$(t),,)))
+$(foreach t,$(notdir $(FUZZ_BINS)),$(eval $(call TESTBIN,fuzz,$(t),-fsanitize=fuzzer,)))
+
+.PHONY: unit-bins hostile-bins bench-bins fuzz-bins
+unit-bins: $(UNIT_BINS)
+hostile-bins: $(HOSTILE_BINS)
+bench-bins: $(BENCH_BINS)
+# Fuzz targets are clang's: make fuzz calls make CC=clang BUILD=$(BUILD)/fz SANITIZE=fuzzer-no-link,address,undefined fuzz-bins
+fuzz-bins: $(FUZZ_BINS)
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,22 @@
+// What a process gives up once it has started: descriptors, user, memory, system calls.
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+// No core dumps, no ptrace by equals (PR_SET_DUMPABLE 0), no new privileges. First thing in every process.
+int sandbox_harden(void);
+
+// Become uid/gid with no supplementary groups; keep no capability. Names as configured; a number is accepted. -ENOENT names it in the log.
+int sandbox_drop_user(const char *user, const char *group);
+
+// Limits of a worker: address space data (bytes, 0 = leave), no new files beyond `files`, no child processes, no core.
+int sandbox_limit(size_t data_bytes, unsigned files);
+
+// Close every descriptor from `first` up but those listed.
+void sandbox_close_from(int first, const int *keep, int n_keep);
+
+enum sandbox_role { SANDBOX_WORKER, SANDBOX_DATAPLANE };
+// Seccomp: anything outside the role's list kills the process (SIGSYS in the log of whoever reaps it).
+// Sanitizer builds need calls that the lists do not have: there it does nothing and says so once.
+int sandbox_seccomp(enum sandbox_role role);
