@@ -1,0 +1,29 @@
+// The stages of the packet path. Each takes a burst and returns how many go on (compacted to the front of pkts);
+// the rest were dropped, punted or answered, each with its counter. Only loop.c (and the bench) calls stages.
+#pragma once
+#include "lcore.h"
+
+// Outer frames -> DTLS application records and alerts with their tunnel (PACKET_RECORD, data at the record header). Handshake
+// records of known tunnels and ClientHellos with a known App-ID are punted (PACKET_HANDSHAKE, data = the UDP payload).
+unsigned classify(struct lcore *lc, const struct port *port, struct rte_mbuf **pkts, unsigned n);
+
+// Records -> inner packets (PACKET_INNER, data at the IP header): keys, replay, open, confirm, packet type. DPD requests are answered:
+// the answers are appended to reply[] as PACKET_SEAL with type 23 (*n_reply of them, at most n), for dtls_out().
+unsigned dtls_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct rte_mbuf **reply, unsigned *n_reply);
+
+// Inner packets from clients (DTLS or lane): whole IP packet, source is the tunnel's own. Then they may enter the inner port.
+unsigned inner_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
+
+// Frames from the inner port -> inner packets with their tunnel, not above its MTU.
+unsigned route(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
+
+// Inner packets whose tunnel is on CSTP go to its lane; the others stay.
+unsigned cstp_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
+
+// PACKET_INNER and PACKET_SEAL -> sealed records behind Ethernet, IP and UDP headers; PACKET_DATAGRAM gets the headers only.
+unsigned dtls_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
+
+// Queue for a port; flushed when full and at the end of a round. Outer: by packet's path; inner: with an Ethernet header before it.
+void tx_outer(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
+void tx_inner(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
+void tx_flush(struct lcore *lc);
