@@ -28,8 +28,11 @@ struct aead_op {
 	uint8_t *tag;          // opening: what came; sealing: where it goes
 };
 
-int aead_init(void);                                             // -ENOTSUP where the CPU lacks AES-NI (the log says so)
+// ipsec-mb, or OpenSSL where the CPU lacks what that needs. Once, before any other call; 0 or -ENOTSUP.
+int aead_init(void);
+int aead_init_openssl(void);                                     // the fallback, whatever the CPU has (tests)
 const char *aead_implementation(void);                           // "ipsec-mb 1.3.0 (AVX512)"
+int aead_thread_init(void);                                      // in each thread that opens or seals: 0 or -ENOMEM
 int aead_key_set(struct aead_key *k, uint8_t cipher, const uint8_t *key, size_t len);
 void aead_key_wipe(struct aead_key *k);
 static inline unsigned aead_explicit_nonce(uint8_t cipher) { return cipher == AEAD_CHACHA20_POLY1305 ? 0 : 8; }

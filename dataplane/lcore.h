@@ -33,9 +33,11 @@ struct packet {
 	uint8_t type;           // DTLS content type, or the CSTP packet type byte
 	uint8_t event, level, description; // PACKET_EVENT
 	bool hello;             // PACKET_HANDSHAKE: a ClientHello (its random is in the datagram)
-	struct path path;       // PACKET_HANDSHAKE, PACKET_DATAGRAM, PACKET_RECORD: where it came from or goes
+	uint8_t channel;        // EVENT_CHANNEL: enum tunnel_channel
+	uint16_t port;          // ethdev by which it leaves; set by dtls_out()
+	struct path path;       // PACKET_HANDSHAKE: where it came from; PACKET_DATAGRAM: where it goes; events: of the keys
 };
-#define PACKET_PRIVATE RTE_ALIGN_CEIL(sizeof(struct packet), RTE_MBUF_PRIV_ALIGN)
+#define PACKET_PRIVATE RTE_ALIGN_CEIL(sizeof(struct packet), RTE_CACHE_LINE_SIZE)
 static inline struct packet *packet_of(struct rte_mbuf *m) { return (struct packet *)rte_mbuf_to_priv(m); }
 
 struct lcore {
@@ -75,5 +77,7 @@ static inline void drop(struct lcore *lc, enum counter why, struct rte_mbuf *m)
 	lc->count.value[why]++;
 	rte_pktmbuf_free(m);
 }
-// To the control thread; a full ring drops and counts.
+// To the control thread, counted as `what`; a full ring drops and counts. (tx.c)
 void to_control(struct lcore *lc, struct rte_mbuf *m, enum counter what);
+// EVENT_CONFIRMED (once a key set), EVENT_ALERT, EVENT_CHANNEL; false: could not be told now, try with a later packet. (tx.c)
+bool tell_control(struct lcore *lc, enum packet_event event, uint32_t tunnel, const struct tunnel_keys *k, uint8_t a, uint8_t b);

@@ -3,8 +3,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define REPLAY_WORDS 20                                // 64-bit words kept; one of them is always being cleared
-#define REPLAY_WINDOW ((REPLAY_WORDS - 1) * 64)        // >= 1024
+#define REPLAY_WORDS 17                                // 64-bit words kept; one of them is always being cleared
+#define REPLAY_WINDOW ((REPLAY_WORDS - 1) * 64)        // 1024
 
 struct replay_window {
 	uint64_t top;                  // highest sequence seen + 1

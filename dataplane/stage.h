@@ -1,5 +1,7 @@
 // The stages of the packet path. Each takes a burst and returns how many go on (compacted to the front of pkts);
 // the rest were dropped, punted or answered, each with its counter. Only loop.c (and the bench) calls stages.
+// The caller counts what it receives (outer_rx, inner_rx, lane_rx), so that per core
+//   outer_rx + inner_rx + lane_rx + events = outer_tx + inner_tx + punt_hello + punt_handshake + cstp_out + events + all drops.
 #pragma once
 #include "lcore.h"
 
@@ -16,6 +18,10 @@ unsigned inner_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
 
 // Frames from the inner port -> inner packets with their tunnel, not above its MTU.
 unsigned route(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
+
+// What the control thread handed over from lanes: inner packets (CSTP data, which moves their tunnel's channel to CSTP) go to
+// inner[], for inner_in(); datagrams and plaintext to be sealed stay, for dtls_out().
+unsigned lane_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct rte_mbuf **inner, unsigned *n_inner);
 
 // Inner packets whose tunnel is on CSTP go to its lane; the others stay.
 unsigned cstp_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);

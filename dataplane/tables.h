@@ -1,6 +1,7 @@
 // Shared read-mostly tables: address -> tunnel, App-ID -> tunnel, path -> tunnel. Control thread writes, poll cores read, RCU between:
 // publish; unlink, synchronize, wipe, free. Lock-free readers (rte_hash with RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF).
 #pragma once
+#include <assert.h>
 #include <stdint.h>
 
 #include <rte_hash.h>
@@ -15,8 +16,9 @@ struct path_key {                 // what identifies a peer on the outer side; p
 	uint8_t our_ip[16];
 	uint16_t peer_udp, our_udp;
 	uint16_t family;
-	uint16_t zero;
+	uint8_t zero[10];         // 48 bytes: rte_hash compares that size in registers, and an entry fills one cache line
 };
+static_assert(sizeof(struct path_key) == 48, "path_key is hashed as 48 bytes");
 
 struct tables {
 	struct rte_hash *by_ipv4;     // uint32_t, network order
