@@ -57,7 +57,7 @@ struct msg_desc {
 	uint32_t states;
 	uint32_t size;       // of the struct
 	uint8_t n_fields;
-	const struct msg_field *fields;
+	const struct msg_field *(*fields)(void); // n_fields rows, in wire order
 };
 
 extern const struct msg_desc msg_descs[MSG_NUMBERS];

@@ -1,0 +1,167 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "err.h"
+#include "sandbox.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+// What a process needs to move bytes between descriptors that it has, to wait, to allocate and to die.
+static const int common_calls[] = {
+	// bytes
+	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg),
+	SCMP_SYS(recvmmsg), SCMP_SYS(sendto), SCMP_SYS(sendmsg), SCMP_SYS(sendmmsg), SCMP_SYS(shutdown), SCMP_SYS(close),
+	SCMP_SYS(fstat),
+	// waiting; the clock calls are for machines whose vDSO falls back to them
+	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(nanosleep), SCMP_SYS(restart_syscall), SCMP_SYS(futex), SCMP_SYS(sched_yield),
+	// memory (mmap, mprotect and mremap have conditions)
+	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(madvise), SCMP_SYS(getrandom),
+	// itself
+	SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),
+	SCMP_SYS(setitimer), SCMP_SYS(exit), SCMP_SYS(exit_group)
+};
+
+// What DPDK's poll and control threads use once ports and threads exist.
+static const int dataplane_calls[] = { SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_ctl), SCMP_SYS(membarrier) };
+
+static const int setsockopt_tcp[] = { TCP_NODELAY, TCP_MAXSEG,   TCP_CORK,         TCP_KEEPIDLE,     TCP_KEEPINTVL,
+	                              TCP_KEEPCNT, TCP_QUICKACK, TCP_USER_TIMEOUT, TCP_NOTSENT_LOWAT };
+static const int setsockopt_socket[] = { SO_SNDBUF, SO_RCVBUF, SO_SNDTIMEO, SO_RCVTIMEO, SO_KEEPALIVE, SO_LINGER };
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static int allow_calls(scmp_filter_ctx ctx, const int *calls, size_t n)
+{
+	size_t i;
+	int ret;
+
+	for (i = 0; i < n; i++) {
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i], 0);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+// No page ever becomes executable, and no file is mapped.
+static int allow_memory(scmp_filter_ctx ctx)
+{
+	int kind = MAP_PRIVATE | MAP_ANONYMOUS | MAP_SHARED, ret;
+
+	ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
+	                       SCMP_A3(SCMP_CMP_MASKED_EQ, (uint64_t)kind, MAP_PRIVATE | MAP_ANONYMOUS));
+	if (ret == 0)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (ret == 0)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mremap), 0);
+	return ret;
+}
+
+static int allow_options(scmp_filter_ctx ctx, int level, const int *options, size_t n)
+{
+	size_t i;
+	int ret;
+
+	for (i = 0; i < n; i++) {
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2, SCMP_A1(SCMP_CMP_EQ, (unsigned)level),
+		                       SCMP_A2(SCMP_CMP_EQ, (unsigned)options[i]));
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+// TCP_ULP and the like would open the kernel wider than a worker needs: only what a TLS server sets. Reading is harmless.
+static int allow_sockets(scmp_filter_ctx ctx)
+{
+	static const int readable[] = { SOL_SOCKET, IPPROTO_TCP, IPPROTO_IP, IPPROTO_IPV6 };
+	size_t i;
+	int ret;
+
+	ret = allow_options(ctx, IPPROTO_TCP, setsockopt_tcp, COUNT(setsockopt_tcp));
+	if (ret == 0)
+		ret = allow_options(ctx, SOL_SOCKET, setsockopt_socket, COUNT(setsockopt_socket));
+	for (i = 0; i < COUNT(readable) && ret == 0; i++)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(getsockopt), 1, SCMP_A1(SCMP_CMP_EQ, (unsigned)readable[i]));
+	if (ret == 0)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, F_GETFL));
+	if (ret == 0)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, F_SETFL));
+	return ret;
+}
+
+// abort() must die by SIGABRT, or whoever reaps us would take a failed assertion for an attack.
+static int allow_abort(scmp_filter_ctx ctx)
+{
+	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 2, SCMP_A0(SCMP_CMP_EQ, (unsigned)getpid()),
+	                        SCMP_A2(SCMP_CMP_EQ, SIGABRT));
+}
+
+static int build_filter(scmp_filter_ctx ctx, enum sandbox_role role)
+{
+	int ret;
+
+	// A call through another architecture's door (x32, i386) would have other numbers.
+	ret = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	if (ret == 0)
+		ret = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
+	if (ret == 0)
+		ret = allow_calls(ctx, common_calls, COUNT(common_calls));
+	if (ret == 0)
+		ret = allow_memory(ctx);
+	if (ret == 0)
+		ret = allow_sockets(ctx);
+	if (ret == 0)
+		ret = allow_abort(ctx);
+	if (ret == 0 && role == SANDBOX_DATAPLANE)
+		ret = allow_calls(ctx, dataplane_calls, COUNT(dataplane_calls));
+	return ret;
+}
+
+static int load_filter(enum sandbox_role role)
+{
+	scmp_filter_ctx ctx;
+	int ret;
+
+	ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	if (!ctx)
+		return -ENOMEM;
+	ret = build_filter(ctx, role);
+	if (ret == 0)
+		ret = seccomp_load(ctx);
+	seccomp_release(ctx);
+	return ret;
+}
+
+int sandbox_seccomp(enum sandbox_role role)
+{
+	int ret;
+
+	if (SANITIZED) {
+		log_debug("no seccomp: this is a sanitizer build");
+		return 0;
+	}
+	ret = load_filter(role);
+	if (ret < 0)
+		return errno_log(-ret, "seccomp: %s", strerror(-ret));
+	return 0;
+}

@@ -1,0 +1,189 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "snapshot.h"
+
+// MAGIC, then key NUL value NUL, over and over: nothing has to be escaped.
+#define MAGIC "penstock snapshot 1"
+#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+#define SIZE_MAX_SNAPSHOT (16u << 20) // a hundred thousand routes; more is a mistake
+
+struct snapshot_writer {
+	char *text;
+	size_t used, room;
+};
+
+struct snapshot {
+	const char *text;
+	size_t size;
+};
+
+static int append(struct snapshot_writer *w, const char *s)
+{
+	size_t n = strlen(s) + 1, room = w->room ? w->room : 4096;
+	char *grown;
+
+	if (n > SIZE_MAX_SNAPSHOT - w->used)
+		return -E2BIG;
+	while (room - w->used < n)
+		room *= 2;
+	if (room != w->room) {
+		grown = realloc(w->text, room);
+		if (!grown)
+			return -ENOMEM;
+		w->text = grown;
+		w->room = room;
+	}
+	memcpy(w->text + w->used, s, n);
+	w->used += n;
+	return 0;
+}
+
+struct snapshot_writer *snapshot_writer_new(void)
+{
+	struct snapshot_writer *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	if (append(w, MAGIC) < 0) {
+		free(w);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return w;
+}
+
+int snapshot_put(struct snapshot_writer *w, const char *key, const char *value)
+{
+	size_t before = w->used;
+	int ret;
+
+	if (!key[0])
+		return -EINVAL;
+	ret = append(w, key);
+	if (ret == 0)
+		ret = append(w, value);
+	if (ret < 0)
+		w->used = before;
+	return ret;
+}
+
+static int write_all(int fd, const char *p, size_t len)
+{
+	ssize_t n;
+
+	while (len > 0) {
+		n = write(fd, p, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int snapshot_finish(struct snapshot_writer *w, int *fd)
+{
+	int ret, memfd;
+
+	memfd = memfd_create("penstock-snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	ret = memfd < 0 ? -errno : write_all(memfd, w->text, w->used);
+	if (ret == 0 && fcntl(memfd, F_ADD_SEALS, SEALS) < 0)
+		ret = -errno;
+	if (ret == 0)
+		*fd = memfd;
+	else if (memfd >= 0)
+		close(memfd);
+	free(w->text);
+	free(w);
+	return ret;
+}
+
+// Every key has its value, and the last value its end.
+static int check_text(const char *text, size_t size)
+{
+	size_t i, strings = 0;
+
+	if (size < sizeof(MAGIC) || memcmp(text, MAGIC, sizeof(MAGIC)) != 0 || text[size - 1] != 0)
+		return -EBADMSG;
+	for (i = sizeof(MAGIC); i < size; i++)
+		strings += text[i] == 0;
+	return strings % 2 ? -EBADMSG : 0;
+}
+
+int snapshot_open(int fd, struct snapshot **out)
+{
+	struct snapshot *s;
+	struct stat st;
+	int seals, ret;
+	void *map;
+
+	seals = fcntl(fd, F_GET_SEALS);
+	if (seals < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if ((seals & SEALS) != SEALS || st.st_size <= 0 || st.st_size > SIZE_MAX_SNAPSHOT)
+		return -EBADMSG;
+	// Before Linux 6.7 a write-sealed memfd could not be mapped shared, not even for reading.
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	s = malloc(sizeof(*s));
+	ret = s ? check_text(map, (size_t)st.st_size) : -ENOMEM;
+	if (ret < 0)
+		goto unmap;
+	s->text = map;
+	s->size = (size_t)st.st_size;
+	*out = s;
+	return 0;
+unmap:
+	free(s);
+	munmap(map, (size_t)st.st_size);
+	return ret;
+}
+
+void snapshot_free(struct snapshot *s)
+{
+	if (!s)
+		return;
+	munmap((void *)s->text, s->size);
+	free(s);
+}
+
+const char *snapshot_nth(const struct snapshot *s, const char *key, unsigned n)
+{
+	const char *p = s->text + sizeof(MAGIC), *end = s->text + s->size, *value;
+
+	for (; p < end; p = value + strlen(value) + 1) {
+		value = p + strlen(p) + 1;
+		if (strcmp(p, key) == 0 && n-- == 0)
+			return value;
+	}
+	return NULL;
+}
+
+const char *snapshot_get(const struct snapshot *s, const char *key)
+{
+	return snapshot_nth(s, key, 0);
+}
+
+uint64_t snapshot_number(const struct snapshot *s, const char *key)
+{
+	const char *value = snapshot_get(s, key);
+
+	return value ? strtoull(value, NULL, 10) : 0;
+}
+
+bool snapshot_bool(const struct snapshot *s, const char *key)
+{
+	const char *value = snapshot_get(s, key);
+
+	return value && strcmp(value, "1") == 0;
+}
