@@ -1,0 +1,366 @@
+#include <errno.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "dtls.h"
+#include "proto/log.h"
+#include "proto/secret.h"
+#include "record.h"
+
+#define HANDSHAKE_MESSAGE_MAX 4096 // a PSK handshake's largest is the ClientHello, which fits into one datagram
+#define FIRST_TIMEOUT_US 250000
+#define LAST_TIMEOUT_US 8000000
+#define DATAGRAM_OVERHEAD 28 // IPv4 and UDP headers, for OpenSSL's own arithmetic
+
+struct dtls {
+	SSL *ssl;
+	const struct dtls_road *road;
+	void *who;
+	uint64_t born_ms;
+	size_t bytes_in, bytes_out;
+	const uint8_t *in; // the datagram that OpenSSL has not read yet
+	size_t in_len;
+	bool keyed; // keys are with the dataplane
+	bool done, failed;
+	struct msg_dtls_keys keys; // handshake number and our write keys; the client's are wiped after the hand-over
+	uint8_t psk[DTLS_PSK_SIZE];
+};
+
+// ------------------------------------------------------------------------------------------------------------- output
+
+static void seal_record(struct dtls *d, const struct record *r)
+{
+	uint8_t plain[LIMIT_DATAGRAM];
+	int len = record_open(&d->keys, d->keys.server_key, d->keys.server_iv, r, plain, sizeof(plain));
+	bool close_notify = len == 2 && r->type == RECORD_ALERT && plain[1] == 0;
+
+	if (len > 0 && !close_notify)
+		d->road->seal(d->who, d->keys.handshake, r->type, plain, (size_t)len);
+	secret_wipe(plain, sizeof(plain));
+}
+
+// A flight under keys that are not ours any more: what is in clear goes as it is, the rest to be sealed anew.
+static void send_later_flight(struct dtls *d, const uint8_t *buf, size_t len)
+{
+	size_t at, clear = 0;
+	struct record r;
+
+	for (at = 0; at < len && record_parse(buf + at, len - at, &r) == 0; at += r.whole)
+		if (r.epoch == 0)
+			clear = at + r.whole;
+		else
+			break;
+	if (clear > 0)
+		d->road->send(d->who, d->keys.handshake, buf, clear);
+	for (; at < len && record_parse(buf + at, len - at, &r) == 0; at += r.whole)
+		if (r.epoch == d->keys.epoch)
+			seal_record(d, &r);
+}
+
+// Datagram with our Finished: hold it, hand the keys over, then let it go, so that no record of the client is ever early.
+static void send_final_flight(struct dtls *d, const uint8_t *buf, size_t len, uint16_t epoch, uint64_t highest)
+{
+	int ret = record_keys_derive(d->ssl, &d->keys);
+
+	if (ret < 0) {
+		log_warn("dtls: cannot derive keys: %s", strerror(-ret));
+		d->failed = true;
+		return;
+	}
+	d->keys.epoch = epoch;
+	d->keys.next_sequence = highest + 1;
+	d->keyed = true;
+	d->road->keys(d->who, &d->keys);
+	secret_wipe(d->keys.client_key, sizeof(d->keys.client_key));
+	secret_wipe(d->keys.client_iv, sizeof(d->keys.client_iv));
+	d->road->send(d->who, d->keys.handshake, buf, len);
+}
+
+static void send_datagram(struct dtls *d, const uint8_t *buf, size_t len)
+{
+	uint64_t highest = 0;
+	uint16_t epoch = 0;
+	struct record r;
+	size_t at;
+
+	if (d->keyed) {
+		send_later_flight(d, buf, len);
+		return;
+	}
+	for (at = 0; at < len && record_parse(buf + at, len - at, &r) == 0; at += r.whole) {
+		if (r.epoch > 0 && r.sequence >= highest) {
+			epoch = r.epoch;
+			highest = r.sequence;
+		}
+	}
+	if (epoch > 0) {
+		send_final_flight(d, buf, len, epoch, highest);
+		return;
+	}
+	// Until the client's Finished proves where it is, a replayed ClientHello must not make us louder than its sender. A client
+	// that lost our flight repeats its own, and that pays for ours.
+	if (d->bytes_out + len > d->bytes_in)
+		return;
+	d->bytes_out += len;
+	d->road->send(d->who, d->keys.handshake, buf, len);
+}
+
+// ---------------------------------------------------------------------------------------------------------------- BIO
+
+static int bio_write(BIO *b, const char *buf, int len)
+{
+	struct dtls *d = BIO_get_data(b);
+
+	BIO_clear_retry_flags(b);
+	if (len > 0 && !d->failed)
+		send_datagram(d, (const uint8_t *)buf, (size_t)len);
+	return len;
+}
+
+static int bio_read(BIO *b, char *buf, int room)
+{
+	struct dtls *d = BIO_get_data(b);
+	size_t len = d->in_len;
+
+	BIO_clear_retry_flags(b);
+	if (!d->in) {
+		BIO_set_retry_read(b);
+		return -1;
+	}
+	if (len > (size_t)room)
+		len = (size_t)room; // as a socket would: the rest of a datagram is lost
+	memcpy(buf, d->in, len);
+	d->in = NULL;
+	return (int)len;
+}
+
+static long bio_ctrl(BIO *b, int cmd, long num, void *ptr)
+{
+	(void)b;
+	(void)num;
+	(void)ptr;
+	if (cmd == BIO_CTRL_FLUSH)
+		return 1;
+	return cmd == BIO_CTRL_DGRAM_GET_MTU_OVERHEAD ? DATAGRAM_OVERHEAD : 0;
+}
+
+static BIO *bio_new(struct dtls *d)
+{
+	static BIO_METHOD *method; // made before the fork, shared by all handshakes
+	BIO *b;
+
+	if (!method) {
+		method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "lane");
+		if (!method)
+			return NULL;
+		BIO_meth_set_write(method, bio_write);
+		BIO_meth_set_read(method, bio_read);
+		BIO_meth_set_ctrl(method, bio_ctrl);
+	}
+	b = BIO_new(method);
+	if (!b)
+		return NULL;
+	BIO_set_data(b, d);
+	BIO_set_init(b, 1);
+	return b;
+}
+
+// ---------------------------------------------------------------------------------------------------------- handshake
+
+// The identity is always "psk": the App-ID has chosen the tunnel, and with it the key.
+static unsigned int psk_find(SSL *ssl, const char *identity, unsigned char *psk, unsigned int room)
+{
+	struct dtls *d = SSL_get_app_data(ssl);
+
+	(void)identity;
+	if (room < DTLS_PSK_SIZE)
+		return 0;
+	memcpy(psk, d->psk, DTLS_PSK_SIZE);
+	return DTLS_PSK_SIZE;
+}
+
+static unsigned int next_timeout(SSL *ssl, unsigned int last_us)
+{
+	(void)ssl;
+	if (last_us == 0)
+		return FIRST_TIMEOUT_US;
+	return last_us > LAST_TIMEOUT_US / 2 ? LAST_TIMEOUT_US : 2 * last_us;
+}
+
+SSL_CTX *dtls_ctx_new(void)
+{
+	SSL_CTX *ctx = SSL_CTX_new(DTLS_server_method());
+
+	if (!ctx)
+		return NULL;
+	if (SSL_CTX_set_min_proto_version(ctx, DTLS1_2_VERSION) != 1 || SSL_CTX_set_max_proto_version(ctx, DTLS1_2_VERSION) != 1) {
+		SSL_CTX_free(ctx);
+		return NULL;
+	}
+	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_QUERY_MTU | SSL_OP_CIPHER_SERVER_PREFERENCE |
+	                                 SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_psk_server_callback(ctx, psk_find);
+	SSL_CTX_set_max_cert_list(ctx, HANDSHAKE_MESSAGE_MAX);
+	return ctx;
+}
+
+static const char *cipher_list(enum aead_cipher first)
+{
+	switch (first) {
+	case AEAD_AES_128_GCM:
+		return "PSK-AES128-GCM-SHA256:PSK-AES256-GCM-SHA384:PSK-CHACHA20-POLY1305";
+	case AEAD_CHACHA20_POLY1305:
+		return "PSK-CHACHA20-POLY1305:PSK-AES256-GCM-SHA384:PSK-AES128-GCM-SHA256";
+	default:
+		return "PSK-AES256-GCM-SHA384:PSK-AES128-GCM-SHA256:PSK-CHACHA20-POLY1305";
+	}
+}
+
+struct dtls *dtls_new(SSL_CTX *ctx, uint32_t handshake, const uint8_t psk[DTLS_PSK_SIZE], enum aead_cipher first, unsigned mtu,
+                      const struct dtls_road *road, void *who, uint64_t now_ms)
+{
+	struct dtls *d = calloc(1, sizeof(*d));
+	BIO *bio;
+
+	if (!d)
+		return NULL;
+	d->road = road;
+	d->who = who;
+	d->born_ms = now_ms;
+	d->keys.handshake = handshake;
+	memcpy(d->psk, psk, DTLS_PSK_SIZE);
+	d->ssl = SSL_new(ctx);
+	bio = d->ssl ? bio_new(d) : NULL;
+	if (!bio || SSL_set_cipher_list(d->ssl, cipher_list(first)) != 1)
+		goto fail;
+	SSL_set_bio(d->ssl, bio, bio);
+	SSL_set_app_data(d->ssl, d);
+	SSL_set_mtu(d->ssl, mtu);
+	DTLS_set_timer_cb(d->ssl, next_timeout);
+	SSL_set_accept_state(d->ssl);
+	return d;
+fail:
+	BIO_free(bio);
+	dtls_free(d);
+	errno = ENOMEM;
+	return NULL;
+}
+
+void dtls_free(struct dtls *d)
+{
+	if (!d)
+		return;
+	SSL_free(d->ssl); // without SSL_shutdown: no close_notify
+	secret_wipe(d, sizeof(*d));
+	free(d);
+}
+
+// At most a few KiB are held for a handshake: no message of it is long.
+static bool fits(const uint8_t *buf, size_t len)
+{
+	uint32_t message, end;
+	struct record r;
+	size_t at;
+
+	for (at = 0; at < len; at += r.whole) {
+		if (record_parse(buf + at, len - at, &r) < 0)
+			return false;
+		if (record_handshake_span(&r, &message, &end) == 0 && (message > HANDSHAKE_MESSAGE_MAX || end > message))
+			return false;
+	}
+	return true;
+}
+
+static int ended(struct dtls *d, int code, const char *what)
+{
+	const char *reason;
+
+	if (d->failed)
+		return -EPROTO;
+	code = SSL_get_error(d->ssl, code);
+	if (code == SSL_ERROR_WANT_READ || code == SSL_ERROR_WANT_WRITE)
+		return 0;
+	reason = ERR_reason_error_string(ERR_peek_last_error());
+	log_info("dtls %s: %s", what, reason ? reason : "closed by the client");
+	d->failed = true;
+	return -EPROTO;
+}
+
+int dtls_input(struct dtls *d, const uint8_t *datagram, size_t len)
+{
+	uint8_t scrap[LIMIT_DATAGRAM];
+	int n;
+
+	if (d->failed)
+		return -EPROTO;
+	if (!fits(datagram, len))
+		return 0; // as if lost
+	d->bytes_in += len;
+	d->in = datagram;
+	d->in_len = len;
+	ERR_clear_error();
+	n = d->done ? SSL_read(d->ssl, scrap, sizeof(scrap)) : SSL_accept(d->ssl);
+	if (!d->done && n == 1)
+		d->done = true;
+	d->in = NULL;
+	if (n > 0)
+		return 0;
+	return ended(d, n, d->done ? "after its handshake" : "handshake");
+}
+
+int dtls_tick(struct dtls *d, uint64_t now_ms)
+{
+	struct timeval left;
+
+	if (d->failed)
+		return -EPROTO;
+	if (now_ms - d->born_ms >= DTLS_LIFE_MS)
+		return -ETIMEDOUT;
+	if (!d->done && DTLSv1_get_timeout(d->ssl, &left) && left.tv_sec == 0 && left.tv_usec == 0) {
+		ERR_clear_error();
+		if (DTLSv1_handle_timeout(d->ssl) < 0)
+			return ended(d, -1, "retransmission");
+	}
+	return 0;
+}
+
+int dtls_wait_ms(const struct dtls *d, uint64_t now_ms)
+{
+	uint64_t age = now_ms - d->born_ms;
+	int wait = age < DTLS_LIFE_MS ? (int)(DTLS_LIFE_MS - age) : 0;
+	struct timeval left;
+	long ms;
+
+	if (!d->done && DTLSv1_get_timeout(d->ssl, &left)) {
+		ms = left.tv_sec * 1000 + (left.tv_usec + 999) / 1000;
+		if (ms < wait)
+			wait = (int)ms;
+	}
+	return wait;
+}
+
+uint32_t dtls_number(const struct dtls *d)
+{
+	return d->keys.handshake;
+}
+
+bool dtls_done(const struct dtls *d)
+{
+	return d->done;
+}
+
+const char *dtls_cipher_name(const struct dtls *d)
+{
+	static const char *const names[AEAD_LAST + 1] = {
+		[AEAD_NONE] = "",
+		[AEAD_AES_128_GCM] = "(DTLS1.2)-(PSK)-(AES-128-GCM)",
+		[AEAD_AES_256_GCM] = "(DTLS1.2)-(PSK)-(AES-256-GCM)",
+		[AEAD_CHACHA20_POLY1305] = "(DTLS1.2)-(PSK)-(CHACHA20-POLY1305)",
+	};
+
+	return names[d->keys.cipher];
+}

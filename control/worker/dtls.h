@@ -1,0 +1,43 @@
+// One DTLS 1.2 handshake with a pre-shared key, without a socket: datagrams in, datagrams and keys out. Worker only.
+// The keys come out before the datagram that carries our Finished; from that moment the dataplane owns the sequence numbers, and
+// what OpenSSL still writes under those keys comes out as plaintext to be sealed there. A close_notify never comes out:
+// openconnect's DTLS would not come back after it.
+#pragma once
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/messages.h"
+
+#define DTLS_PSK_SIZE 32
+#define DTLS_LIFE_MS 60000 // openconnect gives a handshake 60 s
+
+struct dtls;
+
+// Where the output goes. The buffers are the caller's only during the call; keys are wiped after it.
+struct dtls_road {
+	void (*send)(void *who, uint32_t handshake, const uint8_t *datagram, size_t len);
+	void (*keys)(void *who, const struct msg_dtls_keys *keys);
+	void (*seal)(void *who, uint32_t handshake, uint8_t type, const uint8_t *plain, size_t len);
+};
+
+// The context that all handshakes of this process share; holds no key.
+SSL_CTX *dtls_ctx_new(void);
+
+// first: the cipher to prefer (enum aead_cipher; the others follow). now_ms: monotonic. NULL, errno.
+struct dtls *dtls_new(SSL_CTX *ctx, uint32_t handshake, const uint8_t psk[DTLS_PSK_SIZE], enum aead_cipher first, unsigned mtu,
+                      const struct dtls_road *road, void *who, uint64_t now_ms);
+void dtls_free(struct dtls *d);
+
+// One datagram from the client. 0, or -EPROTO: the handshake has failed, free it.
+int dtls_input(struct dtls *d, const uint8_t *datagram, size_t len);
+// Retransmit what is due. 0; -ETIMEDOUT: it is too old, free it; -EPROTO.
+int dtls_tick(struct dtls *d, uint64_t now_ms);
+// Milliseconds until dtls_tick() has something to do.
+int dtls_wait_ms(const struct dtls *d, uint64_t now_ms);
+
+uint32_t dtls_number(const struct dtls *d);
+bool dtls_done(const struct dtls *d); // both sides have finished
+const char *
+dtls_cipher_name(const struct dtls *d); // GnuTLS's description, as occtl prints it: "(DTLS1.2)-(PSK)-(AES-256-GCM)"; "" before keys

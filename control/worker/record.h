@@ -1,0 +1,36 @@
+// DTLS 1.2 records (RFC 6347 4.1) as a worker meets them: headers to look at, its own handshake's keys, and its own sealed records.
+// Worker only. No I/O.
+#pragma once
+#include <openssl/ssl.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/messages.h"
+
+#define RECORD_HEADER 13
+#define RECORD_CCS 20
+#define RECORD_ALERT 21
+#define RECORD_HANDSHAKE 22
+#define HANDSHAKE_HEADER 12
+
+struct record {
+	uint8_t type;
+	uint16_t epoch;
+	uint64_t sequence;
+	const uint8_t *body;
+	size_t len;   // of body
+	size_t whole; // header and body
+};
+
+// The record at the start of buf; -EBADMSG where none is whole.
+int record_parse(const uint8_t *buf, size_t len, struct record *out);
+
+// The length of the whole handshake message and the offset of the fragment that an unencrypted handshake record carries; -EBADMSG.
+int record_handshake_span(const struct record *r, uint32_t *message_len, uint32_t *end);
+
+// The key block of a handshake whose master secret is known (RFC 5246 6.3): fills cipher, keys and IVs.
+int record_keys_derive(SSL *ssl, struct msg_dtls_keys *out);
+
+// Open a record that our own side sealed. The plaintext's length, or -EBADMSG.
+int record_open(const struct msg_dtls_keys *keys, const uint8_t *aead_key, const uint8_t *aead_iv, const struct record *r,
+                uint8_t *plain, size_t room);

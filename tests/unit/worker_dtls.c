@@ -1,0 +1,486 @@
+// An OpenSSL DTLS client against dtls.c over an in-memory lane. This test plays the dataplane: it opens the client's records and
+// seals ours with the keys that the handshake handed over.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "control/worker/dtls.h"
+#include "control/worker/record.h"
+#include "proto/log.h"
+
+#define QUEUE 64
+#define NEVER (-1)
+
+struct datagram {
+	uint8_t bytes[LIMIT_DATAGRAM];
+	size_t len;
+};
+
+struct queue {
+	struct datagram d[QUEUE];
+	int head, tail;
+	int sent, lose; // the lose-th datagram is lost
+};
+
+struct world {
+	SSL_CTX *server_ctx, *client_ctx;
+	struct dtls *server;
+	SSL *client;
+	struct queue up, down;
+	struct msg_dtls_keys keys;
+	int n_keys, n_seals, down_when_keyed;
+	bool client_done;
+};
+
+static const uint8_t psk[DTLS_PSK_SIZE] = "a key from the TLS exporter ....";
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static void queue_put(struct queue *q, const void *buf, size_t len)
+{
+	struct datagram *d = &q->d[q->tail % QUEUE];
+
+	assert_true(len <= sizeof(d->bytes) && q->tail - q->head < QUEUE);
+	if (q->sent++ == q->lose)
+		return;
+	memcpy(d->bytes, buf, len);
+	d->len = len;
+	q->tail++;
+}
+
+static struct datagram *queue_get(struct queue *q)
+{
+	return q->head == q->tail ? NULL : &q->d[q->head++ % QUEUE];
+}
+
+// ---------------------------------------------------------------------------------------------- the test as dataplane
+
+static int aead(const struct msg_dtls_keys *k, uint64_t sequence, uint8_t type, const uint8_t *plain, size_t len, uint8_t *out)
+{
+	const EVP_CIPHER *evp = k->cipher == AEAD_AES_128_GCM   ? EVP_aes_128_gcm()
+	                        : k->cipher == AEAD_AES_256_GCM ? EVP_aes_256_gcm()
+	                                                        : EVP_chacha20_poly1305();
+	bool chacha = k->cipher == AEAD_CHACHA20_POLY1305;
+	size_t explicit_len = chacha ? 0 : 8, body = explicit_len + len + 16;
+	uint8_t nonce[12], aad[13];
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	int i, n;
+
+	out[0] = type;
+	out[1] = 0xfe;
+	out[2] = 0xfd;
+	out[3] = (uint8_t)(k->epoch >> 8);
+	out[4] = (uint8_t)k->epoch;
+	for (i = 0; i < 6; i++)
+		out[5 + i] = (uint8_t)(sequence >> (8 * (5 - i)));
+	out[11] = (uint8_t)(body >> 8);
+	out[12] = (uint8_t)body;
+	memcpy(aad, out + 3, 8);
+	memcpy(aad + 8, out, 3);
+	aad[11] = (uint8_t)(len >> 8);
+	aad[12] = (uint8_t)len;
+	memcpy(nonce, k->server_iv, k->server_iv_len);
+	if (chacha)
+		for (i = 0; i < 8; i++)
+			nonce[4 + i] ^= out[3 + i];
+	else
+		memcpy(nonce + 4, memcpy(out + 13, out + 3, 8), 8);
+	EVP_EncryptInit_ex(ctx, evp, NULL, k->server_key, nonce);
+	EVP_EncryptUpdate(ctx, NULL, &n, aad, 13);
+	EVP_EncryptUpdate(ctx, out + 13 + explicit_len, &n, plain, (int)len);
+	EVP_EncryptFinal_ex(ctx, out + 13 + explicit_len + len, &n);
+	EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, 16, out + 13 + explicit_len + len);
+	EVP_CIPHER_CTX_free(ctx);
+	return (int)(13 + body);
+}
+
+static void on_send(void *who, uint32_t handshake, const uint8_t *buf, size_t len)
+{
+	struct world *w = who;
+	struct record r;
+	size_t at;
+
+	assert_int_equal(handshake, 7);
+	for (at = 0; at < len; at += r.whole) {
+		assert_int_equal(record_parse(buf + at, len - at, &r), 0);
+		if (r.epoch > 0) // the keys were here first, and only one flight goes out under them as it is
+			assert_true(w->n_keys == 1 && r.sequence < w->keys.next_sequence && w->down.sent == w->down_when_keyed);
+	}
+	queue_put(&w->down, buf, len);
+}
+
+static void on_keys(void *who, const struct msg_dtls_keys *keys)
+{
+	struct world *w = who;
+
+	w->keys = *keys;
+	w->n_keys++;
+	w->down_when_keyed = w->down.sent;
+}
+
+static void on_seal(void *who, uint32_t handshake, uint8_t type, const uint8_t *plain, size_t len)
+{
+	struct world *w = who;
+	uint8_t out[LIMIT_DATAGRAM];
+	int n;
+
+	assert_int_equal(handshake, 7);
+	w->n_seals++;
+	n = aead(&w->keys, w->keys.next_sequence++, type, plain, len, out);
+	queue_put(&w->down, out, (size_t)n);
+}
+
+static const struct dtls_road road = { on_send, on_keys, on_seal };
+
+// ---------------------------------------------------------------------------------------------------------- the client
+
+static int client_write(BIO *b, const char *buf, int len)
+{
+	struct world *w = BIO_get_data(b);
+
+	queue_put(&w->up, buf, (size_t)len);
+	return len;
+}
+
+static int client_read(BIO *b, char *buf, int room)
+{
+	struct world *w = BIO_get_data(b);
+	struct datagram *d = queue_get(&w->down);
+
+	BIO_clear_retry_flags(b);
+	if (!d) {
+		BIO_set_retry_read(b);
+		return -1;
+	}
+	assert_true(d->len <= (size_t)room);
+	memcpy(buf, d->bytes, d->len);
+	return (int)d->len;
+}
+
+static long client_ctrl(BIO *b, int cmd, long num, void *ptr)
+{
+	(void)b;
+	(void)num;
+	(void)ptr;
+	return cmd == BIO_CTRL_FLUSH ? 1 : cmd == BIO_CTRL_DGRAM_GET_MTU_OVERHEAD ? 28 : 0;
+}
+
+static unsigned int client_psk(SSL *ssl, const char *hint, char *identity, unsigned int id_room, unsigned char *out,
+                               unsigned int room)
+{
+	(void)ssl;
+	(void)hint;
+	(void)room;
+	snprintf(identity, id_room, "psk");
+	memcpy(out, psk, sizeof(psk));
+	return sizeof(psk);
+}
+
+static unsigned int client_timeout(SSL *ssl, unsigned int last_us)
+{
+	(void)ssl;
+	return last_us ? last_us * 2 : 100000;
+}
+
+static void client_start(struct world *w, const char *ciphers)
+{
+	static BIO_METHOD *method;
+	BIO *bio;
+
+	if (!method) {
+		method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "client");
+		BIO_meth_set_write(method, client_write);
+		BIO_meth_set_read(method, client_read);
+		BIO_meth_set_ctrl(method, client_ctrl);
+	}
+	bio = BIO_new(method);
+	BIO_set_data(bio, w);
+	BIO_set_init(bio, 1);
+	SSL_free(w->client);
+	w->client = SSL_new(w->client_ctx);
+	SSL_set_cipher_list(w->client, ciphers);
+	SSL_set_bio(w->client, bio, bio);
+	SSL_set_mtu(w->client, 1400);
+	DTLS_set_timer_cb(w->client, client_timeout);
+	SSL_set_connect_state(w->client);
+	w->client_done = false;
+}
+
+static void world_init(struct world *w, const char *ciphers, enum aead_cipher first)
+{
+	memset(w, 0, sizeof(*w));
+	w->up.lose = w->down.lose = NEVER;
+	w->server_ctx = dtls_ctx_new();
+	w->client_ctx = SSL_CTX_new(DTLS_client_method());
+	SSL_CTX_set_psk_client_callback(w->client_ctx, client_psk);
+	SSL_CTX_set_options(w->client_ctx, SSL_OP_NO_QUERY_MTU);
+	client_start(w, ciphers);
+	w->server = dtls_new(w->server_ctx, 7, psk, first, 1400, &road, w, now_ms());
+	assert_non_null(w->server);
+}
+
+static void world_fini(struct world *w)
+{
+	dtls_free(w->server);
+	SSL_free(w->client);
+	SSL_CTX_free(w->client_ctx);
+	SSL_CTX_free(w->server_ctx);
+}
+
+static bool is_application(const struct datagram *d)
+{
+	return d->bytes[0] == 23;
+}
+
+// Both sides until they have nothing to say; application records stay in the queue for the dataplane.
+static void talk(struct world *w)
+{
+	struct datagram *d;
+
+	do {
+		if (!w->client_done && SSL_do_handshake(w->client) == 1)
+			w->client_done = true;
+		while (w->up.head != w->up.tail && !is_application(&w->up.d[w->up.head % QUEUE])) {
+			d = queue_get(&w->up);
+			assert_int_equal(dtls_input(w->server, d->bytes, d->len), 0);
+		}
+	} while (w->down.head != w->down.tail && !w->client_done);
+}
+
+static void talk_until_done(struct world *w)
+{
+	uint64_t end = now_ms() + 5000;
+
+	for (;;) {
+		talk(w);
+		if (w->client_done && dtls_done(w->server))
+			return;
+		assert_true(now_ms() < end);
+		poll(NULL, 0, 20);
+		assert_int_equal(dtls_tick(w->server, now_ms()), 0);
+		if (!w->client_done)
+			DTLSv1_handle_timeout(w->client);
+	}
+}
+
+// The keys really are the connection's: one record each way.
+static void records_pass(struct world *w)
+{
+	uint8_t plain[100], out[200];
+	struct datagram *d;
+	struct record r;
+	int n;
+
+	assert_int_equal(SSL_write(w->client, "\0from the client", 16), 16);
+	d = queue_get(&w->up);
+	assert_non_null(d);
+	assert_int_equal(record_parse(d->bytes, d->len, &r), 0);
+	assert_int_equal(r.epoch, w->keys.epoch);
+	assert_int_equal(record_open(&w->keys, w->keys.client_key, w->keys.client_iv, &r, plain, sizeof(plain)), 16);
+	assert_memory_equal(plain, "\0from the client", 16);
+
+	n = aead(&w->keys, w->keys.next_sequence++, 23, (const uint8_t *)"\0from the server", 16, out);
+	queue_put(&w->down, out, (size_t)n);
+	assert_int_equal(SSL_read(w->client, plain, sizeof(plain)), 16);
+	assert_memory_equal(plain, "\0from the server", 16);
+}
+
+// --------------------------------------------------------------------------------------------------------------- facts
+
+static void cipher_is(const char *offer, enum aead_cipher first, enum aead_cipher want, const char *name)
+{
+	struct world w;
+
+	world_init(&w, offer, first);
+	assert_string_equal(dtls_cipher_name(w.server), "");
+	talk_until_done(&w);
+	assert_int_equal(w.keys.cipher, want);
+	assert_string_equal(dtls_cipher_name(w.server), name);
+	assert_int_equal(w.n_keys, 1);
+	assert_int_equal(w.keys.epoch, 1);
+	assert_int_equal(w.keys.next_sequence, 1); // our Finished had 0
+	records_pass(&w);
+	world_fini(&w);
+}
+
+#define ALL "PSK-AES128-GCM-SHA256:PSK-CHACHA20-POLY1305:PSK-AES256-GCM-SHA384"
+
+static void test_ciphers(void **state)
+{
+	(void)state;
+	cipher_is("PSK-AES128-GCM-SHA256", AEAD_NONE, AEAD_AES_128_GCM, "(DTLS1.2)-(PSK)-(AES-128-GCM)");
+	cipher_is("PSK-AES256-GCM-SHA384", AEAD_NONE, AEAD_AES_256_GCM, "(DTLS1.2)-(PSK)-(AES-256-GCM)");
+	cipher_is("PSK-CHACHA20-POLY1305", AEAD_NONE, AEAD_CHACHA20_POLY1305, "(DTLS1.2)-(PSK)-(CHACHA20-POLY1305)");
+	cipher_is(ALL, AEAD_NONE, AEAD_AES_256_GCM, "(DTLS1.2)-(PSK)-(AES-256-GCM)"); // ours is the preference
+	cipher_is(ALL, AEAD_AES_128_GCM, AEAD_AES_128_GCM, "(DTLS1.2)-(PSK)-(AES-128-GCM)");
+	cipher_is(ALL, AEAD_CHACHA20_POLY1305, AEAD_CHACHA20_POLY1305, "(DTLS1.2)-(PSK)-(CHACHA20-POLY1305)");
+}
+
+static void loss_heals(int lose_up, int lose_down, int seals)
+{
+	struct world w;
+
+	world_init(&w, ALL, AEAD_NONE);
+	w.up.lose = lose_up;
+	w.down.lose = lose_down;
+	talk_until_done(&w);
+	assert_int_equal(w.n_keys, 1);
+	if (seals)
+		assert_true(w.n_seals >= seals);
+	records_pass(&w);
+	world_fini(&w);
+}
+
+static void test_lost_flights(void **state)
+{
+	(void)state;
+	loss_heals(0, NEVER, 0); // ClientHello
+	loss_heals(NEVER, 0, 0); // ServerHello, ServerHelloDone
+	loss_heals(1, NEVER, 0); // ClientKeyExchange, Finished
+	loss_heals(NEVER, 1, 1); // our Finished: the repeated one is sealed by the dataplane
+}
+
+static void test_repeated_finished(void **state)
+{
+	struct datagram finished;
+	uint8_t plain[100];
+	struct world w;
+	int i;
+
+	(void)state;
+	world_init(&w, ALL, AEAD_NONE);
+	w.down.lose = 1;
+	while (w.n_keys == 0)
+		talk(&w);
+	assert_true(dtls_done(w.server));
+	assert_false(w.client_done);
+	for (i = 0; i < 3; i++) { // each repetition of the client's is answered by one sealed record
+		poll(NULL, 0, 110 << i);
+		DTLSv1_handle_timeout(w.client);
+		while (w.up.head != w.up.tail) {
+			finished = *queue_get(&w.up);
+			assert_int_equal(dtls_input(w.server, finished.bytes, finished.len), 0);
+		}
+		assert_int_equal(w.n_seals, i + 1);
+	}
+	assert_int_equal(dtls_input(w.server, finished.bytes, finished.len), 0); // a copy is a replay: silence
+	assert_int_equal(w.n_seals, 3);
+	talk_until_done(&w);
+	assert_int_equal(w.keys.next_sequence, 4);
+	records_pass(&w);
+	assert_int_equal(SSL_read(w.client, plain, sizeof(plain)), -1);
+	world_fini(&w);
+}
+
+static void test_second_handshake(void **state)
+{
+	struct msg_dtls_keys first;
+	struct world w;
+
+	(void)state;
+	world_init(&w, ALL, AEAD_NONE);
+	talk_until_done(&w);
+	first = w.keys;
+	dtls_free(w.server);
+	client_start(&w, ALL);
+	w.n_keys = 0;
+	w.server = dtls_new(w.server_ctx, 7, psk, AEAD_NONE, 1400, &road, &w, now_ms());
+	talk_until_done(&w);
+	assert_int_equal(w.n_keys, 1);
+	assert_memory_not_equal(first.server_key, w.keys.server_key, first.server_key_len);
+	records_pass(&w);
+	world_fini(&w);
+}
+
+static void test_no_louder_than_its_sender(void **state)
+{
+	struct world w;
+	size_t in, out = 0;
+	int i;
+
+	(void)state;
+	world_init(&w, ALL, AEAD_NONE);
+	SSL_do_handshake(w.client);
+	in = w.up.d[0].len;
+	assert_int_equal(dtls_input(w.server, w.up.d[0].bytes, in), 0);
+	for (i = 0; i < 150; i++) {
+		poll(NULL, 0, 10);
+		assert_int_equal(dtls_tick(w.server, now_ms()), 0);
+	}
+	for (i = 0; i < w.down.tail; i++)
+		out += w.down.d[i].len;
+	assert_true(out > 0 && out <= in);
+	world_fini(&w);
+}
+
+static void test_wrong_key_ends(void **state)
+{
+	static const uint8_t other[DTLS_PSK_SIZE] = "another key";
+	struct world w;
+	int i, ret = 0;
+
+	(void)state;
+	world_init(&w, ALL, AEAD_NONE);
+	dtls_free(w.server);
+	w.server = dtls_new(w.server_ctx, 7, other, AEAD_NONE, 1400, &road, &w, now_ms());
+	for (i = 0; i < 5 && ret == 0; i++) {
+		struct datagram *d;
+
+		SSL_do_handshake(w.client);
+		while ((d = queue_get(&w.up)))
+			ret = dtls_input(w.server, d->bytes, d->len);
+	}
+	// A Finished that cannot be opened is no record at all (RFC 6347 4.1.2.7): silence until it is too old.
+	assert_int_equal(w.n_keys, 0);
+	assert_false(dtls_done(w.server));
+	assert_int_equal(dtls_tick(w.server, now_ms() + DTLS_LIFE_MS), -ETIMEDOUT);
+	world_fini(&w);
+}
+
+static void test_rubbish_is_lost(void **state)
+{
+	uint8_t buf[64] = { 22, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 51 };
+	struct world w;
+
+	(void)state;
+	world_init(&w, ALL, AEAD_NONE);
+	buf[13] = 1;
+	buf[14] = 0xff; // a 16 MB ClientHello
+	assert_int_equal(dtls_input(w.server, buf, sizeof(buf)), 0);
+	buf[12] = 52; // longer than its datagram
+	assert_int_equal(dtls_input(w.server, buf, sizeof(buf)), 0);
+	assert_int_equal(dtls_input(w.server, buf, 5), 0);
+	talk_until_done(&w);
+	records_pass(&w);
+	world_fini(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ciphers),
+		cmocka_unit_test(test_lost_flights),
+		cmocka_unit_test(test_repeated_finished),
+		cmocka_unit_test(test_second_handshake),
+		cmocka_unit_test(test_no_louder_than_its_sender),
+		cmocka_unit_test(test_wrong_key_ends),
+		cmocka_unit_test(test_rubbish_is_lost),
+	};
+
+	log_init("worker_dtls", LOG_LEVEL_WARN, LOG_FORM_PLAIN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
