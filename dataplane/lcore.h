@@ -52,9 +52,13 @@ struct lcore {
 	struct rte_ring *mailbox;           // control -> core: struct command *
 	struct rte_ring *from_control;      // control -> core: mbufs (PACKET_INNER, _DATAGRAM, _SEAL)
 	struct rte_ring *to_control;        // core -> control: mbufs (PACKET_HANDSHAKE, _CSTP, _EVENT)
+	struct rte_ring *released;          // core -> control: struct tunnel_keys * out of use; has room for all there are
 	uint64_t now;                       // TSC at the start of this round
 	struct counters count;              // owner: rw
 	uint64_t busy_cycles, rounds_busy, sleeps, packets; // owner: rw
+	uint64_t started;                   // owner: TSC of its first round; 0: it does not run yet
+	bool busy_poll;                     // set before start: never sleeps
+	bool stop;                          // control: rw, owner: ro
 	struct tx_queue {
 		struct rte_mbuf *pkts[BURST * 2];
 		unsigned n;

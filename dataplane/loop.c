@@ -1,0 +1,141 @@
+#include "loop.h"
+
+#include <errno.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_pause.h>
+
+#include "mailbox.h"
+#include "stage.h"
+
+// Rounds without a packet before the core lies down: some microseconds, in which the rest of a burst comes.
+#define ROUNDS_AWAKE 16
+// The first nap and the longest: each is twice the one before. What a packet waits for at most stays below 100 us.
+#define NAP_FIRST_NS 5000
+#define NAP_LAST_NS 80000
+
+static unsigned round_outer(struct lcore *lc, const struct port *port)
+{
+	struct rte_mbuf *pkts[BURST], *reply[BURST];
+	unsigned n, received, n_reply = 0;
+
+	received = rte_eth_rx_burst(port->id, 0, pkts, BURST);
+	if (received == 0)
+		return 0;
+	lc->count.value[COUNT_outer_rx] += received;
+	n = classify(lc, port, pkts, received);
+	n = dtls_in(lc, pkts, n, reply, &n_reply);
+	n = inner_in(lc, pkts, n);
+	tx_inner(lc, pkts, n);
+	n = dtls_out(lc, reply, n_reply);
+	tx_outer(lc, reply, n);
+	return received;
+}
+
+static unsigned round_inner(struct lcore *lc)
+{
+	struct rte_mbuf *pkts[BURST];
+	unsigned n, received;
+
+	received = rte_eth_rx_burst(lc->inner->id, 0, pkts, BURST);
+	if (received == 0)
+		return 0;
+	lc->count.value[COUNT_inner_rx] += received;
+	n = route(lc, pkts, received);
+	n = cstp_out(lc, pkts, n);
+	n = dtls_out(lc, pkts, n);
+	tx_outer(lc, pkts, n);
+	return received;
+}
+
+static unsigned round_lanes(struct lcore *lc)
+{
+	struct rte_mbuf *pkts[BURST], *inner[BURST];
+	unsigned n, received, n_inner = 0;
+
+	received = rte_ring_sc_dequeue_burst(lc->from_control, (void **)pkts, BURST, NULL);
+	if (received == 0)
+		return 0;
+	// What was posted before these packets is in force before them: a datagram may be sealed under keys of the same moment.
+	mailbox_serve(lc);
+	lc->count.value[COUNT_lane_rx] += received;
+	n = lane_in(lc, pkts, received, inner, &n_inner);
+	n_inner = inner_in(lc, inner, n_inner);
+	tx_inner(lc, inner, n_inner);
+	n = dtls_out(lc, pkts, n);
+	tx_outer(lc, pkts, n);
+	return received;
+}
+
+unsigned loop_round(struct lcore *lc)
+{
+	unsigned moved = 0;
+
+	lc->now = rte_rdtsc();
+	mailbox_serve(lc);
+	for (unsigned i = 0; i < lc->n_outer; i++)
+		moved += round_outer(lc, lc->outer[i]);
+	moved += round_inner(lc);
+	moved += round_lanes(lc);
+	tx_flush(lc);
+	return moved;
+}
+
+static void nap(struct lcore *lc, long ns)
+{
+	struct timespec ts = { 0, ns };
+
+	rte_rcu_qsbr_thread_offline(lc->dp->tables->rcu, lc->rcu_id);
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
+	rte_rcu_qsbr_thread_online(lc->dp->tables->rcu, lc->rcu_id);
+	lc->sleeps++;
+}
+
+// Nothing came for so many rounds.
+static void rest(struct lcore *lc, unsigned empty)
+{
+	unsigned naps;
+
+	if (lc->busy_poll || empty < ROUNDS_AWAKE) {
+		rte_pause();
+		return;
+	}
+	naps = RTE_MIN(empty - ROUNDS_AWAKE, 8u);
+	nap(lc, RTE_MIN(NAP_FIRST_NS << naps, NAP_LAST_NS));
+}
+
+int loop_run(void *arg)
+{
+	struct lcore *lc = arg;
+	struct rte_rcu_qsbr *rcu = lc->dp->tables->rcu;
+	uint64_t begin;
+	unsigned moved, empty = 0;
+	int ret;
+
+	ret = aead_thread_init();
+	if (ret < 0)
+		return ret;
+	prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
+	rte_rcu_qsbr_thread_register(rcu, lc->rcu_id);
+	rte_rcu_qsbr_thread_online(rcu, lc->rcu_id);
+	__atomic_store_n(&lc->started, rte_rdtsc(), __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&lc->stop, __ATOMIC_RELAXED)) {
+		begin = rte_rdtsc();
+		moved = loop_round(lc);
+		rte_rcu_qsbr_quiescent(rcu, lc->rcu_id);
+		empty = moved > 0 ? 0 : empty + 1;
+		if (empty > 0) {
+			rest(lc, empty);
+			continue;
+		}
+		lc->busy_cycles += rte_rdtsc() - begin;
+		lc->rounds_busy++;
+		lc->packets += moved;
+	}
+	rte_rcu_qsbr_thread_offline(rcu, lc->rcu_id);
+	rte_rcu_qsbr_thread_unregister(rcu, lc->rcu_id);
+	return 0;
+}

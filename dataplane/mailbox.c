@@ -1,0 +1,65 @@
+#include "mailbox.h"
+
+#include <errno.h>
+
+int mailbox_post(struct lcore *lc, struct command *c)
+{
+	c->retired[0] = NULL;
+	c->retired[1] = NULL;
+	c->done = false;
+	return rte_ring_sp_enqueue(lc->mailbox, c) < 0 ? -EAGAIN : 0;
+}
+
+// A second handshake before the first was confirmed puts the first one's keys out of use.
+static void install(struct dataplane *dp, struct command *c)
+{
+	struct tunnel_in *in = &dp->in[c->tunnel];
+
+	if (!in->live) {
+		c->retired[0] = c->keys;
+		return;
+	}
+	c->retired[0] = in->next;
+	in->next = c->keys;
+	in->handshaking = true;
+}
+
+static void retire(struct dataplane *dp, struct command *c)
+{
+	struct tunnel_in *in = &dp->in[c->tunnel];
+	struct tunnel_out *out = &dp->out[c->tunnel];
+
+	c->retired[0] = in->keys;
+	c->retired[1] = in->next;
+	in->live = false;
+	in->keys = NULL;
+	in->next = NULL;
+	out->live = false;
+	out->keys = NULL;
+}
+
+void mailbox_serve(struct lcore *lc)
+{
+	struct command *c;
+	void *p;
+
+	while (rte_ring_sc_dequeue(lc->mailbox, &p) == 0) {
+		c = p;
+		if (c->kind == COMMAND_INSTALL)
+			install(lc->dp, c);
+		else
+			retire(lc->dp, c);
+		__atomic_store_n(&c->done, true, __ATOMIC_RELEASE);
+	}
+}
+
+void mailbox_release_keys(struct lcore *lc, struct tunnel_keys *k)
+{
+	// The ring has room for every key set there is.
+	RTE_VERIFY(rte_ring_sp_enqueue(lc->released, k) == 0);
+}
+
+unsigned mailbox_collect(struct lcore *lc, struct tunnel_keys **out, unsigned room)
+{
+	return rte_ring_sc_dequeue_burst(lc->released, (void **)out, room, NULL);
+}
