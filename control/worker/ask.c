@@ -1,0 +1,105 @@
+#include <errno.h>
+#include <string.h>
+
+#include "ask.h"
+#include "proto/log.h"
+
+#define HANDLERS from_secmod
+#define ON_SECMOD_WORKER(...) __VA_ARGS__
+#include "proto/handlers.h"
+
+static int on_sign_rep(void *who, const struct msg_sign_rep *m, const int *fds)
+{
+	struct ask *a = who;
+
+	chan_enter(&a->chan, WS_QUIET);
+	if (!m->ok || m->signature_len > a->room)
+		return 0;
+	memcpy(a->signature, m->signature, m->signature_len);
+	a->signature_len = m->signature_len;
+	return 0;
+}
+
+static int on_auth_ask(void *who, const struct msg_auth_ask *m, const int *fds)
+{
+	struct ask *a = who;
+
+	a->events->asked(a->who, m);
+	return 0;
+}
+
+static int on_auth_done(void *who, const struct msg_auth_done *m, const int *fds)
+{
+	struct ask *a = who;
+
+	chan_enter(&a->chan, WS_QUIET);
+	a->events->done(a->who, m);
+	return 0;
+}
+
+static int on_auth_failed(void *who, const struct msg_auth_failed *m, const int *fds)
+{
+	struct ask *a = who;
+
+	chan_enter(&a->chan, WS_QUIET);
+	a->events->failed(a->who, m->tries_left);
+	return 0;
+}
+
+void ask_init(struct ask *a, int fd, const struct ask_events *events, void *who)
+{
+	memset(a, 0, sizeof(*a));
+	chan_init(&a->chan, fd, ROLE_WORKER, ROLE_SECMOD, WS_QUIET, "sec-mod");
+	a->events = events;
+	a->who = who;
+}
+
+void ask_fini(struct ask *a)
+{
+	chan_fini(&a->chan);
+}
+
+int ask_sign(void *who, uint8_t key, uint16_t scheme, const uint8_t *tbs, size_t tbs_len, uint8_t *signature, size_t room)
+{
+	struct msg_sign_req m = { .key = key, .scheme = scheme, .tbs_len = (uint16_t)tbs_len };
+	struct ask *a = who;
+	int ret;
+
+	if (tbs_len > sizeof(m.tbs))
+		return -EMSGSIZE;
+	memcpy(m.tbs, tbs, tbs_len);
+	a->signature = signature;
+	a->room = room;
+	a->signature_len = -EPERM;
+	ret = CHAN_SEND(&a->chan, SIGN_REQ, &m);
+	if (ret < 0)
+		return ret;
+	chan_enter(&a->chan, WS_SIGNING);
+	ret = chan_await(&a->chan, from_secmod, a, MSG_SIGN_REP, ASK_SIGN_MS);
+	if (ret < 0)
+		log_warn("sec-mod does not sign: %s", strerror(-ret));
+	return ret < 0 ? ret : a->signature_len;
+}
+
+int ask_login(struct ask *a, const struct msg_auth_init *m)
+{
+	int ret = CHAN_SEND(&a->chan, AUTH_INIT, m);
+
+	if (ret == 0)
+		chan_enter(&a->chan, WS_LOGIN);
+	return ret;
+}
+
+int ask_answer(struct ask *a, const struct msg_auth_cont *m)
+{
+	return CHAN_SEND(&a->chan, AUTH_CONT, m);
+}
+
+int ask_serve(struct ask *a)
+{
+	int ret = chan_serve(&a->chan, from_secmod, a, 1);
+
+	if (ret == 0)
+		return -EPIPE;
+	return ret < 0 && ret != -EAGAIN ? ret : 0;
+}

@@ -1,0 +1,36 @@
+// A worker's channel to sec-mod: one signature for the handshake, then the rounds of a login. Worker only.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/chan.h"
+
+// What sec-mod answers to a login, as it comes. The messages are the caller's only during the call.
+struct ask_events {
+	void (*asked)(void *who, const struct msg_auth_ask *m);
+	void (*done)(void *who, const struct msg_auth_done *m);
+	void (*failed)(void *who, unsigned tries_left);
+};
+
+struct ask {
+	struct chan chan;
+	const struct ask_events *events;
+	void *who;
+	uint8_t *signature; // where SIGN_REP goes
+	size_t room;
+	int signature_len;
+};
+
+void ask_init(struct ask *a, int fd, const struct ask_events *events, void *who);
+void ask_fini(struct ask *a);
+
+// A signer_ask: blocks until sec-mod has signed, for ASK_SIGN_MS at most.
+#define ASK_SIGN_MS 15000
+int ask_sign(void *who, uint8_t key, uint16_t scheme, const uint8_t *tbs, size_t tbs_len, uint8_t *signature, size_t room);
+
+// The next user's login, and the answer to what was asked. 0 or -errno; the answers come as events.
+int ask_login(struct ask *a, const struct msg_auth_init *m);
+int ask_answer(struct ask *a, const struct msg_auth_cont *m);
+
+// Something is there to be read. 0; -EPIPE when sec-mod has gone; or a negative errno.
+int ask_serve(struct ask *a);
