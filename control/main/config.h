@@ -1,0 +1,65 @@
+// The configuration: ocserv's keys and grammar, read once a load through the table in config.def. Main process only.
+// A struct config is whole and checked: values are normalised (numbers in decimal, booleans 0 or 1, paths absolute, networks as
+// address/prefix without host bits, netmasks folded into their network), and an option that was not given has its default.
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/log.h"
+
+// OPT_LISTEN_HOST and so on, one per entry of the table, in its order.
+enum opt {
+#define SECTION(title)
+#define OPT(id, ...) OPT_##id,
+#define ALIAS(...)
+#include "control/main/config.def"
+#undef SECTION
+#undef OPT
+#undef ALIAS
+	OPT_COUNT
+};
+
+enum config_mode {
+	CONFIG_START,  // unknown options are warnings
+	CONFIG_RELOAD, // likewise, and what cannot be reloaded is not mentioned here: see config_keep
+	CONFIG_TEST,   // unknown options are errors that name the nearest known one
+};
+
+struct config;
+
+// Where problems go; `line` is "file:line: option: text". NULL as a config_report: log_line().
+typedef void config_report(void *who, enum log_level level, const char *line);
+
+// Reads and checks the whole file and reports every problem in it. 0; -EINVAL where there was an error; -ENOENT, -EACCES ...
+// where the file could not be read; -ENOMEM. On failure `out` is untouched.
+int config_load(const char *file, enum config_mode mode, config_report *report, void *who, struct config **out);
+void config_free(struct config *c);
+
+// `penstockd -t`: every problem on stderr, then a summary. The exit status: 0 or 1.
+int config_test(const char *file);
+
+// The value of an option with one value (of a list: its first); NULL: not given and without default.
+const char *config_str(const struct config *c, enum opt o);
+uint64_t config_num(const struct config *c, enum opt o); // 0 where absent
+bool config_bool(const struct config *c, enum opt o);
+unsigned config_count(const struct config *c, enum opt o);
+const char *config_nth(const struct config *c, enum opt o, unsigned n); // NULL past the end
+bool config_given(const struct config *c, enum opt o);                  // it stands in the file
+const char *config_file(const struct config *c);                        // absolute path
+const char *config_name(enum opt o);                                    // as in the file: "listen-host"
+
+// On reload: gives `now` the values of `old` wherever they differ in an option that is read at start only, and reports each as
+// "needs a restart". The number of such options, or -ENOMEM.
+int config_keep(const struct config *old, struct config *now, config_report *report, void *who);
+
+// Words of main's own for its children ("@libexec" ...), ended by a NULL key.
+struct config_word {
+	const char *key, *value;
+};
+// Every option with its values and these words as a sealed snapshot. 0 or -errno.
+int config_snapshot(const struct config *c, const struct config_word *words, int *fd);
+
+// ocserv's log-level (or the command line's -d) as ours: 0 warnings, 1 notices, 2 information, 3 and above everything.
+enum log_level config_log_level(uint64_t level);
+// syslog(3)'s facility by its name ("daemon", "local0" ...), or -EINVAL.
+int config_facility(const char *name);
