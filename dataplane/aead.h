@@ -1,6 +1,7 @@
 // Records' AEAD, a burst at a time: AES-128/256-GCM and ChaCha20-Poly1305 (RFC 5288, RFC 7905) through intel-ipsec-mb.
 // No allocation; any poll core may use any key. Keys live in huge pages and are wiped with aead_key_wipe().
 #pragma once
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,0 +1,15 @@
+// What an implementation of the record AEAD offers to aead.c. Chosen once, at start.
+#pragma once
+#include "aead.h"
+
+struct aead_engine {
+	int (*init)(void); // 0 or -ENOTSUP; once a process
+	int (*thread_init)(void);
+	const char *(*name)(void);
+	void (*key_set)(struct aead_key *k, uint8_t cipher, const uint8_t *key);
+	void (*key_prefetch)(const struct aead_op *op);                // all lines that the operation will touch
+	void (*open)(const struct aead_op *op, uint8_t tag[AEAD_TAG]); // decrypts and computes the tag; compares nothing
+	void (*seal)(const struct aead_op *op);
+};
+
+extern const struct aead_engine aead_engine_mb, aead_engine_openssl;

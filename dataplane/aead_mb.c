@@ -1,0 +1,183 @@
+// The AEAD through intel-ipsec-mb: GCM by its direct calls, which keep no state; ChaCha20-Poly1305 by synchronous jobs, which are
+// faster than its direct calls and want a manager a thread.
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <intel-ipsec-mb.h>
+#include <rte_prefetch.h>
+
+#include "aead_engine.h"
+
+static_assert(sizeof(struct gcm_key_data) <= AEAD_KEY_ROOM, "ipsec-mb's key data outgrew its room");
+
+#define LINE RTE_CACHE_LINE_SIZE
+#define GCM_HASH_KEYS_END 1008  // in gcm_key_data; the hash keys lie before it, the highest power first
+#define GCM_HASH_KEYS_SMALL 512 // AVX2 and below: everything they use lies before it
+
+static IMB_MGR *gcm;           // read-only once made: any thread
+static __thread IMB_MGR *jobs; // this thread's
+static bool many_hash_keys;    // VAES: 48 powers of the hash key, from the end
+static char description[64];
+
+static const char *arch_name(IMB_ARCH arch)
+{
+	switch (arch) {
+	case IMB_ARCH_SSE:
+		return "SSE";
+	case IMB_ARCH_AVX:
+		return "AVX";
+	case IMB_ARCH_AVX2:
+		return "AVX2";
+	case IMB_ARCH_AVX512:
+		return "AVX512";
+	default:
+		return NULL;
+	}
+}
+
+static IMB_MGR *manager_new(IMB_ARCH *arch)
+{
+	IMB_MGR *m = alloc_mb_mgr(0);
+
+	if (!m)
+		return NULL;
+	init_mb_mgr_auto(m, arch);
+	if (imb_get_errno(m) == 0 && arch_name(*arch) && (m->features & IMB_FEATURE_SELF_TEST_PASS))
+		return m;
+	free_mb_mgr(m);
+	return NULL;
+}
+
+static int mb_init(void)
+{
+	IMB_ARCH arch;
+
+	if (!gcm)
+		gcm = manager_new(&arch);
+	else
+		return 0;
+	if (!gcm)
+		return -ENOTSUP;
+	many_hash_keys = arch == IMB_ARCH_AVX512 && (gcm->features & IMB_FEATURE_VAES);
+	snprintf(description, sizeof(description), "ipsec-mb %s (%s%s)", imb_get_version_str(), arch_name(arch),
+	         many_hash_keys ? " VAES" : "");
+	return 0;
+}
+
+static int mb_thread_init(void)
+{
+	IMB_ARCH arch;
+
+	if (!jobs)
+		jobs = manager_new(&arch);
+	return jobs ? 0 : -ENOMEM;
+}
+
+static const char *mb_name(void)
+{
+	return description;
+}
+
+static void mb_key_set(struct aead_key *k, uint8_t cipher, const uint8_t *key)
+{
+	struct gcm_key_data *g = (struct gcm_key_data *)k->room;
+
+	if (cipher == AEAD_AES_128_GCM)
+		IMB_AES128_GCM_PRE(gcm, key, g);
+	else if (cipher == AEAD_AES_256_GCM)
+		IMB_AES256_GCM_PRE(gcm, key, g);
+	else
+		memcpy(k->room, key, 32);
+}
+
+static inline void prefetch_lines(const uint8_t *from, const uint8_t *to)
+{
+	for (; from < to; from += LINE)
+		rte_prefetch0(from);
+}
+
+static void mb_key_prefetch(const struct aead_op *op)
+{
+	const uint8_t *room = op->key->room;
+	unsigned round_keys = op->cipher == AEAD_AES_128_GCM ? 11 * 16 : 15 * 16;
+	unsigned powers = op->len / 16 + 3; // one for a part of a block, one for the AAD, one for the lengths
+
+	if (op->cipher == AEAD_CHACHA20_POLY1305) {
+		rte_prefetch0(room);
+		return;
+	}
+	if (!many_hash_keys) {
+		prefetch_lines(room, room + GCM_HASH_KEYS_SMALL);
+		return;
+	}
+	if (powers > 48)
+		powers = 48;
+	unsigned first = RTE_ALIGN_FLOOR(GCM_HASH_KEYS_END - powers * 16, LINE);
+	prefetch_lines(room, room + round_keys);
+	prefetch_lines(room + RTE_MAX(first, RTE_ALIGN_CEIL(round_keys, LINE)), room + AEAD_KEY_ROOM);
+}
+
+// The job's order says what is done first; ChaCha20-Poly1305 is done when submit returns.
+static void chacha(const struct aead_op *op, uint8_t *tag, IMB_CIPHER_DIRECTION direction)
+{
+	IMB_JOB *j = IMB_GET_NEXT_JOB(jobs);
+
+	j->cipher_direction = direction;
+	j->chain_order = direction == IMB_DIR_ENCRYPT ? IMB_ORDER_CIPHER_HASH : IMB_ORDER_HASH_CIPHER;
+	j->cipher_mode = IMB_CIPHER_CHACHA20_POLY1305;
+	j->hash_alg = IMB_AUTH_CHACHA20_POLY1305;
+	j->enc_keys = op->key->room;
+	j->dec_keys = op->key->room;
+	j->key_len_in_bytes = 32;
+	j->u.CHACHA20_POLY1305.aad = op->aad;
+	j->u.CHACHA20_POLY1305.aad_len_in_bytes = AEAD_AAD;
+	j->src = op->data;
+	j->dst = op->data;
+	j->iv = op->nonce;
+	j->iv_len_in_bytes = 12;
+	j->cipher_start_src_offset_in_bytes = 0;
+	j->msg_len_to_cipher_in_bytes = op->len;
+	j->hash_start_src_offset_in_bytes = 0;
+	j->msg_len_to_hash_in_bytes = op->len;
+	j->auth_tag_output = tag;
+	j->auth_tag_output_len_in_bytes = AEAD_TAG;
+	IMB_SUBMIT_JOB_NOCHECK(jobs);
+}
+
+static void mb_open(const struct aead_op *op, uint8_t tag[AEAD_TAG])
+{
+	const struct gcm_key_data *g = (const struct gcm_key_data *)op->key->room;
+	struct gcm_context_data ctx;
+
+	if (op->cipher == AEAD_AES_128_GCM)
+		IMB_AES128_GCM_DEC(gcm, g, &ctx, op->data, op->data, op->len, op->nonce, op->aad, AEAD_AAD, tag, AEAD_TAG);
+	else if (op->cipher == AEAD_AES_256_GCM)
+		IMB_AES256_GCM_DEC(gcm, g, &ctx, op->data, op->data, op->len, op->nonce, op->aad, AEAD_AAD, tag, AEAD_TAG);
+	else
+		chacha(op, tag, IMB_DIR_DECRYPT);
+}
+
+static void mb_seal(const struct aead_op *op)
+{
+	const struct gcm_key_data *g = (const struct gcm_key_data *)op->key->room;
+	struct gcm_context_data ctx;
+
+	if (op->cipher == AEAD_AES_128_GCM)
+		IMB_AES128_GCM_ENC(gcm, g, &ctx, op->data, op->data, op->len, op->nonce, op->aad, AEAD_AAD, op->tag, AEAD_TAG);
+	else if (op->cipher == AEAD_AES_256_GCM)
+		IMB_AES256_GCM_ENC(gcm, g, &ctx, op->data, op->data, op->len, op->nonce, op->aad, AEAD_AAD, op->tag, AEAD_TAG);
+	else
+		chacha(op, op->tag, IMB_DIR_ENCRYPT);
+}
+
+const struct aead_engine aead_engine_mb = {
+	.init = mb_init,
+	.thread_init = mb_thread_init,
+	.name = mb_name,
+	.key_set = mb_key_set,
+	.key_prefetch = mb_key_prefetch,
+	.open = mb_open,
+	.seal = mb_seal,
+};
