@@ -1,7 +1,8 @@
 // The stages of the packet path. Each takes a burst and returns how many go on (compacted to the front of pkts);
 // the rest were dropped, punted or answered, each with its counter. Only loop.c (and the bench) calls stages.
 // The caller counts what it receives (outer_rx, inner_rx, lane_rx), so that per core
-//   outer_rx + inner_rx + lane_rx + events = outer_tx + inner_tx + punt_hello + punt_handshake + cstp_out + events + all drops.
+//   outer_rx + extra_records + inner_rx + lane_rx = outer_tx + inner_tx + punt_hello + punt_handshake + cstp_out + all drops.
+// Every array has room for BURST packets; n is at most BURST.
 #pragma once
 #include "lcore.h"
 

@@ -1,0 +1,25 @@
+// Over what a tunnel's packets go out: DTLS, or CSTP through its lane. Owner core only.
+// A switch happens when the control thread could be told of it; if its ring is full, a later packet tries again.
+#pragma once
+#include "packet.h"
+
+static inline void channel_to_cstp(struct lcore *lc, uint32_t tunnel)
+{
+	struct tunnel_out *out = &lc->dp->out[tunnel];
+
+	if (out->channel != CHANNEL_DTLS || !tell_control(lc, EVENT_CHANNEL, tunnel, out->keys, CHANNEL_CSTP, 0))
+		return;
+	out->channel = CHANNEL_CSTP;
+	if (out->keys)
+		out->keys->quiet = true;
+}
+
+static inline void channel_to_dtls(struct lcore *lc, uint32_t tunnel)
+{
+	struct tunnel_out *out = &lc->dp->out[tunnel];
+
+	if (!tell_control(lc, EVENT_CHANNEL, tunnel, out->keys, CHANNEL_DTLS, 0))
+		return;
+	out->channel = CHANNEL_DTLS;
+	out->keys->quiet = false;
+}

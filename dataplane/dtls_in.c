@@ -1,0 +1,296 @@
+#include <rte_prefetch.h>
+
+#include "channel.h"
+#include "mailbox.h"
+#include "record.h"
+#include "stage.h"
+
+// A burst of records on their way to be opened, each beside its operation.
+struct opening {
+	struct rte_mbuf *m[BURST];
+	struct tunnel_keys *keys[BURST];
+	uint64_t sequence[BURST];
+	struct aead_op op[BURST];
+	unsigned n;
+};
+
+static inline uint64_t sequence_of(const uint8_t *header)
+{
+	return record_number(header) & DTLS_SEQUENCE_MAX;
+}
+
+static inline bool epoch_matches(const struct tunnel_keys *k, const uint8_t *header)
+{
+	return memcmp(&k->epoch, header + 3, 2) == 0;
+}
+
+static inline void nonce_set(uint8_t nonce[12], uint8_t cipher, const uint8_t iv[12], const uint8_t *explicit)
+{
+	memcpy(nonce, iv, 12);
+	if (cipher != AEAD_CHACHA20_POLY1305) {
+		memcpy(nonce + 4, explicit, 8);
+		return;
+	}
+	for (unsigned i = 0; i < 8; i++) // RFC 7905: epoch and sequence, padded on the left
+		nonce[4 + i] ^= explicit[i];
+}
+
+static inline void aad_set(uint8_t aad[AEAD_AAD], const uint8_t *header, uint32_t len)
+{
+	memcpy(aad, header + 3, 8);
+	memcpy(aad + 8, header, 3);
+	store16(aad + 11, (uint16_t)len);
+}
+
+// COUNTERS: it is the next of `o`; else why it is not. Replay before decryption: a flood of copies must not buy crypto.
+static inline enum counter opening_add(struct opening *o, struct rte_mbuf *m, struct tunnel_keys *k)
+{
+	uint8_t *header = packet_data(m);
+	unsigned explicit = aead_explicit_nonce(k->cipher), body = m->data_len - RECORD_HEADER;
+	struct aead_op *op = &o->op[o->n];
+
+	if (unlikely(body < explicit + AEAD_TAG))
+		return COUNT_drop_malformed_record;
+	o->sequence[o->n] = sequence_of(header);
+	if (unlikely(!replay_check(&k->seen, o->sequence[o->n])))
+		return COUNT_drop_replay;
+	op->key = &k->in;
+	op->cipher = k->cipher;
+	op->data = header + RECORD_HEADER + explicit;
+	op->len = body - explicit - AEAD_TAG;
+	op->tag = op->data + op->len;
+	nonce_set(op->nonce, k->cipher, k->in_iv, explicit ? header + RECORD_HEADER : header + 3);
+	aad_set(op->aad, header, op->len);
+	o->keys[o->n] = k;
+	o->m[o->n++] = m;
+	return COUNTERS;
+}
+
+// The key set to try first: a second handshake's, until it is confirmed, has the same epoch as the first's.
+static inline struct tunnel_keys *keys_for(const struct tunnel_in *in, const uint8_t *header)
+{
+	if (unlikely(in->next != NULL) && epoch_matches(in->next, header))
+		return in->next;
+	return in->keys && epoch_matches(in->keys, header) ? in->keys : NULL;
+}
+
+// May a record that does not open under k belong to the keys in force?
+static inline struct tunnel_keys *keys_after(const struct tunnel_in *in, const struct tunnel_keys *k)
+{
+	return k == in->next && in->keys && in->keys->epoch == k->epoch ? in->keys : NULL;
+}
+
+static inline void prefetch_keys(const struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct tunnel_in *in = &lc->dp->in[packet_of(pkts[i])->tunnel];
+		rte_prefetch0(in->keys);
+		if (unlikely(in->next != NULL))
+			rte_prefetch0(in->next);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		const struct tunnel_in *in = &lc->dp->in[packet_of(pkts[i])->tunnel];
+		const uint8_t *header = packet_data(pkts[i]);
+		if (likely(in->keys != NULL))
+			rte_prefetch0(&in->keys->seen.bits[sequence_of(header) / 64 % REPLAY_WORDS]);
+	}
+}
+
+static void opening_fill(struct lcore *lc, struct opening *o, struct rte_mbuf **pkts, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct tunnel_in *in = &lc->dp->in[packet_of(pkts[i])->tunnel];
+		struct tunnel_keys *k = keys_for(in, packet_data(pkts[i]));
+		if (unlikely(!in->live)) {
+			drop(lc, COUNT_drop_tunnel_gone, pkts[i]);
+			continue;
+		}
+		if (unlikely(!k)) {
+			drop_of(lc, COUNT_drop_no_keys, pkts[i]);
+			continue;
+		}
+		enum counter why = opening_add(o, pkts[i], k);
+		struct tunnel_keys *other = why == COUNT_drop_replay ? keys_after(in, k) : NULL;
+		if (unlikely(other != NULL))
+			why = opening_add(o, pkts[i], other);
+		if (unlikely(why != COUNTERS))
+			drop_of(lc, why, pkts[i]);
+	}
+}
+
+// What did not open under the second handshake's keys is tried under those in force. Opening was done in place; the same keystream
+// again gives back what came.
+static void opening_retry(struct lcore *lc, struct opening *o)
+{
+	struct opening again;
+	unsigned at[BURST];
+
+	again.n = 0;
+	for (unsigned i = 0; i < o->n; i++) {
+		const struct tunnel_in *in = &lc->dp->in[packet_of(o->m[i])->tunnel];
+		struct tunnel_keys *other = o->op[i].ok ? NULL : keys_after(in, o->keys[i]);
+		if (likely(!other))
+			continue;
+		uint8_t unused[AEAD_TAG];
+		struct aead_op restore = o->op[i];
+		restore.tag = unused;
+		aead_seal_burst(&restore, 1);
+		at[again.n] = i;
+		opening_add(&again, o->m[i], other);
+	}
+	aead_open_burst(again.op, again.n);
+	for (unsigned i = 0; i < again.n; i++) {
+		o->op[at[i]] = again.op[i];
+		o->keys[at[i]] = again.keys[i];
+	}
+}
+
+// The client has our Finished: its new keys are in force, those before them are put out of use.
+static void keys_confirm(struct lcore *lc, uint32_t tunnel, struct tunnel_keys *k)
+{
+	struct tunnel_in *in = &lc->dp->in[tunnel];
+	struct tunnel_out *out = &lc->dp->out[tunnel];
+
+	if (in->next == k) {
+		struct tunnel_keys *before = in->keys;
+		in->keys = k;
+		in->next = NULL;
+		if (before)
+			mailbox_release_keys(lc, before);
+	}
+	in->handshaking = false;
+	k->confirmed = true;
+	out->keys = k;
+	k->quiet = true; // until the control thread knows of the channel
+}
+
+// An authenticated record: the peer is there.
+static inline void keys_heard(struct lcore *lc, uint32_t tunnel, struct tunnel_keys *k, bool data)
+{
+	k->last_udp = lc->now;
+	if (unlikely(!k->confirmed && data && !k->closed))
+		keys_confirm(lc, tunnel, k);
+	if (unlikely(!k->told && k->confirmed))
+		k->told = tell_control(lc, EVENT_CONFIRMED, tunnel, k, 0, 0);
+	if (unlikely(k->quiet && !k->closed && lc->dp->out[tunnel].keys == k))
+		channel_to_dtls(lc, tunnel);
+}
+
+// close_notify or a fatal alert ends the key set; any other is only told.
+static void keys_alert(struct lcore *lc, struct rte_mbuf *m, struct tunnel_keys *k)
+{
+	uint32_t tunnel = packet_of(m)->tunnel;
+	struct tunnel_in *in = &lc->dp->in[tunnel];
+	struct tunnel_out *out = &lc->dp->out[tunnel];
+	const uint8_t *alert = packet_data(m);
+
+	if (m->data_len != 2) {
+		drop_of(lc, COUNT_drop_malformed_record, m);
+		return;
+	}
+	tell_control(lc, EVENT_ALERT, tunnel, k, alert[0], alert[1]);
+	drop(lc, COUNT_dtls_alert, m);
+	if (alert[0] != ALERT_FATAL && alert[1] != ALERT_CLOSE_NOTIFY)
+		return;
+	k->closed = true;
+	if (k == out->keys) {
+		channel_to_cstp(lc, tunnel);
+		out->keys = NULL;
+		out->channel = CHANNEL_CSTP;
+	} else if (k == in->next) {
+		in->next = NULL;
+		mailbox_release_keys(lc, k);
+	}
+}
+
+// The answer echoes what came, byte for byte, in the same buffer.
+static inline void answer_dpd(struct lcore *lc, struct rte_mbuf *m, const struct tunnel_keys *k)
+{
+	struct packet *p = packet_of(m);
+
+	packet_data(m)[0] = TYPE_DPD_RESPONSE;
+	p->kind = PACKET_SEAL;
+	p->type = CONTENT_DATA;
+	p->handshake = k->handshake;
+	count(lc, COUNT_dtls_dpd_answered);
+}
+
+static enum counter why_no_data(uint8_t type)
+{
+	switch (type) {
+	case TYPE_DPD_RESPONSE:
+		return COUNT_dtls_dpd_reply;
+	case TYPE_KEEPALIVE:
+		return COUNT_dtls_keepalive;
+	case TYPE_DISCONNECT: // CSTP is where a session ends
+	case TYPE_TERMINATE:
+		return COUNT_dtls_disconnect;
+	case TYPE_COMPRESSED:
+		return COUNT_drop_compressed;
+	default:
+		return COUNT_drop_unknown_type;
+	}
+}
+
+enum opened { OPENED_DATA, OPENED_REPLY, OPENED_DONE };
+
+static inline enum opened opened_take(struct lcore *lc, struct rte_mbuf *m, const struct aead_op *op, struct tunnel_keys *k,
+                                      uint64_t sequence)
+{
+	struct packet *p = packet_of(m);
+
+	if (unlikely(!op->ok)) {
+		drop_of(lc, COUNT_drop_bad_mac, m);
+		return OPENED_DONE;
+	}
+	if (unlikely(!replay_take(&k->seen, sequence))) {
+		drop_of(lc, COUNT_drop_replay, m);
+		return OPENED_DONE;
+	}
+	keys_heard(lc, p->tunnel, k, p->type == CONTENT_DATA);
+	packet_cut(m, (int)(op->data - packet_data(m)), (uint16_t)op->len);
+	if (unlikely(p->type == CONTENT_ALERT)) {
+		keys_alert(lc, m, k);
+		return OPENED_DONE;
+	}
+	uint8_t type = op->len ? packet_data(m)[0] : UINT8_MAX;
+	if (likely(type == TYPE_DATA)) {
+		packet_cut(m, 1, (uint16_t)(op->len - 1));
+		p->kind = PACKET_INNER;
+		count(lc, COUNT_dtls_data_in);
+		return OPENED_DATA;
+	}
+	if (type == TYPE_DPD_REQUEST) {
+		answer_dpd(lc, m, k);
+		return OPENED_REPLY;
+	}
+	drop(lc, why_no_data(type), m);
+	return OPENED_DONE;
+}
+
+unsigned dtls_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct rte_mbuf **reply, unsigned *n_reply)
+{
+	struct opening o;
+	unsigned n_out = 0;
+
+	*n_reply = 0;
+	o.n = 0;
+	prefetch_keys(lc, pkts, n);
+	opening_fill(lc, &o, pkts, n);
+	aead_open_burst(o.op, o.n);
+	opening_retry(lc, &o);
+	for (unsigned i = 0; i < o.n; i++) {
+		struct rte_mbuf *m = o.m[i];
+		switch (opened_take(lc, m, &o.op[i], o.keys[i], o.sequence[i])) {
+		case OPENED_DATA:
+			pkts[n_out++] = m;
+			break;
+		case OPENED_REPLY:
+			reply[(*n_reply)++] = m;
+			break;
+		case OPENED_DONE:
+			break;
+		}
+	}
+	return n_out;
+}

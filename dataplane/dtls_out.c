@@ -1,0 +1,201 @@
+#include <rte_prefetch.h>
+
+#include "channel.h"
+#include "headers.h"
+#include "record.h"
+#include "stage.h"
+
+static inline void prefetch_keys(const struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct tunnel_keys *k = lc->dp->out[packet_of(pkts[i])->tunnel].keys;
+		if (likely(k != NULL)) {
+			rte_prefetch0(k);
+			rte_prefetch0(&k->path);
+		}
+	}
+}
+
+static inline bool is_silent(const struct lcore *lc, const struct tunnel_out *out)
+{
+	return !out->keys || lc->now - out->keys->last_udp > out->udp_silence;
+}
+
+unsigned cstp_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
+{
+	unsigned n_out = 0;
+
+	prefetch_keys(lc, pkts, n);
+	for (unsigned i = 0; i < n; i++) {
+		struct packet *p = packet_of(pkts[i]);
+		struct tunnel_out *out = &lc->dp->out[p->tunnel];
+		if (likely(out->channel == CHANNEL_DTLS && !is_silent(lc, out))) {
+			pkts[n_out++] = pkts[i];
+			continue;
+		}
+		channel_to_cstp(lc, p->tunnel);
+		out->packets++;
+		out->bytes += pkts[i]->data_len;
+		p->kind = PACKET_CSTP;
+		to_control(lc, pkts[i], COUNT_cstp_out);
+	}
+	return n_out;
+}
+
+// Records that wait for their seal.
+struct sealing {
+	struct aead_op op[BURST];
+	unsigned n;
+};
+
+// What a lane's plaintext is sealed with: its own handshake's keys, in force or not yet.
+static struct tunnel_keys *keys_by_handshake(const struct tunnel_in *in, uint32_t handshake)
+{
+	if (in->next && in->next->handshake == handshake)
+		return in->next;
+	if (in->keys && in->keys->handshake == handshake)
+		return in->keys;
+	return NULL;
+}
+
+static inline void record_header(uint8_t *header, uint8_t type, const struct tunnel_keys *k)
+{
+	uint64_t number = __builtin_bswap64(k->next_sequence);
+
+	header[0] = type;
+	store16(header + 1, RECORD_VERSION);
+	memcpy(header + 3, &number, 8);
+	memcpy(header + 3, &k->epoch, 2);
+}
+
+static inline void nonce_set(uint8_t nonce[12], const struct tunnel_keys *k, const uint8_t number[8])
+{
+	memcpy(nonce, k->out_iv, 12);
+	if (k->cipher != AEAD_CHACHA20_POLY1305) {
+		memcpy(nonce + 4, number, 8);
+		return;
+	}
+	for (unsigned i = 0; i < 8; i++) // RFC 7905: epoch and sequence, padded on the left
+		nonce[4 + i] ^= number[i];
+}
+
+// The packet's bytes are the plaintext of a record of `type`: header and nonce go before them, room for the tag behind.
+static inline void sealing_add(struct sealing *s, struct rte_mbuf *m, uint8_t type, struct tunnel_keys *k)
+{
+	unsigned explicit = aead_explicit_nonce(k->cipher), len = m->data_len;
+	uint8_t *header = packet_data(m) - explicit - RECORD_HEADER;
+	struct aead_op *op = &s->op[s->n++];
+
+	record_header(header, type, k);
+	store16(header + 11, (uint16_t)(explicit + len + AEAD_TAG));
+	memcpy(header + RECORD_HEADER, header + 3, explicit);
+	op->key = &k->out;
+	op->cipher = k->cipher;
+	op->data = packet_data(m);
+	op->len = len;
+	op->tag = op->data + len;
+	nonce_set(op->nonce, k, header + 3);
+	memcpy(op->aad, header + 3, 8);
+	memcpy(op->aad + 8, header, 3);
+	store16(op->aad + 11, (uint16_t)len);
+	k->next_sequence++;
+	packet_cut(m, -(int)(explicit + RECORD_HEADER), (uint16_t)(RECORD_HEADER + explicit + len + AEAD_TAG));
+}
+
+#define RECORD_GROWS (1 + 8 + RECORD_HEADER + HEADERS_MAX)
+
+static inline void wrap(struct lcore *lc, struct rte_mbuf *m, const struct path *path, uint16_t id)
+{
+	uint8_t *payload = packet_data(m);
+	unsigned grows = headers_len(path);
+
+	headers_write(path, payload, m->data_len, id);
+	packet_cut(m, -(int)grows, (uint16_t)(m->data_len + grows));
+	packet_of(m)->port = path->port;
+}
+
+// COUNTERS: the record will be sealed and sent.
+static inline enum counter seal_one(struct lcore *lc, struct sealing *s, struct rte_mbuf *m)
+{
+	struct packet *p = packet_of(m);
+	struct tunnel_out *out = &lc->dp->out[p->tunnel];
+	struct tunnel_keys *k = out->keys;
+	uint8_t type = CONTENT_DATA;
+
+	if (unlikely(p->kind == PACKET_SEAL)) {
+		k = keys_by_handshake(&lc->dp->in[p->tunnel], p->handshake);
+		type = p->type;
+	}
+	if (unlikely(!k || k->closed))
+		return COUNT_drop_no_keys;
+	if (unlikely(k->next_sequence > DTLS_SEQUENCE_MAX))
+		return COUNT_drop_sequence_end;
+	if (unlikely(k->path.family == 0))
+		return COUNT_drop_no_path;
+	if (unlikely(rte_pktmbuf_headroom(m) < RECORD_GROWS || rte_pktmbuf_tailroom(m) < AEAD_TAG))
+		return COUNT_drop_no_room;
+	uint16_t id = (uint16_t)k->next_sequence;
+	if (likely(p->kind == PACKET_INNER)) {
+		out->packets++;
+		out->bytes += m->data_len;
+		packet_cut(m, -1, (uint16_t)(m->data_len + 1));
+		packet_data(m)[0] = TYPE_DATA;
+		count(lc, COUNT_dtls_data_out);
+	}
+	sealing_add(s, m, type, k);
+	wrap(lc, m, &k->path, id);
+	return COUNTERS;
+}
+
+// A worker's handshake datagram goes as it is.
+static enum counter send_one(struct lcore *lc, struct rte_mbuf *m)
+{
+	struct packet *p = packet_of(m);
+
+	if (p->path.family == 0)
+		return COUNT_drop_no_path;
+	if (rte_pktmbuf_headroom(m) < HEADERS_MAX)
+		return COUNT_drop_no_room;
+	wrap(lc, m, &p->path, (uint16_t)(lc->now >> 8));
+	return COUNTERS;
+}
+
+static inline bool is_ipv6(struct rte_mbuf *m)
+{
+	const uint8_t *frame = packet_data(m);
+	uint16_t type = load16(frame + 12);
+
+	return type == ETHER_IPV6 || (type == ETHER_VLAN && load16(frame + 16) == ETHER_IPV6);
+}
+
+// After sealing: UDP over IPv6 has a checksum over what is sent.
+static inline void checksum_ipv6(struct rte_mbuf *m)
+{
+	uint8_t *frame = packet_data(m);
+	unsigned headers = (load16(frame + 12) == ETHER_VLAN ? VLAN_TAG : 0) + ETHER_HEADER + IPV6_HEADER + UDP_HEADER;
+
+	headers_checksum(frame + headers, (uint16_t)(m->data_len - headers));
+}
+
+unsigned dtls_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
+{
+	struct sealing s;
+	unsigned n_out = 0;
+
+	s.n = 0;
+	prefetch_keys(lc, pkts, n);
+	for (unsigned i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+		bool as_it_is = packet_of(m)->kind == PACKET_DATAGRAM;
+		enum counter why = as_it_is ? send_one(lc, m) : seal_one(lc, &s, m);
+		if (likely(why == COUNTERS))
+			pkts[n_out++] = m;
+		else
+			drop_of(lc, why, m);
+	}
+	aead_seal_burst(s.op, s.n);
+	for (unsigned i = 0; i < n_out; i++)
+		if (is_ipv6(pkts[i]))
+			checksum_ipv6(pkts[i]);
+	return n_out;
+}

@@ -1,0 +1,65 @@
+#include "channel.h"
+#include "frame.h"
+#include "stage.h"
+
+// COUNTERS: the packet may enter. Everything a client sends comes from its own address, exactly: no link-local, no multicast.
+static inline enum counter inner_check(const struct tunnel_in *in, const struct inner_ip *ip)
+{
+	if (ip->family == 4) {
+		if (!in->ipv4 || memcmp(ip->from, &in->ipv4, 4) != 0 || ipv4_is_loopback(ip->to))
+			return COUNT_drop_spoof;
+		return COUNTERS;
+	}
+	static const uint8_t none[16];
+	if (memcmp(ip->from, in->ipv6, 16) != 0 || memcmp(ip->from, none, 16) == 0 || ipv6_is_loopback(ip->to))
+		return COUNT_drop_spoof;
+	return COUNTERS;
+}
+
+unsigned inner_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
+{
+	unsigned n_out = 0;
+	struct inner_ip ip;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+		struct tunnel_in *in = &lc->dp->in[packet_of(m)->tunnel];
+		if (unlikely(!inner_ip_parse(packet_data(m), m->data_len, &ip))) {
+			drop_of(lc, COUNT_drop_inner_malformed, m);
+			continue;
+		}
+		enum counter why = inner_check(in, &ip);
+		if (unlikely(why != COUNTERS)) {
+			drop_of(lc, why, m);
+			continue;
+		}
+		packet_cut(m, 0, ip.len);
+		in->packets++;
+		in->bytes += ip.len;
+		in->last_data = lc->now;
+		pkts[n_out++] = m;
+	}
+	return n_out;
+}
+
+unsigned lane_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct rte_mbuf **inner, unsigned *n_inner)
+{
+	unsigned n_out = 0;
+
+	*n_inner = 0;
+	for (unsigned i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+		uint32_t tunnel = packet_of(m)->tunnel;
+		if (unlikely(tunnel >= lc->dp->tunnels_max || !lc->dp->in[tunnel].live)) {
+			drop(lc, COUNT_drop_tunnel_gone, m);
+			continue;
+		}
+		if (packet_of(m)->kind != PACKET_INNER) {
+			pkts[n_out++] = m;
+			continue;
+		}
+		channel_to_cstp(lc, tunnel);
+		inner[(*n_inner)++] = m;
+	}
+	return n_out;
+}

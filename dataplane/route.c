@@ -1,0 +1,111 @@
+#include <rte_prefetch.h>
+
+#include "frame.h"
+#include "packet.h"
+#include "stage.h"
+
+// The packets of one address family within a burst, as a table is asked for them.
+struct asked {
+	const void *key[BURST];
+	unsigned at[BURST];
+	unsigned n;
+};
+
+#define NO_TUNNEL UINT32_MAX
+
+static inline void ask(struct asked *a, const void *key, unsigned at)
+{
+	a->key[a->n] = key;
+	a->at[a->n++] = at;
+}
+
+static void answer(const struct rte_hash *table, const struct asked *a, uint32_t *tunnel)
+{
+	void *data[BURST];
+	uint64_t hits = 0;
+
+	if (!a->n)
+		return;
+	rte_hash_lookup_bulk_data(table, (const void **)(uintptr_t)a->key, a->n, &hits, data);
+	for (unsigned i = 0; i < a->n; i++)
+		tunnel[a->at[i]] = hits >> i & 1 ? (uint32_t)(uintptr_t)data[i] : NO_TUNNEL;
+}
+
+// COUNTERS: an IP packet for one host; it now starts at its IP header.
+static inline enum counter unwrap(struct rte_mbuf *m, struct inner_ip *ip)
+{
+	if (unlikely(!packet_is_one(m)))
+		return COUNT_drop_too_big;
+	const uint8_t *frame = packet_data(m);
+	if (unlikely(m->data_len < ETHER_HEADER))
+		return COUNT_drop_inner_malformed;
+	uint16_t type = load16(frame + 12);
+	if (unlikely(type != ETHER_IPV4 && type != ETHER_IPV6))
+		return COUNT_drop_inner_not_ip;
+	if (unlikely(!inner_ip_parse(frame + ETHER_HEADER, m->data_len - ETHER_HEADER, ip) ||
+	             (ip->family == 4) != (type == ETHER_IPV4)))
+		return COUNT_drop_inner_malformed;
+	if (unlikely(ip->family == 4 ? ipv4_is_multicast(ip->to) : ipv6_is_multicast(ip->to)))
+		return COUNT_drop_inner_multicast;
+	packet_cut(m, ETHER_HEADER, ip->len);
+	return COUNTERS;
+}
+
+static unsigned unwrap_all(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct asked *ipv4, struct asked *ipv6)
+{
+	unsigned n_out = 0;
+	struct inner_ip ip;
+
+	for (unsigned i = 0; i < n && i < 2 * PREFETCH_AHEAD; i++)
+		rte_prefetch0(pkts[i]);
+	for (unsigned i = 0; i < n && i < PREFETCH_AHEAD; i++)
+		rte_prefetch0(packet_data(pkts[i]));
+	for (unsigned i = 0; i < n; i++) {
+		if (i + 2 * PREFETCH_AHEAD < n)
+			rte_prefetch0(pkts[i + 2 * PREFETCH_AHEAD]);
+		if (i + PREFETCH_AHEAD < n)
+			rte_prefetch0(packet_data(pkts[i + PREFETCH_AHEAD]));
+		enum counter why = unwrap(pkts[i], &ip);
+		if (unlikely(why != COUNTERS)) {
+			drop(lc, why, pkts[i]);
+			continue;
+		}
+		ask(ip.family == 4 ? ipv4 : ipv6, ip.to, n_out);
+		pkts[n_out++] = pkts[i];
+	}
+	return n_out;
+}
+
+unsigned route(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
+{
+	struct asked ipv4, ipv6;
+	uint32_t tunnel[BURST];
+	unsigned n_out = 0;
+
+	ipv4.n = ipv6.n = 0;
+	n = unwrap_all(lc, pkts, n, &ipv4, &ipv6);
+	answer(lc->dp->tables->by_ipv4, &ipv4, tunnel);
+	answer(lc->dp->tables->by_ipv6, &ipv6, tunnel);
+	for (unsigned i = 0; i < n; i++)
+		if (likely(tunnel[i] < lc->dp->tunnels_max))
+			rte_prefetch0(&lc->dp->out[tunnel[i]]);
+	for (unsigned i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+		struct packet *p = packet_of(m);
+		if (unlikely(tunnel[i] >= lc->dp->tunnels_max || !lc->dp->out[tunnel[i]].live)) {
+			drop(lc, COUNT_drop_no_tunnel, m);
+			continue;
+		}
+		struct tunnel_out *out = &lc->dp->out[tunnel[i]];
+		p->tunnel = tunnel[i];
+		p->kind = PACKET_INNER;
+		if (unlikely(m->data_len > out->mtu)) {
+			drop_of(lc, COUNT_drop_too_big, m);
+			continue;
+		}
+		if (likely(out->keys != NULL))
+			rte_prefetch0(out->keys);
+		pkts[n_out++] = m;
+	}
+	return n_out;
+}

@@ -1,0 +1,102 @@
+#include <rte_ethdev.h>
+
+#include "frame.h"
+#include "packet.h"
+#include "stage.h"
+
+static void queue_flush(struct lcore *lc, uint16_t port)
+{
+	struct tx_queue *q = &lc->tx[port];
+	unsigned sent = rte_eth_tx_burst(port, 0, q->pkts, (uint16_t)q->n);
+
+	lc->count.value[port == lc->inner->id ? COUNT_inner_tx : COUNT_outer_tx] += sent;
+	if (unlikely(sent < q->n)) {
+		lc->count.value[COUNT_drop_tx_full] += q->n - sent;
+		rte_pktmbuf_free_bulk(q->pkts + sent, q->n - sent);
+	}
+	q->n = 0;
+}
+
+static inline void queue_add(struct lcore *lc, uint16_t port, struct rte_mbuf *m)
+{
+	struct tx_queue *q = &lc->tx[port];
+
+	q->pkts[q->n++] = m;
+	if (unlikely(q->n == RTE_DIM(q->pkts)))
+		queue_flush(lc, port);
+}
+
+void tx_outer(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		queue_add(lc, packet_of(pkts[i])->port, pkts[i]);
+}
+
+// The kernel looks at the destination only. The source is a fixed address of our own, so that nothing on the inside learns more.
+static inline void ether_write(const struct lcore *lc, uint8_t *frame, uint8_t version)
+{
+	static const uint8_t us[6] = { 0x02, 'p', 'e', 'n', 's', 't' };
+
+	memcpy(frame, &lc->inner->mac, 6);
+	memcpy(frame + 6, us, 6);
+	store16(frame + 12, version >> 4 == 4 ? ETHER_IPV4 : ETHER_IPV6);
+}
+
+void tx_inner(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+		uint8_t version = packet_data(m)[0];
+
+		if (unlikely(rte_pktmbuf_headroom(m) < ETHER_HEADER)) {
+			drop_of(lc, COUNT_drop_no_room, m);
+			continue;
+		}
+		packet_cut(m, -ETHER_HEADER, m->data_len + ETHER_HEADER);
+		ether_write(lc, packet_data(m), version);
+		queue_add(lc, lc->inner->id, m);
+	}
+}
+
+void tx_flush(struct lcore *lc)
+{
+	for (unsigned i = 0; i < lc->n_outer; i++)
+		if (lc->tx[lc->outer[i]->id].n)
+			queue_flush(lc, lc->outer[i]->id);
+	if (lc->tx[lc->inner->id].n)
+		queue_flush(lc, lc->inner->id);
+}
+
+void to_control(struct lcore *lc, struct rte_mbuf *m, enum counter what)
+{
+	if (unlikely(rte_ring_enqueue(lc->to_control, m) < 0)) {
+		drop(lc, COUNT_drop_ring_full, m);
+		return;
+	}
+	count(lc, what);
+}
+
+bool tell_control(struct lcore *lc, enum packet_event event, uint32_t tunnel, const struct tunnel_keys *k, uint8_t a, uint8_t b)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(lc->pool);
+
+	if (unlikely(!m))
+		return false;
+	*packet_of(m) = (struct packet){
+		.tunnel = tunnel,
+		.handshake = k ? k->handshake : 0,
+		.kind = PACKET_EVENT,
+		.event = event,
+		.level = event == EVENT_ALERT ? a : 0,
+		.description = event == EVENT_ALERT ? b : 0,
+		.channel = event == EVENT_CHANNEL ? a : 0,
+	};
+	if (k)
+		packet_of(m)->path = k->path;
+	if (unlikely(rte_ring_enqueue(lc->to_control, m) < 0)) {
+		rte_pktmbuf_free(m);
+		return false;
+	}
+	count(lc, COUNT_events);
+	return true;
+}
