@@ -1,0 +1,278 @@
+#include "eal.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_log.h>
+#include <rte_pci.h>
+
+#include "proto/log.h"
+
+#define ARGS_MAX 64
+#define ARG_ROOM 8192
+#define HUGEPAGES "/sys/kernel/mm/hugepages"
+// EAL's own heaps, device objects and what page boundaries waste, on top of what we ask for.
+#define SPARE_BYTES (24u << 20)
+
+struct args {
+	char *argv[ARGS_MAX + 1];
+	int argc;
+	char text[ARG_ROOM];
+	size_t used;
+	bool full;
+};
+
+static void args_add(struct args *a, const char *word)
+{
+	size_t n = strlen(word) + 1;
+
+	if (a->argc == ARGS_MAX || n > sizeof(a->text) - a->used) {
+		a->full = true;
+		return;
+	}
+	a->argv[a->argc++] = memcpy(a->text + a->used, word, n);
+	a->argv[a->argc] = NULL;
+	a->used += n;
+}
+
+__attribute__((format(printf, 2, 3))) static void args_addf(struct args *a, const char *fmt, ...)
+{
+	char word[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vsnprintf(word, sizeof(word), fmt, ap) >= (int)sizeof(word))
+		a->full = true;
+	va_end(ap);
+	args_add(a, word);
+}
+
+static void args_add_words(struct args *a, const char *words)
+{
+	char word[512];
+	size_t n;
+
+	while (*(words += strspn(words, " \t"))) {
+		n = strcspn(words, " \t");
+		if (n >= sizeof(word)) {
+			a->full = true;
+			return;
+		}
+		memcpy(word, words, n);
+		word[n] = 0;
+		args_add(a, word);
+		words += n;
+	}
+}
+
+// --------------------------------------------------------------------------------------------------------------- memory
+
+static unsigned long read_number(const char *dir, const char *file)
+{
+	char path[512];
+	unsigned long value = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), HUGEPAGES "/%s/%s", dir, file);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%lu", &value) != 1)
+		value = 0;
+	fclose(f);
+	return value;
+}
+
+// The size of huge page that has room for all that is needed, 0 if none has. `found` lists what there is.
+static unsigned long huge_page_kb(size_t need, char *found, size_t room)
+{
+	unsigned long kb, avail, best = 0;
+	struct dirent *e;
+	size_t used = 0;
+	DIR *d = opendir(HUGEPAGES);
+
+	found[0] = 0;
+	while (d && (e = readdir(d))) {
+		if (sscanf(e->d_name, "hugepages-%lukB", &kb) != 1 || kb == 0)
+			continue;
+		avail = read_number(e->d_name, "free_hugepages");
+		avail -= RTE_MIN(avail, read_number(e->d_name, "resv_hugepages"));
+		if (used < room)
+			used += (size_t)snprintf(found + used, room - used, "%s%lu of %lu kB", used ? ", " : "", avail, kb);
+		if (avail * kb >= (need >> 10) && (best == 0 || kb < best))
+			best = kb;
+	}
+	if (d)
+		closedir(d);
+	return best;
+}
+
+static void choose_memory(const struct snapshot *s, size_t need, struct args *a, struct eal_report *r)
+{
+	const char *wish = snapshot_get(s, "huge-pages");
+	unsigned long kb = 0, mb = (need + (1u << 20) - 1) >> 20;
+	char found[256];
+
+	if (wish && strcmp(wish, "no") == 0) {
+		snprintf(r->memory, sizeof(r->memory), "no huge pages: huge-pages = no, %lu MB of plain memory", mb);
+	} else {
+		kb = huge_page_kb(need, found, sizeof(found));
+		if (kb)
+			snprintf(r->memory, sizeof(r->memory), "huge pages of %lu kB, %lu MB needed", kb, mb);
+		else
+			snprintf(r->memory, sizeof(r->memory), "no huge pages: free are %s, %lu MB needed",
+			         found[0] ? found : "none", mb);
+	}
+	r->huge = kb != 0;
+	if (r->huge) {
+		args_add(a, "--in-memory");
+		return;
+	}
+	// Without huge pages EAL takes all it will ever have at once, and refuses --in-memory.
+	args_add(a, "--no-huge");
+	args_add(a, "-m");
+	args_addf(a, "%lu", mb);
+	args_add(a, "--no-shconf");
+	args_addf(a, "--file-prefix=penstock-%d", (int)getpid());
+}
+
+// ---------------------------------------------------------------------------------------------------------------- cores
+
+static int choose_cores(const struct snapshot *s, struct args *a, struct eal_report *r, char *why)
+{
+	const char *wish = snapshot_get(s, "poll-core");
+	char all[256] = "";
+	unsigned long cpu = CPU_SETSIZE, last = 0;
+	size_t used = 0;
+	cpu_set_t set;
+	char *end;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return START_ERROR(why, errno, "sched_getaffinity: %s", strerror(errno));
+	for (unsigned i = 0; i < CPU_SETSIZE; i++) {
+		if (!CPU_ISSET(i, &set))
+			continue;
+		last = i;
+		if (used < sizeof(all) - 8)
+			used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%u", used ? "," : "", i);
+	}
+	if (!wish || !isdigit((unsigned char)wish[0])) {
+		cpu = last;
+	} else {
+		cpu = strtoul(wish, &end, 10);
+		if (*end || cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, &set))
+			return START_ERROR(why, EINVAL, "poll-core = %s: this process may use the CPUs %s", wish, all);
+	}
+	r->poll_cpu = (unsigned)cpu;
+	args_addf(a, "--lcores=%d@(%s),%d@%lu", LCORE_CONTROL, all, LCORE_POLL, cpu);
+	args_addf(a, "--main-lcore=%d", LCORE_CONTROL);
+	return 0;
+}
+
+// -------------------------------------------------------------------------------------------------------------- devices
+
+bool eal_is_pci(const char *word)
+{
+	struct rte_pci_addr addr;
+	char name[64];
+	size_t n = strcspn(word, ",");
+
+	if (n >= sizeof(name))
+		return false;
+	memcpy(name, word, n);
+	name[n] = 0;
+	return strchr(name, ':') && rte_pci_addr_parse(name, &addr) == 0;
+}
+
+// Only what is named is touched: the machine's other NICs are none of our business.
+static bool choose_devices(const struct snapshot *s, struct args *a)
+{
+	static const char *const options[] = { "outer", "inner" };
+	const char *word;
+	bool pci = false;
+
+	for (size_t i = 0; i < RTE_DIM(options); i++) {
+		for (unsigned n = 0; (word = snapshot_nth(s, options[i], n)); n++) {
+			if (!eal_is_pci(word))
+				continue;
+			args_add(a, "-a");
+			args_add(a, word);
+			pci = true;
+		}
+	}
+	if (!pci)
+		args_add(a, "--no-pci");
+	return pci;
+}
+
+// ------------------------------------------------------------------------------------------------------------------ log
+
+static ssize_t eal_log(void *cookie, const char *buf, size_t size)
+{
+	static const enum log_level levels[] = {
+		[RTE_LOG_WARNING] = LOG_LEVEL_WARN,
+		[RTE_LOG_NOTICE] = LOG_LEVEL_NOTICE,
+		[RTE_LOG_INFO] = LOG_LEVEL_INFO,
+		[RTE_LOG_DEBUG] = LOG_LEVEL_DEBUG,
+	};
+	int level = rte_log_cur_msg_loglevel();
+	size_t n = size;
+
+	while (n > 0 && (buf[n - 1] == '\n' || buf[n - 1] == '\r'))
+		n--;
+	if (n > 0)
+		log_line(level >= (int)RTE_LOG_WARNING && level < (int)RTE_DIM(levels) ? levels[level] : LOG_LEVEL_ERR, "%.*s",
+		         (int)n, buf);
+	return (ssize_t)size;
+}
+
+static int redirect_log(void)
+{
+	static const cookie_io_functions_t io = { .write = eal_log };
+	FILE *f = fopencookie(NULL, "w", io);
+
+	if (!f)
+		return -ENOMEM;
+	setvbuf(f, NULL, _IOFBF, BUFSIZ);
+	return rte_openlog_stream(f);
+}
+
+int eal_start(const struct snapshot *s, size_t bytes, struct eal_report *report, char *why)
+{
+	static struct args args; // EAL keeps pointers into it
+	struct args *a = &args;
+	const char *words;
+	bool pci;
+	int ret;
+
+	args_add(a, "penstock-dataplane");
+	choose_memory(s, bytes + SPARE_BYTES, a, report);
+	ret = choose_cores(s, a, report, why);
+	if (ret < 0)
+		return ret;
+	pci = choose_devices(s, a);
+	if (!pci)
+		args_add(a, "--iova-mode=va");
+	args_add(a, "--no-telemetry");
+	args_add(a, "--log-level=warning");
+	for (unsigned n = 0; (words = snapshot_nth(s, "eal-args", n)); n++)
+		args_add_words(a, words);
+	if (a->full)
+		return START_ERROR(why, E2BIG, "eal-args: too many words for EAL");
+	ret = redirect_log();
+	if (ret < 0)
+		return START_ERROR(why, -ret, "no log for EAL");
+	if (rte_eal_init(a->argc, a->argv) < 0)
+		return START_ERROR(why, rte_errno ? rte_errno : EIO, "DPDK's EAL does not start: %s (%s)", rte_strerror(rte_errno),
+		                   report->memory);
+	return 0;
+}

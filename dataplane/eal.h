@@ -1,0 +1,26 @@
+// Start of DPDK's environment: which memory, which cores, which devices. Main thread, once, before anything else of DPDK.
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "proto/limits.h"
+#include "proto/snapshot.h"
+
+// Why the start failed, for main's log: names the option. `why` is LIMIT_TEXT + 1 bytes.
+#define START_ERROR(why, code, ...) (snprintf(why, LIMIT_TEXT + 1, __VA_ARGS__), -(code))
+
+// EAL lcores: the control thread, and the poll core.
+#define LCORE_CONTROL 0
+#define LCORE_POLL 1
+
+struct eal_report {
+	unsigned poll_cpu;
+	bool huge;
+	char memory[320]; // which memory and why, for people
+};
+
+// "0000:03:00.0" or "03:00.0".
+bool eal_is_pci(const char *word);
+
+// bytes: what all pools and tables together will need. 0 or -errno with `why`.
+int eal_start(const struct snapshot *s, size_t bytes, struct eal_report *report, char *why);

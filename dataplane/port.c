@@ -1,0 +1,341 @@
+#include "port.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <rte_dev.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include "eal.h"
+#include "lcore.h"
+#include "portfd.h"
+#include "proto/addr.h"
+#include "proto/log.h"
+
+// Frames of an af_packet ring, header included, and how many: some 100 ms of a busy gigabit link.
+#define FRAME_SIZE 2048
+#define FRAMES 4096
+#define FRAME_SIZE_JUMBO 16384
+#define FRAMES_JUMBO 512
+#define FRAME_BLOCK 65536
+// Tunnels above this MTU need jumbo frames outside: headers, record and the ring's own header come on top.
+#define MTU_PLAIN 1800
+#define PACKETS 16383
+#define PACKETS_JUMBO 4095
+#define PACKETS_CACHE 256
+#define DESCRIPTORS 1024
+// DPDK's TAP takes a buffer for each descriptor, and reads into one.
+#define DESCRIPTORS_TAP 8
+
+#define HOSTS_MAX 64
+
+static bool is_jumbo(const struct snapshot *s)
+{
+	return snapshot_number(s, "mtu") > MTU_PLAIN;
+}
+
+static uint16_t packet_room(const struct snapshot *s)
+{
+	return RTE_PKTMBUF_HEADROOM + (is_jumbo(s) ? FRAME_SIZE_JUMBO : FRAME_SIZE);
+}
+
+size_t ports_budget(const struct snapshot *s)
+{
+	size_t one = RTE_CACHE_LINE_ROUNDUP(sizeof(struct rte_mbuf) + PACKET_PRIVATE + packet_room(s)) + 2 * RTE_CACHE_LINE_SIZE;
+
+	return one * (is_jumbo(s) ? PACKETS_JUMBO : PACKETS);
+}
+
+// ------------------------------------------------------------------------------------------------------- which interfaces
+
+struct hosts {
+	struct addr addr[HOSTS_MAX];
+	unsigned n;
+	bool any;
+};
+
+static bool is_any(const struct addr *a)
+{
+	static const uint8_t zero[16];
+
+	return memcmp(a->ip, zero, sizeof(zero)) == 0;
+}
+
+static bool is_loopback(const struct addr *a)
+{
+	static const uint8_t one[16] = { [15] = 1 };
+
+	return a->family == 4 ? a->ip[0] == 127 : memcmp(a->ip, one, sizeof(one)) == 0;
+}
+
+static bool is_link_local(const struct addr *a)
+{
+	return a->family == 6 && a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80;
+}
+
+static int add_host(struct hosts *h, const char *option, const char *name, char *why)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM }, *list, *i;
+	struct addr a;
+	int ret;
+
+	ret = getaddrinfo(name, NULL, &hints, &list);
+	if (ret != 0)
+		return START_ERROR(why, ENOENT, "%s = %s: %s", option, name, gai_strerror(ret));
+	for (i = list; i && h->n < HOSTS_MAX; i = i->ai_next) {
+		addr_from_sockaddr(i->ai_addr, &a);
+		if (a.family == 0)
+			continue;
+		h->any |= is_any(&a);
+		h->addr[h->n++] = a;
+	}
+	freeaddrinfo(list);
+	return 0;
+}
+
+// The addresses that datagrams will be sent to, as configured.
+static int find_hosts(const struct snapshot *s, struct hosts *h, char *why)
+{
+	static const char *const options[] = { "udp-listen-host", "listen-host" };
+	const char *name;
+	int ret;
+
+	for (size_t i = 0; i < RTE_DIM(options) && h->n == 0; i++) {
+		for (unsigned n = 0; (name = snapshot_nth(s, options[i], n)); n++) {
+			if (!name[0] || strcmp(name, "any") == 0 || strcmp(name, "*") == 0) {
+				h->any = true;
+				continue;
+			}
+			ret = add_host(h, options[i], name, why);
+			if (ret < 0)
+				return ret;
+		}
+		if (h->any)
+			return 0;
+	}
+	h->any = h->n == 0;
+	return 0;
+}
+
+static bool carries(const struct ifaddrs *i, const struct hosts *h)
+{
+	struct addr a;
+
+	addr_from_sockaddr(i->ifa_addr, &a);
+	if (a.family == 0)
+		return false;
+	if (h->any)
+		return !is_loopback(&a) && !is_link_local(&a) && !(i->ifa_flags & IFF_LOOPBACK);
+	for (unsigned n = 0; n < h->n; n++)
+		if (addr_equal(&a, &h->addr[n]) || (is_loopback(&h->addr[n]) && (i->ifa_flags & IFF_LOOPBACK)))
+			return true;
+	return false;
+}
+
+// Packet sockets hand over frames with an Ethernet header only where the interface has one.
+static bool is_ethernet(const char *interface)
+{
+	struct ifreq ifr = { 0 };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), type = -1;
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", interface);
+	if (fd >= 0 && ioctl(fd, SIOCGIFHWADDR, &ifr) == 0)
+		type = ifr.ifr_hwaddr.sa_family;
+	if (fd >= 0)
+		close(fd);
+	return type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- probing
+
+struct opening {
+	struct ports *ports;
+	const struct snapshot *s;
+	unsigned af_packets;
+	char *why;
+};
+
+static bool has_interface(const struct ports *p, const char *interface)
+{
+	for (unsigned i = 0; i < p->n; i++)
+		if (strcmp(p->all[i].interface, interface) == 0)
+			return true;
+	return false;
+}
+
+static int configure(struct opening *o, struct port *p, const char *word)
+{
+	struct rte_eth_dev_info info;
+	struct rte_eth_conf conf = { 0 };
+	uint16_t rx = DESCRIPTORS, tx = DESCRIPTORS;
+	int ret;
+
+	ret = rte_eth_dev_info_get(p->id, &info);
+	if (ret < 0)
+		return ret;
+	if (strcmp(info.driver_name, "net_tap") == 0)
+		rx = DESCRIPTORS_TAP;
+	else if (p->outer)
+		conf.txmode.offloads = info.tx_offload_capa & (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM);
+	p->tx_ipv4_csum = conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
+	p->tx_udp_csum = conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
+	ret = rte_eth_dev_configure(p->id, 1, 1, &conf);
+	if (ret == 0)
+		ret = rte_eth_dev_adjust_nb_rx_tx_desc(p->id, &rx, &tx);
+	if (ret == 0)
+		ret = rte_eth_rx_queue_setup(p->id, 0, rx, SOCKET_ID_ANY, NULL, o->ports->pool);
+	if (ret == 0)
+		ret = rte_eth_tx_queue_setup(p->id, 0, tx, SOCKET_ID_ANY, NULL);
+	if (ret == 0)
+		ret = rte_eth_dev_start(p->id);
+	if (ret == 0)
+		ret = rte_eth_macaddr_get(p->id, &p->mac);
+	if (ret == 0 && info.if_index > 0 && !p->interface[0])
+		if_indextoname(info.if_index, p->interface);
+	return ret;
+}
+
+// option: what in the configuration asked for it; word: its value.
+static int open_port(struct opening *o, bool outer, const char *devargs, const char *interface, const char *option,
+                     const char *word)
+{
+	struct ports *all = o->ports;
+	struct port *p = &all->all[all->n];
+	bool existed = interface[0] && if_nametoindex(interface) != 0;
+	int ret;
+
+	if (all->n == PORTS_MAX)
+		return START_ERROR(o->why, E2BIG, "%s = %s: more than %d ports", option, word, PORTS_MAX);
+	memset(p, 0, sizeof(*p));
+	p->outer = outer;
+	snprintf(p->name, sizeof(p->name), "%.*s", (int)strcspn(devargs, ","), devargs);
+	snprintf(p->interface, sizeof(p->interface), "%s", interface);
+	ret = rte_dev_probe(devargs);
+	if (ret < 0 && ret != -EEXIST) {
+		if (!outer && existed)
+			return START_ERROR(o->why, EBUSY, "%s = %s: the interface %s is there already and in use", option, word,
+			                   interface);
+		return START_ERROR(o->why, -ret, "%s = %s: DPDK has no device for \"%s\": %s", option, word, devargs,
+		                   strerror(-ret));
+	}
+	if (rte_eth_dev_get_port_by_name(p->name, &p->id) < 0)
+		return START_ERROR(o->why, ENODEV, "%s = %s: the device %s has no port", option, word, p->name);
+	ret = configure(o, p, word);
+	if (ret < 0)
+		return START_ERROR(o->why, -ret, "%s = %s: the port %s does not start: %s", option, word, p->name, strerror(-ret));
+	if (outer)
+		all->outer[all->n_outer++] = p;
+	else
+		all->inner = p;
+	all->n++;
+	return 0;
+}
+
+static int open_packet_port(struct opening *o, const char *interface, const char *word)
+{
+	char devargs[160];
+	bool jumbo = is_jumbo(o->s);
+
+	if (has_interface(o->ports, interface))
+		return 0;
+	if (!is_ethernet(interface))
+		return START_ERROR(o->why, ENODEV, "outer = %s: %s is no Ethernet interface", word, interface);
+	snprintf(devargs, sizeof(devargs), "net_af_packet%u,iface=%s,blocksz=%d,framesz=%d,framecnt=%d", o->af_packets++, interface,
+	         FRAME_BLOCK, jumbo ? FRAME_SIZE_JUMBO : FRAME_SIZE, jumbo ? FRAMES_JUMBO : FRAMES);
+	return open_port(o, true, devargs, interface, "outer", word);
+}
+
+static int open_auto(struct opening *o)
+{
+	struct hosts *hosts = calloc(1, sizeof(*hosts));
+	struct ifaddrs *list = NULL, *i;
+	int ret = 0;
+
+	if (!hosts)
+		return START_ERROR(o->why, ENOMEM, "out of memory");
+	ret = find_hosts(o->s, hosts, o->why);
+	if (ret < 0)
+		goto out;
+	if (getifaddrs(&list) < 0) {
+		ret = START_ERROR(o->why, errno, "outer = auto: cannot list interfaces: %s", strerror(errno));
+		goto out;
+	}
+	for (i = list; i && ret == 0; i = i->ifa_next) {
+		if (!i->ifa_addr || !(i->ifa_flags & IFF_UP) || !carries(i, hosts))
+			continue;
+		if (is_ethernet(i->ifa_name))
+			ret = open_packet_port(o, i->ifa_name, "auto");
+		else
+			log_notice("outer = auto: %s has no Ethernet header: its clients get no DTLS", i->ifa_name);
+	}
+	// Nothing else there: a gateway on a machine of its own.
+	if (ret == 0 && o->ports->n_outer == 0 && hosts->any && if_nametoindex("lo"))
+		ret = open_packet_port(o, "lo", "auto");
+	if (ret == 0 && o->ports->n_outer == 0)
+		ret = START_ERROR(o->why, ENODEV, "outer = auto: no interface that is up carries a listen-host address");
+	freeifaddrs(list);
+out:
+	free(hosts);
+	return ret;
+}
+
+static int open_outer(struct opening *o, const char *word)
+{
+	if (strcmp(word, "auto") == 0)
+		return open_auto(o);
+	if (if_nametoindex(word) != 0)
+		return open_packet_port(o, word, word);
+	if (!strchr(word, ',') && !eal_is_pci(word) && strncmp(word, "net_", 4) != 0)
+		return START_ERROR(o->why, ENODEV, "outer = %s: there is no such interface", word);
+	return open_port(o, true, word, "", "outer", word);
+}
+
+static int open_inner(struct opening *o)
+{
+	const char *word = snapshot_get(o->s, "inner"), *device = snapshot_get(o->s, "device");
+	char interface[64], devargs[96];
+
+	if (word && word[0] && strcmp(word, "tap") != 0)
+		return open_port(o, false, word, "", "inner", word);
+	if (!device || !device[0])
+		device = "vpns";
+	snprintf(interface, sizeof(interface), "%s0", device);
+	if (strlen(interface) >= IFNAMSIZ)
+		return START_ERROR(o->why, EINVAL, "device = %s: too long for an interface's name", device);
+	snprintf(devargs, sizeof(devargs), "net_tap0,iface=%s", interface);
+	return open_port(o, false, devargs, interface, "device", device);
+}
+
+int ports_open(struct ports *p, const struct snapshot *s, char *why)
+{
+	struct opening o = { .ports = p, .s = s, .why = why };
+	uint16_t udp_port = (uint16_t)snapshot_number(s, "udp-port");
+	const char *word;
+	unsigned n;
+	int ret;
+
+	p->pool = rte_pktmbuf_pool_create("packets", is_jumbo(s) ? PACKETS_JUMBO : PACKETS, PACKETS_CACHE, PACKET_PRIVATE,
+	                                  packet_room(s), SOCKET_ID_ANY);
+	if (!p->pool)
+		return START_ERROR(why, ENOMEM, "not enough memory for packets");
+	ret = open_inner(&o);
+	for (n = 0; ret == 0 && udp_port != 0 && (word = snapshot_nth(s, "outer", n)); n++)
+		ret = open_outer(&o, word);
+	if (ret == 0 && udp_port != 0 && n == 0)
+		ret = open_outer(&o, "auto");
+	if (ret < 0)
+		return ret;
+	portfd_tune_packet_sockets(udp_port);
+	portfd_quiet_taps();
+	return 0;
+}

@@ -1,0 +1,101 @@
+#include "portfd.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/if_packet.h>
+#include <netinet/if_ether.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "proto/log.h"
+
+// The driver fills its ring at once; the default would let some 100 frames through.
+#define PACKET_SEND_BUFFER (8 << 20)
+
+static void for_each_fd(void (*visit)(int fd, void *arg), void *arg)
+{
+	DIR *d = opendir("/proc/self/fd");
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (e->d_name[0] != '.' && atoi(e->d_name) != dirfd(d))
+			visit(atoi(e->d_name), arg);
+	if (d)
+		closedir(d);
+}
+
+// Frames for this host that are IPv4 (no later fragment) or IPv6 with UDP to our port: whole, else nothing.
+static void attach_filter(int fd, uint16_t port)
+{
+	struct sock_filter code[] = {
+		/*  0 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, SKF_AD_OFF + SKF_AD_PKTTYPE),
+		/*  1 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_HOST, 0, 15),
+		/*  2 */ BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),
+		/*  3 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETHERTYPE_IP, 0, 7),
+		/*  4 */ BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 23),
+		/*  5 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 0, 11),
+		/*  6 */ BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 20),
+		/*  7 */ BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x1fff, 9, 0),
+		/*  8 */ BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 14),
+		/*  9 */ BPF_STMT(BPF_LD | BPF_H | BPF_IND, 16),
+		/* 10 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, port, 5, 6),
+		/* 11 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETHERTYPE_IPV6, 0, 5),
+		/* 12 */ BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 20),
+		/* 13 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 0, 3),
+		/* 14 */ BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 56),
+		/* 15 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, port, 0, 1),
+		/* 16 */ BPF_STMT(BPF_RET | BPF_K, 0x40000),
+		/* 17 */ BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	struct sock_fprog prog = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
+
+	// Without the filter everything works, with more copies.
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) < 0)
+		log_warn("packet socket: no filter: %s", strerror(errno));
+}
+
+static void tune_packet_socket(int fd, void *arg)
+{
+	int domain = 0, room = PACKET_SEND_BUFFER;
+	socklen_t len = sizeof(domain);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 || domain != AF_PACKET)
+		return;
+	attach_filter(fd, *(uint16_t *)arg);
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+}
+
+void portfd_tune_packet_sockets(uint16_t udp_port)
+{
+	for_each_fd(tune_packet_socket, &udp_port);
+}
+
+static void quiet_tap(int fd, void *arg)
+{
+	char link[32], target[64];
+	ssize_t n;
+	int flags;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, target, sizeof(target) - 1);
+	if (n < 0)
+		return;
+	target[n] = 0;
+	if (strcmp(target, "/dev/net/tun") != 0)
+		return;
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_ASYNC) < 0)
+		log_warn("TAP: %s", strerror(errno));
+}
+
+void portfd_quiet_taps(void)
+{
+	for_each_fd(quiet_tap, NULL);
+}
