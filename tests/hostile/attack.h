@@ -1,0 +1,227 @@
+// Packets that a receiver has to refuse, made from the message table: the same list is thrown at chan.c itself (proto_ladder) and
+// at the running programs (secmod_worker, main_worker, dataplane_lane).
+#pragma once
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "craft.h"
+
+#define ATTACK_FDS_MAX 253 // SCM_MAX_FD
+
+struct attack {
+	char name[80];
+	struct craft packet;
+	int fds;
+};
+
+typedef void (*attack_fn)(void *arg, const struct attack *a);
+
+// Send bytes with n copies of one descriptor; 0 or -errno.
+static CRAFT_UNUSED int attack_send(int fd, const void *bytes, size_t len, int n)
+{
+	static char control[CMSG_SPACE(ATTACK_FDS_MAX * sizeof(int))] __attribute__((aligned(8)));
+	struct iovec iov = { (void *)bytes, len };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+	static int null_fd = -1;
+	struct cmsghdr *cm;
+	int i;
+
+	if (null_fd < 0)
+		null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (n > 0) {
+		mh.msg_control = control;
+		mh.msg_controllen = CMSG_SPACE((size_t)n * sizeof(int));
+		cm = CMSG_FIRSTHDR(&mh);
+		cm->cmsg_level = SOL_SOCKET;
+		cm->cmsg_type = SCM_RIGHTS;
+		cm->cmsg_len = CMSG_LEN((size_t)n * sizeof(int));
+		for (i = 0; i < n; i++)
+			memcpy(CMSG_DATA(cm) + (size_t)i * sizeof(int), &null_fd, sizeof(int));
+	}
+	return sendmsg(fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+// Open descriptors of a process (0: of this one).
+static CRAFT_UNUSED int attack_count_fds(pid_t pid)
+{
+	char path[64];
+	DIR *dir;
+	int n = 0;
+
+	snprintf(path, sizeof(path), pid ? "/proc/%d/fd" : "/proc/self/fd", (int)pid);
+	dir = opendir(path);
+	if (!dir)
+		return -1;
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n - 2 - (pid == 0);
+}
+
+// A line of a program's /proc/PID/status in KiB ("VmHWM:"), or -1.
+static CRAFT_UNUSED long attack_status_kib(pid_t pid, const char *key)
+{
+	char path[64], line[256];
+	long kib = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (strncmp(line, key, strlen(key)) == 0)
+			kib = strtol(line + strlen(key), NULL, 10);
+	if (f)
+		fclose(f);
+	return kib;
+}
+
+static CRAFT_UNUSED void attack_well_formed(struct attack *a, int number, int high)
+{
+	a->packet.len = (size_t)craft_packet(number, a->packet.buf, LIMIT_MESSAGE, high);
+	a->fds = msg_descs[number].fds;
+}
+
+static CRAFT_UNUSED bool attack_is_allowed(int number, enum role from, enum role to, uint32_t state)
+{
+	const struct msg_desc *d = &msg_descs[number];
+
+	return d->name && d->from == from && d->to == to && (d->states & state);
+}
+
+// ---------------------------------------------------------------------------------------------------------------- families
+
+// Every message that this channel does not carry, or not in this state; and numbers that nobody has.
+static CRAFT_UNUSED void attacks_out_of_place(enum role from, enum role to, uint32_t state, attack_fn f, void *arg)
+{
+	static struct attack a;
+	int n;
+
+	for (n = 0; n < MSG_NUMBERS; n++) {
+		if (attack_is_allowed(n, from, to, state))
+			continue;
+		if (msg_descs[n].name) {
+			attack_well_formed(&a, n, n & 1);
+			snprintf(a.name, sizeof(a.name), "%s out of place", msg_descs[n].name);
+		} else {
+			a.packet.len = 0;
+			a.fds = 0;
+			craft_array(&a.packet, 1);
+			craft_number(&a.packet, (uint64_t)n);
+			snprintf(a.name, sizeof(a.name), "unknown number %d", n);
+		}
+		f(arg, &a);
+	}
+}
+
+// What is no message at all.
+static CRAFT_UNUSED void attacks_without_head(attack_fn f, void *arg)
+{
+	static struct attack a;
+	unsigned i;
+	size_t h;
+
+	a.fds = 0;
+	for (h = 0; h < CRAFT_HOSTILES; h++) {
+		snprintf(a.name, sizeof(a.name), "%s as the packet", craft_hostiles[h].name);
+		a.packet.len = 0;
+		craft_raw(&a.packet, craft_hostiles[h].bytes, craft_hostiles[h].len);
+		f(arg, &a);
+		snprintf(a.name, sizeof(a.name), "%s as the number", craft_hostiles[h].name);
+		a.packet.len = 0;
+		craft_array(&a.packet, 2);
+		craft_raw(&a.packet, craft_hostiles[h].bytes, craft_hostiles[h].len);
+		f(arg, &a);
+	}
+	for (i = 0; i < 256; i++) {
+		snprintf(a.name, sizeof(a.name), "one byte %02x", i);
+		a.packet.len = 0;
+		craft_byte(&a.packet, i);
+		f(arg, &a);
+		// A lane takes what starts with an IP version for a packet; with 20 bytes of zeros behind it that is nobody's.
+		snprintf(a.name, sizeof(a.name), "full packet of %02x", i);
+		a.packet.len = LIMIT_MESSAGE;
+		memset(a.packet.buf, (int)i, LIMIT_MESSAGE);
+		f(arg, &a);
+	}
+}
+
+static CRAFT_UNUSED void attacks_by_fds(int number, attack_fn f, void *arg)
+{
+	static const int counts[] = { 0, 1, 2, 3, 4, 5, 64, ATTACK_FDS_MAX };
+	static struct attack a;
+	size_t i;
+
+	for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		if (counts[i] == msg_descs[number].fds)
+			continue;
+		attack_well_formed(&a, number, 0);
+		a.fds = counts[i];
+		snprintf(a.name, sizeof(a.name), "%s with %d fds", msg_descs[number].name, counts[i]);
+		f(arg, &a);
+	}
+}
+
+// Cut at every `step`th byte, with more behind it, and longer than any message.
+static CRAFT_UNUSED void attacks_by_length(int number, size_t step, attack_fn f, void *arg)
+{
+	static const size_t extra[] = { 1, 2, 9, 1000, LIMIT_MESSAGE };
+	static struct attack a;
+	size_t full, i;
+	int high;
+
+	for (high = 0; high <= 1; high++) {
+		attack_well_formed(&a, number, high);
+		full = a.packet.len;
+		for (i = 1; i < full; i += step) {
+			snprintf(a.name, sizeof(a.name), "%s cut at %zu of %zu", msg_descs[number].name, i, full);
+			a.packet.len = i;
+			f(arg, &a);
+		}
+		for (i = 0; i < sizeof(extra) / sizeof(extra[0]); i++) {
+			snprintf(a.name, sizeof(a.name), "%s with %zu bytes more", msg_descs[number].name, extra[i]);
+			memset(a.packet.buf + full, 0, extra[i]);
+			a.packet.len = full + extra[i];
+			f(arg, &a);
+		}
+	}
+}
+
+// One field at a time: each hostile header, the wrong kind, and just out of bounds.
+static CRAFT_UNUSED void attacks_by_field(int number, attack_fn f, void *arg)
+{
+	const struct msg_desc *d = &msg_descs[number];
+	static struct craft value;
+	static struct attack a;
+	unsigned i, kind;
+	size_t h;
+
+	a.fds = d->fds;
+	for (i = 0; i < d->n_fields; i++) {
+		const struct msg_field *field = &d->fields()[i];
+		bool is_run = field->kind == MSG_KIND_STR || field->kind == MSG_KIND_BYTES;
+
+		for (h = 0; h < CRAFT_HOSTILES; h++) {
+			snprintf(a.name, sizeof(a.name), "%s.%s is %s", d->name, field->name, craft_hostiles[h].name);
+			craft_replaced(&a.packet, number, i, craft_hostiles[h].bytes, craft_hostiles[h].len);
+			f(arg, &a);
+		}
+		for (kind = 0; kind < 3; kind++) { // a number, a string, bytes: what the field is not, or too much of what it is
+			value.len = 0;
+			if (kind == 0 && !is_run && (field->kind == MSG_KIND_ADDR || field->max < UINT64_MAX))
+				craft_number(&value, field->max + 1);
+			else if (kind == 0 && is_run)
+				craft_number(&value, field->min);
+			else if (kind > 0)
+				craft_run(&value, kind == 1 ? 0xda : 0xc5, 'a', is_run ? (size_t)field->max + 1 : 21);
+			else
+				continue;
+			snprintf(a.name, sizeof(a.name), "%s.%s out of kind or bounds (%u)", d->name, field->name, kind);
+			craft_replaced(&a.packet, number, i, value.buf, value.len);
+			f(arg, &a);
+		}
+	}
+}
