@@ -1,0 +1,55 @@
+// Session records: who logged in, and until when the cookie opens a session. sec-mod only, its loop's thread only.
+// A record is found by sid = SHA-256(cookie); the cookie itself is known here only while it is being handed out.
+// Pure but for randomness: the caller brings the time (monotonic milliseconds decide, wall-clock seconds are for show).
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "proto/addr.h"
+#include "proto/limits.h"
+
+struct record {
+	uint8_t sid[SID_SIZE];
+	char user[LIMIT_USER + 1], group[LIMIT_GROUP + 1], user_agent[LIMIT_USER_AGENT + 1];
+	struct addr client;
+	uint64_t created;         // seconds since the epoch
+	int64_t deadline;         // monotonic ms; while not in use
+	bool in_use;              // a connection has the session open
+	uint8_t reason;           // enum end_reason of its last connection
+	TAILQ_ENTRY(record) idle; // by deadline, while not in use
+	TAILQ_ENTRY(record) all;  // by age
+	LIST_ENTRY(record) bucket;
+};
+
+struct cookies;
+
+// Called when a record dies (expired, revoked, pushed out); `r` is wiped and freed right after.
+typedef void (*cookie_gone)(void *who, const struct record *r, uint8_t reason);
+
+struct cookies *cookies_new(unsigned most, int64_t timeout_ms, cookie_gone gone, void *who); // NULL, errno
+void cookies_free(struct cookies *c);                                                        // silently
+void cookies_configure(struct cookies *c, unsigned most, int64_t timeout_ms);                // for records from now on
+unsigned cookies_count(const struct cookies *c);
+
+// A new record from who's user, group, user_agent, client; its cookie. When all places are taken the unused record that
+// would expire first goes; -ENOSPC when every one is in use.
+int cookies_issue(struct cookies *c, const struct record *who, int64_t now, uint64_t wall, uint8_t cookie[COOKIE_SIZE]);
+
+// NULL: unknown, expired or revoked. The record is in use from now on, from `client`.
+const struct record *cookies_open(struct cookies *c, const uint8_t cookie[COOKIE_SIZE], const struct addr *client, int64_t now);
+
+// The connection has ended: the record lives on for the timeout, or dies at once. -ENOENT where there is none.
+int cookies_close(struct cookies *c, const uint8_t sid[SID_SIZE], bool revoke, uint8_t reason, int64_t now);
+
+// Void one, or all of a user's; how many there were.
+unsigned cookies_revoke_sid(struct cookies *c, const uint8_t sid[SID_SIZE], uint8_t reason);
+unsigned cookies_revoke_user(struct cookies *c, const char *user, uint8_t reason);
+
+// Let go what is due; milliseconds until the next is, -1 = none.
+int64_t cookies_expire(struct cookies *c, int64_t now);
+
+// A walk over all records that survives changes in between. One at a time: cookies_walk() starts anew.
+void cookies_walk(struct cookies *c);
+const struct record *cookies_peek(const struct cookies *c); // NULL: at the end
+void cookies_next(struct cookies *c);
