@@ -1,0 +1,26 @@
+// A way to check who a user is. One per method_*.c; attempt.c calls them, they answer with attempt_ask() and attempt_end().
+// All in the loop's thread, and none may block: what blocks goes to a thread of the pool or to a process of its own.
+#pragma once
+#include <event2/event.h>
+
+#include "secmod/attempt.h"
+#include "secmod/authspec.h"
+
+struct method {
+	const char *name;
+	const char *usage; // for the message about an option that is not known
+
+	// Once in the process's life, before the first attempt. 0 or -errno.
+	int (*start)(struct event_base *base);
+	// From the configuration: *config is this method's own. -EINVAL: `text` says why not.
+	int (*load)(const struct authspec *spec, void **config, char text[LIMIT_TEXT + 1]);
+	void (*unload)(void *config);
+
+	// An attempt begins, with a user name; later the user's answer to what was asked. Failing is attempt_end().
+	void (*begin)(struct attempt *a);
+	void (*answer)(struct attempt *a, const char *password);
+	// The attempt is over for other reasons: it will be freed, forget it.
+	void (*cancel)(struct attempt *a);
+};
+
+extern const struct method method_plain, method_pam;

@@ -1,0 +1,154 @@
+#include "secmod/pool.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "proto/err.h"
+#include "proto/secret.h"
+
+#define POOL_NICE 5
+
+STAILQ_HEAD(job_queue, pool_job);
+
+struct pool {
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	struct job_queue todo, finished; // under lock
+	unsigned pending;                // put and not yet reaped; the loop's
+	unsigned most;
+	size_t scratch_size;
+	int fd;
+};
+
+struct pool_thread {
+	struct pool *pool;
+	_Alignas(max_align_t) char scratch[];
+};
+
+static struct pool_job *take(struct pool *p)
+{
+	struct pool_job *job;
+
+	pthread_mutex_lock(&p->lock);
+	while ((job = STAILQ_FIRST(&p->todo)) == NULL)
+		pthread_cond_wait(&p->work, &p->lock);
+	STAILQ_REMOVE_HEAD(&p->todo, next);
+	pthread_mutex_unlock(&p->lock);
+	return job;
+}
+
+static void hand_back(struct pool *p, struct pool_job *job)
+{
+	pthread_mutex_lock(&p->lock);
+	STAILQ_INSERT_TAIL(&p->finished, job, next);
+	pthread_mutex_unlock(&p->lock);
+	eventfd_write(p->fd, 1);
+}
+
+static void *work_forever(void *arg)
+{
+	struct pool_thread *t = arg;
+
+	setpriority(PRIO_PROCESS, gettid(), POOL_NICE);
+	for (;;) {
+		struct pool_job *job = take(t->pool);
+
+		job->run(job, t->scratch);
+		secret_wipe(t->scratch, t->pool->scratch_size);
+		hand_back(t->pool, job);
+	}
+	return NULL;
+}
+
+static int start_thread(struct pool *p)
+{
+	struct pool_thread *t = calloc(1, sizeof(*t) + p->scratch_size);
+	pthread_t thread;
+	int ret;
+
+	if (t == NULL)
+		return -ENOMEM;
+	t->pool = p;
+	ret = -pthread_create(&thread, NULL, work_forever, t);
+	if (ret < 0)
+		free(t);
+	else
+		pthread_detach(thread);
+	return ret;
+}
+
+static int start_threads(struct pool *p, unsigned threads)
+{
+	sigset_t all, before;
+	int ret = 0;
+
+	// signals are the loop's
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	for (unsigned i = 0; i < threads && ret == 0; i++)
+		ret = start_thread(p);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return ret;
+}
+
+struct pool *pool_new(unsigned threads, unsigned most_jobs, size_t scratch_size)
+{
+	struct pool *p = calloc(1, sizeof(*p));
+	int ret;
+
+	if (p == NULL)
+		return NULL;
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->work, NULL);
+	STAILQ_INIT(&p->todo);
+	STAILQ_INIT(&p->finished);
+	p->most = most_jobs;
+	p->scratch_size = scratch_size;
+	p->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	ret = p->fd < 0 ? -errno : start_threads(p, threads);
+	if (ret < 0) {
+		// threads that did start wait for ever for work: the process is about to give up anyway
+		errno = -ret;
+		return NULL;
+	}
+	return p;
+}
+
+int pool_put(struct pool *p, struct pool_job *job)
+{
+	if (p->pending >= p->most)
+		return -EAGAIN;
+	p->pending++;
+	pthread_mutex_lock(&p->lock);
+	STAILQ_INSERT_TAIL(&p->todo, job, next);
+	pthread_cond_signal(&p->work);
+	pthread_mutex_unlock(&p->lock);
+	return 0;
+}
+
+int pool_fd(const struct pool *p)
+{
+	return p->fd;
+}
+
+void pool_reap(struct pool *p)
+{
+	struct job_queue finished = STAILQ_HEAD_INITIALIZER(finished);
+	struct pool_job *job;
+	eventfd_t count;
+
+	eventfd_read(p->fd, &count);
+	pthread_mutex_lock(&p->lock);
+	STAILQ_CONCAT(&finished, &p->finished);
+	pthread_mutex_unlock(&p->lock);
+	while ((job = STAILQ_FIRST(&finished)) != NULL) {
+		STAILQ_REMOVE_HEAD(&finished, next);
+		p->pending--;
+		job->done(job);
+	}
+}

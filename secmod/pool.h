@@ -1,0 +1,20 @@
+// A few threads that compute password hashes, so that no hash delays a signature. Bounded queue, completion by eventfd.
+// pool_put(), pool_reap() and done() belong to the loop's thread; run() to a thread of the pool, which runs at a lower priority.
+#pragma once
+#include <stddef.h>
+#include <sys/queue.h>
+
+struct pool_job {
+	void (*run)(struct pool_job *job, void *scratch); // in a thread of the pool
+	void (*done)(struct pool_job *job);               // in the loop; owns the job again
+	STAILQ_ENTRY(pool_job) next;
+};
+
+struct pool;
+
+// Each thread has scratch_size bytes of its own, zeroed before each job. NULL, errno.
+struct pool *pool_new(unsigned threads, unsigned most_jobs, size_t scratch_size);
+// 0, or -EAGAIN: too many wait already, the job stays the caller's.
+int pool_put(struct pool *p, struct pool_job *job);
+int pool_fd(const struct pool *p); // readable: call pool_reap()
+void pool_reap(struct pool *p);
