@@ -1,0 +1,257 @@
+#include "secmod/pam_helper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <security/pam_appl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "proto/sandbox.h"
+#include "proto/secret.h"
+#include "proto/states.h"
+#include "secmod/pamwire.h"
+#include "secmod/text.h"
+
+#define GROUPS_MAX 1024
+// Room for any honest module; one that hoards ends here, and only its own login with it. A sanitizer's shadow is larger.
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#define MEMORY_MAX RLIM_INFINITY
+#else
+#define MEMORY_MAX (512u << 20)
+#endif
+
+struct helper {
+	struct pamwire_start start;
+	char info[LIMIT_PROMPT + 1]; // what modules said since the last question
+};
+
+static void note(struct helper *h, const char *text)
+{
+	size_t used = strlen(h->info);
+
+	if (used > 0 && used < LIMIT_PROMPT)
+		h->info[used++] = ' ';
+	text_copy(h->info + used, LIMIT_PROMPT - used, text);
+}
+
+// sec-mod is gone, or the login is: nobody waits for a result.
+static void __attribute__((noreturn)) leave(void)
+{
+	_exit(0);
+}
+
+static char *ask(struct helper *h, const char *prompt, bool echo)
+{
+	struct pamwire w = { .kind = PAMWIRE_ASK, .ask.echo = echo };
+	char *answer;
+
+	note(h, prompt);
+	strcpy(w.ask.prompt, h->info);
+	h->info[0] = '\0';
+	if (pamwire_send(PAMWIRE_FD, &w) < 0 || pamwire_receive(PAMWIRE_FD, &w, pamwire_from_secmod) != 1 ||
+	    w.kind != PAMWIRE_ANSWER)
+		leave();
+	answer = strdup(w.answer.password);
+	secret_wipe(&w, sizeof(w));
+	return answer;
+}
+
+static void free_responses(struct pam_response *r, int n)
+{
+	for (int i = 0; i < n; i++) {
+		if (r[i].resp == NULL)
+			continue;
+		secret_wipe(r[i].resp, strlen(r[i].resp));
+		free(r[i].resp);
+	}
+	free(r);
+}
+
+static int converse(int n, const struct pam_message **msg, struct pam_response **out, void *who)
+{
+	struct pam_response *r;
+
+	if (n <= 0 || n > PAM_MAX_NUM_MSG)
+		return PAM_CONV_ERR;
+	r = calloc(n, sizeof(*r));
+	if (r == NULL)
+		return PAM_BUF_ERR;
+	for (int i = 0; i < n; i++) {
+		const int style = msg[i]->msg_style;
+		const char *text = msg[i]->msg != NULL ? msg[i]->msg : "";
+
+		if (style == PAM_TEXT_INFO || style == PAM_ERROR_MSG) {
+			note(who, text);
+			continue;
+		}
+		if (style == PAM_PROMPT_ECHO_ON || style == PAM_PROMPT_ECHO_OFF)
+			r[i].resp = ask(who, text, style == PAM_PROMPT_ECHO_ON);
+		if (r[i].resp == NULL) {
+			free_responses(r, n);
+			return PAM_CONV_ERR;
+		}
+	}
+	*out = r;
+	return PAM_SUCCESS;
+}
+
+// --------------------------------------------------------------------------------------------------------------- verdict
+
+static enum auth_outcome outcome_of(int ret)
+{
+	switch (ret) {
+	case PAM_SUCCESS:
+		return AUTH_OK;
+	// these are about the user; everything else is about the system
+	case PAM_AUTH_ERR:
+	case PAM_USER_UNKNOWN:
+	case PAM_MAXTRIES:
+	case PAM_ACCT_EXPIRED:
+	case PAM_CRED_INSUFFICIENT:
+	case PAM_CRED_EXPIRED:
+	case PAM_CRED_UNAVAIL:
+	case PAM_CRED_ERR:
+	case PAM_PERM_DENIED:
+	case PAM_NEW_AUTHTOK_REQD:
+	case PAM_AUTHTOK_ERR:
+	case PAM_AUTHTOK_EXPIRED:
+	case PAM_AUTHTOK_RECOVERY_ERR:
+		return AUTH_BAD;
+	default:
+		return AUTH_ERROR;
+	}
+}
+
+static int check_user(pam_handle_t *pam)
+{
+	int ret = pam_authenticate(pam, 0);
+
+	if (ret == PAM_SUCCESS)
+		ret = pam_acct_mgmt(pam, 0);
+	if (ret == PAM_NEW_AUTHTOK_REQD)
+		ret = pam_chauthtok(pam, PAM_CHANGE_EXPIRED_AUTHTOK);
+	return ret;
+}
+
+static bool take_group(gid_t gid, const struct helper *h, char out[LIMIT_GROUP + 1])
+{
+	const struct group *gr = gid >= h->start.gid_min ? getgrgid(gid) : NULL;
+
+	if (gr == NULL || strlen(gr->gr_name) > LIMIT_GROUP)
+		return false;
+	if (h->start.group[0] != '\0' && strcmp(gr->gr_name, h->start.group) != 0)
+		return false;
+	text_copy(out, LIMIT_GROUP, gr->gr_name);
+	return true;
+}
+
+// The group that the client wants, if the user is in it; the primary one if it wants none. false: not in it.
+static bool find_group(const struct helper *h, const char *user, char out[LIMIT_GROUP + 1])
+{
+	const struct passwd *pw = getpwnam(user);
+	gid_t groups[GROUPS_MAX];
+	int n = GROUPS_MAX;
+
+	out[0] = '\0';
+	if (pw == NULL)
+		return h->start.group[0] == '\0';
+	if (h->start.group[0] == '\0') {
+		take_group(pw->pw_gid, h, out);
+		return true;
+	}
+	if (getgrouplist(user, pw->pw_gid, groups, &n) < 0)
+		n = GROUPS_MAX;
+	for (int i = 0; i < n; i++)
+		if (take_group(groups[i], h, out))
+			return true;
+	return false;
+}
+
+// Modules may map one name to another (domains, aliases): theirs counts.
+static void name_user(const struct helper *h, pam_handle_t *pam, struct pamwire_result *out)
+{
+	const void *mapped = NULL;
+
+	if (pam_get_item(pam, PAM_USER, &mapped) != PAM_SUCCESS || mapped == NULL)
+		mapped = h->start.user;
+	if (((const char *)mapped)[0] == '\0' || strlen(mapped) > LIMIT_USER || strpbrk(mapped, ":/") != NULL) {
+		out->outcome = AUTH_ERROR;
+		text_copy(out->reason, PAMWIRE_REASON, "a module has changed the user to an impossible name");
+		return;
+	}
+	// pamwire_from_helper() refuses what is not printable
+	strcpy(out->user, mapped);
+	if (!find_group(h, out->user, out->group))
+		out->outcome = AUTH_BAD;
+}
+
+static void run_pam(struct helper *h, struct pamwire_result *out, pam_handle_t **pam)
+{
+	const struct pam_conv conv = { converse, h };
+	int ret = pam_start(h->start.service, h->start.user, &conv, pam);
+
+	if (ret == PAM_SUCCESS)
+		ret = pam_set_item(*pam, PAM_RHOST, h->start.rhost);
+	if (ret == PAM_SUCCESS)
+		ret = check_user(*pam);
+	out->outcome = outcome_of(ret);
+	if (out->outcome == AUTH_ERROR)
+		text_copy(out->reason, PAMWIRE_REASON, pam_strerror(*pam, ret));
+	else if (out->outcome == AUTH_OK)
+		name_user(h, *pam, out);
+}
+
+// ----------------------------------------------------------------------------------------------------------------- process
+
+static void limit(int what, rlim_t soft)
+{
+	struct rlimit rl;
+
+	if (getrlimit(what, &rl) < 0)
+		return;
+	rl.rlim_cur = soft < rl.rlim_max ? soft : rl.rlim_max;
+	setrlimit(what, &rl);
+}
+
+// Modules find an ordinary process: nothing open but the socket, ordinary limits. It dies with sec-mod, whatever they do.
+static void settle(const struct helper *h)
+{
+	limit(RLIMIT_NOFILE, 1024);
+	limit(RLIMIT_CPU, h->start.seconds);
+	limit(RLIMIT_DATA, MEMORY_MAX);
+	if (chdir("/") < 0)
+		leave();
+}
+
+int pam_helper_main(void)
+{
+	struct pamwire w, result = { .kind = PAMWIRE_RESULT };
+	pam_handle_t *pam = NULL;
+	struct helper h = { 0 };
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (sandbox_harden() < 0)
+		return 1;
+	fcntl(PAMWIRE_FD, F_SETFD, FD_CLOEXEC);
+	// also the case that sec-mod died before the prctl
+	if (pamwire_receive(PAMWIRE_FD, &w, pamwire_from_secmod) != 1 || w.kind != PAMWIRE_START)
+		return 1;
+	h.start = w.start;
+	settle(&h);
+	run_pam(&h, &result.result, &pam);
+	if (pamwire_send(PAMWIRE_FD, &result) < 0)
+		leave();
+	if (pam != NULL)
+		pam_end(pam, result.result.outcome == AUTH_OK ? PAM_SUCCESS : PAM_AUTH_ERR);
+	return 0;
+}
