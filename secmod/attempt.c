@@ -1,0 +1,209 @@
+#include "secmod/attempt.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/err.h"
+#include "proto/secret.h"
+#include "secmod/method.h"
+#include "secmod/secmod.h"
+#include "secmod/text.h"
+
+#define FIRST_PROMPT "Password:"
+
+static void on_timeout(evutil_socket_t fd, short what, void *who)
+{
+	attempt_expire(who);
+}
+
+static struct attempt *attempt_new(struct conn *conn, const struct msg_auth_init *m)
+{
+	struct attempt *a = calloc(1, sizeof(*a));
+	struct timeval limit;
+
+	if (a == NULL)
+		return NULL;
+	a->conn = conn;
+	a->settings = settings_get(conn->sm->settings);
+	a->started_ms = monotonic_ms();
+	strcpy(a->user, m->user);
+	strcpy(a->group, m->group);
+	strcpy(a->user_agent, m->user_agent);
+	a->timer = evtimer_new(conn->sm->base, on_timeout, a);
+	limit = (struct timeval){ .tv_sec = a->settings->auth_timeout_ms / 1000 };
+	if (a->timer == NULL || evtimer_add(a->timer, &limit) < 0) {
+		if (a->timer != NULL)
+			event_free(a->timer);
+		settings_put(a->settings);
+		free(a);
+		return NULL;
+	}
+	return a;
+}
+
+static void attempt_free(struct attempt *a)
+{
+	if (a->conn->attempt == a)
+		a->conn->attempt = NULL;
+	event_free(a->timer);
+	settings_put(a->settings);
+	secret_wipe(a, sizeof(*a));
+	free(a);
+}
+
+int attempt_begin(struct conn *conn, const struct msg_auth_init *m)
+{
+	struct attempt *a = attempt_new(conn, m);
+
+	if (a == NULL)
+		return errno_log(ENOMEM, "%s: no memory for a login", conn->chan.name);
+	conn->attempt = a;
+	chan_enter(&conn->chan, SW_BUSY);
+	a->settings->method->begin(a); // `a` may be gone from here on
+	return 0;
+}
+
+// ------------------------------------------------------------------------------------------------------------- outcomes
+
+static void report(struct conn *conn, const struct attempt *a, enum auth_outcome outcome, const char *user)
+{
+	struct msg_auth_event event = { .conn = conn->id, .outcome = outcome };
+
+	event.milliseconds = monotonic_ms() - a->started_ms;
+	strcpy(event.user, user);
+	strcpy(event.method, a->settings->method->name);
+	to_main(conn->sm, MSG_AUTH_EVENT, &event);
+}
+
+static int admit(struct conn *conn, const struct attempt *a, const char *user, const char *group)
+{
+	struct record who = { .client = conn->client };
+	struct msg_auth_done done = { .cookie_len = COOKIE_SIZE };
+	int ret;
+
+	strcpy(who.user, user);
+	strcpy(who.group, group);
+	strcpy(who.user_agent, a->user_agent);
+	ret = cookies_issue(conn->sm->cookies, &who, monotonic_ms(), time(NULL), done.cookie);
+	if (ret < 0)
+		return errno_log(-ret, "%s: no session for %s: %s", conn->chan.name, user,
+		                 ret == -ENOSPC ? "all places are in use" : strerror(-ret));
+	expiry_arm(conn->sm);
+	strcpy(done.user, user);
+	strcpy(done.group, group);
+	chan_enter(&conn->chan, SW_DONE);
+	if (CHAN_SEND(&conn->chan, AUTH_DONE, &done) < 0)
+		conn_break(conn);
+	secret_wipe(&done, sizeof(done));
+	secret_wipe(&who, sizeof(who));
+	return 0;
+}
+
+static void refuse(struct conn *conn)
+{
+	struct msg_auth_failed failed;
+
+	conn->tries++;
+	failed.tries_left = conn->tries < LIMIT_LOGIN_TRIES ? LIMIT_LOGIN_TRIES - conn->tries : 0;
+	chan_enter(&conn->chan, failed.tries_left > 0 ? SW_SIGNED : SW_DONE);
+	if (CHAN_SEND(&conn->chan, AUTH_FAILED, &failed) < 0)
+		conn_break(conn);
+}
+
+// Past this point the attempt is no more.
+static void conclude(struct attempt *a, enum auth_outcome outcome, const char *user, const char *group)
+{
+	struct conn *conn = a->conn;
+
+	if (outcome == AUTH_OK && admit(conn, a, user, group) < 0)
+		outcome = AUTH_ERROR;
+	if (outcome != AUTH_OK)
+		refuse(conn);
+	report(conn, a, outcome, user);
+	attempt_free(a);
+}
+
+static void ask(struct attempt *a, const char *prompt, bool echo)
+{
+	struct msg_auth_ask m = { .echo = echo, .round = a->round++ };
+
+	text_copy(m.prompt, LIMIT_PROMPT, prompt);
+	a->asked_ms = monotonic_ms();
+	a->conn->asked++;
+	chan_enter(&a->conn->chan, SW_ASKED);
+	if (CHAN_SEND(&a->conn->chan, AUTH_ASK, &m) < 0)
+		conn_break(a->conn);
+}
+
+void attempt_ask(struct attempt *a, const char *prompt, bool echo)
+{
+	if (a->conn->asked < LIMIT_AUTH_ROUNDS) {
+		ask(a, prompt, echo);
+		return;
+	}
+	a->settings->method->cancel(a);
+	attempt_end(a, AUTH_ERROR, NULL, NULL, "more questions than a connection may be asked");
+}
+
+// A refusal without a question would tell this user from others, and one in the middle of a question is not expected by the worker.
+static bool is_held(const struct attempt *a)
+{
+	return attempt_is_waiting(a) || (a->round == 0 && a->conn->asked < LIMIT_AUTH_ROUNDS);
+}
+
+void attempt_end(struct attempt *a, enum auth_outcome outcome, const char *user, const char *group, const char *reason)
+{
+	a->work = NULL;
+	if (outcome == AUTH_ERROR)
+		log_err("%s: login of %s by %s failed: %s", a->conn->chan.name, a->user, a->settings->method->name, reason);
+	if (outcome != AUTH_OK && is_held(a)) {
+		a->held = true;
+		a->outcome = outcome;
+		if (a->round == 0)
+			ask(a, FIRST_PROMPT, false);
+		return;
+	}
+	conclude(a, outcome, user != NULL ? user : a->user, group != NULL ? group : "");
+}
+
+int attempt_answer(struct attempt *a, const struct msg_auth_cont *m)
+{
+	chan_enter(&a->conn->chan, SW_BUSY);
+	if (a->held)
+		conclude(a, a->outcome, a->user, "");
+	else
+		a->settings->method->answer(a, m->password);
+	return 0;
+}
+
+// -------------------------------------------------------------------------------------------------------- other endings
+
+static void cancel(struct attempt *a)
+{
+	if (!a->held)
+		a->settings->method->cancel(a);
+}
+
+bool attempt_is_waiting(const struct attempt *a)
+{
+	return a->conn->chan.state == SW_ASKED;
+}
+
+void attempt_expire(struct attempt *a)
+{
+	if (a->held)
+		return;
+	cancel(a);
+	if (attempt_is_waiting(a))
+		attempt_end(a, AUTH_ABANDONED, NULL, NULL, NULL);
+	else
+		attempt_end(a, AUTH_ERROR, NULL, NULL, "no result within auth-timeout");
+}
+
+void attempt_abandon(struct attempt *a)
+{
+	cancel(a);
+	report(a->conn, a, a->held ? a->outcome : AUTH_ABANDONED, a->user);
+	attempt_free(a);
+}

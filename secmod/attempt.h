@@ -1,0 +1,39 @@
+// One login of one connection, from AUTH_INIT to its outcome: asks, waits, times out, tells main and the worker.
+// Owned by its connection. Whether a user exists never shows:
+// what fails early is held back until a password has been asked for and answered.
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/messages.h"
+
+struct settings;
+struct conn;
+struct event;
+
+struct attempt {
+	struct conn *conn;
+	struct settings *settings; // the configuration it began under; a reference
+	void *work;                // the method's own, NULL when it has none
+	struct event *timer;       // auth-timeout
+	int64_t started_ms, asked_ms;
+	uint8_t round; // AUTH_ASKs sent
+	bool held;     // the outcome below stands, and waits for the user's answer
+	uint8_t outcome;
+	char user[LIMIT_USER + 1], group[LIMIT_GROUP + 1], user_agent[LIMIT_USER_AGENT + 1];
+};
+
+// From the connection's handlers. 0, or -errno: the connection cannot go on.
+int attempt_begin(struct conn *conn, const struct msg_auth_init *m);
+int attempt_answer(struct attempt *a, const struct msg_auth_cont *m);
+// The connection has ended in the middle.
+void attempt_abandon(struct attempt *a);
+
+// From methods.
+void attempt_ask(struct attempt *a, const char *prompt, bool echo);
+// The end of the attempt, which is freed. user, group: as the method found them (AUTH_OK). reason: for the log (AUTH_ERROR), or
+// NULL.
+void attempt_end(struct attempt *a, enum auth_outcome outcome, const char *user, const char *group, const char *reason);
+// As if its time had run out: for a method that needs the place of one whose user does not answer.
+void attempt_expire(struct attempt *a);
+bool attempt_is_waiting(const struct attempt *a); // for its user, since asked_ms

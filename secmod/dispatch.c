@@ -1,0 +1,153 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/log.h"
+#include "secmod/attempt.h"
+#include "secmod/secmod.h"
+
+// --------------------------------------------------------------------------------------------------------- connections
+
+static void conn_close(struct conn *conn)
+{
+	if (conn->attempt != NULL)
+		attempt_abandon(conn->attempt);
+	TAILQ_REMOVE(&conn->sm->conns, conn, next);
+	conn->sm->n_conns--;
+	event_free(conn->readable);
+	chan_fini(&conn->chan);
+	free(conn);
+}
+
+static void on_worker_readable(evutil_socket_t fd, short what, void *who)
+{
+	struct conn *conn = who;
+	int ret = conn->broken ? 0 : from_worker_serve(conn);
+
+	// its own reply may have found the worker gone or deaf
+	if (conn->broken || (ret <= 0 && ret != -EAGAIN))
+		conn_close(conn);
+}
+
+void conn_break(struct conn *conn)
+{
+	conn->broken = true;
+	event_active(conn->readable, EV_READ, 0);
+}
+
+int conn_open(struct secmod *sm, int fd, const struct msg_worker_open *m)
+{
+	struct conn *conn = calloc(1, sizeof(*conn));
+	char client[ADDR_TEXT];
+	struct chan *ch;
+	int ret = -ENOMEM;
+
+	if (conn == NULL)
+		goto close_fd;
+	conn->readable = event_new(sm->base, fd, EV_READ | EV_PERSIST, on_worker_readable, conn);
+	if (conn->readable == NULL)
+		goto free_conn;
+	ret = evutil_make_socket_nonblocking(fd) < 0 || event_add(conn->readable, NULL) < 0 ? -EIO : 0;
+	if (ret < 0)
+		goto free_event;
+	ch = &conn->chan;
+	chan_init(ch, fd, ROLE_SECMOD, ROLE_WORKER, SW_HELLO, "worker %llu (%s)", (unsigned long long)m->conn,
+	          addr_text(&m->client, client));
+	conn->sm = sm;
+	conn->id = m->conn;
+	conn->client = m->client;
+	TAILQ_INSERT_TAIL(&sm->conns, conn, next);
+	sm->n_conns++;
+	return 0;
+free_event:
+	event_free(conn->readable);
+free_conn:
+	free(conn);
+close_fd:
+	close(fd);
+	return ret;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- timers
+
+void expiry_arm(struct secmod *sm)
+{
+	int64_t ms = cookies_expire(sm->cookies, monotonic_ms());
+	struct timeval in = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+
+	if (ms < 0)
+		evtimer_del(sm->expiry);
+	else
+		evtimer_add(sm->expiry, &in);
+}
+
+static void on_expiry(evutil_socket_t fd, short what, void *who)
+{
+	expiry_arm(who);
+}
+
+static void on_record_gone(void *who, const struct record *r, uint8_t reason)
+{
+	struct msg_session_gone gone = { .sid_len = SID_SIZE, .reason = reason };
+
+	memcpy(gone.sid, r->sid, SID_SIZE);
+	to_main(who, MSG_SESSION_GONE, &gone);
+}
+
+// ------------------------------------------------------------------------------------------------------------------ main
+
+static void on_main_readable(evutil_socket_t fd, short what, void *who)
+{
+	struct secmod *sm = who;
+	int ret = from_main_serve(sm);
+
+	if (ret <= 0 && ret != -EAGAIN)
+		event_base_loopbreak(sm->base);
+}
+
+static void on_main_writable(evutil_socket_t fd, short what, void *who)
+{
+	to_main_flush(who);
+}
+
+static int set_up(struct secmod *sm)
+{
+	const struct settings *s = sm->settings;
+
+	TAILQ_INIT(&sm->conns);
+	STAILQ_INIT(&sm->out);
+	sm->cookies = cookies_new(s->most_sessions, s->cookie_timeout_ms, on_record_gone, sm);
+	sm->main_readable = event_new(sm->base, sm->main.fd, EV_READ | EV_PERSIST, on_main_readable, sm);
+	sm->main_writable = event_new(sm->base, sm->main.fd, EV_WRITE, on_main_writable, sm);
+	sm->expiry = evtimer_new(sm->base, on_expiry, sm);
+	if (sm->cookies == NULL || sm->main_readable == NULL || sm->main_writable == NULL || sm->expiry == NULL)
+		return -ENOMEM;
+	return event_add(sm->main_readable, NULL) < 0 ? -EIO : 0;
+}
+
+static void tear_down(struct secmod *sm)
+{
+	struct conn *conn;
+
+	while ((conn = TAILQ_FIRST(&sm->conns)) != NULL)
+		conn_close(conn);
+	to_main_fini(sm);
+	cookies_free(sm->cookies);
+	if (sm->expiry != NULL)
+		event_free(sm->expiry);
+	if (sm->main_writable != NULL)
+		event_free(sm->main_writable);
+	if (sm->main_readable != NULL)
+		event_free(sm->main_readable);
+}
+
+int dispatch_run(struct secmod *sm)
+{
+	int ret = set_up(sm);
+
+	if (ret == 0 && event_base_dispatch(sm->base) < 0)
+		ret = -EIO;
+	tear_down(sm);
+	return ret;
+}

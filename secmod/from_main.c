@@ -1,0 +1,124 @@
+#include <errno.h>
+#include <string.h>
+
+#include "proto/err.h"
+#include "secmod/method.h"
+#include "secmod/secmod.h"
+#include "secmod/text.h"
+
+#define HANDLERS from_main
+#define ON_MAIN_SECMOD(...) __VA_ARGS__
+#include "proto/handlers.h"
+
+#define SERVE_MOST 64
+
+static int on_worker_open(void *who, const struct msg_worker_open *m, const int *fds)
+{
+	int ret = conn_open(who, chan_take_fd(fds, 0), m);
+
+	// no violation of main's: that one connection goes without
+	if (ret < 0)
+		log_err("connection %llu: %s", (unsigned long long)m->conn, strerror(-ret));
+	return 0;
+}
+
+static int on_session_open(void *who, const struct msg_session_open *m, const int *fds)
+{
+	struct secmod *sm = who;
+	const struct record *r = cookies_open(sm->cookies, m->cookie, &m->client, monotonic_ms());
+	struct msg_session_reply reply = { .conn = m->conn };
+
+	if (r != NULL) {
+		reply.ok = 1;
+		reply.sid_len = SID_SIZE;
+		memcpy(reply.sid, r->sid, SID_SIZE);
+		strcpy(reply.user, r->user);
+		strcpy(reply.group, r->group);
+		reply.created = r->created;
+	}
+	to_main(sm, MSG_SESSION_REPLY, &reply);
+	return 0;
+}
+
+static int on_session_close(void *who, const struct msg_session_close *m, const int *fds)
+{
+	struct secmod *sm = who;
+
+	// a record that is gone already (revoked in the meantime) needs no closing
+	cookies_close(sm->cookies, m->sid, m->revoke, m->reason, monotonic_ms());
+	expiry_arm(sm);
+	return 0;
+}
+
+static int on_session_revoke(void *who, const struct msg_session_revoke *m, const int *fds)
+{
+	struct secmod *sm = who;
+
+	if (m->sid_len == SID_SIZE)
+		cookies_revoke_sid(sm->cookies, m->sid, END_TERMINATED);
+	else if (m->sid_len > 0)
+		return errno_log(EPROTO, "%s: SESSION_REVOKE with half a sid", sm->main.name);
+	if (m->user[0] != '\0')
+		cookies_revoke_user(sm->cookies, m->user, END_TERMINATED);
+	return 0;
+}
+
+static int on_session_list(void *who, const struct msg_session_list *m, const int *fds)
+{
+	to_main_list(who, m->token);
+	return 0;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- reload
+
+static struct settings *load_beside(int fd, char text[LIMIT_TEXT + 1])
+{
+	struct snapshot *snap;
+	struct settings *s;
+	int ret;
+
+	ret = snapshot_open(fd, &snap);
+	if (ret < 0) {
+		text_format(text, "the configuration cannot be read: %s", strerror(-ret));
+		return NULL;
+	}
+	s = settings_load(snap, text);
+	snapshot_free(snap);
+	return s;
+}
+
+static int on_secmod_reload(void *who, const struct msg_secmod_reload *m, const int *fds)
+{
+	struct secmod *sm = who;
+	struct msg_secmod_reloaded reply = { .token = m->token };
+
+	settings_put(sm->pending);
+	sm->pending = load_beside(fds[0], reply.text);
+	sm->pending_token = m->token;
+	reply.ok = sm->pending != NULL;
+	to_main(sm, MSG_SECMOD_RELOADED, &reply);
+	return 0;
+}
+
+static int on_secmod_switch(void *who, const struct msg_secmod_switch *m, const int *fds)
+{
+	struct secmod *sm = who;
+
+	if (sm->pending == NULL || sm->pending_token != m->token)
+		return 0; // it was refused, or a later reload has taken its place
+	if (m->commit) {
+		settings_put(sm->settings);
+		sm->settings = sm->pending;
+		cookies_configure(sm->cookies, sm->settings->most_sessions, sm->settings->cookie_timeout_ms);
+		log_info("configuration reloaded");
+	} else {
+		settings_put(sm->pending);
+	}
+	sm->pending = NULL;
+	return 0;
+}
+
+int from_main_serve(struct secmod *sm)
+{
+	return chan_serve(&sm->main, from_main, sm, SERVE_MOST);
+}

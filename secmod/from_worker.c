@@ -1,0 +1,49 @@
+#include <errno.h>
+
+#include "proto/err.h"
+#include "secmod/attempt.h"
+#include "secmod/key.h"
+#include "secmod/secmod.h"
+
+#define HANDLERS from_worker
+#define ON_WORKER_SECMOD(...) __VA_ARGS__
+#include "proto/handlers.h"
+
+// A worker can have no more than these in its life; the bound keeps one from holding up the loop.
+#define SERVE_MOST 4
+
+static int on_sign_req(void *who, const struct msg_sign_req *m, const int *fds)
+{
+	struct conn *conn = who;
+	const struct settings *s = conn->sm->settings;
+	struct msg_sign_rep rep = { .ok = 1 };
+	int ret;
+
+	ret = m->key < s->n_keys ? key_sign(s->key[m->key], m->scheme, m->tbs, m->tbs_len, rep.signature, &rep.signature_len)
+	                         : -ENOENT;
+	if (ret < 0) {
+		rep = (struct msg_sign_rep){ .ok = 0 };
+		CHAN_SEND(&conn->chan, SIGN_REP, &rep);
+		return errno_log(-ret, "%s: will not sign %u bytes with key %u by scheme 0x%04x", conn->chan.name, m->tbs_len,
+		                 m->key, m->scheme);
+	}
+	chan_enter(&conn->chan, SW_SIGNED);
+	return CHAN_SEND(&conn->chan, SIGN_REP, &rep);
+}
+
+static int on_auth_init(void *who, const struct msg_auth_init *m, const int *fds)
+{
+	return attempt_begin(who, m);
+}
+
+static int on_auth_cont(void *who, const struct msg_auth_cont *m, const int *fds)
+{
+	struct conn *conn = who;
+
+	return attempt_answer(conn->attempt, m);
+}
+
+int from_worker_serve(struct conn *conn)
+{
+	return chan_serve(&conn->chan, from_worker, conn, SERVE_MOST);
+}

@@ -1,0 +1,145 @@
+// penstock-secmod: holds the private keys, the users' secrets and the cookies. Started by penstockd with its channel and a
+// snapshot.
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proto/err.h"
+#include "proto/sandbox.h"
+#include "proto/secret.h"
+#include "proto/snapshot.h"
+#include "secmod/key.h"
+#include "secmod/method.h"
+#include "secmod/pam_helper.h"
+#include "secmod/secmod.h"
+#include "secmod/text.h"
+
+// One channel per connection; the kernel's own bound is fs.nr_open, by default this.
+#define FILES_WANTED 1048576
+
+// A closed 0 or 1 would be given to a socket, and a module that prints would speak on it.
+static int fill_standard_fds(void)
+{
+	struct stat st;
+
+	for (int fd = 0; fd <= 2; fd++)
+		if (fstat(fd, &st) < 0 && open("/dev/null", O_RDWR) != fd)
+			return -EBADF;
+	return 0;
+}
+
+static void raise_file_limit(void)
+{
+	struct rlimit rl = { FILES_WANTED, FILES_WANTED };
+
+	if (setrlimit(RLIMIT_NOFILE, &rl) == 0)
+		return;
+	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
+		return;
+	rl.rlim_cur = rl.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &rl);
+}
+
+// No secret to the swap. Only where the limit can be lifted: with one, later allocations would fail instead.
+static void lock_memory(void)
+{
+	struct rlimit rl = { RLIM_INFINITY, RLIM_INFINITY };
+
+	if (setrlimit(RLIMIT_MEMLOCK, &rl) < 0 || mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
+		log_notice("memory is not locked: %s", strerror(errno));
+}
+
+static void settle_signals(void)
+{
+	// main speaks through the channel; what the terminal sends is meant for main
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+}
+
+static int start_log(const struct snapshot *snap)
+{
+	const char *form = snapshot_get(snap, "@log-form");
+	uint64_t level = snapshot_get(snap, "@log-level") != NULL ? snapshot_number(snap, "@log-level") : LOG_LEVEL_INFO;
+
+	log_init("penstock-secmod", level, form != NULL && strcmp(form, "priority") == 0 ? LOG_FORM_PRIORITY : LOG_FORM_PLAIN);
+	return 0;
+}
+
+static struct settings *load_first(char text[LIMIT_TEXT + 1])
+{
+	struct snapshot *snap;
+	struct settings *s;
+	int ret;
+
+	ret = snapshot_open(CHILD_FD_CONF, &snap);
+	if (ret < 0) {
+		text_format(text, "the configuration cannot be read: %s", strerror(-ret));
+		return NULL;
+	}
+	start_log(snap);
+	key_memory_init();
+	s = settings_load(snap, text);
+	snapshot_free(snap);
+	close(CHILD_FD_CONF);
+	return s;
+}
+
+static int serve(struct secmod *sm)
+{
+	struct msg_secmod_ready ready = { .ok = 0 };
+	int ret;
+
+	sm->settings = load_first(ready.text);
+	ret = sm->settings != NULL ? 0 : -EINVAL;
+	// a reload may change the method: all are ready
+	if (ret == 0)
+		ret = method_plain.start(sm->base);
+	if (ret == 0)
+		ret = method_pam.start(sm->base);
+	if (ret < 0 && sm->settings != NULL)
+		text_format(ready.text, "cannot start: %s", strerror(-ret));
+	ready.ok = ret == 0;
+	if (ret == 0)
+		ret = CHAN_SEND(&sm->main, SECMOD_READY, &ready);
+	else
+		CHAN_SEND(&sm->main, SECMOD_READY, &ready);
+	if (ret < 0)
+		return ret;
+	log_info("%s", ready.text);
+	return dispatch_run(sm);
+}
+
+int main(int argc, char **argv)
+{
+	struct secmod sm = { 0 };
+	int ret;
+
+	if (argc == 2 && strcmp(argv[1], PAM_HELPER_OPTION) == 0)
+		return pam_helper_main();
+	log_init("penstock-secmod", LOG_LEVEL_INFO, LOG_FORM_PLAIN);
+	if (argc != 1 || fcntl(CHILD_FD_MAIN, F_SETFD, FD_CLOEXEC) < 0 || fcntl(CHILD_FD_CONF, F_SETFD, FD_CLOEXEC) < 0) {
+		fprintf(stderr, "penstock-secmod is started by penstockd\n");
+		return 2;
+	}
+	if (sandbox_harden() < 0 || fill_standard_fds() < 0)
+		return 1;
+	raise_file_limit();
+	settle_signals();
+	lock_memory();
+	chan_init(&sm.main, CHILD_FD_MAIN, ROLE_SECMOD, ROLE_MAIN, CHAN_PLAIN, "main");
+	sm.base = event_base_new();
+	ret = sm.base != NULL ? serve(&sm) : -ENOMEM;
+	settings_put(sm.pending);
+	settings_put(sm.settings);
+	chan_fini(&sm.main);
+	return ret < 0;
+}

@@ -1,0 +1,72 @@
+// sec-mod's one state: its channel to main, its connections (one channel per worker), sessions, and the settings in force.
+// One thread and one event loop; only password hashes run elsewhere (pool.h), and PAM (method_pam.c).
+#pragma once
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <time.h>
+
+#include "proto/chan.h"
+#include "secmod/cookie.h"
+#include "secmod/settings.h"
+
+struct attempt;
+struct out_message;
+TAILQ_HEAD(conn_list, conn);
+STAILQ_HEAD(out_queue, out_message);
+
+// A worker's connection, as sec-mod sees it: what main said about it, and what it has used up.
+struct conn {
+	struct secmod *sm;
+	struct chan chan;
+	struct event *readable;
+	uint64_t id;
+	struct addr client;
+	struct attempt *attempt; // of the login in progress
+	uint8_t tries;           // logins that ended badly
+	uint8_t asked;           // AUTH_ASKs of all logins: the table allows so many answers
+	bool broken;             // to be dropped when its event comes round
+	TAILQ_ENTRY(conn) next;
+};
+
+#define LISTINGS_MAX 16
+
+struct secmod {
+	struct event_base *base;
+	struct chan main;
+	struct event *main_readable, *main_writable, *expiry;
+	struct out_queue out; // what main has not taken yet
+	unsigned out_count;
+	uint32_t listing[LISTINGS_MAX]; // tokens of SESSION_LISTs, the first is being answered
+	unsigned n_listings, listed;    // rows sent of the first
+	struct conn_list conns;
+	unsigned n_conns;
+	struct settings *settings, *pending;
+	uint32_t pending_token;
+	struct cookies *cookies;
+};
+
+static inline int64_t monotonic_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+// dispatch.c: the loop. dispatch_run() returns when main has gone: 0, or -errno where the loop cannot be set up.
+int dispatch_run(struct secmod *sm);
+int conn_open(struct secmod *sm, int fd, const struct msg_worker_open *m); // takes fd, on failure too
+void conn_break(struct conn *conn);                                        // drop it soon; callable from anywhere
+void expiry_arm(struct secmod *sm);
+
+// from_worker.c, from_main.c: serve what has come in; as chan_serve().
+int from_worker_serve(struct conn *conn);
+int from_main_serve(struct secmod *sm);
+
+// to_main.c: messages to main in order; what it does not take at once waits.
+void to_main(struct secmod *sm, enum msg_number number, const void *msg);
+void to_main_list(struct secmod *sm, uint32_t token); // answer a SESSION_LIST, at main's pace
+void to_main_flush(struct secmod *sm);
+void to_main_fini(struct secmod *sm);
