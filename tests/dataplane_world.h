@@ -1,0 +1,363 @@
+// A dataplane in memory, for unit tests and the bench: ring ports instead of NIC and TAP, tunnels with keys, and the clients'
+// side of DTLS to make and open their records.
+//
+//   client ── frames ──► outer.rx   ┌───────────┐   inner.tx ──► kernel
+//          ◄── frames ── outer.tx   │ loop_round│   inner.rx ◄──
+//                                   └───────────┘
+//                 lane ──► from_control      to_control ──► lane
+#pragma once
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
+#include <rte_eal.h>
+#include <rte_eth_ring.h>
+#include <rte_ethdev.h>
+#include <rte_malloc.h>
+
+#include "dataplane/frame.h"
+#include "dataplane/headers.h"
+#include "dataplane/loop.h"
+#include "dataplane/mailbox.h"
+#include "dataplane/record.h"
+#include "dataplane/stage.h"
+
+#define WORLD_UNUSED __attribute__((unused))
+#define WORLD_UDP_PORT 443
+#define WORLD_MTU 1434
+#define WORLD_OVERHEAD (HEADERS_MAX + RECORD_HEADER + 8 + 1 + AEAD_TAG)
+
+struct world_port {
+	struct rte_ring *rx, *tx; // of the dataplane's view
+	struct port port;
+};
+
+struct world {
+	struct dataplane dp;
+	struct tables tables;
+	struct lcore *lc;
+	struct rte_mempool *pool;
+	struct world_port outer, inner;
+	const struct port *outer_ports[1];
+	struct tunnel_keys *keys; // two a tunnel where asked for
+	uint32_t tunnels;
+};
+
+static WORLD_UNUSED void world_must(int good, const char *what)
+{
+	if (good)
+		return;
+	fprintf(stderr, "cannot set up the dataplane in memory: %s\n", what);
+	exit(1);
+}
+
+static WORLD_UNUSED unsigned long world_free_huge_mb(void)
+{
+	unsigned long pages = 0;
+	FILE *f = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "re");
+
+	if (f && fscanf(f, "%lu", &pages) != 1)
+		pages = 0;
+	if (f)
+		fclose(f);
+	return pages * 2;
+}
+
+// Huge pages when there are enough and they are wanted. Returns whether it has them.
+static WORLD_UNUSED bool world_eal(unsigned mb, bool want_huge)
+{
+	char memory[32], prefix[64], cpu[32];
+	bool huge = want_huge && world_free_huge_mb() >= mb;
+	char *plain[] = { "world", "--no-huge", "-m", memory, "--no-shconf", prefix, "--no-pci", "-l", cpu, "--log-level=3", "--no-telemetry", NULL };
+	char *fine[] = { "world", "--in-memory", "--no-pci", "-l", cpu, "--log-level=3", "--no-telemetry", NULL };
+
+	snprintf(memory, sizeof(memory), "%u", mb);
+	snprintf(prefix, sizeof(prefix), "--file-prefix=world%d", (int)getpid());
+	snprintf(cpu, sizeof(cpu), "%ld", sysconf(_SC_NPROCESSORS_ONLN) - 1);
+	world_must(rte_eal_init(huge ? 7 : 11, huge ? fine : plain) >= 0, "EAL");
+	return huge;
+}
+
+static WORLD_UNUSED struct rte_ring *world_ring(const char *name, unsigned size)
+{
+	struct rte_ring *r = rte_ring_create(name, size, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+
+	world_must(r != NULL, name);
+	return r;
+}
+
+static WORLD_UNUSED void world_port_open(struct world_port *p, const char *name, bool outer, unsigned size, struct rte_mempool *pool)
+{
+	struct rte_eth_conf conf = { 0 };
+	char ring[32];
+	int id;
+
+	snprintf(ring, sizeof(ring), "%s_rx", name);
+	p->rx = world_ring(ring, size);
+	snprintf(ring, sizeof(ring), "%s_tx", name);
+	p->tx = world_ring(ring, size);
+	id = rte_eth_from_rings(name, &p->rx, 1, &p->tx, 1, SOCKET_ID_ANY);
+	world_must(id >= 0, name);
+	world_must(rte_eth_dev_configure((uint16_t)id, 1, 1, &conf) == 0, "configure");
+	world_must(rte_eth_rx_queue_setup((uint16_t)id, 0, 64, SOCKET_ID_ANY, NULL, pool) == 0, "rx queue");
+	world_must(rte_eth_tx_queue_setup((uint16_t)id, 0, 64, SOCKET_ID_ANY, NULL) == 0, "tx queue");
+	world_must(rte_eth_dev_start((uint16_t)id) == 0, "start");
+	p->port = (struct port){ .id = (uint16_t)id, .outer = outer };
+	rte_eth_macaddr_get((uint16_t)id, &p->port.mac);
+}
+
+// ring: packets a ring holds (a power of two); packets: mbufs.
+static WORLD_UNUSED void world_init(struct world *w, uint32_t tunnels, unsigned ring, unsigned packets)
+{
+	memset(w, 0, sizeof(*w));
+	w->tunnels = tunnels;
+	w->pool = rte_pktmbuf_pool_create("packets", packets, 256, PACKET_PRIVATE, RTE_PKTMBUF_HEADROOM + 2048, SOCKET_ID_ANY);
+	world_must(w->pool != NULL, "packets");
+	world_port_open(&w->outer, "outer", true, ring, w->pool);
+	world_port_open(&w->inner, "inner", false, ring, w->pool);
+	w->outer_ports[0] = &w->outer.port;
+	world_must(tables_init(&w->tables, tunnels, 1) == 0, "tables");
+	w->dp = (struct dataplane){
+		.tables = &w->tables,
+		.in = rte_zmalloc("in", tunnels * sizeof(struct tunnel_in), RTE_CACHE_LINE_SIZE),
+		.out = rte_zmalloc("out", tunnels * sizeof(struct tunnel_out), RTE_CACHE_LINE_SIZE),
+		.tunnels_max = tunnels,
+		.udp_port = rte_cpu_to_be_16(WORLD_UDP_PORT),
+		.tsc_hz = rte_get_tsc_hz(),
+	};
+	w->keys = rte_zmalloc("keys", 2 * tunnels * sizeof(*w->keys), RTE_CACHE_LINE_SIZE);
+	w->lc = rte_zmalloc("lcore", sizeof(*w->lc), RTE_CACHE_LINE_SIZE);
+	world_must(w->dp.in && w->dp.out && w->keys && w->lc, "tunnels");
+	w->lc->dp = &w->dp;
+	w->lc->inner = &w->inner.port;
+	w->lc->outer = w->outer_ports;
+	w->lc->n_outer = 1;
+	w->lc->pool = w->pool;
+	w->lc->mailbox = world_ring("mailbox", 64);
+	w->lc->from_control = world_ring("from_control", ring);
+	w->lc->to_control = world_ring("to_control", ring);
+	w->lc->released = world_ring("released", rte_align32pow2(2 * tunnels + 1));
+}
+
+// ----------------------------------------------------------------------------------------------------------------- tunnels
+
+static WORLD_UNUSED uint32_t world_ipv4(uint32_t t) { return rte_cpu_to_be_32(0x0a000001 + t); }
+
+static WORLD_UNUSED void world_ipv6(uint32_t t, uint8_t ip[16])
+{
+	uint32_t low = rte_cpu_to_be_32(t + 1);
+
+	memset(ip, 0, 16);
+	ip[0] = 0xfd;
+	memcpy(ip + 12, &low, 4);
+}
+
+static WORLD_UNUSED void world_app_id(uint32_t t, uint8_t id[APP_ID_SIZE])
+{
+	memset(id, 0xa5, APP_ID_SIZE);
+	memcpy(id, &t, sizeof(t));
+}
+
+// Many clients behind few addresses, as NAT makes them; every second one over IPv6 where `mixed`.
+static WORLD_UNUSED struct path world_path(const struct world *w, uint32_t t, unsigned handshake, bool ipv6)
+{
+	struct path p = {
+		.peer_mac = { { 2, 0, 0, 0, 0, 1 } },
+		.our_mac = w->outer.port.mac,
+		.port = w->outer.port.id,
+		.family = ipv6 ? 6 : 4,
+		.peer_udp = rte_cpu_to_be_16((uint16_t)(1024 + t % 50000 + 10000 * handshake)),
+		.our_udp = w->dp.udp_port,
+		.peer_ip = { 192, 0, 2, (uint8_t)(t / 50000) },
+		.our_ip = { 198, 51, 100, 1 },
+	};
+	return p;
+}
+
+static WORLD_UNUSED void world_tunnel_add(struct world *w, uint32_t t)
+{
+	struct tunnel_in *in = &w->dp.in[t];
+	struct tunnel_out *out = &w->dp.out[t];
+	uint8_t app_id[APP_ID_SIZE];
+
+	*in = (struct tunnel_in){ .ipv4 = world_ipv4(t), .live = true };
+	world_ipv6(t, in->ipv6);
+	*out = (struct tunnel_out){ .live = true, .mtu = WORLD_MTU, .udp_silence = 25 * w->dp.tsc_hz };
+	world_app_id(t, app_id);
+	world_must(tables_link(w->tables.by_ipv4, &in->ipv4, t) == 0, "ipv4");
+	world_must(tables_link(w->tables.by_ipv6, in->ipv6, t) == 0, "ipv6");
+	world_must(tables_link(w->tables.by_app_id, app_id, t) == 0, "app id");
+}
+
+// What the client knows of a handshake's keys: the same bytes that the dataplane got, by direction.
+struct world_client {
+	uint8_t cipher;
+	uint8_t up[32], down[32];       // client write, server write
+	uint8_t up_iv[12], down_iv[12];
+	struct aead_key up_key, down_key;
+};
+
+static WORLD_UNUSED void world_client_init(struct world_client *c, uint8_t cipher, uint8_t salt)
+{
+	memset(c, 0, sizeof(*c));
+	c->cipher = cipher;
+	for (unsigned i = 0; i < 32; i++) {
+		c->up[i] = (uint8_t)(salt + i);
+		c->down[i] = (uint8_t)(salt ^ (0x80 + i));
+	}
+	for (unsigned i = 0; i < aead_iv_len(cipher); i++) {
+		c->up_iv[i] = (uint8_t)(0x11 * i + salt);
+		c->down_iv[i] = (uint8_t)(0x77 + i + salt);
+	}
+	aead_key_set(&c->up_key, cipher, c->up, aead_key_len(cipher));
+	aead_key_set(&c->down_key, cipher, c->down, aead_key_len(cipher));
+}
+
+// Key set `slot` (0 or 1) of a tunnel, ready to be installed.
+static WORLD_UNUSED struct tunnel_keys *world_keys(struct world *w, uint32_t t, unsigned slot, const struct world_client *c,
+						   uint32_t handshake, const struct path *path)
+{
+	struct tunnel_keys *k = &w->keys[2 * t + slot];
+
+	memset(k, 0, sizeof(*k));
+	k->cipher = c->cipher;
+	k->epoch = rte_cpu_to_be_16(1);
+	k->handshake = handshake;
+	k->next_sequence = 1;
+	k->path = *path;
+	memcpy(k->in_iv, c->up_iv, 12);
+	memcpy(k->out_iv, c->down_iv, 12);
+	aead_key_set(&k->in, c->cipher, c->up, aead_key_len(c->cipher));
+	aead_key_set(&k->out, c->cipher, c->down, aead_key_len(c->cipher));
+	return k;
+}
+
+static WORLD_UNUSED void world_path_link(struct world *w, uint32_t t, const struct path *path)
+{
+	struct path_key key;
+
+	path_key_of(path, &key);
+	world_must(tables_link(w->tables.by_path, &key, t) == 0, "path");
+}
+
+// As if the handshake had been long ago.
+static WORLD_UNUSED void world_up(struct world *w, uint32_t t, struct tunnel_keys *k)
+{
+	k->confirmed = k->told = true;
+	k->last_udp = rte_rdtsc();
+	w->dp.in[t].keys = k;
+	w->dp.out[t].keys = k;
+	w->dp.out[t].channel = CHANNEL_DTLS;
+}
+
+// ----------------------------------------------------------------------------------------------------------------- packets
+
+static WORLD_UNUSED struct rte_mbuf *world_packet(struct world *w)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);
+
+	world_must(m != NULL, "out of packets");
+	return m;
+}
+
+// An IPv4 packet of `len` bytes.
+static WORLD_UNUSED void world_ip(uint8_t *p, uint16_t len, uint32_t from, uint32_t to)
+{
+	memset(p, 0x5a, len);
+	p[0] = 0x45;
+	p[1] = 0;
+	store16(p + 2, len);
+	store16(p + 4, 0);
+	store16(p + 6, 0);
+	p[8] = 64;
+	p[9] = 253;
+	store16(p + 10, 0);
+	memcpy(p + 12, &from, 4);
+	memcpy(p + 16, &to, 4);
+}
+
+static WORLD_UNUSED void world_ip6(uint8_t *p, uint16_t len, const uint8_t from[16], const uint8_t to[16])
+{
+	memset(p, 0x5a, len);
+	memset(p, 0, 8);
+	p[0] = 0x60;
+	store16(p + 4, len - IPV6_HEADER);
+	p[6] = 59;
+	p[7] = 64;
+	memcpy(p + 8, from, 16);
+	memcpy(p + 24, to, 16);
+}
+
+static WORLD_UNUSED void world_nonce(uint8_t nonce[12], uint8_t cipher, const uint8_t *iv, const uint8_t *number)
+{
+	memcpy(nonce, iv, 12);
+	for (unsigned i = 0; i < 8; i++)
+		nonce[4 + i] = cipher == AEAD_CHACHA20_POLY1305 ? nonce[4 + i] ^ number[i] : number[i];
+}
+
+// The client seals plaintext into `record`; returns its whole length.
+static WORLD_UNUSED uint16_t world_seal(const struct world_client *c, uint8_t *record, uint8_t type, uint16_t epoch, uint64_t sequence,
+					const uint8_t *plain, uint16_t len)
+{
+	unsigned explicit = aead_explicit_nonce(c->cipher);
+	uint64_t number = rte_cpu_to_be_64(sequence);
+	struct aead_op op = { .key = &c->up_key, .cipher = c->cipher, .len = len, .data = record + RECORD_HEADER + explicit };
+
+	record[0] = type;
+	store16(record + 1, RECORD_VERSION);
+	memcpy(record + 3, &number, 8);
+	store16(record + 3, epoch);
+	store16(record + 11, (uint16_t)(explicit + len + AEAD_TAG));
+	memcpy(record + RECORD_HEADER, record + 3, explicit);
+	memmove(op.data, plain, len);
+	world_nonce(op.nonce, c->cipher, c->up_iv, record + 3);
+	memcpy(op.aad, record + 3, 8);
+	memcpy(op.aad + 8, record, 3);
+	store16(op.aad + 11, len);
+	op.tag = op.data + len;
+	aead_seal_burst(&op, 1);
+	return (uint16_t)(RECORD_HEADER + explicit + len + AEAD_TAG);
+}
+
+// The client opens a record of ours in place: plaintext and its length, or NULL.
+static WORLD_UNUSED uint8_t *world_open(const struct world_client *c, uint8_t *record, uint16_t len, uint16_t *plain_len)
+{
+	unsigned explicit = aead_explicit_nonce(c->cipher);
+	struct aead_op op = { .key = &c->down_key, .cipher = c->cipher, .data = record + RECORD_HEADER + explicit };
+
+	if (len < RECORD_HEADER + explicit + AEAD_TAG || load16(record + 11) != len - RECORD_HEADER)
+		return NULL;
+	op.len = len - RECORD_HEADER - explicit - AEAD_TAG;
+	op.tag = op.data + op.len;
+	world_nonce(op.nonce, c->cipher, c->down_iv, explicit ? record + RECORD_HEADER : record + 3);
+	memcpy(op.aad, record + 3, 8);
+	memcpy(op.aad + 8, record, 3);
+	store16(op.aad + 11, (uint16_t)op.len);
+	aead_open_burst(&op, 1);
+	*plain_len = (uint16_t)op.len;
+	return op.ok ? op.data : NULL;
+}
+
+// The frame that brings a datagram from the peer of `path` to us.
+static WORLD_UNUSED struct rte_mbuf *world_frame(struct world *w, const struct path *path, const uint8_t *datagram, uint16_t len)
+{
+	struct rte_mbuf *m = world_packet(w);
+	struct path back = *path;
+	unsigned headers = headers_len(path);
+	uint8_t *frame = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(headers + len));
+
+	world_must(frame != NULL, "frame");
+	memcpy(frame + headers, datagram, len);
+	memcpy(&back.peer_mac, &path->our_mac, 6);
+	memcpy(&back.our_mac, &path->peer_mac, 6);
+	memcpy(back.peer_ip, path->our_ip, 16);
+	memcpy(back.our_ip, path->peer_ip, 16);
+	back.peer_udp = path->our_udp;
+	back.our_udp = path->peer_udp;
+	headers_write(&back, frame + headers, len, 1);
+	if (path->family == 6)
+		headers_checksum(frame + headers, len);
+	return m;
+}
