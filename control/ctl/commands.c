@@ -1,0 +1,150 @@
+#include <stdbool.h>
+#include <string.h>
+
+#include "commands.h"
+
+const struct command commands[] = {
+#define COL(title, keys) { title, keys, 0 },
+#define AGE(title, keys) { title, keys, 1 },
+#define COMMAND(words, argument, answer, help, empty, ...) \
+	{ words, ARG_##argument, ANSWER_##answer, help, empty, (const struct column[]){ __VA_ARGS__{ NULL, NULL, 0 } } },
+#include "commands.def"
+#undef COMMAND
+#undef AGE
+#undef COL
+};
+const size_t commands_count = sizeof(commands) / sizeof(commands[0]);
+
+const char *command_argument_name(enum command_argument argument)
+{
+	static const char *const names[] = {
+		[ARG_NONE] = "", [ARG_USER] = "NAME", [ARG_ID] = "N", [ARG_SESSION] = "SESSION", [ARG_IP] = "ADDRESS"
+	};
+
+	return names[argument];
+}
+
+// The i-th word of a command; len 0 where it has no more.
+static struct piece word_at(const struct command *c, int i)
+{
+	const char *p = c->words;
+
+	for (; i > 0; i--) {
+		p += strcspn(p, " ");
+		p += strspn(p, " ");
+	}
+	return (struct piece){ p, strcspn(p, " ") };
+}
+
+static bool begins(struct piece word, const char *typed)
+{
+	size_t n = strlen(typed);
+
+	return n > 0 && n <= word.len && memcmp(word.text, typed, n) == 0;
+}
+
+static bool is(struct piece word, const char *typed)
+{
+	return strlen(typed) == word.len && begins(word, typed);
+}
+
+static bool same(struct piece a, struct piece b)
+{
+	return a.len == b.len && memcmp(a.text, b.text, a.len) == 0;
+}
+
+// Narrow the commands down by the typed word i: a full word wins over those that it begins.
+static size_t narrow(bool *fits, int i, const char *typed)
+{
+	bool exact = false;
+	size_t c, left = 0;
+
+	for (c = 0; c < commands_count; c++)
+		exact = exact || (fits[c] && is(word_at(&commands[c], i), typed));
+	for (c = 0; c < commands_count; c++) {
+		fits[c] = fits[c] && (exact ? is(word_at(&commands[c], i), typed) : begins(word_at(&commands[c], i), typed));
+		left += fits[c];
+	}
+	return left;
+}
+
+// Do the commands that fit differ in word i? ("s" is show and stop.)
+static bool ambiguous(const bool *fits, int i)
+{
+	const struct command *first = NULL;
+	size_t c;
+
+	for (c = 0; c < commands_count; c++) {
+		if (!fits[c])
+			continue;
+		if (first && !same(word_at(first, i), word_at(&commands[c], i)))
+			return true;
+		first = &commands[c];
+	}
+	return false;
+}
+
+// The one command that has ended after `count` words, if any.
+static const struct command *ended(const bool *fits, int count)
+{
+	size_t c;
+
+	for (c = 0; c < commands_count; c++)
+		if (fits[c] && word_at(&commands[c], count).len == 0)
+			return &commands[c];
+	return NULL;
+}
+
+static enum command_fault take_argument(const struct command *c, const struct words *w, int used, const char **argument)
+{
+	if (c->argument != ARG_NONE && used == w->count)
+		return COMMAND_NO_ARGUMENT;
+	if (c->argument != ARG_NONE)
+		*argument = w->word[used++];
+	return used == w->count ? COMMAND_FOUND : COMMAND_TOO_MANY;
+}
+
+enum command_fault command_find(const struct words *w, const struct command **found, const char **argument)
+{
+	bool fits[sizeof(commands) / sizeof(commands[0])];
+	int i;
+
+	*found = NULL;
+	*argument = NULL;
+	memset(fits, true, sizeof(fits));
+	for (i = 0; i < w->count; i++) {
+		if (narrow(fits, i, w->word[i]) == 0 || ambiguous(fits, i))
+			return COMMAND_UNKNOWN;
+		*found = ended(fits, i + 1);
+		if (*found)
+			return take_argument(*found, w, i + 1, argument);
+	}
+	return COMMAND_INCOMPLETE;
+}
+
+static bool listed(const struct piece *out, size_t n, struct piece word)
+{
+	while (n > 0)
+		if (same(out[--n], word))
+			return true;
+	return false;
+}
+
+size_t command_next(const struct words *w, int count, const char *prefix, struct piece *out, size_t room)
+{
+	bool fits[sizeof(commands) / sizeof(commands[0])];
+	struct piece word;
+	size_t c, n = 0;
+	int i;
+
+	memset(fits, true, sizeof(fits));
+	for (i = 0; i < count; i++)
+		narrow(fits, i, w->word[i]);
+	for (c = 0; c < commands_count && n < room; c++) {
+		word = word_at(&commands[c], count);
+		if (!fits[c] || word.len == 0 || listed(out, n, word) || (*prefix && !begins(word, prefix)))
+			continue;
+		out[n++] = word;
+	}
+	return n;
+}
