@@ -113,6 +113,17 @@ bench-bins: $(BENCH_BINS)
 # Fuzz targets are clang's: make fuzz calls make CC=clang BUILD=$(BUILD)/fz SANITIZE=fuzzer-no-link,address,undefined fuzz-bins
 fuzz-bins: $(FUZZ_BINS)
 
+.PHONY: lint format
+lint:
+	@scripts/lint
+format:
+	find proto secmod control dataplane tests scripts -name "*.[ch]" | xargs clang-format -i
+
+MESSAGES_FROM := proto/states.h proto/limits.h proto/messages.def
+doc/messages.md: scripts/gen-messages $(MESSAGES_FROM)
+	scripts/gen-messages $(MESSAGES_FROM) >$@.new
+	mv $@.new $@
+
 .PHONY: clean
 clean:
 	rm -rf $(BUILD)

@@ -7,10 +7,10 @@
 #include <sys/socket.h>
 
 struct addr {
-	uint8_t family;  // 0 (none), 4 or 6
-	uint8_t prefix;  // 0..32 or 0..128; a single host has 32 or 128
-	uint16_t port;   // host order
-	uint8_t ip[16];  // network order; IPv4 in the first four bytes, the rest 0
+	uint8_t family; // 0 (none), 4 or 6
+	uint8_t prefix; // 0..32 or 0..128; a single host has 32 or 128
+	uint16_t port;  // host order
+	uint8_t ip[16]; // network order; IPv4 in the first four bytes, the rest 0
 };
 
 #define ADDR_WIRE 20

@@ -44,14 +44,14 @@
 #endif
 
 // First the typed handlers and one shim each that gives them their type back, then (HANDLERS) the table itself.
-#define MESSAGE(from, to, NAME, name, ...) ON_##from##_##to( \
-	static int on_##name(void *who, const struct msg_##name *m, const int *fds); \
-	static int shim_##name(void *who, const void *m, const int *fds) { return on_##name(who, m, fds); })
+#define MESSAGE(from, to, NAME, name, ...)                                                            \
+	ON_##from##_##to(static int on_##name(void *who, const struct msg_##name *m, const int *fds); \
+	                 static int shim_##name(void *who, const void *m, const int *fds) { return on_##name(who, m, fds); })
 #include "messages.def"
 #undef MESSAGE
 
 static const chan_handler HANDLERS[MSG_NUMBERS] = {
-#define MESSAGE(from, to, NAME, name, ...) ON_##from##_##to([MSG_##NAME] = shim_##name,)
+#define MESSAGE(from, to, NAME, name, ...) ON_##from##_##to([MSG_##NAME] = shim_##name, )
 #include "messages.def"
 #undef MESSAGE
 };

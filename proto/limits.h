@@ -4,7 +4,7 @@
 
 // One packet on a channel. Far below the kernel's default socket buffer (208 KiB), above the largest message.
 #define LIMIT_MESSAGE 16384
-#define LIMIT_FDS 3            // CONN_START carries the most: client, main channel, sec-mod channel
+#define LIMIT_FDS 3 // CONN_START carries the most: client, main channel, sec-mod channel
 
 // Names, as ocserv bounds them (its MAX_USERNAME_SIZE is 64; domains make longer ones real).
 #define LIMIT_USER 128
@@ -13,15 +13,15 @@
 #define LIMIT_PROMPT 512
 #define LIMIT_HOSTNAME 128
 #define LIMIT_USER_AGENT 256
-#define LIMIT_DEVICE 64        // X-AnyConnect-Identifier-DeviceType, -Platform
-#define LIMIT_CIPHER 64        // a cipher suite's printed name
-#define LIMIT_BANNER 256       // ocserv: banner is at most 256
-#define LIMIT_TEXT 1024        // a configuration value, a log text, a table cell
+#define LIMIT_DEVICE 64  // X-AnyConnect-Identifier-DeviceType, -Platform
+#define LIMIT_CIPHER 64  // a cipher suite's printed name
+#define LIMIT_BANNER 256 // ocserv: banner is at most 256
+#define LIMIT_TEXT 1024  // a configuration value, a log text, a table cell
 
 // Identity.
-#define COOKIE_SIZE 32         // 256 random bits
-#define SID_SIZE 32            // SHA-256 of the cookie: names a session without being able to open it
-#define APP_ID_SIZE 32         // travels as the DTLS ClientHello's session id
+#define COOKIE_SIZE 32 // 256 random bits
+#define SID_SIZE 32    // SHA-256 of the cookie: names a session without being able to open it
+#define APP_ID_SIZE 32 // travels as the DTLS ClientHello's session id
 
 // Signatures. The largest is RSA-8192 (1024 bytes).
 #define LIMIT_SIGNATURE 1024
@@ -30,10 +30,10 @@
 #define LIMIT_SERVER_KEYS 8
 
 // DTLS.
-#define LIMIT_DATAGRAM 2048    // a handshake datagram; openconnect's stay below the path MTU
+#define LIMIT_DATAGRAM 2048 // a handshake datagram; openconnect's stay below the path MTU
 #define LIMIT_AEAD_KEY 32
 #define LIMIT_AEAD_IV 12
-#define DTLS_SEQUENCE_MAX ((1ULL << 48) - 1)   // RFC 6347 4.1
+#define DTLS_SEQUENCE_MAX ((1ULL << 48) - 1) // RFC 6347 4.1
 
 // The tunnel's MTU (wire protocol: at least 800, 1280 with IPv6).
 #define LIMIT_MTU_MIN 576
@@ -41,9 +41,9 @@
 #define LIMIT_PACKET (LIMIT_MTU_MAX + 64)
 
 #define LIMIT_TUNNELS 1048576
-#define LIMIT_ITEMS 2048       // routes, DNS servers, domains of one session
-#define LIMIT_LOGIN_TRIES 3    // ocserv: 3 password tries a connection
-#define LIMIT_AUTH_ROUNDS 16   // ocserv: at most 16 challenges
+#define LIMIT_ITEMS 2048     // routes, DNS servers, domains of one session
+#define LIMIT_LOGIN_TRIES 3  // ocserv: 3 password tries a connection
+#define LIMIT_AUTH_ROUNDS 16 // ocserv: at most 16 challenges
 
 // HTTP (ocserv-features: 16 requests a connection, 16 KB of headers, 256 KB of body).
 #define LIMIT_HTTP_REQUESTS 16

@@ -16,11 +16,16 @@ enum msg_secrecy { MSG_PUBLIC, MSG_SECRET };
 #define MSG_MEMBER_U32(name, max) uint32_t name;
 #define MSG_MEMBER_U64(name, max) uint64_t name;
 #define MSG_MEMBER_STR(name, max) char name[(max) + 1];
-#define MSG_MEMBER_BYTES(name, max) uint16_t name##_len; uint8_t name[max];
+#define MSG_MEMBER_BYTES(name, max) \
+	uint16_t name##_len;        \
+	uint8_t name[max];
 #define MSG_MEMBER_ADDR(name, max) struct addr name;
 #define MSG_MEMBER(kind, name, min, max) MSG_MEMBER_##kind(name, max)
 
-#define MESSAGE(from, to, NAME, name, ...) struct msg_##name { FIELDS_##name(MSG_MEMBER) };
+#define MESSAGE(from, to, NAME, name, ...) \
+	struct msg_##name {                \
+		FIELDS_##name(MSG_MEMBER)  \
+	};
 #include "messages.def"
 #undef MESSAGE
 
@@ -49,13 +54,13 @@ struct msg_field {
 };
 
 struct msg_desc {
-	const char *name;    // "AUTH_INIT"; NULL: no such message
-	uint8_t from, to;    // enum role
+	const char *name; // "AUTH_INIT"; NULL: no such message
+	uint8_t from, to; // enum role
 	uint8_t fds;
 	uint8_t secrecy;
 	uint16_t times, per_second;
 	uint32_t states;
-	uint32_t size;       // of the struct
+	uint32_t size; // of the struct
 	uint8_t n_fields;
 	const struct msg_field *(*fields)(void); // n_fields rows, in wire order
 };

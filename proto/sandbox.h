@@ -7,7 +7,8 @@
 // No core dumps, no ptrace by equals (PR_SET_DUMPABLE 0), no new privileges. First thing in every process.
 int sandbox_harden(void);
 
-// Become uid/gid with no supplementary groups; keep no capability. Names as configured; a number is accepted. -ENOENT names it in the log.
+// Become uid/gid with no supplementary groups; keep no capability. Names as configured; a number is accepted. -ENOENT names it in
+// the log.
 int sandbox_drop_user(const char *user, const char *group);
 
 // Limits of a worker: address space data (bytes, 0 = leave), no new files beyond `files`, no child processes, no core.

@@ -6,21 +6,21 @@
 #include <stdint.h>
 
 // Descriptors that every child finds open.
-#define CHILD_FD_MAIN 3   // its channel to main
-#define CHILD_FD_CONF 4   // its snapshot
+#define CHILD_FD_MAIN 3 // its channel to main
+#define CHILD_FD_CONF 4 // its snapshot
 
 struct snapshot;
 struct snapshot_writer;
 
-struct snapshot_writer *snapshot_writer_new(void);                                    // NULL, errno
-int snapshot_put(struct snapshot_writer *w, const char *key, const char *value);     // repeat for lists; order is kept
-int snapshot_finish(struct snapshot_writer *w, int *fd);                             // seals it; frees w, also on failure
+struct snapshot_writer *snapshot_writer_new(void);                               // NULL, errno
+int snapshot_put(struct snapshot_writer *w, const char *key, const char *value); // repeat for lists; order is kept
+int snapshot_finish(struct snapshot_writer *w, int *fd);                         // seals it; frees w, also on failure
 
-int snapshot_open(int fd, struct snapshot **out);                                    // checks the seals; fd stays the caller's
+int snapshot_open(int fd, struct snapshot **out); // checks the seals; fd stays the caller's
 void snapshot_free(struct snapshot *s);
-const char *snapshot_get(const struct snapshot *s, const char *key);                 // the first (only) value, or NULL
-const char *snapshot_nth(const struct snapshot *s, const char *key, unsigned n);     // NULL past the end
-uint64_t snapshot_number(const struct snapshot *s, const char *key);                 // 0 where absent
+const char *snapshot_get(const struct snapshot *s, const char *key);             // the first (only) value, or NULL
+const char *snapshot_nth(const struct snapshot *s, const char *key, unsigned n); // NULL past the end
+uint64_t snapshot_number(const struct snapshot *s, const char *key);             // 0 where absent
 bool snapshot_bool(const struct snapshot *s, const char *key);
 
 // Words of main's own: "@log-level" (syslog number), "@log-form" (plain | priority), "@libexec" (directory of our binaries),

@@ -8,22 +8,22 @@ enum chan_state {
 	ANY = ~0u,
 
 	// main, of a worker
-	MW_FRESH = 1u << 0,    // TLS and login; no cookie seen yet
-	MW_OPENING = 1u << 1,  // sec-mod and dataplane are being asked
-	MW_UP = 1u << 2,       // has a session
-	MW_CLOSING = 1u << 3,  // told to go
+	MW_FRESH = 1u << 0,   // TLS and login; no cookie seen yet
+	MW_OPENING = 1u << 1, // sec-mod and dataplane are being asked
+	MW_UP = 1u << 2,      // has a session
+	MW_CLOSING = 1u << 3, // told to go
 
 	// a worker, of main
 	WM_IDLE = 1u << 4,
-	WM_ASKED = 1u << 5,    // AUTH_COOKIE_REQ is out
+	WM_ASKED = 1u << 5, // AUTH_COOKIE_REQ is out
 	WM_UP = 1u << 6,
 
 	// sec-mod, of a worker
-	SW_HELLO = 1u << 7,    // nothing signed yet
-	SW_SIGNED = 1u << 8,   // its handshake is signed; a login may begin
-	SW_BUSY = 1u << 9,     // an attempt is being computed: the worker has to wait
-	SW_ASKED = 1u << 10,   // AUTH_ASK is out
-	SW_DONE = 1u << 11,    // logged in, or out of tries
+	SW_HELLO = 1u << 7,  // nothing signed yet
+	SW_SIGNED = 1u << 8, // its handshake is signed; a login may begin
+	SW_BUSY = 1u << 9,   // an attempt is being computed: the worker has to wait
+	SW_ASKED = 1u << 10, // AUTH_ASK is out
+	SW_DONE = 1u << 11,  // logged in, or out of tries
 
 	// a worker, of sec-mod
 	WS_QUIET = 1u << 12,
@@ -39,29 +39,38 @@ enum chan_state {
 
 enum end_reason {
 	END_NONE,
-	END_BY_USER,          // the client's own disconnect: voids the cookie
-	END_TEMPORARY,        // the client went, its cookie stays for cookie-timeout
-	END_BY_ADMIN,         // penstockctl disconnect: the client may come back with its cookie
-	END_TERMINATED,       // penstockctl terminate: the cookie is void
-	END_REPLACED,         // the same cookie came on a newer connection
+	END_BY_USER,    // the client's own disconnect: voids the cookie
+	END_TEMPORARY,  // the client went, its cookie stays for cookie-timeout
+	END_BY_ADMIN,   // penstockctl disconnect: the client may come back with its cookie
+	END_TERMINATED, // penstockctl terminate: the cookie is void
+	END_REPLACED,   // the same cookie came on a newer connection
 	END_IDLE,
 	END_SESSION_TIMEOUT,
 	END_AUTH_TIMEOUT,
-	END_DEAD_PEER,        // dead peer detection
-	END_SHUTDOWN,         // the gateway stops
-	END_ERROR,            // a protocol violation, or a worker that died
+	END_DEAD_PEER, // dead peer detection
+	END_SHUTDOWN,  // the gateway stops
+	END_ERROR,     // a protocol violation, or a worker that died
 	END_REASON_LAST = END_ERROR,
 };
 
 enum auth_outcome {
 	AUTH_OK,
-	AUTH_BAD,             // wrong password, unknown or locked user
-	AUTH_ERROR,           // the method itself failed (module crashed, file unreadable)
-	AUTH_ABANDONED,       // the client went away in the middle
+	AUTH_BAD,       // wrong password, unknown or locked user
+	AUTH_ERROR,     // the method itself failed (module crashed, file unreadable)
+	AUTH_ABANDONED, // the client went away in the middle
 	AUTH_OUTCOME_LAST = AUTH_ABANDONED,
 };
 
-enum item_kind { ITEM_DNS, ITEM_NBNS, ITEM_SPLIT_DNS, ITEM_ROUTE, ITEM_NO_ROUTE, ITEM_DEFAULT_DOMAIN, ITEM_BANNER, ITEM_KIND_LAST = ITEM_BANNER };
+enum item_kind {
+	ITEM_DNS,
+	ITEM_NBNS,
+	ITEM_SPLIT_DNS,
+	ITEM_ROUTE,
+	ITEM_NO_ROUTE,
+	ITEM_DEFAULT_DOMAIN,
+	ITEM_BANNER,
+	ITEM_KIND_LAST = ITEM_BANNER
+};
 
 enum tunnel_channel { CHANNEL_CSTP, CHANNEL_DTLS, CHANNEL_LAST = CHANNEL_DTLS };
 

@@ -1,16 +1,10 @@
 // Packets that a receiver has to refuse, made from the message table: the same list is thrown at chan.c itself (proto_ladder) and
 // at the running programs (secmod_worker, main_worker, dataplane_lane).
 #pragma once
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
-#include <stdlib.h>
-#include <sys/socket.h>
 
 #include "craft.h"
-
-#define ATTACK_FDS_MAX 253 // SCM_MAX_FD
+#include "probe.h"
 
 struct attack {
 	char name[80];
@@ -19,65 +13,6 @@ struct attack {
 };
 
 typedef void (*attack_fn)(void *arg, const struct attack *a);
-
-// Send bytes with n copies of one descriptor; 0 or -errno.
-static CRAFT_UNUSED int attack_send(int fd, const void *bytes, size_t len, int n)
-{
-	static char control[CMSG_SPACE(ATTACK_FDS_MAX * sizeof(int))] __attribute__((aligned(8)));
-	struct iovec iov = { (void *)bytes, len };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
-	static int null_fd = -1;
-	struct cmsghdr *cm;
-	int i;
-
-	if (null_fd < 0)
-		null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (n > 0) {
-		mh.msg_control = control;
-		mh.msg_controllen = CMSG_SPACE((size_t)n * sizeof(int));
-		cm = CMSG_FIRSTHDR(&mh);
-		cm->cmsg_level = SOL_SOCKET;
-		cm->cmsg_type = SCM_RIGHTS;
-		cm->cmsg_len = CMSG_LEN((size_t)n * sizeof(int));
-		for (i = 0; i < n; i++)
-			memcpy(CMSG_DATA(cm) + (size_t)i * sizeof(int), &null_fd, sizeof(int));
-	}
-	return sendmsg(fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
-}
-
-// Open descriptors of a process (0: of this one).
-static CRAFT_UNUSED int attack_count_fds(pid_t pid)
-{
-	char path[64];
-	DIR *dir;
-	int n = 0;
-
-	snprintf(path, sizeof(path), pid ? "/proc/%d/fd" : "/proc/self/fd", (int)pid);
-	dir = opendir(path);
-	if (!dir)
-		return -1;
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n - 2 - (pid == 0);
-}
-
-// A line of a program's /proc/PID/status in KiB ("VmHWM:"), or -1.
-static CRAFT_UNUSED long attack_status_kib(pid_t pid, const char *key)
-{
-	char path[64], line[256];
-	long kib = -1;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f))
-		if (strncmp(line, key, strlen(key)) == 0)
-			kib = strtol(line + strlen(key), NULL, 10);
-	if (f)
-		fclose(f);
-	return kib;
-}
 
 static CRAFT_UNUSED void attack_well_formed(struct attack *a, int number, int high)
 {
@@ -151,7 +86,7 @@ static CRAFT_UNUSED void attacks_without_head(attack_fn f, void *arg)
 
 static CRAFT_UNUSED void attacks_by_fds(int number, attack_fn f, void *arg)
 {
-	static const int counts[] = { 0, 1, 2, 3, 4, 5, 64, ATTACK_FDS_MAX };
+	static const int counts[] = { 0, 1, 2, 3, 4, 5, 64, PROBE_FDS_MAX };
 	static struct attack a;
 	size_t i;
 

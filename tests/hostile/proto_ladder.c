@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "attack.h"
+#include "probe.h"
 #include "proto/chan.h"
 #include "proto/log.h"
 
@@ -48,7 +49,7 @@ static int setup(void **state)
 		return -1;
 	attacker = fds[0];
 	victim = fds[1];
-	return attack_send(attacker, "x", 1, 1) == 0 && recv(victim, fds, 1, 0) == 1 ? 0 : -1; // opens /dev/null once
+	return probe_send(attacker, "x", 1, 1) == 0 && recv(victim, fds, 1, 0) == 1 ? 0 : -1; // opens /dev/null once
 }
 
 static int teardown(void **state)
@@ -65,18 +66,18 @@ static int serve_once(const struct attack *a, enum role self, enum role peer, ui
 
 	handled = 0;
 	chan_init(&c, victim, self, peer, state, "victim");
-	assert_int_equal(attack_send(attacker, a->packet.buf, a->packet.len, a->fds), 0);
+	assert_int_equal(probe_send(attacker, a->packet.buf, a->packet.len, a->fds), 0);
 	return chan_serve(&c, handlers, NULL, 1);
 }
 
 static void expect_refusal(const struct attack *a, enum role self, enum role peer, uint32_t state)
 {
-	int before = attack_count_fds(0), ret;
+	int before = probe_count_fds(0), ret;
 
 	ret = serve_once(a, self, peer, state);
 	if (ret != -EPROTO || handled)
 		fail_msg("%s: chan_serve says %d, handler called %d times", a->name, ret, handled);
-	if (attack_count_fds(0) != before)
+	if (probe_count_fds(0) != before)
 		fail_msg("%s: leaves a descriptor", a->name);
 	refused++;
 }
@@ -129,7 +130,7 @@ static void as_often_as_the_table_says(void **unused)
 		chan_init(&c, victim, (enum role)d->to, (enum role)d->from, d->states, "victim");
 		handled = 0;
 		for (i = 0; i < 2 * most + 1; i++) {
-			assert_int_equal(attack_send(attacker, a.packet.buf, a.packet.len, a.fds), 0);
+			assert_int_equal(probe_send(attacker, a.packet.buf, a.packet.len, a.fds), 0);
 			if (chan_serve(&c, handlers, NULL, 1) != 1)
 				break;
 		}
@@ -216,20 +217,20 @@ static void no_message_at_all(void **unused)
 
 static void an_empty_packet_is_a_goodbye(void **unused)
 {
-	static const struct attack plain, loaded = { .fds = ATTACK_FDS_MAX };
-	int before = attack_count_fds(0);
+	static const struct attack plain, loaded = { .fds = PROBE_FDS_MAX };
+	int before = probe_count_fds(0);
 
 	assert_int_equal(serve_once(&plain, ROLE_SECMOD, ROLE_WORKER, SW_HELLO), 0);
 	assert_int_equal(serve_once(&loaded, ROLE_SECMOD, ROLE_WORKER, SW_HELLO), 0);
 	assert_int_equal(handled, 0);
-	assert_int_equal(attack_count_fds(0), before);
+	assert_int_equal(probe_count_fds(0), before);
 }
 
 // The table in use, after all of that: bytes that were refused have left nothing behind.
 static void memory_stayed_small(void **unused)
 {
 	if (!SANITIZED)
-		assert_in_range(attack_status_kib(getpid(), "VmHWM:"), 1, 64 * 1024);
+		assert_in_range(probe_status_kib(getpid(), "VmHWM:"), 1, 64 * 1024);
 	print_message("%ld packets refused\n", refused);
 }
 
