@@ -320,11 +320,13 @@ static int provider_init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, 
 
 int signer_init(void)
 {
+	static OSSL_PROVIDER *held[2]; // for the life of the process
+
 	// The first provider loaded wins where both have an algorithm: everything but our keys is the default's.
-	if (!OSSL_PROVIDER_load(NULL, "default") || !OSSL_PROVIDER_add_builtin(NULL, "penstock", provider_init) ||
-	    !OSSL_PROVIDER_load(NULL, "penstock"))
-		return -ENOTSUP;
-	return 0;
+	held[0] = OSSL_PROVIDER_load(NULL, "default");
+	if (held[0] && OSSL_PROVIDER_add_builtin(NULL, "penstock", provider_init))
+		held[1] = OSSL_PROVIDER_load(NULL, "penstock");
+	return held[1] ? 0 : -ENOTSUP;
 }
 
 void signer_set(signer_ask ask, void *who)
