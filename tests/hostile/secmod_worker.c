@@ -1,0 +1,499 @@
+// The running penstock-secmod against hostile workers. For every state that a worker can bring its channel into, it then sends what
+// the table does not allow there. Each time: the offender's channel closes, no descriptor stays behind, and the same process
+// signs and logs in for an honest worker.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <crypt.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <cmocka.h>
+
+#include "attack.h"
+#include "proto/log.h"
+#include "victim.h"
+
+#define PASSWORD "correct horse"
+
+static struct victim secmod;
+static char dir[] = "/tmp/penstock-hostile-XXXXXX";
+static uint64_t next_conn = 1;
+static long attacks;
+
+// -------------------------------------------------------------------------------------------------- main's side: take it all
+
+static bool ready;
+static int events;
+
+static int on_ready(void *who, const void *m, const int *fds)
+{
+	ready = ((const struct msg_secmod_ready *)m)->ok;
+	if (!ready)
+		print_error("%s\n", ((const struct msg_secmod_ready *)m)->text);
+	return 0;
+}
+
+static int on_event(void *who, const void *m, const int *fds)
+{
+	events++;
+	return 0;
+}
+
+static const chan_handler from_secmod[MSG_NUMBERS] = {
+	[MSG_SECMOD_READY] = on_ready,
+	[MSG_AUTH_EVENT] = on_event,
+	[MSG_SESSION_GONE] = on_event,
+};
+
+static void drain_main(void)
+{
+	int ret;
+
+	while ((ret = chan_serve(&secmod.chan, from_secmod, NULL, 100)) > 0)
+		;
+	assert_int_equal(ret, -EAGAIN);
+}
+
+// ------------------------------------------------------------------------------------------------------- an honest worker
+
+struct worker {
+	struct chan chan;
+	bool signature, asked, done, failed;
+};
+
+static int on_sign_rep(void *who, const void *m, const int *fds)
+{
+	((struct worker *)who)->signature = ((const struct msg_sign_rep *)m)->ok;
+	return 0;
+}
+
+static int on_ask(void *who, const void *m, const int *fds)
+{
+	((struct worker *)who)->asked = true;
+	return 0;
+}
+
+static int on_done(void *who, const void *m, const int *fds)
+{
+	((struct worker *)who)->done = true;
+	return 0;
+}
+
+static int on_failed(void *who, const void *m, const int *fds)
+{
+	((struct worker *)who)->failed = true;
+	return 0;
+}
+
+static const chan_handler to_worker[MSG_NUMBERS] = {
+	[MSG_SIGN_REP] = on_sign_rep,
+	[MSG_AUTH_ASK] = on_ask,
+	[MSG_AUTH_DONE] = on_done,
+	[MSG_AUTH_FAILED] = on_failed,
+};
+
+static void worker_open(struct worker *w)
+{
+	struct msg_worker_open m = { .client = { 4, 32, 1, { 192, 0, 2, 1 } }, .local = { 4, 32, 443, { 192, 0, 2, 2 } } };
+	int fds[2];
+
+	*w = (struct worker){ 0 };
+	m.conn = next_conn++;
+	assert_int_equal(chan_pair(fds), 0);
+	assert_int_equal(chan_send(&secmod.chan, MSG_WORKER_OPEN, &m, &fds[1]), 0);
+	close(fds[1]);
+	chan_init(&w->chan, fds[0], ROLE_WORKER, ROLE_SECMOD, WS_QUIET, "sec-mod");
+}
+
+static void worker_ask_signature(struct worker *w)
+{
+	static const char label[] = "TLS 1.3, server CertificateVerify";
+	struct msg_sign_req m = { .key = 0, .scheme = 0x0403 };
+
+	memset(m.tbs, ' ', 64);
+	memcpy(m.tbs + 64, label, sizeof(label));
+	m.tbs_len = 64 + sizeof(label) + 32;
+	chan_enter(&w->chan, WS_SIGNING);
+	assert_int_equal(CHAN_SEND(&w->chan, SIGN_REQ, &m), 0);
+}
+
+static void worker_sign(struct worker *w)
+{
+	worker_ask_signature(w);
+	assert_int_equal(chan_await(&w->chan, to_worker, w, MSG_SIGN_REP, 10000), 0);
+	assert_true(w->signature);
+}
+
+static void worker_login(struct worker *w, const char *user)
+{
+	struct msg_auth_init m = { 0 };
+
+	snprintf(m.user, sizeof(m.user), "%s", user);
+	chan_enter(&w->chan, WS_LOGIN);
+	assert_int_equal(CHAN_SEND(&w->chan, AUTH_INIT, &m), 0);
+	assert_int_equal(chan_await(&w->chan, to_worker, w, MSG_AUTH_ASK, 10000), 0);
+}
+
+static void worker_answer(struct worker *w, const char *password)
+{
+	struct msg_auth_cont m = { 0 };
+
+	snprintf(m.password, sizeof(m.password), "%s", password);
+	assert_int_equal(CHAN_SEND(&w->chan, AUTH_CONT, &m), 0);
+}
+
+static void worker_finish(struct worker *w)
+{
+	assert_int_equal(chan_await(&w->chan, to_worker, w, MSG_AUTH_DONE, 10000), 0);
+	assert_true(w->done);
+}
+
+static void honest_login_works(void)
+{
+	struct worker w;
+
+	worker_open(&w);
+	worker_sign(&w);
+	worker_login(&w, "alice");
+	worker_answer(&w, PASSWORD);
+	worker_finish(&w);
+	chan_fini(&w.chan);
+	drain_main();
+}
+
+// ----------------------------------------------------------------------------------------------------------------- states
+
+static void reach_hello(struct worker *w)
+{
+	worker_open(w);
+}
+
+static void reach_signed(struct worker *w)
+{
+	worker_open(w);
+	worker_sign(w);
+}
+
+static void reach_asked(struct worker *w)
+{
+	reach_signed(w);
+	worker_login(w, "alice");
+}
+
+static void reach_busy(struct worker *w)
+{
+	reach_signed(w);
+	worker_login(w, "slow");
+	worker_answer(w, PASSWORD);
+}
+
+static void reach_done(struct worker *w)
+{
+	reach_asked(w);
+	worker_answer(w, PASSWORD);
+	worker_finish(w);
+}
+
+static const struct place {
+	const char *name;
+	uint32_t state;
+	void (*reach)(struct worker *);
+} places[] = {
+	{ "SW_HELLO", SW_HELLO, reach_hello }, { "SW_SIGNED", SW_SIGNED, reach_signed }, { "SW_ASKED", SW_ASKED, reach_asked },
+	{ "SW_BUSY", SW_BUSY, reach_busy },    { "SW_DONE", SW_DONE, reach_done },
+};
+
+#define PLACES (sizeof(places) / sizeof(places[0]))
+
+// ---------------------------------------------------------------------------------------------------------------- attacks
+
+static void attack_from(void *arg, const struct attack *a)
+{
+	const struct place *p = arg;
+	struct worker w;
+
+	p->reach(&w);
+	assert_int_equal(probe_send(w.chan.fd, a->packet.buf, a->packet.len, a->fds), 0);
+	if (!victim_drops(w.chan.fd))
+		fail_msg("%s in %s: the offender keeps its channel", a->name, p->name);
+	chan_fini(&w.chan);
+	drain_main();
+	if (!victim_lives(&secmod))
+		fail_msg("%s in %s: sec-mod died", a->name, p->name);
+	if (!victim_fds_settle(&secmod))
+		fail_msg("%s in %s: %d descriptors, not %d", a->name, p->name, probe_count_fds(secmod.pid), secmod.fds);
+	honest_login_works();
+	attacks++;
+}
+
+static void out_of_place_in_every_state(void **state)
+{
+	size_t i;
+
+	for (i = 0; i < PLACES; i++)
+		attacks_out_of_place(ROLE_WORKER, ROLE_SECMOD, places[i].state, attack_from, (void *)&places[i]);
+}
+
+static void without_head(void **state)
+{
+	attacks_without_head(attack_from, (void *)&places[0]);
+}
+
+// The message is right for the state, the packet is not.
+static const struct {
+	int number;
+	size_t place, step;
+} malformed[] = { { MSG_SIGN_REQ, 0, 17 }, { MSG_AUTH_INIT, 1, 23 }, { MSG_AUTH_CONT, 2, 7 } };
+
+static void with_wrong_descriptors(void **state)
+{
+	size_t i;
+
+	for (i = 0; i < 3; i++)
+		attacks_by_fds(malformed[i].number, attack_from, (void *)&places[malformed[i].place]);
+}
+
+static void with_wrong_lengths(void **state)
+{
+	size_t i;
+
+	for (i = 0; i < 3; i++)
+		attacks_by_length(malformed[i].number, malformed[i].step, attack_from, (void *)&places[malformed[i].place]);
+}
+
+static void with_wrong_fields(void **state)
+{
+	size_t i;
+
+	for (i = 0; i < 3; i++)
+		attacks_by_field(malformed[i].number, attack_from, (void *)&places[malformed[i].place]);
+}
+
+// ------------------------------------------------------------------------------------------- what the table cannot forbid
+
+static void it_signs_nothing_but_handshakes(void **state)
+{
+	static const struct {
+		uint8_t key;
+		uint16_t scheme, len;
+		const char *start;
+	} rows[] = {
+		{ 0, 0x0403, 130, "TLS 1.3, client CertificateVerify" },
+		{ 0, 0x0403, 32, "" }, // a bare digest
+		{ 0, 0x0403, 512, "tbsCertificate" },
+		{ 1, 0x0403, 130, "" }, // no such key
+		{ 7, 0x0403, 130, "" },
+		{ 0, 0x0401, 130, "" }, // not with this kind of key
+		{ 0, 0xffff, 130, "" },
+	};
+	struct msg_sign_req m;
+	struct worker w;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		m = (struct msg_sign_req){ .key = rows[i].key, .scheme = rows[i].scheme, .tbs_len = rows[i].len };
+		memset(m.tbs, ' ', 64);
+		memcpy(m.tbs + (i == 0 ? 64 : 0), rows[i].start, strlen(rows[i].start));
+		worker_open(&w);
+		chan_enter(&w.chan, WS_SIGNING);
+		assert_int_equal(CHAN_SEND(&w.chan, SIGN_REQ, &m), 0);
+		chan_await(&w.chan, to_worker, &w, MSG_SIGN_REP, 1000);
+		assert_false(w.signature);
+		assert_true(victim_drops(w.chan.fd));
+		chan_fini(&w.chan);
+		honest_login_works();
+	}
+}
+
+static void one_signature_a_connection(void **state)
+{
+	struct worker w;
+
+	worker_open(&w);
+	worker_sign(&w);
+	worker_ask_signature(&w);
+	assert_true(victim_drops(w.chan.fd));
+	chan_fini(&w.chan);
+	honest_login_works();
+}
+
+static void three_tries_are_three(void **state)
+{
+	struct worker w;
+	int i;
+
+	worker_open(&w);
+	worker_sign(&w);
+	for (i = 0; i < 3; i++) {
+		worker_login(&w, i == 1 ? "nobody here" : "alice");
+		worker_answer(&w, "wrong");
+		assert_int_equal(chan_await(&w.chan, to_worker, &w, MSG_AUTH_FAILED, 20000), 0);
+		assert_true(w.failed);
+	}
+	assert_int_equal(CHAN_SEND(&w.chan, AUTH_INIT, &(struct msg_auth_init){ .user = "alice" }), 0);
+	assert_true(victim_drops(w.chan.fd));
+	chan_fini(&w.chan);
+	honest_login_works();
+}
+
+static void leaving_in_every_state(void **state)
+{
+	struct worker w;
+	size_t i;
+
+	for (i = 0; i < PLACES; i++) {
+		places[i].reach(&w);
+		chan_fini(&w.chan);
+		honest_login_works();
+		assert_true(victim_fds_settle(&secmod));
+	}
+}
+
+// As much as the socket takes, and nothing is ever read.
+static void floods(void **state)
+{
+	static struct attack a;
+	struct worker w;
+	size_t i;
+	int n;
+
+	for (i = 0; i < 3; i++) {
+		places[malformed[i].place].reach(&w);
+		attack_well_formed(&a, malformed[i].number, 1);
+		for (n = 0; n < 100000; n++)
+			if (probe_send(w.chan.fd, a.packet.buf, a.packet.len, 0) < 0)
+				break;
+		assert_true(victim_drops(w.chan.fd));
+		chan_fini(&w.chan);
+		honest_login_works();
+	}
+	assert_true(victim_fds_settle(&secmod));
+}
+
+static void a_crowd_that_says_nothing(void **state)
+{
+	static struct worker crowd[400];
+	size_t i;
+
+	for (i = 0; i < 400; i++) {
+		worker_open(&crowd[i]);
+		if (i % 2)
+			worker_sign(&crowd[i]);
+		if (i % 50 == 0)
+			honest_login_works();
+	}
+	for (i = 0; i < 400; i++)
+		chan_fini(&crowd[i].chan);
+	honest_login_works();
+	assert_true(victim_fds_settle(&secmod));
+}
+
+static void it_is_still_the_same(void **state)
+{
+	long peak = probe_status_kib(secmod.pid, "VmHWM:");
+
+	assert_true(victim_lives(&secmod));
+	print_message("%ld attacks, %d events; peak of sec-mod's memory %ld KiB\n", attacks, events, peak);
+	assert_int_equal(victim_stop(&secmod), 0);
+}
+
+// ----------------------------------------------------------------------------------------------------------------- set-up
+
+static const char *in_dir(const char *name)
+{
+	static char path[3][256];
+	static int turn;
+
+	turn = (turn + 1) % 3;
+	snprintf(path[turn], sizeof(path[turn]), "%s/%s", dir, name);
+	return path[turn];
+}
+
+static int make_certificate(void)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *cert = X509_new();
+	FILE *f;
+	int ok;
+
+	X509_set_pubkey(cert, key);
+	X509_gmtime_adj(X509_getm_notBefore(cert), 0);
+	X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
+	X509_sign(cert, key, EVP_sha256());
+	f = fopen(in_dir("key.pem"), "we");
+	ok = f && PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) && fclose(f) == 0;
+	f = fopen(in_dir("cert.pem"), "we");
+	ok = ok && f && PEM_write_X509(f, cert) && fclose(f) == 0;
+	X509_free(cert);
+	EVP_PKEY_free(key);
+	return ok ? 0 : -1;
+}
+
+static int make_passwords(void)
+{
+	FILE *f = fopen(in_dir("passwd"), "we");
+
+	if (!f)
+		return -1;
+	fprintf(f, "alice:*:%s\n", crypt(PASSWORD, "$5$rounds=1000$saltsalt$"));
+	fprintf(f, "slow:*:%s\n", crypt(PASSWORD, "$5$rounds=40000$saltsalt$"));
+	return fclose(f);
+}
+
+static int setup(void **state)
+{
+	struct snapshot_writer *w = snapshot_writer_new();
+	char auth[300];
+
+	log_init("secmod_worker", LOG_LEVEL_ERR, LOG_FORM_PLAIN);
+	signal(SIGPIPE, SIG_IGN);
+	alarm(600); // a hang is a failure
+	if (!w || !mkdtemp(dir) || make_certificate() < 0 || make_passwords() != 0)
+		return -1;
+	snprintf(auth, sizeof(auth), "plain[passwd=%s]", in_dir("passwd"));
+	snapshot_put(w, "server-key", in_dir("key.pem"));
+	snapshot_put(w, "server-cert", in_dir("cert.pem"));
+	snapshot_put(w, "auth", auth);
+	snapshot_put(w, "cookie-timeout", "300");
+	snapshot_put(w, "auth-timeout", "60");
+	snapshot_put(w, "max-clients", "100000");
+	snapshot_put(w, "@log-level", "2");
+	snapshot_put(w, "@log-form", "plain");
+	if (victim_start(&secmod, "penstock-secmod", ROLE_SECMOD, w) < 0)
+		return -1;
+	if (chan_await(&secmod.chan, from_secmod, NULL, MSG_SECMOD_READY, 10000) < 0 || !ready)
+		return -1;
+	honest_login_works();
+	usleep(100000); // it has seen the worker go
+	secmod.fds = probe_count_fds(secmod.pid);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	static const char *const files[] = { "key.pem", "cert.pem", "passwd" };
+	size_t i;
+
+	if (secmod.chan.fd > 0)
+		victim_stop(&secmod);
+	for (i = 0; i < 3; i++)
+		unlink(in_dir(files[i]));
+	rmdir(dir);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(out_of_place_in_every_state), cmocka_unit_test(without_head),
+		cmocka_unit_test(with_wrong_descriptors),      cmocka_unit_test(with_wrong_lengths),
+		cmocka_unit_test(with_wrong_fields),           cmocka_unit_test(it_signs_nothing_but_handshakes),
+		cmocka_unit_test(one_signature_a_connection),  cmocka_unit_test(three_tries_are_three),
+		cmocka_unit_test(leaving_in_every_state),      cmocka_unit_test(floods),
+		cmocka_unit_test(a_crowd_that_says_nothing),   cmocka_unit_test(it_is_still_the_same),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
