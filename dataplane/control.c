@@ -1,0 +1,244 @@
+#include "control.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
+#include <rte_malloc.h>
+
+#include "eal.h"
+#include "proto/err.h"
+#include "proto/secret.h"
+
+#define EVENTS_MAX 64
+#define MAIN_EVENT UINT64_MAX
+#define MAIN_BURST 64
+#define MAIN_PATIENCE_MS 5000
+// How long a turn waits for a descriptor: the cores' rings are looked at in between. While anything moves over lanes, and after
+// that has ended for so long.
+#define WAIT_MOVING_NS 50000
+#define WAIT_IDLE_NS 1000000
+#define MOVING_MS 5
+// Key sets: in force and next of each tunnel, and some that wait for their grace period.
+#define KEYS_SPARE 256
+
+static size_t keys_count(uint32_t tunnels_max)
+{
+	return 2 * (size_t)tunnels_max + KEYS_SPARE;
+}
+
+size_t control_budget(uint32_t tunnels_max)
+{
+	// rte_hash: a key store entry and its share of buckets for each of up to seven entries a tunnel.
+	size_t hashes = (size_t)tunnels_max * 7 * 160;
+	size_t halves = (size_t)tunnels_max * (sizeof(struct tunnel_in) + sizeof(struct tunnel_out));
+	size_t rings = (keys_count(tunnels_max) + 2 * RING_PACKETS + RING_COMMANDS) * 2 * sizeof(void *);
+
+	return hashes + halves + rings + keys_count(tunnels_max) * sizeof(struct tunnel_keys) + sizeof(struct lcore) + (8u << 20);
+}
+
+// ------------------------------------------------------------------------------------------------------------------ start
+
+static struct rte_ring *ring_new(const char *name, size_t entries)
+{
+	return rte_ring_create(name, rte_align32pow2((uint32_t)entries + 1), SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+}
+
+static int core_init(struct control *c, unsigned poll_cpu)
+{
+	struct lcore *lc = rte_zmalloc("lcore", sizeof(*lc), RTE_CACHE_LINE_SIZE);
+
+	c->core = lc;
+	if (!lc)
+		return -ENOMEM;
+	lc->id = LCORE_POLL;
+	lc->cpu = poll_cpu;
+	lc->dp = &c->dp;
+	lc->inner = c->ports.inner;
+	lc->outer = c->ports.outer;
+	lc->n_outer = c->ports.n_outer;
+	lc->pool = c->ports.pool;
+	lc->mailbox = ring_new("mailbox", RING_COMMANDS);
+	lc->from_control = ring_new("from_control", RING_PACKETS);
+	lc->to_control = ring_new("to_control", RING_PACKETS);
+	lc->released = ring_new("released", keys_count(c->dp.tunnels_max));
+	return lc->mailbox && lc->from_control && lc->to_control && lc->released ? 0 : -ENOMEM;
+}
+
+static int pool_init(struct key_pool *p, size_t n)
+{
+	p->sets = rte_malloc("keys", n * sizeof(*p->sets), RTE_CACHE_LINE_SIZE);
+	p->free = malloc(n * sizeof(*p->free));
+	if (!p->sets || !p->free)
+		return -ENOMEM;
+	p->n = (uint32_t)n;
+	// The lowest is taken first: memory that nobody needs is never touched.
+	for (p->n_free = 0; p->n_free < p->n; p->n_free++)
+		p->free[p->n_free] = p->n - 1 - p->n_free;
+	return 0;
+}
+
+static int store_init(struct control *c, uint32_t n)
+{
+	c->dp.in = rte_zmalloc("tunnel_in", n * sizeof(*c->dp.in), RTE_CACHE_LINE_SIZE);
+	c->dp.out = rte_zmalloc("tunnel_out", n * sizeof(*c->dp.out), RTE_CACHE_LINE_SIZE);
+	c->tunnels = calloc(n, sizeof(*c->tunnels));
+	c->active = calloc(n, sizeof(*c->active));
+	return c->dp.in && c->dp.out && c->tunnels && c->active ? pool_init(&c->keys, keys_count(n)) : -ENOMEM;
+}
+
+int control_init(struct control *c, uint32_t tunnels_max, uint16_t udp_port, unsigned poll_cpu, char *why)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.u64 = MAIN_EVENT };
+	int ret;
+
+	c->dp.tables = &c->tables;
+	c->dp.tunnels_max = tunnels_max;
+	c->dp.udp_port = rte_cpu_to_be_16(udp_port);
+	c->dp.tsc_hz = rte_get_tsc_hz();
+	c->paths = (struct path_book){ &c->tables, c->dp.tsc_hz, tunnel_path_yields, c };
+	c->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (c->epoll < 0 || (c->main.fd >= 0 && epoll_ctl(c->epoll, EPOLL_CTL_ADD, c->main.fd, &e) < 0))
+		return START_ERROR(why, errno, "epoll: %s", strerror(errno));
+	ret = tables_init(&c->tables, tunnels_max, 1);
+	if (ret == 0)
+		ret = store_init(c, tunnels_max);
+	if (ret == 0)
+		ret = core_init(c, poll_cpu);
+	if (ret == 0)
+		ret = lane_init(c);
+	if (ret < 0)
+		return START_ERROR(why, -ret, "not enough memory for %u tunnels", tunnels_max);
+	c->now = rte_rdtsc();
+	return 0;
+}
+
+void control_wipe(struct control *c)
+{
+	if (c->keys.sets)
+		secret_wipe(c->keys.sets, c->keys.n * sizeof(*c->keys.sets));
+}
+
+// ------------------------------------------------------------------------------------------------------------------- main
+
+bool main_offer(struct control *c, enum msg_number number, const void *msg)
+{
+	int ret = chan_send(&c->main, number, msg, NULL);
+
+	if (ret < 0 && ret != -EAGAIN && ret != -EPIPE)
+		log_err("%s: %s", msg_descs[number].name, strerror(-ret));
+	return ret == 0;
+}
+
+void main_send(struct control *c, enum msg_number number, const void *msg)
+{
+	struct pollfd p = { .fd = c->main.fd, .events = POLLOUT };
+	int ret;
+
+	while ((ret = chan_send(&c->main, number, msg, NULL)) == -EAGAIN) {
+		if (poll(&p, 1, MAIN_PATIENCE_MS) == 0) {
+			log_err("main has read nothing for %d s: giving up", MAIN_PATIENCE_MS / 1000);
+			c->stop = true;
+			c->status = EXIT_FAILURE;
+			return;
+		}
+	}
+	if (ret < 0 && ret != -EPIPE)
+		log_err("%s: %s", msg_descs[number].name, strerror(-ret));
+}
+
+static int on_tunnel_add(void *who, const struct msg_tunnel_add *m, const int *fds)
+{
+	struct control *c = who;
+	struct msg_tunnel_reply reply = { .tunnel = m->tunnel, .ok = 1 };
+	int lane = chan_take_fd(fds, 0);
+
+	if (tunnel_add(c, m, lane, reply.text) < 0) {
+		reply.ok = 0;
+		close(lane);
+	}
+	MAIN_SEND(c, TUNNEL_REPLY, &reply);
+	return 0;
+}
+
+static int on_tunnel_del(void *who, const struct msg_tunnel_del *m, const int *fds)
+{
+	tunnel_del(who, m->tunnel);
+	return 0;
+}
+
+static int on_dataplane_stats(void *who, const struct msg_dataplane_stats *m, const int *fds)
+{
+	report_stats(who, m->token);
+	return 0;
+}
+
+#define HANDLERS from_main
+#define ON_MAIN_DATAPLANE(...) __VA_ARGS__
+#include "proto/handlers.h"
+
+static unsigned serve_main(struct control *c)
+{
+	int ret = chan_serve(&c->main, from_main, c, MAIN_BURST);
+
+	if (ret > 0)
+		return (unsigned)ret;
+	if (ret == -EAGAIN)
+		return 0;
+	c->stop = true;
+	if (ret < 0)
+		c->status = EXIT_FAILURE;
+	return 0;
+}
+
+// ------------------------------------------------------------------------------------------------------------------- turn
+
+static unsigned serve_events(struct control *c, int64_t wait_ns)
+{
+	struct timespec ts = { wait_ns / 1000000000, wait_ns % 1000000000 };
+	struct epoll_event events[EVENTS_MAX];
+	unsigned moved = 0;
+	int n;
+
+	n = epoll_pwait2(c->epoll, events, EVENTS_MAX, &ts, NULL);
+	for (int i = 0; i < n; i++) {
+		if (events[i].data.u64 == MAIN_EVENT)
+			serve_main(c);
+		else if (lane_congested(c))
+			usleep(WAIT_MOVING_NS / 1000); // the core has to catch up; lanes wait in their sockets
+		else
+			moved += lane_read(c, &c->tunnels[events[i].data.u64]);
+	}
+	return moved;
+}
+
+int control_turn(struct control *c, int64_t wait_ns)
+{
+	unsigned moved;
+
+	moved = serve_events(c, wait_ns);
+	c->now = rte_rdtsc();
+	moved += lane_turn(c);
+	moved += tunnel_turn(c);
+	tunnel_sweep(c);
+	report_sample(c);
+	return (int)moved;
+}
+
+int control_run(struct control *c)
+{
+	const uint64_t moving = c->dp.tsc_hz * MOVING_MS / 1000;
+
+	while (!c->stop) {
+		bool recently = c->now - c->moved < moving;
+		if (control_turn(c, recently ? WAIT_MOVING_NS : WAIT_IDLE_NS) > 0)
+			c->moved = c->now;
+	}
+	return c->status;
+}

@@ -1,0 +1,117 @@
+// The control thread: main's channel, the lanes, the life of tunnels. One thread owns everything here; poll cores see of it only
+// what it publishes in the tables and posts in the rings.
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "handshake.h"
+#include "lcore.h"
+#include "mailbox.h"
+#include "port.h"
+#include "proto/chan.h"
+
+// Rings between the planes: about a full lane's worth each way.
+#define RING_PACKETS 2048
+#define RING_COMMANDS 1024
+// Key installations on their way to the core.
+#define INSTALLS_MAX 256
+#define LANE_BURST 32
+
+enum tunnel_phase {
+	TUNNEL_FREE,
+	TUNNEL_UP,
+	TUNNEL_LEAVING,  // unlinked; the retire command is to be posted
+	TUNNEL_RETIRING, // posted; the core has not done it yet
+	TUNNEL_DRAINING, // what the core had still to take from us with this number
+	TUNNEL_BURYING,  // a grace period
+	TUNNEL_FLUSHING, // what we have still to take from the core with this number
+};
+
+// The control thread's part of a tunnel.
+struct tunnel {
+	uint32_t number;
+	uint8_t phase;    // enum tunnel_phase
+	uint8_t channel;  // enum tunnel_channel, as the core told
+	bool untold;      // main does not know the channel, cipher or path yet
+	struct chan lane; // fd -1: the worker has gone
+	struct addr ipv4, ipv6;
+	uint8_t app_id[APP_ID_SIZE];
+	struct handshakes handshakes;
+	uint64_t added, told; // TSC
+	uint64_t reported;    // packets, both ways and dropped, of the last TUNNEL_COUNTERS
+	struct command retire;
+	uint32_t mark;  // ring position that has to be passed
+	uint32_t place; // in control.active
+};
+
+// Key sets that are in nobody's use.
+struct key_pool {
+	struct tunnel_keys *sets;
+	uint32_t *free;
+	uint32_t n, n_free;
+};
+
+struct lane_io;
+
+struct control {
+	struct dataplane dp;
+	struct tables tables;
+	struct ports ports;
+	struct lcore *core;
+	struct chan main;
+	int epoll;
+	struct path_book paths;
+	struct tunnel *tunnels;     // [dp.tunnels_max]
+	uint32_t *active, n_active; // numbers in use, in no order
+	uint32_t n_leaving;
+	struct key_pool keys;
+	struct command installs[INSTALLS_MAX]; // ring
+	unsigned installs_first, installs_n;
+	struct lane_io *lane_io;
+	struct counters count; // of this thread
+	uint64_t now;          // TSC at the start of this turn
+	uint64_t moved;        // when something last moved in a lane
+	uint32_t sweep_at;     // index in active
+	uint64_t sweep_next;
+	uint64_t sample_at, sample_busy; // of the core, a second ago
+	uint16_t busy_now;               // thousandths
+	bool stop;
+	const char *memory; // which memory and why
+	int status;         // how the process is to end
+};
+
+// control.c. Pools, tables and rings (after EAL and ports); 0 or -errno with `why`.
+size_t control_budget(uint32_t tunnels_max);
+int control_init(struct control *c, uint32_t tunnels_max, uint16_t udp_port, unsigned poll_cpu, char *why);
+void control_wipe(struct control *c);
+int control_run(struct control *c);                   // until main closes its channel; the exit status
+int control_turn(struct control *c, int64_t wait_ns); // one turn of it; how much moved
+// To main, waiting for it if need be; a main that does not read for seconds is as good as gone.
+void main_send(struct control *c, enum msg_number number, const void *msg);
+// To main, if it has room.
+bool main_offer(struct control *c, enum msg_number number, const void *msg);
+#define MAIN_SEND(c, NAME, ...) main_send((c), MSG_##NAME, (__VA_ARGS__))
+
+// tunnel.c
+struct tunnel_keys *key_pool_take(struct key_pool *p); // NULL: none left
+void key_pool_give(void *pool, void *keys);            // wipes; as limbo_put() wants it
+int tunnel_add(struct control *c, const struct msg_tunnel_add *m, int lane, char *why);
+void tunnel_del(struct control *c, uint32_t number);
+struct tunnel *tunnel_of(struct control *c, uint32_t number); // NULL: not up
+int tunnel_install(struct control *c, struct tunnel *t, struct tunnel_keys *k);
+void tunnel_on_event(struct control *c, const struct packet *p);
+unsigned tunnel_turn(struct control *c); // installs, leaving tunnels, limbo
+void tunnel_sweep(struct control *c);    // counters and states to main, old handshakes
+bool tunnel_path_yields(void *control, uint32_t owner, const struct path *p);
+
+// lane.c
+int lane_init(struct control *c);
+int lane_open(struct control *c, struct tunnel *t, int fd);
+void lane_close(struct control *c, struct tunnel *t);
+unsigned lane_read(struct control *c, struct tunnel *t);
+unsigned lane_turn(struct control *c); // what the core has for lanes
+bool lane_congested(const struct control *c);
+
+// report.c
+void report_stats(struct control *c, uint32_t token);
+void report_sample(struct control *c);

@@ -1,0 +1,363 @@
+#include "proto/lane.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <rte_malloc.h>
+
+#include "control.h"
+#include "proto/err.h"
+#include "proto/secret.h"
+
+// The largest packet, and more than the largest message for us.
+#define LANE_ROOM RTE_ALIGN_CEIL(LIMIT_PACKET + 1, 64)
+#define TURN_BURST 64
+
+struct lane_io {
+	uint8_t buf[LANE_BURST][LANE_ROOM];
+	struct iovec iov[LANE_BURST];
+	struct mmsghdr msg[LANE_BURST];
+	struct rte_mbuf *in[LANE_BURST]; // to the core, in the order in which they came
+	unsigned n_in;
+	struct msg_dtls_record record;
+};
+
+// What a handler is told of.
+struct lane_call {
+	struct control *c;
+	struct tunnel *t;
+};
+
+int lane_init(struct control *c)
+{
+	c->lane_io = calloc(1, sizeof(*c->lane_io));
+	return c->lane_io ? 0 : -ENOMEM;
+}
+
+int lane_open(struct control *c, struct tunnel *t, int fd)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.u64 = t->number };
+	int room = LANE_SOCKET_BUFFER;
+
+	// As much as the kernel allows; main has made it larger where it could.
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	if (epoll_ctl(c->epoll, EPOLL_CTL_ADD, fd, &e) < 0)
+		return -errno;
+	chan_init(&t->lane, fd, ROLE_DATAPLANE, ROLE_WORKER, CHAN_PLAIN, "lane of tunnel %u", t->number);
+	return 0;
+}
+
+void lane_close(struct control *c, struct tunnel *t)
+{
+	if (t->lane.fd < 0)
+		return;
+	epoll_ctl(c->epoll, EPOLL_CTL_DEL, t->lane.fd, NULL);
+	chan_fini(&t->lane);
+}
+
+// ------------------------------------------------------------------------------------------------------------ to the core
+
+bool lane_congested(const struct control *c)
+{
+	return rte_ring_free_count(c->core->from_control) < LANE_BURST;
+}
+
+static void flush_in(struct control *c)
+{
+	struct lane_io *io = c->lane_io;
+	unsigned sent = rte_ring_sp_enqueue_burst(c->core->from_control, (void **)io->in, io->n_in, NULL);
+
+	if (sent < io->n_in) {
+		c->count.value[COUNT_drop_ring_full] += io->n_in - sent;
+		rte_pktmbuf_free_bulk(io->in + sent, io->n_in - sent);
+	}
+	io->n_in = 0;
+}
+
+// A packet of this kind with these bytes on its way to the core; its description, for what else it needs.
+static struct packet *pass_in(struct lane_call *call, enum packet_kind kind, const uint8_t *buf, size_t len)
+{
+	struct lane_io *io = call->c->lane_io;
+	struct rte_mbuf *m;
+	char *data;
+
+	if (io->n_in == LANE_BURST)
+		flush_in(call->c);
+	m = rte_pktmbuf_alloc(call->c->ports.pool);
+	data = m ? rte_pktmbuf_append(m, (uint16_t)len) : NULL;
+	if (!data) {
+		call->c->count.value[m ? COUNT_drop_too_big : COUNT_drop_no_mbuf]++;
+		rte_pktmbuf_free(m);
+		return NULL;
+	}
+	memcpy(data, buf, len);
+	*packet_of(m) = (struct packet){ .tunnel = call->t->number, .kind = (uint8_t)kind };
+	io->in[io->n_in++] = m;
+	return packet_of(m);
+}
+
+// ---------------------------------------------------------------------------------------------------------- from a worker
+
+static bool known_handshake(const struct tunnel *t, uint32_t number)
+{
+	return number <= t->handshakes.last;
+}
+
+static int on_dtls_send(void *who, const struct msg_dtls_send *m, const int *fds)
+{
+	struct lane_call *call = who;
+	struct handshake *s = handshake_find(&call->t->handshakes, m->handshake);
+	struct packet *p;
+
+	if (!known_handshake(call->t, m->handshake))
+		return errno_log(EPROTO, "%s: DTLS_SEND: there is no handshake %u yet", call->t->lane.name, m->handshake);
+	if (!s) {
+		call->c->count.value[COUNT_drop_no_path]++;
+		return 0;
+	}
+	p = pass_in(call, PACKET_DATAGRAM, m->datagram, m->datagram_len);
+	if (p) {
+		p->handshake = s->number;
+		p->path = s->path;
+	}
+	return 0;
+}
+
+static int keys_fill(struct tunnel_keys *k, const struct msg_dtls_keys *m, const struct path *path)
+{
+	int ret;
+
+	k->cipher = m->cipher;
+	k->epoch = rte_cpu_to_be_16(m->epoch);
+	k->handshake = m->handshake;
+	k->next_sequence = m->next_sequence;
+	k->path = *path;
+	memcpy(k->in_iv, m->client_iv, m->client_iv_len);
+	memcpy(k->out_iv, m->server_iv, m->server_iv_len);
+	ret = aead_key_set(&k->in, m->cipher, m->client_key, m->client_key_len);
+	return ret < 0 ? ret : aead_key_set(&k->out, m->cipher, m->server_key, m->server_key_len);
+}
+
+static bool lengths_fit(const struct msg_dtls_keys *m)
+{
+	unsigned key = aead_key_len(m->cipher), iv = aead_iv_len(m->cipher);
+
+	return m->client_key_len == key && m->server_key_len == key && m->client_iv_len == iv && m->server_iv_len == iv;
+}
+
+static int on_dtls_keys(void *who, const struct msg_dtls_keys *m, const int *fds)
+{
+	struct lane_call *call = who;
+	struct control *c = call->c;
+	struct tunnel *t = call->t;
+	struct handshake *s = handshake_find(&t->handshakes, m->handshake);
+	struct tunnel_keys *k;
+
+	if (!known_handshake(t, m->handshake) || (s && s->cipher) || m->handshake == t->handshakes.confirmed)
+		return errno_log(EPROTO, "%s: DTLS_KEYS: not the first for handshake %u", t->lane.name, m->handshake);
+	if (!lengths_fit(m))
+		return errno_log(EPROTO, "%s: DTLS_KEYS: lengths do not fit the cipher", t->lane.name);
+	k = s ? key_pool_take(&c->keys) : NULL;
+	if (!k) {
+		c->count.value[COUNT_drop_no_path]++;
+		return 0;
+	}
+	if (keys_fill(k, m, &s->path) < 0 || tunnel_install(c, t, k) < 0) {
+		key_pool_give(&c->keys, k);
+		return 0;
+	}
+	handshake_keyed(&c->paths, &t->handshakes, t->number, s, m->cipher);
+	return 0;
+}
+
+static int on_dtls_seal(void *who, const struct msg_dtls_seal *m, const int *fds)
+{
+	struct lane_call *call = who;
+	struct tunnel *t = call->t;
+	struct handshake *s = handshake_find(&t->handshakes, m->handshake);
+	struct packet *p;
+
+	if (!known_handshake(t, m->handshake))
+		return errno_log(EPROTO, "%s: DTLS_SEAL: there is no handshake %u yet", t->lane.name, m->handshake);
+	if (!(s && s->cipher) && m->handshake != t->handshakes.confirmed) {
+		call->c->count.value[COUNT_drop_no_path]++;
+		return 0;
+	}
+	p = pass_in(call, PACKET_SEAL, m->plaintext, m->plaintext_len);
+	if (p) {
+		p->handshake = m->handshake;
+		p->type = m->type;
+	}
+	return 0;
+}
+
+#define HANDLERS from_worker
+#define ON_WORKER_DATAPLANE(...) __VA_ARGS__
+#include "proto/handlers.h"
+
+// A worker that breaks a rule loses its lane. Main is told by a refusal that it did not ask for, and ends the worker.
+static void lane_break(struct control *c, struct tunnel *t)
+{
+	struct msg_tunnel_reply m = { .tunnel = t->number, .ok = 0, .text = "lane violation" };
+
+	lane_close(c, t);
+	MAIN_SEND(c, TUNNEL_REPLY, &m);
+}
+
+// 0, or what the lane is to end for.
+static int serve(struct lane_call *call, struct mmsghdr *msg, uint8_t *buf)
+{
+	size_t len = msg->msg_len;
+	int ret;
+
+	if (len == 0)
+		return -EPIPE;
+	if (msg->msg_hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+		return errno_log(EPROTO, "%s: %s", call->t->lane.name,
+		                 msg->msg_hdr.msg_flags & MSG_CTRUNC ? "descriptors" : "packet too long");
+	if (lane_is_packet(buf, len)) {
+		pass_in(call, PACKET_INNER, buf, len);
+		return 0;
+	}
+	ret = chan_serve_packet(&call->t->lane, from_worker, call, buf, len, NULL, 0);
+	// Not only DTLS_KEYS: what was refused may have held a secret too.
+	secret_wipe(buf, len);
+	return ret < 0 ? ret : 0;
+}
+
+static int receive(struct control *c, struct tunnel *t)
+{
+	struct lane_io *io = c->lane_io;
+	int n;
+
+	for (unsigned i = 0; i < LANE_BURST; i++) {
+		io->iov[i] = (struct iovec){ io->buf[i], LANE_ROOM };
+		io->msg[i].msg_hdr = (struct msghdr){ .msg_iov = &io->iov[i], .msg_iovlen = 1 };
+	}
+	do
+		n = recvmmsg(t->lane.fd, io->msg, LANE_BURST, MSG_DONTWAIT, NULL);
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
+	return n < 0 ? -errno : n;
+}
+
+unsigned lane_read(struct control *c, struct tunnel *t)
+{
+	struct lane_call call = { c, t };
+	int n, ret = 0;
+
+	if (t->lane.fd < 0)
+		return 0;
+	n = receive(c, t);
+	if (n < 0) {
+		if (n != -EAGAIN)
+			lane_close(c, t);
+		return 0;
+	}
+	for (int i = 0; i < n && ret == 0; i++)
+		ret = serve(&call, &c->lane_io->msg[i], c->lane_io->buf[i]);
+	flush_in(c);
+	if (ret == -EPIPE)
+		lane_close(c, t);
+	else if (ret < 0)
+		lane_break(c, t);
+	return (unsigned)n;
+}
+
+// ------------------------------------------------------------------------------------------------------------ to a worker
+
+static void drop_out(struct control *c, struct rte_mbuf **pkts, unsigned n)
+{
+	c->count.value[COUNT_drop_lane_full] += n;
+	rte_pktmbuf_free_bulk(pkts, n);
+}
+
+// CSTP packets of one tunnel. What its worker does not read is lost, as on any link.
+static void send_cstp(struct control *c, struct tunnel *t, struct rte_mbuf **pkts, unsigned n)
+{
+	struct lane_io *io = c->lane_io;
+	int sent;
+
+	for (unsigned i = 0; i < n; i++) {
+		io->iov[i] = (struct iovec){ rte_pktmbuf_mtod(pkts[i], void *), pkts[i]->data_len };
+		io->msg[i].msg_hdr = (struct msghdr){ .msg_iov = &io->iov[i], .msg_iovlen = 1 };
+	}
+	do
+		sent = sendmmsg(t->lane.fd, io->msg, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	sent = sent < 0 ? 0 : sent;
+	c->count.value[COUNT_lane_tx] += (unsigned)sent;
+	rte_pktmbuf_free_bulk(pkts, (unsigned)sent);
+	if ((unsigned)sent < n)
+		drop_out(c, pkts + sent, n - (unsigned)sent);
+}
+
+static void send_handshake(struct control *c, struct tunnel *t, struct rte_mbuf *m)
+{
+	struct msg_dtls_record *r = &c->lane_io->record;
+	const struct packet *p = packet_of(m);
+	const uint8_t *data = rte_pktmbuf_mtod(m, uint8_t *), *random;
+	struct handshake *s = NULL;
+
+	if (!p->hello)
+		s = handshake_of_path(&t->handshakes, &p->path);
+	else if ((random = hello_random(data, m->data_len)))
+		s = handshake_hello(&c->paths, &t->handshakes, t->number, &p->path, random, c->now);
+	if (!s || m->data_len > sizeof(r->datagram)) {
+		c->count.value[COUNT_drop_no_handshake]++;
+		return;
+	}
+	r->handshake = s->number;
+	r->datagram_len = m->data_len;
+	memcpy(r->datagram, data, m->data_len);
+	c->count.value[CHAN_SEND(&t->lane, DTLS_RECORD, r) < 0 ? COUNT_drop_lane_full : COUNT_lane_tx]++;
+}
+
+// So many packets from the front are CSTP's of the same tunnel.
+static unsigned run_length(struct rte_mbuf **pkts, unsigned n)
+{
+	unsigned i = 0;
+
+	while (i < n && i < LANE_BURST && packet_of(pkts[i])->kind == PACKET_CSTP &&
+	       packet_of(pkts[i])->tunnel == packet_of(pkts[0])->tunnel)
+		i++;
+	return i;
+}
+
+static unsigned deliver(struct control *c, struct rte_mbuf **pkts, unsigned n)
+{
+	const struct packet *p = packet_of(pkts[0]);
+	struct tunnel *t = tunnel_of(c, p->tunnel);
+	unsigned run = run_length(pkts, n);
+
+	if (run > 0 && t && t->lane.fd >= 0) {
+		send_cstp(c, t, pkts, run);
+		return run;
+	}
+	if (!t || (p->kind != PACKET_EVENT && t->lane.fd < 0))
+		c->count.value[COUNT_drop_tunnel_gone] += p->kind == PACKET_EVENT ? 0 : 1;
+	else if (p->kind == PACKET_EVENT)
+		tunnel_on_event(c, p);
+	else
+		send_handshake(c, t, pkts[0]);
+	rte_pktmbuf_free(pkts[0]);
+	return 1;
+}
+
+unsigned lane_turn(struct control *c)
+{
+	struct rte_mbuf *pkts[TURN_BURST];
+	unsigned n, i, moved = 0;
+
+	// As much as the ring holds: nobody else is served in between, but no more can come in the same turn.
+	do {
+		n = rte_ring_sc_dequeue_burst(c->core->to_control, (void **)pkts, TURN_BURST, NULL);
+		for (i = 0; i < n;)
+			i += deliver(c, pkts + i, n - i);
+		moved += n;
+	} while (n == TURN_BURST && moved < RING_PACKETS);
+	return moved;
+}

@@ -1,0 +1,156 @@
+// penstock-dataplane: started by main with its channel and a snapshot of the configuration. Opens the ports, gives up what it
+// does not need any more, and carries packets until main closes the channel.
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+#include <rte_launch.h>
+#include <rte_pause.h>
+
+#include "control.h"
+#include "eal.h"
+#include "loop.h"
+#include "proto/log.h"
+#include "proto/sandbox.h"
+
+// For max-clients = 0, as many as that many key sets (40 MB) seem a fair price for.
+#define TUNNELS_DEFAULT 8192
+// Sessions that are being replaced hold a tunnel beside the one that replaces them.
+#define TUNNELS_SPARE(n) (64 + (n) / 8)
+
+static struct control control;
+
+static uint32_t tunnels_max(const struct snapshot *s)
+{
+	uint64_t clients = snapshot_number(s, "max-clients");
+
+	if (clients == 0)
+		return TUNNELS_DEFAULT;
+	return (uint32_t)RTE_MIN(clients + TUNNELS_SPARE(clients), (uint64_t)LIMIT_TUNNELS);
+}
+
+static void open_log(const struct snapshot *s)
+{
+	const char *form = snapshot_get(s, "@log-form");
+
+	log_init("penstock-dataplane", (enum log_level)snapshot_number(s, "@log-level"),
+	         form && strcmp(form, "priority") == 0 ? LOG_FORM_PRIORITY : LOG_FORM_PLAIN);
+}
+
+// Main ends us by closing the channel: a Ctrl-C for the whole terminal is not for us. Real-time signals stay blocked in all
+// threads, or DPDK's TAP driver would be sent one for every frame.
+static void settle_signals(void)
+{
+	sigset_t set;
+
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGIO);
+	for (int i = SIGRTMIN; i <= SIGRTMAX; i++)
+		sigaddset(&set, i);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static int start_core(struct control *c, const struct snapshot *s, char *why)
+{
+	const char *mode = snapshot_get(s, "poll-mode");
+
+	c->core->busy_poll = mode && strcmp(mode, "busy") == 0;
+	if (rte_eal_remote_launch(loop_run, c->core, LCORE_POLL) < 0)
+		return START_ERROR(why, EIO, "the poll core does not start");
+	while (!__atomic_load_n(&c->core->started, __ATOMIC_ACQUIRE)) {
+		if (rte_eal_get_lcore_state(LCORE_POLL) == WAIT)
+			return START_ERROR(why, EIO, "the poll core ended: %s", strerror(-rte_eal_wait_lcore(LCORE_POLL)));
+		usleep(100);
+	}
+	return 0;
+}
+
+// Ports and threads exist: from here on nothing is opened any more.
+static int give_up_rights(const struct snapshot *s, char *why)
+{
+	const char *user = snapshot_get(s, "run-as-user"), *group = snapshot_get(s, "run-as-group");
+	int ret = 0;
+
+	if (user && user[0])
+		ret = sandbox_drop_user(user, group);
+	if (ret < 0)
+		return START_ERROR(why, -ret, "run-as-user = %s: %s", user, strerror(-ret));
+	ret = sandbox_seccomp(SANDBOX_DATAPLANE);
+	if (ret < 0)
+		return START_ERROR(why, -ret, "seccomp: %s", strerror(-ret));
+	return 0;
+}
+
+static int start(struct control *c, const struct snapshot *s, struct eal_report *eal, char *why)
+{
+	uint32_t tunnels = tunnels_max(s);
+	int ret;
+
+	ret = aead_init();
+	if (ret < 0)
+		return START_ERROR(why, -ret, "no AEAD: %s", strerror(-ret));
+	ret = eal_start(s, ports_budget(s) + control_budget(tunnels), eal, why);
+	if (ret == 0)
+		ret = ports_open(&c->ports, s, why);
+	if (ret == 0)
+		ret = control_init(c, tunnels, (uint16_t)snapshot_number(s, "udp-port"), eal->poll_cpu, why);
+	if (ret == 0)
+		ret = start_core(c, s, why);
+	if (ret == 0)
+		ret = give_up_rights(s, why);
+	return ret;
+}
+
+static void tell_ready(struct control *c, int ret, const struct eal_report *eal, const char *why)
+{
+	struct msg_dataplane_ready m = { .ok = ret == 0, .tunnels_max = c->dp.tunnels_max };
+
+	snprintf(m.text, sizeof(m.text), "%s", ret == 0 ? aead_implementation() : why);
+	snprintf(m.memory, sizeof(m.memory), "%s", eal->memory);
+	if (ret == 0)
+		snprintf(m.inner, sizeof(m.inner), "%s", c->ports.inner->interface);
+	chan_enter(&c->main, DM_READY);
+	MAIN_SEND(c, DATAPLANE_READY, &m);
+}
+
+static void stop_core(struct control *c)
+{
+	if (!c->core)
+		return;
+	__atomic_store_n(&c->core->stop, true, __ATOMIC_RELEASE);
+	rte_eal_wait_lcore(LCORE_POLL);
+}
+
+int main(void)
+{
+	struct control *c = &control;
+	struct eal_report eal = { 0 };
+	char why[LIMIT_TEXT + 1] = "";
+	struct snapshot *s;
+	int ret;
+
+	if (sandbox_harden() < 0 || snapshot_open(CHILD_FD_CONF, &s) < 0)
+		return EXIT_FAILURE;
+	open_log(s);
+	settle_signals();
+	chan_init(&c->main, CHILD_FD_MAIN, ROLE_DATAPLANE, ROLE_MAIN, DM_STARTING, "main");
+	c->memory = eal.memory;
+	ret = start(c, s, &eal, why);
+	tell_ready(c, ret, &eal, why);
+	snapshot_free(s);
+	if (ret == 0)
+		ret = control_run(c);
+	else
+		ret = EXIT_FAILURE;
+	stop_core(c);
+	control_wipe(c);
+	// The kernel closes the ports with their descriptors; DPDK's own way would need calls that seccomp forbids.
+	_exit(ret);
+}

@@ -1,0 +1,435 @@
+#include "tunnel.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_pause.h>
+
+#include "control.h"
+#include "eal.h"
+#include "proto/log.h"
+#include "proto/secret.h"
+
+// Without an authenticated record for so long, a path may go to another tunnel that asks for it.
+#define PATH_SILENT_SECONDS 10
+#define PATH_YOUNG_SECONDS 1
+// A channel that flaps is told of at most so often at once; the rest with the counters.
+#define TELL_SECONDS 1
+#define SWEEP_SECONDS 3
+#define SWEEP_BURST 64
+#define LIMBO_BURST 256
+#define KEYS_BURST 32
+
+// ------------------------------------------------------------------------------------------------------------------- keys
+
+struct tunnel_keys *key_pool_take(struct key_pool *p)
+{
+	struct tunnel_keys *k;
+
+	if (p->n_free == 0)
+		return NULL;
+	k = &p->sets[p->free[--p->n_free]];
+	memset(k, 0, offsetof(struct tunnel_keys, in));
+	return k;
+}
+
+void key_pool_give(void *pool, void *keys)
+{
+	struct key_pool *p = pool;
+	struct tunnel_keys *k = keys;
+
+	aead_key_wipe(&k->in);
+	aead_key_wipe(&k->out);
+	secret_wipe(k, sizeof(*k));
+	p->free[p->n_free++] = (uint32_t)(k - p->sets);
+}
+
+static void keys_bury(struct control *c, struct tunnel_keys *k)
+{
+	if (k)
+		limbo_put(&c->tables, key_pool_give, &c->keys, k);
+}
+
+static void installs_reap(struct control *c)
+{
+	struct command *i;
+
+	while (c->installs_n > 0) {
+		i = &c->installs[c->installs_first];
+		if (!__atomic_load_n(&i->done, __ATOMIC_ACQUIRE))
+			return;
+		keys_bury(c, i->retired[0]);
+		c->installs_first = (c->installs_first + 1) % INSTALLS_MAX;
+		c->installs_n--;
+	}
+}
+
+int tunnel_install(struct control *c, struct tunnel *t, struct tunnel_keys *k)
+{
+	struct command *i;
+	int ret;
+
+	installs_reap(c);
+	if (c->installs_n == INSTALLS_MAX)
+		return -EAGAIN;
+	i = &c->installs[(c->installs_first + c->installs_n) % INSTALLS_MAX];
+	*i = (struct command){ .kind = COMMAND_INSTALL, .tunnel = t->number, .keys = k };
+	ret = mailbox_post(c->core, i);
+	if (ret == 0)
+		c->installs_n++;
+	return ret;
+}
+
+static void released_reap(struct control *c)
+{
+	struct tunnel_keys *keys[KEYS_BURST];
+	unsigned n = mailbox_collect(c->core, keys, KEYS_BURST);
+
+	for (unsigned i = 0; i < n; i++)
+		keys_bury(c, keys[i]);
+}
+
+// -------------------------------------------------------------------------------------------------------------------- add
+
+struct tunnel *tunnel_of(struct control *c, uint32_t number)
+{
+	if (number >= c->dp.tunnels_max || c->tunnels[number].phase != TUNNEL_UP)
+		return NULL;
+	return &c->tunnels[number];
+}
+
+static void publish_halves(struct control *c, const struct msg_tunnel_add *m)
+{
+	struct tunnel_in *in = &c->dp.in[m->tunnel];
+	struct tunnel_out *out = &c->dp.out[m->tunnel];
+	double ticks = (double)m->udp_silence * (double)c->dp.tsc_hz;
+
+	memset(in, 0, sizeof(*in));
+	memset(out, 0, sizeof(*out));
+	if (m->ipv4.family)
+		memcpy(&in->ipv4, m->ipv4.ip, 4);
+	if (m->ipv6.family)
+		memcpy(in->ipv6, m->ipv6.ip, 16);
+	out->channel = CHANNEL_CSTP;
+	out->mtu = m->mtu;
+	out->udp_silence = ticks < (double)INT64_MAX ? (uint64_t)ticks : INT64_MAX;
+	in->live = true;
+	out->live = true;
+}
+
+static void unlink_all(struct control *c, struct tunnel *t)
+{
+	struct tables *tb = &c->tables;
+
+	if (t->ipv4.family)
+		tables_unlink(tb, tb->by_ipv4, t->ipv4.ip, t->number);
+	if (t->ipv6.family)
+		tables_unlink(tb, tb->by_ipv6, t->ipv6.ip, t->number);
+	tables_unlink(tb, tb->by_app_id, t->app_id, t->number);
+	handshake_forget(&c->paths, &t->handshakes, t->number);
+}
+
+static int link_all(struct control *c, struct tunnel *t, char *why)
+{
+	struct tables *tb = &c->tables;
+	char text[ADDR_TEXT];
+	int ret = 0;
+
+	if (t->ipv4.family && tables_link(tb->by_ipv4, t->ipv4.ip, t->number) < 0)
+		ret = START_ERROR(why, EEXIST, "%s is another tunnel's", addr_text(&t->ipv4, text));
+	else if (t->ipv6.family && tables_link(tb->by_ipv6, t->ipv6.ip, t->number) < 0)
+		ret = START_ERROR(why, EEXIST, "%s is another tunnel's", addr_text(&t->ipv6, text));
+	else if (tables_link(tb->by_app_id, t->app_id, t->number) < 0)
+		ret = START_ERROR(why, EEXIST, "the App-ID is another tunnel's");
+	if (ret < 0)
+		unlink_all(c, t);
+	return ret;
+}
+
+static bool is_inner(const struct addr *a, uint8_t family)
+{
+	if (a->family != family)
+		return false;
+	if (family == 4)
+		return a->ip[0] != 0 && a->ip[0] != 127 && a->ip[0] < 224;
+	return a->ip[0] != 0 && a->ip[0] != 0xff;
+}
+
+static int check(struct control *c, const struct msg_tunnel_add *m, char *why)
+{
+	if (m->tunnel >= c->dp.tunnels_max)
+		return START_ERROR(why, ERANGE, "tunnel %u is beyond %u", m->tunnel, c->dp.tunnels_max);
+	if (c->tunnels[m->tunnel].phase != TUNNEL_FREE)
+		return START_ERROR(why, EBUSY, "tunnel %u is in use", m->tunnel);
+	if (m->ipv4.family == 0 && m->ipv6.family == 0)
+		return START_ERROR(why, EINVAL, "no inner address");
+	if ((m->ipv4.family && !is_inner(&m->ipv4, 4)) || (m->ipv6.family && !is_inner(&m->ipv6, 6)))
+		return START_ERROR(why, EINVAL, "an inner address that no client can have");
+	return 0;
+}
+
+int tunnel_add(struct control *c, const struct msg_tunnel_add *m, int lane, char *why)
+{
+	struct tunnel *t;
+	int ret;
+
+	ret = check(c, m, why);
+	if (ret < 0)
+		return ret;
+	t = &c->tunnels[m->tunnel];
+	memset(t, 0, sizeof(*t));
+	t->number = m->tunnel;
+	t->lane.fd = -1;
+	t->ipv4 = m->ipv4;
+	t->ipv6 = m->ipv6;
+	memcpy(t->app_id, m->app_id, sizeof(t->app_id));
+	publish_halves(c, m);
+	ret = link_all(c, t, why);
+	if (ret < 0)
+		return ret;
+	ret = lane_open(c, t, lane);
+	if (ret < 0) {
+		unlink_all(c, t);
+		return START_ERROR(why, -ret, "lane: %s", strerror(-ret));
+	}
+	t->phase = TUNNEL_UP;
+	t->added = c->now;
+	t->place = c->n_active;
+	c->active[c->n_active++] = t->number;
+	return 0;
+}
+
+// ------------------------------------------------------------------------------------------------------------------- tell
+
+static bool tell_counters(struct control *c, const struct tunnel *t, bool last)
+{
+	const struct tunnel_in *in = &c->dp.in[t->number];
+	const struct tunnel_out *out = &c->dp.out[t->number];
+	uint64_t since = in->last_data ? in->last_data : t->added;
+	struct msg_tunnel_counters m = {
+		.tunnel = t->number,
+		.last = last,
+		.packets_in = in->packets,
+		.bytes_in = in->bytes,
+		.packets_out = out->packets,
+		.bytes_out = out->bytes,
+		.dropped = out->dropped,
+		.idle_ms = c->now > since ? (uint32_t)RTE_MIN((c->now - since) * 1000.0 / (double)c->dp.tsc_hz, 4e9) : 0,
+	};
+
+	if (!last)
+		return main_offer(c, MSG_TUNNEL_COUNTERS, &m);
+	MAIN_SEND(c, TUNNEL_COUNTERS, &m);
+	return true;
+}
+
+static void path_addr(const struct path *p, struct addr *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (p->family == 0)
+		return;
+	out->family = p->family;
+	out->prefix = p->family == 4 ? 32 : 128;
+	out->port = rte_be_to_cpu_16(p->peer_udp);
+	memcpy(out->ip, p->peer_ip, p->family == 4 ? 4 : 16);
+}
+
+static void tell_state(struct control *c, struct tunnel *t)
+{
+	struct msg_tunnel_state m = { .tunnel = t->number, .channel = t->channel, .cipher = t->handshakes.cipher };
+
+	if (m.cipher)
+		path_addr(&t->handshakes.path, &m.path);
+	if (!main_offer(c, MSG_TUNNEL_STATE, &m))
+		return;
+	t->untold = false;
+	t->told = c->now;
+}
+
+static void state_changed(struct control *c, struct tunnel *t)
+{
+	t->untold = true;
+	if (c->now - t->told >= TELL_SECONDS * c->dp.tsc_hz)
+		tell_state(c, t);
+}
+
+static void on_confirmed(struct control *c, struct tunnel *t, const struct packet *p)
+{
+	struct msg_dtls_confirmed m = { .handshake = p->handshake };
+
+	// Its slot may have gone to a younger handshake in the meantime; the keys are in force all the same.
+	if (!handshake_confirmed(&c->paths, &t->handshakes, t->number, p->handshake))
+		log_debug("tunnel %u: handshake %u is confirmed late", t->number, p->handshake);
+	CHAN_SEND(&t->lane, DTLS_CONFIRMED, &m);
+	t->channel = CHANNEL_DTLS;
+	state_changed(c, t);
+}
+
+static void on_alert(struct control *c, struct tunnel *t, const struct packet *p)
+{
+	struct msg_dtls_alert m = { .handshake = p->handshake, .level = p->level, .description = p->description };
+
+	CHAN_SEND(&t->lane, DTLS_ALERT, &m);
+}
+
+void tunnel_on_event(struct control *c, const struct packet *p)
+{
+	struct tunnel *t = tunnel_of(c, p->tunnel);
+
+	if (!t)
+		return;
+	switch (p->event) {
+	case EVENT_CONFIRMED:
+		on_confirmed(c, t, p);
+		break;
+	case EVENT_ALERT:
+		on_alert(c, t, p);
+		break;
+	case EVENT_CHANNEL:
+		if (t->channel == p->channel)
+			break;
+		t->channel = p->channel;
+		state_changed(c, t);
+		break;
+	default:
+		break;
+	}
+}
+
+// A few tunnels a turn, all of them every SWEEP_SECONDS.
+void tunnel_sweep(struct control *c)
+{
+	if (c->sweep_at >= c->n_active) {
+		if (c->now < c->sweep_next)
+			return;
+		c->sweep_at = 0;
+		c->sweep_next = c->now + SWEEP_SECONDS * c->dp.tsc_hz;
+	}
+	for (unsigned n = 0; n < SWEEP_BURST && c->sweep_at < c->n_active; n++) {
+		struct tunnel *t = &c->tunnels[c->active[c->sweep_at++]];
+		const struct tunnel_out *out = &c->dp.out[t->number];
+		uint64_t moved = c->dp.in[t->number].packets + out->packets + out->dropped;
+		if (t->phase != TUNNEL_UP)
+			continue;
+		handshake_sweep(&c->paths, &t->handshakes, t->number, c->now);
+		if (t->untold)
+			tell_state(c, t);
+		if (moved != t->reported && tell_counters(c, t, false))
+			t->reported = moved;
+	}
+}
+
+// ------------------------------------------------------------------------------------------------------------------ leave
+
+void tunnel_del(struct control *c, uint32_t number)
+{
+	struct msg_tunnel_counters none = { .tunnel = number, .last = 1 };
+	struct tunnel *t = tunnel_of(c, number);
+
+	if (!t) {
+		if (number < c->dp.tunnels_max && c->tunnels[number].phase == TUNNEL_FREE)
+			MAIN_SEND(c, TUNNEL_COUNTERS, &none);
+		return;
+	}
+	lane_close(c, t);
+	unlink_all(c, t);
+	t->phase = TUNNEL_LEAVING;
+	t->retire = (struct command){ .kind = COMMAND_RETIRE, .tunnel = number };
+	c->n_leaving++;
+}
+
+static bool ring_passed(const struct rte_ring *r, uint32_t mark)
+{
+	return (int32_t)(__atomic_load_n(&r->cons.tail, __ATOMIC_ACQUIRE) - mark) >= 0;
+}
+
+static uint32_t ring_mark(const struct rte_ring *r)
+{
+	return __atomic_load_n(&r->prod.tail, __ATOMIC_ACQUIRE);
+}
+
+static void bury_tunnel(void *control, void *tunnel)
+{
+	struct control *c = control;
+	struct tunnel *t = tunnel;
+
+	t->mark = ring_mark(c->core->to_control);
+	t->phase = TUNNEL_FLUSHING;
+}
+
+static void tunnel_end(struct control *c, struct tunnel *t)
+{
+	uint32_t last = c->active[--c->n_active];
+
+	tell_counters(c, t, true);
+	c->active[t->place] = last;
+	c->tunnels[last].place = t->place;
+	t->phase = TUNNEL_FREE;
+	c->n_leaving--;
+}
+
+// One step of a tunnel's way out: nothing on either side may still know its number when main may use it again.
+static void leave(struct control *c, struct tunnel *t)
+{
+	switch (t->phase) {
+	case TUNNEL_LEAVING:
+		if (mailbox_post(c->core, &t->retire) == 0)
+			t->phase = TUNNEL_RETIRING;
+		break;
+	case TUNNEL_RETIRING:
+		if (!__atomic_load_n(&t->retire.done, __ATOMIC_ACQUIRE))
+			break;
+		keys_bury(c, t->retire.retired[0]);
+		keys_bury(c, t->retire.retired[1]);
+		t->mark = ring_mark(c->core->from_control);
+		t->phase = TUNNEL_DRAINING;
+		break;
+	case TUNNEL_DRAINING:
+		if (!ring_passed(c->core->from_control, t->mark))
+			break;
+		t->phase = TUNNEL_BURYING;
+		limbo_put(&c->tables, bury_tunnel, c, t);
+		break;
+	case TUNNEL_FLUSHING:
+		if (ring_passed(c->core->to_control, t->mark))
+			tunnel_end(c, t);
+		break;
+	default:
+		break;
+	}
+}
+
+unsigned tunnel_turn(struct control *c)
+{
+	unsigned busy = c->n_leaving + c->installs_n;
+
+	installs_reap(c);
+	released_reap(c);
+	if (c->n_leaving > 0)
+		for (uint32_t i = c->n_active; i-- > 0;)
+			leave(c, &c->tunnels[c->active[i]]);
+	limbo_reap(&c->tables, LIMBO_BURST);
+	return busy;
+}
+
+// Asked by the path book: may another tunnel have this path of ours?
+bool tunnel_path_yields(void *control, uint32_t owner, const struct path *p)
+{
+	struct control *c = control;
+	struct tunnel *t = tunnel_of(c, owner);
+	const struct tunnel_keys *k;
+	struct handshake *s;
+
+	if (!t)
+		return true;
+	s = handshake_of_path(&t->handshakes, p);
+	if (s && c->now - s->started < PATH_YOUNG_SECONDS * c->dp.tsc_hz)
+		return false;
+	// Only this thread ever frees key sets: they can be looked at.
+	k = __atomic_load_n(&c->dp.in[owner].keys, __ATOMIC_RELAXED);
+	if (k && !k->closed && (int64_t)(c->now - k->last_udp) < (int64_t)(PATH_SILENT_SECONDS * c->dp.tsc_hz))
+		return false;
+	handshake_lose_path(&t->handshakes, p);
+	return true;
+}
