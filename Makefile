@@ -67,7 +67,7 @@ cflags_of = $(shell $(PKG_CONFIG) --cflags $(pkgs_$(1)) 2>/dev/null)
 libs_of = $(shell $(PKG_CONFIG) --libs $(pkgs_$(1)) 2>/dev/null) $(libs_$(1))
 
 .PHONY: all
-all: $(PROGRAMS:%=$(BUILD)/%)
+all: $(PROGRAMS:%=$(BUILD)/%) ## build the programs into build/ (BUILD=, CC=, SANITIZE=address,undefined)
 
 define ROOM
 CFLAGS_$(1) := $$(call cflags_of,$(1))
@@ -113,19 +113,55 @@ bench-bins: $(BENCH_BINS)
 # Fuzz targets are clang's: make fuzz calls make CC=clang BUILD=$(BUILD)/fz SANITIZE=fuzzer-no-link,address,undefined fuzz-bins
 fuzz-bins: $(FUZZ_BINS)
 
-.PHONY: lint format
-lint:
-	@scripts/lint
-format:
-	find proto secmod control dataplane tests scripts -name "*.[ch]" | xargs clang-format -i
-
 MESSAGES_FROM := proto/states.h proto/limits.h proto/messages.def
 doc/messages.md: scripts/gen-messages $(MESSAGES_FROM)
 	scripts/gen-messages $(MESSAGES_FROM) >$@.new
 	mv $@.new $@
 
-.PHONY: clean
-clean:
+# ------------------------------------------------------------------------------------------------------------- what to do
+.PHONY: help demo test check unit hostile smoke fuzz asan lint format bench docs install deb-deps clean
+help: ## list the targets
+	@sed -n 's/^\([a-z -]*\):.* ## /\1: /p' Makefile | awk -F': ' '{ printf "  make %-38s %s\n", $$1, $$2 }'
+
+demo: ## install, build and show the gateway at work with a real client (as root)
+	./scripts/demo
+
+test: ## install, build and run everything, as CI does (as root)
+	./scripts/test
+
+check: ## all tests, without installing packages (as root)
+	BUILD=$(BUILD) ./scripts/run-tests
+
+unit hostile smoke fuzz asan lint: ## one suite of tests; make fuzz T=600 for ten minutes a target
+	T=$(T) BUILD=$(BUILD) ./scripts/run-tests $@
+
+format: ## format all C files
+	find proto secmod control dataplane tests -name '*.[ch]' | xargs clang-format -i
+
+# Cores, memory and clients are the machine's: figures are ratios of the same run, see doc/performance.md.
+bench: all bench-bins ## measure the dataplane alone, then the whole beside ocserv; rewrites the figures of doc/performance.md (as root)
+	BUILD=$(BUILD) ./scripts/bench
+
+docs: doc/messages.md ## write what is generated from the tables
+
+MANPAGES := $(patsubst doc/man/%.scd,$(BUILD)/man/%,$(wildcard doc/man/*.scd))
+$(BUILD)/man/%: doc/man/%.scd
+	@mkdir -p $(@D)
+	scdoc < $< > $@
+
+LIBEXEC_PROGRAMS := penstock-secmod penstock-worker penstock-dataplane
+install: all $(MANPAGES) ## install the programs and their man pages (DESTDIR, PREFIX)
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
+	install -m 755 $(BUILD)/penstockd $(DESTDIR)$(SBINDIR)/
+	install -m 755 $(BUILD)/penstockctl $(BUILD)/penstock-passwd $(DESTDIR)$(BINDIR)/
+	install -m 755 $(LIBEXEC_PROGRAMS:%=$(BUILD)/%) $(DESTDIR)$(LIBEXECDIR)/
+	install -m 644 $(filter %.5,$(MANPAGES)) $(DESTDIR)$(MANDIR)/man5/
+	install -m 644 $(filter %.8,$(MANPAGES)) $(DESTDIR)$(MANDIR)/man8/
+
+deb-deps: ## install the packages of Debian 12 that building and testing take (as root)
+	./scripts/deb-deps --install
+
+clean: ## remove the build tree
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -8,7 +8,7 @@
 #include "commands.h"
 
 // Where main listens unless its configuration says otherwise (occtl-socket-file).
-#define CTL_SOCKET "/run/penstock.socket"
+#define CTL_SOCKET "/run/penstockctl.socket"
 
 enum ctl_exit { CTL_OK = 0, CTL_REFUSED = 1, CTL_USAGE = 2 };
 
