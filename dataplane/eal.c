@@ -216,23 +216,46 @@ static bool choose_devices(const struct snapshot *s, struct args *a)
 
 // ------------------------------------------------------------------------------------------------------------------ log
 
+// DPDK's drivers complain of much that does not matter (a qdisc that the kernel lacks, secondary processes). While starting, what
+// they say is kept, and printed only if the start fails.
+static struct {
+	bool started;
+	size_t used;
+	char text[4096];
+} eal_words;
+
+static void keep_words(const char *buf, size_t n)
+{
+	size_t room = sizeof(eal_words.text) - eal_words.used;
+
+	if (n + 1 > room)
+		return;
+	memcpy(eal_words.text + eal_words.used, buf, n);
+	eal_words.text[eal_words.used + n] = 0;
+	eal_words.used += n + 1;
+}
+
 static ssize_t eal_log(void *cookie, const char *buf, size_t size)
 {
-	static const enum log_level levels[] = {
-		[RTE_LOG_WARNING] = LOG_LEVEL_WARN,
-		[RTE_LOG_NOTICE] = LOG_LEVEL_NOTICE,
-		[RTE_LOG_INFO] = LOG_LEVEL_INFO,
-		[RTE_LOG_DEBUG] = LOG_LEVEL_DEBUG,
-	};
 	int level = rte_log_cur_msg_loglevel();
 	size_t n = size;
 
 	while (n > 0 && (buf[n - 1] == '\n' || buf[n - 1] == '\r'))
 		n--;
-	if (n > 0)
-		log_line(level >= (int)RTE_LOG_WARNING && level < (int)RTE_DIM(levels) ? levels[level] : LOG_LEVEL_ERR, "%.*s",
-		         (int)n, buf);
+	if (n > 0 && !eal_words.started) {
+		log_debug("%.*s", (int)n, buf);
+		keep_words(buf, n);
+	} else if (n > 0) {
+		log_line(level > (int)RTE_LOG_WARNING ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "%.*s", (int)n, buf);
+	}
 	return (ssize_t)size;
+}
+
+void eal_started(bool good)
+{
+	for (size_t at = 0; !good && at < eal_words.used; at += strlen(eal_words.text + at) + 1)
+		log_warn("%s", eal_words.text + at);
+	eal_words.started = true;
 }
 
 static int redirect_log(void)

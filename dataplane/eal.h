@@ -24,3 +24,5 @@ bool eal_is_pci(const char *word);
 
 // bytes: what all pools and tables together will need. 0 or -errno with `why`.
 int eal_start(const struct snapshot *s, size_t bytes, struct eal_report *report, char *why);
+// The start has ended: if it failed, what DPDK's drivers said goes to the log.
+void eal_started(bool good);

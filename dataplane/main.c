@@ -143,6 +143,7 @@ int main(void)
 	chan_init(&c->main, CHILD_FD_MAIN, ROLE_DATAPLANE, ROLE_MAIN, DM_STARTING, "main");
 	c->memory = eal.memory;
 	ret = start(c, s, &eal, why);
+	eal_started(ret == 0);
 	tell_ready(c, ret, &eal, why);
 	snapshot_free(s);
 	if (ret == 0)

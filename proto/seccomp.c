@@ -41,7 +41,7 @@ static const int common_calls[] = {
 };
 
 // What DPDK's poll and control threads use once ports and threads exist.
-static const int dataplane_calls[] = { SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_ctl), SCMP_SYS(membarrier) };
+static const int dataplane_calls[] = { SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2), SCMP_SYS(epoll_ctl) };
 
 static const int setsockopt_tcp[] = { TCP_NODELAY, TCP_MAXSEG,   TCP_CORK,         TCP_KEEPIDLE,     TCP_KEEPINTVL,
 	                              TCP_KEEPCNT, TCP_QUICKACK, TCP_USER_TIMEOUT, TCP_NOTSENT_LOWAT };
