@@ -1,0 +1,715 @@
+// The real penstock-dataplane, from its ports to its channels. This test plays main, a worker, the kernel and a client:
+//
+//   this test ── w1 ═ veth ═ w0 ── penstock-dataplane ── vpns0 ── this test
+//   (client, raw frames)             │ fd 3      │ lane           (kernel side of the TAP, raw frames)
+//                                    main        worker
+//
+// All in a network namespace of its own; needs root. BUILD names the build tree.
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <openssl/evp.h>
+#include <poll.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "proto/chan.h"
+#include "proto/lane.h"
+#include "proto/snapshot.h"
+
+#define TUNNEL 7
+#define PATIENCE_MS 3000
+
+static const uint8_t our_mac[6] = { 2, 0, 0, 0, 0, 1 }, their_mac[6] = { 2, 0, 0, 0, 0, 2 };
+static const uint8_t our_ip[4] = { 192, 0, 2, 1 }, their_ip[4] = { 192, 0, 2, 2 };
+static const uint8_t inner_ip[4] = { 10, 9, 0, 7 }, server_ip[4] = { 10, 9, 0, 1 };
+
+static struct {
+	pid_t pid;
+	struct chan main, lane;
+	int client, kernel; // packet sockets on w1 and vpns0
+	uint64_t started_ms;
+	// what came last
+	struct msg_dataplane_ready ready;
+	struct msg_tunnel_reply reply;
+	struct msg_tunnel_state state;
+	struct msg_tunnel_counters counters;
+	struct msg_dataplane_stats_end end;
+	struct msg_dtls_record record;
+	struct msg_dtls_confirmed confirmed;
+	struct msg_dtls_alert alert;
+	unsigned states, ports, cores, rows;
+	uint64_t no_app_id, bad_mac;
+	// the client's keys
+	uint8_t key[2][32], iv[2][4];
+	uint64_t sequence;
+} world;
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+// --------------------------------------------------------------------------------------------------- playing main and worker
+
+#define KEEP(name, where)                                                           \
+	static int on_##name(void *who, const struct msg_##name *m, const int *fds) \
+	{                                                                           \
+		world.where = *m;                                                   \
+		return 0;                                                           \
+	}
+KEEP(dataplane_ready, ready)
+KEEP(tunnel_reply, reply)
+KEEP(tunnel_counters, counters)
+KEEP(dataplane_stats_end, end)
+KEEP(dtls_record, record)
+KEEP(dtls_confirmed, confirmed)
+KEEP(dtls_alert, alert)
+
+static int on_tunnel_state(void *who, const struct msg_tunnel_state *m, const int *fds)
+{
+	world.state = *m;
+	world.states++;
+	return 0;
+}
+
+static int on_dp_port(void *who, const struct msg_dp_port *m, const int *fds)
+{
+	world.ports++;
+	return 0;
+}
+
+static int on_dp_core(void *who, const struct msg_dp_core *m, const int *fds)
+{
+	world.cores++;
+	return 0;
+}
+
+static int on_dp_counter(void *who, const struct msg_dp_counter *m, const int *fds)
+{
+	world.rows++;
+	if (strcmp(m->name, "drop_unknown_app_id") == 0)
+		world.no_app_id = m->value;
+	if (strcmp(m->name, "drop_bad_mac") == 0)
+		world.bad_mac = m->value;
+	return 0;
+}
+
+#define HANDLERS from_dataplane
+#define ON_DATAPLANE_MAIN(...) __VA_ARGS__
+#define ON_DATAPLANE_WORKER(...) __VA_ARGS__
+#include "proto/handlers.h"
+
+static void await_main(enum msg_number number)
+{
+	assert_int_equal(chan_await(&world.main, from_dataplane, NULL, number, PATIENCE_MS), 0);
+}
+
+static void await_lane(enum msg_number number)
+{
+	assert_int_equal(chan_await(&world.lane, from_dataplane, NULL, number, PATIENCE_MS), 0);
+}
+
+static bool readable(int fd, int ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, ms) > 0;
+}
+
+// ------------------------------------------------------------------------------------------------------------- the set-up
+
+static void shell(const char *command)
+{
+	if (system(command) != 0)
+		fail_msg("%s", command);
+}
+
+static int open_packet_socket(const char *interface)
+{
+	struct sockaddr_ll sll = { .sll_family = AF_PACKET,
+		                   .sll_protocol = htons(ETH_P_ALL),
+		                   .sll_ifindex = (int)if_nametoindex(interface) };
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL)), on = 1;
+
+	assert_true(fd >= 0 && sll.sll_ifindex > 0);
+	assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sll, sizeof(sll)), 0);
+	return fd;
+}
+
+static int write_snapshot(void)
+{
+	static const char *const words[][2] = {
+		{ "@log-level", "5" },    { "@log-form", "plain" },    { "udp-port", "443" },
+		{ "device", "vpns" },     { "outer", "auto" },         { "inner", "tap" },
+		{ "max-clients", "16" },  { "run-as-user", "nobody" }, { "listen-host", "192.0.2.1" },
+		{ "huge-pages", "auto" },
+	};
+	struct snapshot_writer *w = snapshot_writer_new();
+	int fd;
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		assert_int_equal(snapshot_put(w, words[i][0], words[i][1]), 0);
+	assert_int_equal(snapshot_finish(w, &fd), 0);
+	return fd;
+}
+
+static void spawn(void)
+{
+	const char *build = getenv("BUILD");
+	char path[512];
+	int fds[2], conf = write_snapshot();
+
+	snprintf(path, sizeof(path), "%s/penstock-dataplane", build ? build : "build");
+	assert_int_equal(chan_pair(fds), 0);
+	world.started_ms = now_ms();
+	world.pid = fork();
+	if (world.pid == 0) {
+		dup2(fcntl(conf, F_DUPFD, 10), CHILD_FD_CONF);
+		dup2(fcntl(fds[1], F_DUPFD, 11), CHILD_FD_MAIN);
+		execl(path, path, NULL);
+		_exit(127);
+	}
+	close(fds[1]);
+	close(conf);
+	chan_init(&world.main, fds[0], ROLE_MAIN, ROLE_DATAPLANE, CHAN_PLAIN, "dataplane");
+}
+
+static int set_up(void **state)
+{
+	if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0) {
+		printf("needs root and a network namespace: skipped\n");
+		exit(0);
+	}
+	shell("ip link set lo up && ip link add w0 address 02:00:00:00:00:01 type veth peer name w1 address 02:00:00:00:00:02");
+	shell("ip addr add 192.0.2.1/24 dev w0 && ip link set w0 up && ip link set w1 up");
+	world.client = open_packet_socket("w1");
+	spawn();
+	return 0;
+}
+
+// ------------------------------------------------------------------------------------------------------------- frames
+
+static size_t put_udp(uint8_t *f, const void *payload, size_t len, uint16_t from)
+{
+	uint8_t *ip = f + 14, *udp = ip + 20;
+
+	memcpy(f, our_mac, 6);
+	memcpy(f + 6, their_mac, 6);
+	memcpy(f + 12, "\x08\x00", 2);
+	memset(ip, 0, 28);
+	ip[0] = 0x45;
+	ip[2] = (uint8_t)((28 + len) >> 8);
+	ip[3] = (uint8_t)(28 + len);
+	ip[8] = 64;
+	ip[9] = 17;
+	memcpy(ip + 12, their_ip, 4);
+	memcpy(ip + 16, our_ip, 4);
+	udp[0] = (uint8_t)(from >> 8);
+	udp[1] = (uint8_t)from;
+	udp[2] = 443 >> 8;
+	udp[3] = 443 & 255;
+	udp[4] = (uint8_t)((8 + len) >> 8);
+	udp[5] = (uint8_t)(8 + len);
+	memcpy(udp + 8, payload, len);
+	return 14 + 28 + len;
+}
+
+static void client_sends(const void *payload, size_t len, uint16_t from)
+{
+	uint8_t f[2048];
+	size_t n = put_udp(f, payload, len, from);
+
+	assert_int_equal(send(world.client, f, n, 0), (ssize_t)n);
+}
+
+// The next UDP datagram from our port to the client's; its length, or -1 when none comes.
+static ssize_t client_gets(uint8_t *payload, uint16_t to, int ms)
+{
+	uint64_t end = now_ms() + (uint64_t)ms;
+	uint8_t f[4096];
+	ssize_t n;
+
+	while (now_ms() < end && readable(world.client, (int)(end - now_ms()))) {
+		n = recv(world.client, f, sizeof(f), 0);
+		if (n < 42 || f[12] != 8 || f[14 + 9] != 17 || memcmp(f + 14 + 12, our_ip, 4) != 0 || (f[36] << 8 | f[37]) != to)
+			continue;
+		assert_memory_equal(f, their_mac, 6);
+		n = (f[38] << 8 | f[39]) - 8;
+		memcpy(payload, f + 42, (size_t)n);
+		return n;
+	}
+	return -1;
+}
+
+// An inner packet whose content is `mark`.
+static size_t put_inner(uint8_t *p, const uint8_t from[4], const uint8_t to[4], const char *mark)
+{
+	size_t len = 20 + strlen(mark);
+	uint32_t sum = 0;
+
+	memset(p, 0, 20);
+	p[0] = 0x45;
+	p[3] = (uint8_t)len;
+	p[8] = 64;
+	p[9] = 253;
+	memcpy(p + 12, from, 4);
+	memcpy(p + 16, to, 4);
+	for (int i = 0; i < 20; i += 2)
+		sum += (uint32_t)(p[i] << 8 | p[i + 1]);
+	sum = (sum & 0xffff) + (sum >> 16);
+	p[10] = (uint8_t)(~sum >> 8);
+	p[11] = (uint8_t)~sum;
+	memcpy(p + 20, mark, strlen(mark));
+	return len;
+}
+
+static bool kernel_gets(const char *mark, int ms)
+{
+	uint64_t end = now_ms() + (uint64_t)ms;
+	uint8_t f[4096];
+	ssize_t n;
+
+	while (now_ms() < end && readable(world.kernel, (int)(end - now_ms()))) {
+		n = recv(world.kernel, f, sizeof(f), 0);
+		if (n >= 34 + (ssize_t)strlen(mark) && f[14 + 9] == 253 && memcmp(f + 34, mark, strlen(mark)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void kernel_sends(const char *mark)
+{
+	uint8_t f[256];
+	size_t n;
+
+	memcpy(f, "\xff\xff\xff\xff\xff\xff\x02\x00\x00\x00\x00\x09\x08\x00", 14);
+	n = 14 + put_inner(f + 14, server_ip, inner_ip, mark);
+	assert_int_equal(send(world.kernel, f, n, 0), (ssize_t)n);
+}
+
+static size_t put_hello(uint8_t *b, uint8_t app_id, uint8_t random)
+{
+	static const uint8_t tail[] = { 0, 0, 2, 0xc0, 0xa8, 1, 0 }; // no cookie, one cipher, one compression
+	size_t body = 2 + 32 + 1 + 32 + sizeof(tail), at = 25;
+
+	memset(b, 0, 25 + body);
+	b[0] = 22;
+	b[1] = 0xfe;
+	b[2] = 0xff;
+	b[12] = (uint8_t)(12 + body);
+	b[13] = 1;
+	b[16] = (uint8_t)body;
+	b[24] = (uint8_t)body;
+	b[at] = 0xfe;
+	b[at + 1] = 0xfd;
+	memset(b + at + 2, random, 32);
+	b[at + 34] = 32;
+	memset(b + at + 35, app_id, 32);
+	memcpy(b + at + 67, tail, sizeof(tail));
+	return 25 + body;
+}
+
+// dir 0: from the client, 1: from us.
+static void gcm(bool seal, int dir, uint8_t *rec, size_t len)
+{
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	uint8_t aad[13], nonce[12], *data = rec + 21;
+	int n, body = (int)len - 13 - 8 - 16;
+
+	memcpy(aad, rec + 3, 8);
+	memcpy(aad + 8, rec, 3);
+	aad[11] = (uint8_t)(body >> 8);
+	aad[12] = (uint8_t)body;
+	memcpy(nonce, world.iv[dir], 4);
+	memcpy(nonce + 4, rec + 13, 8);
+	assert_int_equal(EVP_CipherInit(ctx, EVP_aes_256_gcm(), world.key[dir], nonce, seal), 1);
+	if (!seal)
+		EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, 16, data + body);
+	assert_int_equal(EVP_CipherUpdate(ctx, NULL, &n, aad, 13), 1);
+	assert_int_equal(EVP_CipherUpdate(ctx, data, &n, data, body), 1);
+	assert_int_equal(EVP_CipherFinal(ctx, data + n, &n), 1);
+	if (seal)
+		EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, 16, data + body);
+	EVP_CIPHER_CTX_free(ctx);
+}
+
+static size_t put_record(uint8_t *rec, uint8_t type, const void *plain, size_t len)
+{
+	uint64_t seq = htobe64(1ULL << 48 | world.sequence++);
+
+	rec[0] = type;
+	rec[1] = 0xfe;
+	rec[2] = 0xfd;
+	memcpy(rec + 3, &seq, 8);
+	rec[11] = (uint8_t)((len + 24) >> 8);
+	rec[12] = (uint8_t)(len + 24);
+	memcpy(rec + 13, &seq, 8);
+	memcpy(rec + 21, plain, len);
+	gcm(true, 0, rec, 13 + 8 + len + 16);
+	return 13 + 8 + len + 16;
+}
+
+static void client_sends_record(uint8_t type, const void *plain, size_t len, uint16_t from)
+{
+	uint8_t rec[2048];
+
+	client_sends(rec, put_record(rec, type, plain, len), from);
+}
+
+static void client_sends_data(const char *mark, uint16_t from)
+{
+	uint8_t plain[256] = { 0 };
+
+	client_sends_record(23, plain, 1 + put_inner(plain + 1, inner_ip, server_ip, mark), from);
+}
+
+// ------------------------------------------------------------------------------------------------------------- facts
+
+static void starts(void **state)
+{
+	world.ready.ok = 0;
+	assert_int_equal(chan_await(&world.main, from_dataplane, NULL, MSG_DATAPLANE_READY, 20000), 0);
+	printf("ready after %d ms: %s; %s\n", (int)(now_ms() - world.started_ms), world.ready.text, world.ready.memory);
+	assert_int_equal(world.ready.ok, 1);
+	assert_string_equal(world.ready.inner, "vpns0");
+	assert_true(world.ready.tunnels_max >= 16);
+	assert_true(world.ready.memory[0]);
+	shell("ip link set vpns0 up arp off");
+	world.kernel = open_packet_socket("vpns0");
+}
+
+static void runs_as_nobody(void **state)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "test $(stat -c %%U /proc/%d/task/*/status | sort -u | tr -d '\\n') = root",
+	         (int)world.pid);
+	// Not dumpable: /proc belongs to root; the uid is in the status file of each thread.
+	shell(command);
+	snprintf(command, sizeof(command), "! grep -h ^Uid: /proc/%d/task/*/status | grep -q -w 0", (int)world.pid);
+	shell(command);
+	snprintf(command, sizeof(command), "! grep -h ^Seccomp: /proc/%d/task/*/status | grep -q -v -w 2", (int)world.pid);
+	shell(command);
+}
+
+static int add_tunnel(uint32_t number, const uint8_t ip[4], uint8_t app_id, struct chan *lane)
+{
+	struct msg_tunnel_add m = { .tunnel = number, .mtu = 1400, .app_id_len = APP_ID_SIZE, .udp_silence = 25 };
+	int fds[2];
+
+	m.ipv4 = (struct addr){ .family = 4, .prefix = 32 };
+	memcpy(m.ipv4.ip, ip, 4);
+	memset(m.app_id, app_id, sizeof(m.app_id));
+	assert_int_equal(chan_pair(fds), 0);
+	assert_int_equal(chan_send(&world.main, MSG_TUNNEL_ADD, &m, &fds[1]), 0);
+	close(fds[1]);
+	if (lane)
+		chan_init(lane, fds[0], ROLE_WORKER, ROLE_DATAPLANE, CHAN_PLAIN, "lane");
+	else
+		close(fds[0]);
+	await_main(MSG_TUNNEL_REPLY);
+	assert_int_equal(world.reply.tunnel, number);
+	return world.reply.ok;
+}
+
+static void adds_a_tunnel(void **state)
+{
+	static const uint8_t other[4] = { 10, 9, 0, 8 };
+
+	assert_int_equal(add_tunnel(TUNNEL, inner_ip, 0xaa, &world.lane), 1);
+	assert_int_equal(add_tunnel(TUNNEL, other, 0xab, NULL), 0);        // number in use
+	assert_int_equal(add_tunnel(TUNNEL + 1, inner_ip, 0xab, NULL), 0); // address in use
+	assert_int_equal(add_tunnel(TUNNEL + 1, other, 0xaa, NULL), 0);    // App-ID in use
+	assert_int_equal(add_tunnel(4000, other, 0xab, NULL), 0);          // beyond the end
+}
+
+static void carries_cstp(void **state)
+{
+	uint8_t p[2048];
+	size_t n = put_inner(p, inner_ip, server_ip, "up by CSTP");
+	ssize_t got;
+
+	assert_int_equal(send(world.lane.fd, p, n, 0), (ssize_t)n);
+	assert_true(kernel_gets("up by CSTP", PATIENCE_MS));
+	kernel_sends("down by CSTP");
+	assert_true(readable(world.lane.fd, PATIENCE_MS));
+	got = recv(world.lane.fd, p, sizeof(p), 0);
+	assert_int_equal(got, 20 + 12);
+	assert_memory_equal(p + 20, "down by CSTP", 12);
+	n = put_inner(p, server_ip, inner_ip, "forged");
+	assert_int_equal(send(world.lane.fd, p, n, 0), (ssize_t)n);
+	assert_false(kernel_gets("forged", 100));
+}
+
+static void knows_hellos_by_app_id(void **state)
+{
+	uint8_t hello[256];
+	size_t n;
+
+	client_sends(hello, put_hello(hello, 0x55, 1), 5000);
+	assert_false(readable(world.lane.fd, 100));
+	n = put_hello(hello, 0xaa, 1);
+	client_sends(hello, n, 5000);
+	await_lane(MSG_DTLS_RECORD);
+	assert_int_equal(world.record.handshake, 1);
+	assert_int_equal(world.record.datagram_len, n);
+	assert_memory_equal(world.record.datagram, hello, n);
+	client_sends(hello, n, 5000); // again: the same handshake
+	await_lane(MSG_DTLS_RECORD);
+	assert_int_equal(world.record.handshake, 1);
+	client_sends(hello, n, 5001); // replayed from elsewhere: another
+	await_lane(MSG_DTLS_RECORD);
+	assert_int_equal(world.record.handshake, 2);
+	assert_int_equal(client_gets(hello, 5000, 50), -1);
+}
+
+static void send_keys(uint32_t handshake)
+{
+	struct msg_dtls_keys m = {
+		.handshake = handshake,
+		.cipher = AEAD_AES_256_GCM,
+		.epoch = 1,
+		.next_sequence = 5,
+		.client_key_len = 32,
+		.server_key_len = 32,
+		.client_iv_len = 4,
+		.server_iv_len = 4,
+	};
+
+	memcpy(m.client_key, world.key[0], 32);
+	memcpy(m.server_key, world.key[1], 32);
+	memcpy(m.client_iv, world.iv[0], 4);
+	memcpy(m.server_iv, world.iv[1], 4);
+	assert_int_equal(CHAN_SEND(&world.lane, DTLS_KEYS, &m), 0);
+}
+
+static void hands_over_keys(void **state)
+{
+	struct msg_dtls_send last = { .handshake = 1, .datagram_len = 20, .datagram = "the final flight....." };
+	struct msg_dtls_seal seal = { .handshake = 1, .type = 22, .plaintext_len = 4, .plaintext = "fin" };
+	uint8_t got[2048];
+
+	for (int i = 0; i < 2; i++) {
+		memset(world.key[i], 0x10 + i, sizeof(world.key[i]));
+		memset(world.iv[i], 0x20 + i, sizeof(world.iv[i]));
+	}
+	send_keys(1);
+	assert_int_equal(CHAN_SEND(&world.lane, DTLS_SEAL, &seal), 0);
+	assert_int_equal(CHAN_SEND(&world.lane, DTLS_SEND, &last), 0);
+	assert_int_equal(client_gets(got, 5000, PATIENCE_MS), 13 + 8 + 4 + 16);
+	assert_int_equal(got[10], 5); // the first sequence that is the dataplane's
+	gcm(false, 1, got, 13 + 8 + 4 + 16);
+	assert_memory_equal(got + 21, "fin", 4);
+	assert_int_equal(client_gets(got, 5000, PATIENCE_MS), 20);
+	assert_memory_equal(got, "the final flight....", 20);
+}
+
+static void carries_dtls(void **state)
+{
+	uint8_t got[2048];
+	ssize_t n;
+
+	client_sends_data("up by DTLS", 5000);
+	assert_true(kernel_gets("up by DTLS", PATIENCE_MS));
+	await_lane(MSG_DTLS_CONFIRMED);
+	assert_int_equal(world.confirmed.handshake, 1);
+	await_main(MSG_TUNNEL_STATE);
+	assert_int_equal(world.state.channel, CHANNEL_DTLS);
+	assert_int_equal(world.state.cipher, AEAD_AES_256_GCM);
+	assert_memory_equal(world.state.path.ip, their_ip, 4);
+	assert_int_equal(world.state.path.port, 5000);
+	kernel_sends("down by DTLS");
+	n = client_gets(got, 5000, PATIENCE_MS);
+	assert_int_equal(n, 13 + 8 + 1 + 32 + 16);
+	gcm(false, 1, got, (size_t)n);
+	assert_int_equal(got[21], 0);
+	assert_memory_equal(got + 22 + 20, "down by DTLS", 12);
+}
+
+static void answers_dpd(void **state)
+{
+	uint8_t got[2048];
+	ssize_t n;
+
+	client_sends_record(23, "\3are you there?", 15, 5000);
+	n = client_gets(got, 5000, PATIENCE_MS);
+	assert_int_equal(n, 13 + 8 + 15 + 16);
+	gcm(false, 1, got, (size_t)n);
+	assert_memory_equal(got + 21, "\4are you there?", 15);
+}
+
+static void refuses_replays_and_strangers(void **state)
+{
+	uint8_t rec[2048], plain[256] = { 0 };
+	size_t n = put_record(rec, 23, plain, 1 + put_inner(plain + 1, inner_ip, server_ip, "once"));
+
+	client_sends(rec, n, 5002); // from elsewhere
+	assert_false(kernel_gets("once", 100));
+	client_sends(rec, n, 5000);
+	assert_true(kernel_gets("once", PATIENCE_MS));
+	client_sends(rec, n, 5000); // again
+	assert_false(kernel_gets("once", 100));
+	n = put_record(rec, 23, plain, 1 + put_inner(plain + 1, inner_ip, server_ip, "bent"));
+	rec[30] ^= 1;
+	client_sends(rec, n, 5000);
+	assert_false(kernel_gets("bent", 100));
+}
+
+static void follows_the_client_to_cstp_and_back(void **state)
+{
+	uint8_t p[2048];
+	size_t n = put_inner(p, inner_ip, server_ip, "CSTP again");
+
+	assert_int_equal(send(world.lane.fd, p, n, 0), (ssize_t)n);
+	assert_true(kernel_gets("CSTP again", PATIENCE_MS));
+	kernel_sends("down again");
+	assert_true(readable(world.lane.fd, PATIENCE_MS));
+	assert_int_equal(recv(world.lane.fd, p, sizeof(p), 0), 20 + 10);
+	client_sends_data("DTLS again", 5000);
+	assert_true(kernel_gets("DTLS again", PATIENCE_MS));
+	kernel_sends("down at last");
+	assert_true(client_gets(p, 5000, PATIENCE_MS) > 0);
+}
+
+static void reports(void **state)
+{
+	struct msg_dataplane_stats m = { .token = 99 };
+
+	assert_int_equal(CHAN_SEND(&world.main, DATAPLANE_STATS, &m), 0);
+	await_main(MSG_DATAPLANE_STATS_END);
+	assert_int_equal(world.end.token, 99);
+	assert_int_equal(world.end.tunnels, 1);
+	assert_int_equal(world.ports, 2);
+	assert_int_equal(world.cores, 1);
+	assert_true(world.rows > 20);
+	assert_int_equal(world.no_app_id, 1);
+	assert_int_equal(world.bad_mac, 1);
+}
+
+static void tells_of_alerts(void **state)
+{
+	client_sends_record(21, "\2\50", 2, 5000);
+	await_lane(MSG_DTLS_ALERT);
+	assert_int_equal(world.alert.handshake, 1);
+	assert_int_equal(world.alert.level, 2);
+	assert_int_equal(world.alert.description, 40);
+}
+
+static void takes_a_second_handshake(void **state)
+{
+	uint8_t hello[256];
+
+	usleep(1100000); // the replayed one loses its slot after a second
+	client_sends(hello, put_hello(hello, 0xaa, 2), 5000);
+	await_lane(MSG_DTLS_RECORD);
+	assert_int_equal(world.record.handshake, 3);
+	memset(world.key[0], 0x33, 32);
+	memset(world.key[1], 0x34, 32);
+	world.sequence = 0;
+	send_keys(3);
+	client_sends_data("new keys", 5000);
+	// The record may overtake the keys: no answer went out that could have told the client of them.
+	if (!kernel_gets("new keys", 200)) {
+		client_sends_data("new keys", 5000);
+		assert_true(kernel_gets("new keys", PATIENCE_MS));
+	}
+	await_lane(MSG_DTLS_CONFIRMED);
+	assert_int_equal(world.confirmed.handshake, 3);
+}
+
+static void ends_a_tunnel(void **state)
+{
+	struct msg_tunnel_del m = { .tunnel = TUNNEL };
+
+	assert_int_equal(CHAN_SEND(&world.main, TUNNEL_DEL, &m), 0);
+	do
+		await_main(MSG_TUNNEL_COUNTERS);
+	while (!world.counters.last);
+	assert_int_equal(world.counters.tunnel, TUNNEL);
+	assert_int_equal(world.counters.packets_in, 6);
+	assert_int_equal(world.counters.packets_out, 4);
+	assert_true(world.counters.dropped >= 2);
+	assert_int_equal(recv(world.lane.fd, &m, sizeof(m), 0), 0);
+	chan_fini(&world.lane);
+	client_sends_data("too late", 5000);
+	assert_false(kernel_gets("too late", 100));
+	assert_int_equal(add_tunnel(TUNNEL, inner_ip, 0xaa, &world.lane), 1); // all of it is free again
+}
+
+static void drops_a_lane_that_lies(void **state)
+{
+	uint8_t hello[256];
+
+	client_sends(hello, put_hello(hello, 0xaa, 4), 5000);
+	await_lane(MSG_DTLS_RECORD);
+	assert_int_equal(world.record.handshake, 1);
+	send_keys(1);
+	send_keys(1); // never twice
+	await_main(MSG_TUNNEL_REPLY);
+	assert_int_equal(world.reply.tunnel, TUNNEL);
+	assert_int_equal(world.reply.ok, 0);
+	assert_string_equal(world.reply.text, "lane violation");
+	assert_true(readable(world.lane.fd, PATIENCE_MS));
+	assert_int_equal(recv(world.lane.fd, hello, sizeof(hello), 0), 0);
+}
+
+static void ends_with_main(void **state)
+{
+	int status;
+
+	chan_fini(&world.main);
+	assert_int_equal(waitpid(world.pid, &status, 0), world.pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_equal(if_nametoindex("vpns0"), 0);
+}
+
+static int tear_down(void **state)
+{
+	if (world.pid > 0)
+		kill(world.pid, SIGKILL);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(starts),
+		cmocka_unit_test(runs_as_nobody),
+		cmocka_unit_test(adds_a_tunnel),
+		cmocka_unit_test(carries_cstp),
+		cmocka_unit_test(knows_hellos_by_app_id),
+		cmocka_unit_test(hands_over_keys),
+		cmocka_unit_test(carries_dtls),
+		cmocka_unit_test(answers_dpd),
+		cmocka_unit_test(refuses_replays_and_strangers),
+		cmocka_unit_test(follows_the_client_to_cstp_and_back),
+		cmocka_unit_test(reports),
+		cmocka_unit_test(tells_of_alerts),
+		cmocka_unit_test(takes_a_second_handshake),
+		cmocka_unit_test(ends_a_tunnel),
+		cmocka_unit_test(drops_a_lane_that_lies),
+		cmocka_unit_test(ends_with_main),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
