@@ -1,0 +1,219 @@
+// Checks of the configuration that one line cannot show. See config_inside.h.
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <libgen.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "control/main/config_inside.h"
+#include "proto/limits.h"
+
+static void wrong(struct config_log *log, const struct config *c, enum opt o, unsigned nth, const char *text)
+{
+	unsigned line = nth < c->option[o].count ? c->option[o].entries[nth].line : 0;
+
+	config_say(log, LOG_LEVEL_ERR, line, opt_table[o].name, "%s", text);
+}
+
+// ------------------------------------------------------------------------------------------------------------- networks
+
+// A network and its mask become "address/prefix" in `network`.
+static int fold_network(struct config *c, enum opt network, enum opt mask, struct config_log *log)
+{
+	const char *address = config_str(c, network), *given = config_str(c, mask), *slash;
+	unsigned line = config_line_of(c, network);
+	struct value_out out;
+	char bare[64];
+	int ret;
+
+	if (!address)
+		return 0;
+	slash = strchr(address, '/');
+	if (!slash && !given) {
+		config_say(log, LOG_LEVEL_ERR, line, opt_table[network].name, "it needs a prefix length, as in %s/%s", address,
+		           opt_table[network].kind == KIND_NETWORK4 ? "24" : "64");
+		return 0;
+	}
+	if (!given)
+		return 0;
+	snprintf(bare, sizeof(bare), "%.*s", (int)strcspn(address, "/"), address);
+	ret = value_network(&opt_table[network], bare, given, &out);
+	if (slash && ret >= 0 && strcmp(out.text, address) != 0) {
+		config_say(log, LOG_LEVEL_ERR, line, opt_table[network].name, "%s contradicts %s on line %u", address,
+		           opt_table[mask].name, config_line_of(c, mask));
+		return 0;
+	}
+	if (ret != 0)
+		config_say(log, ret < 0 ? LOG_LEVEL_ERR : LOG_LEVEL_WARN, line, opt_table[network].name, "%s", out.why);
+	if (ret < 0 || slash)
+		return 0;
+	config_clear(c, network);
+	return config_add(c, network, out.text, line);
+}
+
+int config_fold(struct config *c, struct config_log *log)
+{
+	int ret = fold_network(c, OPT_IPV4_NETWORK, OPT_IPV4_NETMASK, log);
+
+	return ret < 0 ? ret : fold_network(c, OPT_IPV6_NETWORK, OPT_IPV6_PREFIX, log);
+}
+
+static void check_networks(const struct config *c, struct config_log *log)
+{
+	const char *ipv6 = config_str(c, OPT_IPV6_NETWORK), *slash = ipv6 ? strchr(ipv6, '/') : NULL;
+
+	if (!config_given(c, OPT_IPV4_NETWORK) && !config_given(c, OPT_IPV6_NETWORK))
+		config_say(log, LOG_LEVEL_ERR, 0, NULL, "ipv4-network or ipv6-network has to be there: clients need addresses");
+	if (slash && strtoull(slash + 1, NULL, 10) >= config_num(c, OPT_IPV6_SUBNET_PREFIX))
+		wrong(log, c, OPT_IPV6_SUBNET_PREFIX, 0,
+		      "it has to be longer than the prefix of ipv6-network, of which every client gets a part");
+}
+
+// ------------------------------------------------------------------------------------------------------- files, accounts
+
+static const char *why_unreadable(const char *path)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	const char *why = NULL;
+
+	if (fd < 0)
+		return strerror(errno);
+	if (fstat(fd, &st) < 0 || S_ISDIR(st.st_mode))
+		why = "it is a directory";
+	close(fd);
+	return why;
+}
+
+static const char *why_no_directory(const char *path)
+{
+	char copy[VALUE_MAX];
+	struct stat st;
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	if (stat(dirname(copy), &st) < 0)
+		return strerror(errno);
+	return S_ISDIR(st.st_mode) ? NULL : "it is no directory";
+}
+
+static const char *why_not(enum opt_kind kind, const char *value)
+{
+	switch (kind) {
+	case KIND_KEYFILE:
+		if (value_is_url(value, strlen(value)))
+			return "keys in tokens are not supported yet: it has to be a PEM file";
+		return why_unreadable(value);
+	case KIND_FILE:
+		return why_unreadable(value);
+	case KIND_PATH:
+		return why_no_directory(value);
+	case KIND_USER:
+		return getpwnam(value) ? NULL : "there is no such user";
+	case KIND_GROUP:
+		return getgrnam(value) ? NULL : "there is no such group";
+	default:
+		return NULL;
+	}
+}
+
+// Only of options that do something: a file that nobody reads may be missing.
+static void check_surroundings(const struct config *c, struct config_log *log)
+{
+	const char *why;
+
+	for (int o = 0; o < OPT_COUNT; o++) {
+		if (opt_table[o].status != STATUS_WORKS)
+			continue;
+		for (unsigned i = 0; i < c->option[o].count; i++) {
+			why = why_not(opt_table[o].kind, c->option[o].entries[i].text);
+			if (why)
+				config_say(log, LOG_LEVEL_ERR, c->option[o].entries[i].line, opt_table[o].name, "%s: %s",
+				           c->option[o].entries[i].text, why);
+		}
+	}
+}
+
+static void check_required(const struct config *c, struct config_log *log)
+{
+	for (int o = 0; o < OPT_COUNT; o++)
+		if (opt_is_must((enum opt)o) && !c->option[o].given)
+			config_say(log, LOG_LEVEL_ERR, 0, NULL, "%s is missing", opt_table[o].name);
+}
+
+static void check_keys(const struct config *c, struct config_log *log)
+{
+	unsigned certs = config_count(c, OPT_SERVER_CERT), keys = config_count(c, OPT_SERVER_KEY);
+
+	if (certs && keys && certs != keys)
+		config_say(log, LOG_LEVEL_ERR, config_line_of(c, OPT_SERVER_KEY), "server-key",
+		           "%u keys but %u certificates: they come in pairs, in the same order", keys, certs);
+	if (keys > LIMIT_SERVER_KEYS)
+		config_say(log, LOG_LEVEL_ERR, config_line_of(c, OPT_SERVER_KEY), "server-key", "more than %d are not supported",
+		           LIMIT_SERVER_KEYS);
+}
+
+// -------------------------------------------------------------------------------------------------------- authentication
+
+// A method that is not done yet is an error and no warning: to leave it out would let people in who should not be.
+static void check_method(const struct config *c, unsigned nth, struct config_log *log)
+{
+	const char *auth = config_nth(c, OPT_AUTH, nth), *why;
+	unsigned line = c->option[OPT_AUTH].entries[nth].line;
+	char name[32], path[VALUE_MAX];
+
+	value_auth_method(auth, name, sizeof(name));
+	if (strcmp(name, "pam") == 0)
+		return;
+	if (strcmp(name, "plain") != 0) {
+		config_say(log, LOG_LEVEL_ERR, line, "auth", "%s is not supported yet: plain and pam are", name);
+		return;
+	}
+	if (value_auth_key(auth, "otp", path, sizeof(path)))
+		wrong(log, c, OPT_AUTH, nth,
+		      "plain's otp= is not supported yet, and a login without its second factor is not what you want");
+	if (!value_auth_key(auth, "passwd", path, sizeof(path))) {
+		wrong(log, c, OPT_AUTH, nth, "plain needs its file: plain[passwd=FILE]");
+		return;
+	}
+	why = why_unreadable(path);
+	if (why)
+		config_say(log, LOG_LEVEL_ERR, line, "auth", "%s: %s", path, why);
+}
+
+static void check_auth(const struct config *c, struct config_log *log)
+{
+	for (unsigned i = 0; i < config_count(c, OPT_AUTH); i++)
+		check_method(c, i, log);
+	if (config_count(c, OPT_AUTH) > 1)
+		wrong(log, c, OPT_AUTH, 1, "a second method is not supported: a login asks for one password");
+}
+
+// Everything that a session is told: one message each, so the number is bounded.
+static void check_items(const struct config *c, struct config_log *log)
+{
+	static const enum opt items[] = {
+		OPT_DNS, OPT_NBNS, OPT_SPLIT_DNS, OPT_ROUTE, OPT_NO_ROUTE, OPT_DEFAULT_DOMAIN, OPT_BANNER
+	};
+	unsigned n = 0;
+
+	for (size_t i = 0; i < sizeof(items) / sizeof(*items); i++)
+		n += config_count(c, items[i]);
+	if (n > LIMIT_ITEMS)
+		config_say(log, LOG_LEVEL_ERR, config_line_of(c, OPT_ROUTE), "route",
+		           "%u routes, servers and domains are more than a client can be told (%d)", n, LIMIT_ITEMS);
+}
+
+void config_check(const struct config *c, struct config_log *log)
+{
+	check_required(c, log);
+	check_networks(c, log);
+	check_keys(c, log);
+	check_auth(c, log);
+	check_items(c, log);
+	check_surroundings(c, log);
+}

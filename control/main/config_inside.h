@@ -1,0 +1,43 @@
+// What the files of the configuration share among themselves; the rest of main uses config.h.
+#pragma once
+#include "control/main/config_table.h"
+#include "control/main/config_value.h"
+
+struct config_entry {
+	char *text;    // normalised
+	unsigned line; // 0: the default
+};
+
+struct config_option {
+	struct config_entry *entries;
+	unsigned count, room;
+	bool given;
+};
+
+struct config {
+	char *file, *dir; // absolute
+	struct config_option option[OPT_COUNT];
+};
+
+// Counts what it reports.
+struct config_log {
+	config_report *report;
+	void *who;
+	const char *file; // as the user named it
+	unsigned errors, warnings;
+};
+
+// "file:line: option: text"; line 0 and a NULL option are left out.
+void config_say(struct config_log *log, enum log_level level, unsigned line, const char *option, const char *fmt, ...)
+        __attribute__((format(printf, 5, 6)));
+
+// 0 or -ENOMEM.
+int config_add(struct config *c, enum opt o, const char *text, unsigned line);
+void config_clear(struct config *c, enum opt o);
+unsigned config_line_of(const struct config *c, enum opt o); // of its first value; 0: not given
+
+// After the whole file has been read, before the defaults are filled in: netmasks are folded into their networks, and what one
+// line cannot show is checked. 0 or -ENOMEM; errors are counted in the log.
+int config_fold(struct config *c, struct config_log *log);
+// After the defaults: required options, files, accounts, and options that contradict each other.
+void config_check(const struct config *c, struct config_log *log);
