@@ -1,0 +1,41 @@
+// A channel in main's event loop, with a bounded queue for what its peer has not read yet. The owner embeds it.
+// Main waits for nobody: a peer that lets the queue overflow, or reads nothing for LINK_STALL_SECONDS, loses its channel.
+#pragma once
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <sys/queue.h>
+
+#include "proto/chan.h"
+
+#define LINK_STALL_SECONDS 10
+
+struct link_item;
+STAILQ_HEAD(link_queue, link_item);
+
+struct link {
+	struct chan chan;
+	struct event readable, writable, timer; // timer: a stall, or the end that has been decided
+	const chan_handler *handlers;
+	void *who;
+	void (*ended)(void *who,
+	              int why);     // once, from the loop. why 0: the peer closed; else -errno (a broken rule is logged already)
+	void (*drained)(void *who); // the queue has become empty again; may be NULL
+	struct link_queue queue;
+	unsigned queued, queue_max;
+	int why;
+	bool ending; // ended() is due
+	bool deaf;   // what still comes is thrown away
+};
+
+// chan is initialised already (chan_init); the link owns it from here. 0 or -ENOMEM, and then chan is closed.
+int link_open(struct link *l, struct event_base *base, unsigned queue_max);
+// At once and for good; no callback follows. Safe in any callback and twice.
+void link_close(struct link *l);
+// Queue what cannot go now; fds are duplicated. 0, or a negative errno, and then ended() follows from the loop
+// (but for -EINVAL: a message out of its bounds, our own fault, is logged and left out).
+int link_send(struct link *l, enum msg_number number, const void *msg, const int *fds);
+#define LINK_SEND(l, NAME, ...) link_send((l), MSG_##NAME, (__VA_ARGS__), NULL)
+// Read and forget from now on: this peer has been told to go.
+void link_deafen(struct link *l);
+// Serve now what has come already, as from the loop.
+void link_read_rest(struct link *l);
