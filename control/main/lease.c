@@ -13,8 +13,9 @@ typedef unsigned __int128 u128;
 
 struct lease_pool {
 	struct addr gateway;
-	u128 base;         // the network's address as a number
-	unsigned width;    // 32 or 128
+	u128 base;      // the network's address as a number
+	unsigned width; // 32 or 128
+	bool retired;
 	unsigned subnet;   // prefix length of one lease
 	bool whole;        // the index reaches to the network's last address
 	size_t size, lent; // size: addresses that can be lent at all
@@ -118,6 +119,13 @@ static void pool_fill(struct lease_pool *p)
 	}
 }
 
+static void pool_free(struct lease_pool *p)
+{
+	for (int l = 0; l < LEVELS; l++)
+		free(p->free_bits[l]);
+	free(p);
+}
+
 int lease_pool_new(const struct addr *network, unsigned subnet_prefix, struct lease_pool **out)
 {
 	unsigned width = network->family == 4 ? 32 : 128;
@@ -151,17 +159,22 @@ int lease_pool_new(const struct addr *network, unsigned subnet_prefix, struct le
 	*out = p;
 	return 0;
 fail:
-	lease_pool_free(p);
+	pool_free(p);
 	return ret;
 }
 
-void lease_pool_free(struct lease_pool *p)
+void lease_pool_retire(struct lease_pool *p)
 {
 	if (!p)
 		return;
-	for (int l = 0; l < LEVELS; l++)
-		free(p->free_bits[l]);
-	free(p);
+	p->retired = true;
+	if (!p->lent)
+		pool_free(p);
+}
+
+bool lease_pool_is(const struct lease_pool *p, const struct addr *network, unsigned subnet_prefix)
+{
+	return addr_in(&p->gateway, network) && p->gateway.prefix == network->prefix && p->subnet == subnet_prefix;
 }
 
 const struct addr *lease_gateway(const struct lease_pool *p)
@@ -202,6 +215,8 @@ void lease_return(struct lease_pool *p, const struct addr *a)
 		return;
 	bit_set(p, (size_t)index);
 	p->lent--;
+	if (p->retired && !p->lent)
+		pool_free(p);
 }
 
 size_t lease_size(const struct lease_pool *p)

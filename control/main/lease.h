@@ -9,7 +9,8 @@ struct lease_pool;
 // subnet_prefix: how much of an IPv6 network one client gets (128: one address). IPv4: 32.
 // 0; -EINVAL for a prefix that does not fit; -ENOSPC where no address would be left to lend; -ENOMEM.
 int lease_pool_new(const struct addr *network, unsigned subnet_prefix, struct lease_pool **out);
-void lease_pool_free(struct lease_pool *p);
+// Lends no more; the pool is freed when its last lease has come back. NULL is fine.
+void lease_pool_retire(struct lease_pool *p);
 
 // The gateway's own address; its prefix is the network's.
 const struct addr *lease_gateway(const struct lease_pool *p);
@@ -24,5 +25,7 @@ void lease_return(struct lease_pool *p, const struct addr *a);
 
 size_t lease_size(const struct lease_pool *p);
 size_t lease_lent(const struct lease_pool *p);
+// Whether it lends that network in that way.
+bool lease_pool_is(const struct lease_pool *p, const struct addr *network, unsigned subnet_prefix);
 // A stable hash of a user's name, for `hint`: the same over restarts.
 uint64_t lease_hint(const char *user);

@@ -10,6 +10,27 @@
 
 #include "control/main/lease.h"
 
+// Whatever a test has been lent goes back at its end: only then a retired pool is freed.
+static struct addr lent[65536];
+static size_t n_lent;
+
+static int take(struct lease_pool *p, uint64_t hint, struct addr *a)
+{
+	int ret = lease_take(p, hint, a);
+
+	if (ret == 0)
+		lent[n_lent++] = *a;
+	return ret;
+}
+
+static void done(struct lease_pool *p)
+{
+	while (n_lent > 0)
+		lease_return(p, &lent[--n_lent]);
+	assert_int_equal(lease_lent(p), 0);
+	lease_pool_retire(p);
+}
+
 static struct lease_pool *pool(const char *network, unsigned subnet)
 {
 	struct lease_pool *p = NULL;
@@ -35,7 +56,7 @@ static void takes(struct lease_pool *p, uint64_t hint, const char *expect)
 	char text[ADDR_TEXT];
 	struct addr a;
 
-	assert_int_equal(lease_take(p, hint, &a), 0);
+	assert_int_equal(take(p, hint, &a), 0);
 	assert_string_equal(addr_text(&a, text), expect);
 }
 
@@ -51,7 +72,7 @@ static void full(struct lease_pool *p)
 {
 	struct addr a;
 
-	assert_int_equal(lease_take(p, 0, &a), -ENOSPC);
+	assert_int_equal(take(p, 0, &a), -ENOSPC);
 	assert_int_equal(lease_lent(p), lease_size(p));
 }
 
@@ -71,7 +92,7 @@ static void small_network(void **unused)
 	gives_back(p, "192.0.2.13");
 	takes(p, 0, "192.0.2.13");
 	full(p);
-	lease_pool_free(p);
+	done(p);
 }
 
 static void what_is_not_lent_cannot_come_back(void **unused)
@@ -84,9 +105,9 @@ static void what_is_not_lent_cannot_come_back(void **unused)
 		gives_back(p, strange[i]);
 	assert_int_equal(lease_lent(p), 0);
 	for (int i = 0; i < 5; i++)
-		assert_int_equal(lease_take(p, 0, &(struct addr){ 0 }), 0);
+		assert_int_equal(take(p, 0, &(struct addr){ 0 }), 0);
 	full(p);
-	lease_pool_free(p);
+	done(p);
 }
 
 static void host_bits_are_ignored(void **unused)
@@ -99,7 +120,7 @@ static void host_bits_are_ignored(void **unused)
 	takes(p, 65535, "10.1.0.2");
 	takes(p, 65534, "10.1.255.254");
 	takes(p, 65534, "10.1.0.3");
-	lease_pool_free(p);
+	done(p);
 }
 
 static void every_address_once(void **unused)
@@ -109,13 +130,13 @@ static void every_address_once(void **unused)
 	struct addr a;
 
 	for (size_t i = 0; i < 65533; i++) {
-		assert_int_equal(lease_take(p, i * 7919, &a), 0);
+		assert_int_equal(take(p, i * 7919, &a), 0);
 		assert_int_equal(seen[a.ip[2] << 8 | a.ip[3]]++, 0);
 	}
 	full(p);
 	assert_int_equal(seen[0] + seen[1] + seen[65535], 0);
 	free(seen);
-	lease_pool_free(p);
+	done(p);
 }
 
 static void ipv6_hosts(void **unused)
@@ -127,7 +148,7 @@ static void ipv6_hosts(void **unused)
 	assert_int_equal(lease_size(p), 6); // no broadcast in IPv6
 	takes(p, 7, "2001:db8::7");
 	takes(p, 7, "2001:db8::2");
-	lease_pool_free(p);
+	done(p);
 }
 
 static void ipv6_subnets(void **unused)
@@ -141,7 +162,7 @@ static void ipv6_subnets(void **unused)
 	assert_int_equal(addr_parse("2001:db8:0:1f::1", &a), 0);
 	lease_return(p, &a);
 	takes(p, 15, "2001:db8:0:1f::1");
-	lease_pool_free(p);
+	done(p);
 }
 
 static void huge_networks(void **unused)
@@ -155,7 +176,25 @@ static void huge_networks(void **unused)
 	assert_int_equal(addr_parse("fd00:0:0:1::2", &a), 0);
 	lease_return(p, &a); // beyond what is lent at all
 	assert_int_equal(lease_lent(p), 2);
-	lease_pool_free(p);
+	done(p);
+}
+
+static void a_retired_pool_waits_for_its_leases(void **unused)
+{
+	struct lease_pool *p = pool("192.0.2.8/29", 32);
+	struct addr network;
+
+	assert_int_equal(addr_parse("192.0.2.8/29", &network), 0);
+	assert_true(lease_pool_is(p, &network, 32));
+	network.prefix = 28;
+	assert_false(lease_pool_is(p, &network, 32));
+	takes(p, 2, "192.0.2.10");
+	takes(p, 3, "192.0.2.11");
+	lease_pool_retire(p);
+	gives_back(p, "192.0.2.10");
+	assert_int_equal(lease_lent(p), 1);
+	n_lent = 0;
+	gives_back(p, "192.0.2.11"); // freed: the sanitizer sees to it
 }
 
 static void nothing_to_lend(void **unused)
@@ -188,6 +227,7 @@ int main(void)
 		cmocka_unit_test(ipv6_hosts),
 		cmocka_unit_test(ipv6_subnets),
 		cmocka_unit_test(huge_networks),
+		cmocka_unit_test(a_retired_pool_waits_for_its_leases),
 		cmocka_unit_test(nothing_to_lend),
 		cmocka_unit_test(hints_are_stable_and_apart),
 	};

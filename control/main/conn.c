@@ -1,0 +1,285 @@
+#include "control/main/conn.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "control/main/listen.h"
+#include "control/main/peers.h"
+#include "control/main/supervise.h"
+#include "control/main/tunnel.h"
+#include "proto/err.h"
+
+// From the goodbye to SIGKILL. Long enough to flush a TLS record to a slow client.
+#define GRACE_SECONDS 5
+// All lines of a session's configuration, its answer and a TERMINATE.
+#define WORKER_QUEUE (LIMIT_ITEMS + 8)
+
+struct conn_fds {
+	int client;
+	int main[2];   // ours, the worker's
+	int secmod[2]; // sec-mod's, the worker's
+};
+
+static void timer_set(struct conn *c, uint32_t seconds)
+{
+	const struct timeval tv = { .tv_sec = (time_t)seconds };
+
+	evtimer_add(&c->timer, &tv);
+}
+
+static void conn_free(struct conn *c)
+{
+	struct gateway *g = c->g;
+
+	TAILQ_REMOVE(&g->conns, c, all);
+	htab_remove(&g->conns_by_id, &c->by_id);
+	g->conns_count--;
+	evtimer_del(&c->timer);
+	free(c->info);
+	free(c);
+	listen_resume(g);
+}
+
+static void conn_kill(struct conn *c)
+{
+	if (c->killed || !c->nursery)
+		return;
+	c->killed = true;
+	LINK_SEND(&c->nursery->link, CONN_KILL, &(struct msg_conn_kill){ .conn = c->id });
+}
+
+// The channel is gone for good; what is left is to see the process end.
+static void conn_close(struct conn *c, enum end_reason reason)
+{
+	if (c->closed)
+		return;
+	c->closed = true;
+	if (c->tunnel)
+		tunnel_end(c->tunnel, reason, false);
+	link_close(&c->link);
+	chan_enter(&c->link.chan, MW_CLOSING);
+	timer_set(c, GRACE_SECONDS);
+}
+
+static void on_ended(void *who, int why)
+{
+	struct conn *c = who;
+	bool broke = why < 0 && c->link.chan.state != MW_CLOSING;
+
+	conn_close(c, broke ? END_ERROR : END_TEMPORARY);
+	if (broke)
+		conn_kill(c);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+
+	if (c->link.chan.state != MW_CLOSING) {
+		log_info("%s: login took longer than %u seconds", c->link.chan.name, c->g->policy.auth_timeout);
+		conn_end(c, END_AUTH_TIMEOUT);
+		return;
+	}
+	if (c->killed) {
+		log_warn("%s: the nursery does not report its end", c->link.chan.name);
+		conn_close(c, END_ERROR);
+		conn_free(c);
+		return;
+	}
+	conn_close(c, END_ERROR);
+	conn_kill(c);
+	timer_set(c, GRACE_SECONDS);
+}
+
+// ----------------------------------------------------------------------------------------------------------------- start
+
+static void fds_close(struct conn_fds *f)
+{
+	int all[] = { f->client, f->main[0], f->main[1], f->secmod[0], f->secmod[1] };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		if (all[i] >= 0)
+			close(all[i]);
+}
+
+static struct conn *conn_new(struct gateway *g, const struct addr *client, const struct addr *local)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+	char text[ADDR_TEXT];
+
+	if (!c)
+		return NULL;
+	c->g = g;
+	c->id = ++g->conn_last;
+	c->client = *client;
+	c->local = *local;
+	c->nursery = g->nursery;
+	c->since_ms = clock_ms();
+	chan_init(&c->link.chan, -1, ROLE_MAIN, ROLE_WORKER, MW_FRESH, "worker %llu (%s)", (unsigned long long)c->id,
+	          addr_text(client, text));
+	c->link.handlers = from_worker_handlers;
+	c->link.who = c;
+	c->link.ended = on_ended;
+	evtimer_assign(&c->timer, g->base, on_timer, c);
+	htab_insert(&g->conns_by_id, &c->by_id, htab_hash(&c->id, sizeof(c->id)));
+	TAILQ_INSERT_TAIL(&g->conns, c, all);
+	g->conns_count++;
+	g->recent[c->id % GATEWAY_RECENT] = (struct gateway_recent){ c->id, *client };
+	return c;
+}
+
+// sec-mod first: the worker may ask it as soon as it lives.
+static int introduce(struct gateway *g, const struct conn *c, const struct conn_fds *f)
+{
+	const struct msg_worker_open to_secmod = { .conn = c->id, .client = c->client, .local = c->local };
+	const struct msg_conn_start to_nursery = { .conn = c->id, .client = c->client, .local = c->local };
+	const int fds[] = { f->client, f->main[1], f->secmod[1] };
+	int ret;
+
+	ret = link_send(&g->secmod->link, MSG_WORKER_OPEN, &to_secmod, &f->secmod[0]);
+	if (ret < 0)
+		return ret;
+	return link_send(&g->nursery->link, MSG_CONN_START, &to_nursery, fds);
+}
+
+void conn_start(struct gateway *g, int fd, const struct addr *client, const struct addr *local)
+{
+	struct conn_fds f = { fd, { -1, -1 }, { -1, -1 } };
+	struct conn *c;
+	int ret;
+
+	c = conn_new(g, client, local);
+	if (!c) {
+		log_err("new connection: out of memory");
+		goto out;
+	}
+	ret = chan_pair(f.main);
+	if (ret == 0)
+		ret = chan_pair(f.secmod);
+	if (ret < 0) {
+		log_err("%s: cannot make its channels: %s", c->link.chan.name, strerror(-ret));
+		conn_free(c);
+		goto out;
+	}
+	c->link.chan.fd = f.main[0];
+	f.main[0] = -1;
+	ret = link_open(&c->link, g->base, WORKER_QUEUE);
+	if (ret == 0)
+		ret = introduce(g, c, &f);
+	if (ret < 0) {
+		log_err("%s: cannot be started: %s", c->link.chan.name, strerror(-ret));
+		link_close(&c->link);
+		conn_free(c);
+		goto out;
+	}
+	if (g->policy.auth_timeout)
+		timer_set(c, g->policy.auth_timeout);
+	log_debug("%s: connected", c->link.chan.name);
+out:
+	fds_close(&f);
+}
+
+// ------------------------------------------------------------------------------------------------------------------- end
+
+struct conn *conn_find(struct gateway *g, uint64_t id)
+{
+	for (struct hlink *l = htab_first(&g->conns_by_id, htab_hash(&id, sizeof(id))); l; l = htab_next(l)) {
+		struct conn *c = HTAB_OF(l, struct conn, by_id);
+
+		if (c->id == id)
+			return c;
+	}
+	return NULL;
+}
+
+const struct addr *conn_client(struct gateway *g, uint64_t id)
+{
+	const struct gateway_recent *r = &g->recent[id % GATEWAY_RECENT];
+	const struct conn *c = conn_find(g, id);
+
+	if (c)
+		return &c->client;
+	return r->conn == id ? &r->client : NULL;
+}
+
+void conn_leave(struct conn *c, enum end_reason reason)
+{
+	if (c->link.chan.state == MW_CLOSING)
+		return;
+	chan_enter(&c->link.chan, MW_CLOSING);
+	link_deafen(&c->link);
+	if (c->tunnel)
+		tunnel_end(c->tunnel, reason, reason == END_BY_USER);
+	timer_set(c, GRACE_SECONDS);
+}
+
+void conn_end(struct conn *c, enum end_reason reason)
+{
+	if (c->link.chan.state == MW_CLOSING)
+		return;
+	LINK_SEND(&c->link, TERMINATE, &(struct msg_terminate){ .reason = (uint8_t)reason });
+	conn_leave(c, reason);
+}
+
+void conn_deny(struct conn *c, uint16_t status, const char *reason)
+{
+	struct msg_auth_cookie_denied m = { .status = status };
+
+	if (c->link.chan.state == MW_CLOSING)
+		return;
+	log_info("%s: no session: %s", c->link.chan.name, reason);
+	snprintf(m.reason, sizeof(m.reason), "%s", reason);
+	LINK_SEND(&c->link, AUTH_COOKIE_DENIED, &m);
+	conn_leave(c, END_ERROR);
+}
+
+void conn_up(struct conn *c)
+{
+	evtimer_del(&c->timer);
+	chan_enter(&c->link.chan, MW_UP);
+}
+
+void conn_exited(struct conn *c, unsigned code, unsigned signal)
+{
+	// its last words may still lie in its channel
+	link_read_rest(&c->link);
+	if (signal && !(c->killed && signal == SIGKILL))
+		log_warn("%s: died of signal %u (%s%s)", c->link.chan.name, signal, strsignal((int)signal),
+		         signal == SIGSYS ? ": seccomp" : "");
+	else
+		log_debug("%s: exited with %u", c->link.chan.name, code);
+	conn_close(c, signal ? END_ERROR : END_TEMPORARY);
+	conn_free(c);
+}
+
+void conn_lose_nursery(struct gateway *g, const struct child *nursery)
+{
+	struct conn *c, *next;
+
+	for (c = TAILQ_FIRST(&g->conns); c; c = next) {
+		next = TAILQ_NEXT(c, all);
+		if (c->nursery != nursery)
+			continue;
+		c->nursery = NULL;
+		conn_close(c, END_TEMPORARY);
+		conn_free(c);
+	}
+}
+
+void conn_end_all(struct gateway *g, enum end_reason reason)
+{
+	struct conn *c;
+
+	TAILQ_FOREACH(c, &g->conns, all)
+	conn_end(c, reason);
+}
+
+void conn_end_logins(struct gateway *g, const struct addr *network, enum end_reason reason)
+{
+	struct conn *c;
+
+	TAILQ_FOREACH(c, &g->conns, all)
+	if (!c->tunnel && (!network || addr_in(&c->client, network)))
+		conn_end(c, reason);
+}

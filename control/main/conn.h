@@ -1,0 +1,43 @@
+// A connection: one client's TCP connection and the worker that drives it, as main sees it.
+// Main process only. Identity is the channel: nothing that a worker says about itself counts.
+#pragma once
+#include "control/main/gateway.h"
+#include "control/main/link.h"
+
+struct conn {
+	struct hlink by_id;
+	TAILQ_ENTRY(conn) all;
+	struct gateway *g;
+	uint64_t id;
+	struct link link; // link.chan.state: MW_*
+	struct child *nursery;
+	struct addr client, local;
+	uint32_t pid; // 0: not forked yet
+	uint64_t since_ms;
+	struct event timer;        // auth-timeout, then the grace after the goodbye
+	struct connect_info *info; // from AUTH_COOKIE_REQ until a tunnel takes it
+	struct tunnel *tunnel;     // from TUNNEL_ADD on
+	bool closed;               // its channel is; only its process is left
+	bool killed;               // by us: its signal is no news
+};
+
+// Take over an accepted socket (closed on failure as well).
+void conn_start(struct gateway *g, int fd, const struct addr *client, const struct addr *local);
+struct conn *conn_find(struct gateway *g, uint64_t id);
+// Tell the worker to say goodbye (enum end_reason); its tunnel goes at once, and it has a short grace before it is killed.
+void conn_end(struct conn *c, enum end_reason reason);
+// The client has said goodbye: nothing more is heard from its worker.
+void conn_leave(struct conn *c, enum end_reason reason);
+// No session for this client: HTTP status and reason.
+void conn_deny(struct conn *c, uint16_t status, const char *reason);
+// The login is over: auth-timeout no longer applies.
+void conn_up(struct conn *c);
+// Its process has ended: the connection is no more.
+void conn_exited(struct conn *c, unsigned code, unsigned signal);
+// A nursery has died, and its workers' processes are not ours to wait for.
+void conn_lose_nursery(struct gateway *g, const struct child *nursery);
+void conn_end_all(struct gateway *g, enum end_reason reason);
+// Those that have no session yet, from one network or (NULL) all.
+void conn_end_logins(struct gateway *g, const struct addr *network, enum end_reason reason);
+// Whose was this connection? For events that outlive it; NULL: too long ago.
+const struct addr *conn_client(struct gateway *g, uint64_t id);

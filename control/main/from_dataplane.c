@@ -1,0 +1,78 @@
+// The dataplane says which tunnels are there and what they carried.
+#include "control/main/admin.h"
+#include "control/main/peers.h"
+#include "control/main/session.h"
+#include "control/main/supervise.h"
+#include "proto/err.h"
+
+#define HANDLERS from_dataplane
+#define ON_DATAPLANE_MAIN(...) __VA_ARGS__
+#include "proto/handlers.h"
+
+const chan_handler *const from_dataplane_handlers = from_dataplane;
+
+// Ports are up: now the interface behind them gets its addresses.
+static int inner_setup(struct gateway *g, const struct msg_dataplane_ready *m)
+{
+	snprintf(g->inner, sizeof(g->inner), "%s", m->inner);
+	log_info("dataplane: %s; inner interface %s; room for %u tunnels", m->memory, m->inner, m->tunnels_max);
+	if (tunnel_table_open(g, m->tunnels_max) < 0)
+		return errno_log(ENOMEM, "no memory for %u tunnels", m->tunnels_max);
+	return gateway_inner(g);
+}
+
+static int on_dataplane_ready(void *who, const struct msg_dataplane_ready *m, const int *fds)
+{
+	struct child *c = who;
+	bool ok = m->ok && c->g->dataplane == c;
+
+	if (ok && inner_setup(c->g, m) < 0) {
+		// the reason is logged; without its interface no packet would pass
+		child_kill(c);
+		return 0;
+	}
+	child_ready(c, ok, m->text);
+	return 0;
+}
+
+static int on_tunnel_reply(void *who, const struct msg_tunnel_reply *m, const int *fds)
+{
+	tunnel_replied(((struct child *)who)->g, m);
+	return 0;
+}
+
+static int on_tunnel_state(void *who, const struct msg_tunnel_state *m, const int *fds)
+{
+	tunnel_changed(((struct child *)who)->g, m);
+	return 0;
+}
+
+static int on_tunnel_counters(void *who, const struct msg_tunnel_counters *m, const int *fds)
+{
+	tunnel_counted(((struct child *)who)->g, m);
+	return 0;
+}
+
+static int on_dp_port(void *who, const struct msg_dp_port *m, const int *fds)
+{
+	admin_dp_port(((struct child *)who)->g, m);
+	return 0;
+}
+
+static int on_dp_core(void *who, const struct msg_dp_core *m, const int *fds)
+{
+	admin_dp_core(((struct child *)who)->g, m);
+	return 0;
+}
+
+static int on_dp_counter(void *who, const struct msg_dp_counter *m, const int *fds)
+{
+	admin_dp_counter(((struct child *)who)->g, m);
+	return 0;
+}
+
+static int on_dataplane_stats_end(void *who, const struct msg_dataplane_stats_end *m, const int *fds)
+{
+	admin_dp_end(((struct child *)who)->g, m);
+	return 0;
+}

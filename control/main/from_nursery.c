@@ -1,0 +1,37 @@
+// The nursery says which of its workers live.
+#include "control/main/conn.h"
+#include "control/main/peers.h"
+#include "control/main/supervise.h"
+#include "proto/err.h"
+
+#define HANDLERS from_nursery
+#define ON_NURSERY_MAIN(...) __VA_ARGS__
+#include "proto/handlers.h"
+
+const chan_handler *const from_nursery_handlers = from_nursery;
+
+static int on_nursery_ready(void *who, const struct msg_nursery_ready *m, const int *fds)
+{
+	child_ready(who, m->ok, m->text);
+	return 0;
+}
+
+static int on_conn_forked(void *who, const struct msg_conn_forked *m, const int *fds)
+{
+	struct child *nursery = who;
+	struct conn *c = conn_find(nursery->g, m->conn);
+
+	if (c && c->nursery == nursery)
+		c->pid = m->pid;
+	return 0;
+}
+
+static int on_conn_exited(void *who, const struct msg_conn_exited *m, const int *fds)
+{
+	struct child *nursery = who;
+	struct conn *c = conn_find(nursery->g, m->conn);
+
+	if (c && c->nursery == nursery)
+		conn_exited(c, m->code, m->signal);
+	return 0;
+}

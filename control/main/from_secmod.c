@@ -1,0 +1,147 @@
+// sec-mod says whose a cookie is, which sessions are no more, and how logins end.
+#include "control/main/admin.h"
+#include "control/main/conn.h"
+#include "control/main/peers.h"
+#include "control/main/reload.h"
+#include "control/main/session.h"
+#include "control/main/supervise.h"
+#include "proto/err.h"
+
+#define HANDLERS from_secmod
+#define ON_SECMOD_MAIN(...) __VA_ARGS__
+#include "proto/handlers.h"
+
+const chan_handler *const from_secmod_handlers = from_secmod;
+
+static int on_secmod_ready(void *who, const struct msg_secmod_ready *m, const int *fds)
+{
+	child_ready(who, m->ok, m->text);
+	return 0;
+}
+
+// -------------------------------------------------------------------------------------------------------------- sessions
+
+// sec-mod has opened it, and there is no tunnel for it.
+static void close_unused(struct child *secmod, const struct msg_session_reply *m)
+{
+	struct msg_session_close close = { .sid_len = SID_SIZE, .reason = END_ERROR };
+
+	memcpy(close.sid, m->sid, SID_SIZE);
+	LINK_SEND(&secmod->link, SESSION_CLOSE, &close);
+}
+
+static const char *refusal(int why)
+{
+	switch (why) {
+	case -ENOSPC:
+		return "no address is free";
+	case -EADDRNOTAVAIL:
+		return "no address of a kind that the client takes";
+	default:
+		return "no tunnel";
+	}
+}
+
+static int session_connect(struct conn *c, const struct msg_session_reply *m)
+{
+	struct session *s = session_get(c->g, m);
+	int ret;
+
+	if (!s)
+		return -ENOMEM;
+	// the old tunnel goes before the new one comes: both have the same addresses
+	if (s->tunnel)
+		conn_end(s->tunnel->conn, END_REPLACED);
+	ret = session_lease(s, c->info->want_ipv4, c->info->want_ipv6);
+	if (ret < 0)
+		return ret;
+	return tunnel_add(s, c);
+}
+
+static int on_session_reply(void *who, const struct msg_session_reply *m, const int *fds)
+{
+	struct child *secmod = who;
+	struct conn *c = conn_find(secmod->g, m->conn);
+	int ret;
+
+	if (m->ok && m->sid_len != SID_SIZE)
+		return errno_log(EPROTO, "sec-mod: SESSION_REPLY without a sid");
+	if (!c || c->link.chan.state != MW_OPENING || c->tunnel) {
+		if (m->ok)
+			close_unused(secmod, m);
+		return 0;
+	}
+	if (!m->ok) {
+		conn_deny(c, 401, "the cookie is unknown or has expired");
+		return 0;
+	}
+	ret = session_connect(c, m);
+	if (ret == 0)
+		return 0;
+	close_unused(secmod, m);
+	conn_deny(c, 503, refusal(ret));
+	return 0;
+}
+
+static int on_session_gone(void *who, const struct msg_session_gone *m, const int *fds)
+{
+	struct child *secmod = who;
+	struct session *s = session_find(secmod->g, m->sid);
+
+	if (s)
+		session_gone(s, (enum end_reason)m->reason);
+	return 0;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- logins
+
+static void punish(struct gateway *g, const struct addr *client)
+{
+	struct addr network = *client;
+	char text[ADDR_TEXT];
+
+	if (!ban_score(g->bans, client, g->policy.points_wrong_password, clock_seconds()))
+		return;
+	log_notice("%s is banned for %u seconds", addr_text(client, text), g->policy.bans.ban_seconds);
+	network.prefix = client->family == 4 ? 32 : 64;
+	conn_end_logins(g, &network, END_ERROR);
+}
+
+static int on_auth_event(void *who, const struct msg_auth_event *m, const int *fds)
+{
+	static const char *const outcomes[] = { "logged in", "wrong user or password", "the method failed", "went away" };
+	struct gateway *g = ((struct child *)who)->g;
+	const struct addr *client = conn_client(g, m->conn);
+	char text[ADDR_TEXT];
+
+	log_info("login of '%s' from %s by %s: %s (%u ms)", m->user, client ? addr_text(client, text) : "?", m->method,
+	         outcomes[m->outcome], m->milliseconds);
+	g->stats.logins++;
+	g->stats.logins_failed += m->outcome == AUTH_BAD || m->outcome == AUTH_ERROR;
+	g->stats.login_ms_sum += m->milliseconds;
+	if (m->milliseconds > g->stats.login_ms_max)
+		g->stats.login_ms_max = m->milliseconds;
+	if (m->outcome == AUTH_BAD && client)
+		punish(g, client);
+	return 0;
+}
+
+// ------------------------------------------------------------------------------------------------------- lists, reload
+
+static int on_session_row(void *who, const struct msg_session_row *m, const int *fds)
+{
+	admin_session_row(((struct child *)who)->g, m);
+	return 0;
+}
+
+static int on_session_rows_end(void *who, const struct msg_session_rows_end *m, const int *fds)
+{
+	admin_session_rows_end(((struct child *)who)->g, m);
+	return 0;
+}
+
+static int on_secmod_reloaded(void *who, const struct msg_secmod_reloaded *m, const int *fds)
+{
+	reload_secmod_ready(((struct child *)who)->g, m);
+	return 0;
+}

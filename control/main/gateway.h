@@ -1,0 +1,126 @@
+// Everything that penstockd knows while it runs: one object, one thread, one event loop.
+// Each part is written by the file that it is named after; the others read it.
+#pragma once
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <sys/queue.h>
+#include <time.h>
+
+#include "control/main/ban.h"
+#include "control/main/htab.h"
+#include "control/main/lease.h"
+#include "control/main/policy.h"
+#include "proto/addr.h"
+#include "proto/log.h"
+
+struct config;
+struct options;
+struct conn;
+struct child;
+struct listener;
+struct session;
+struct tunnel;
+struct admin;
+struct reload;
+
+enum gateway_phase { GATEWAY_STARTING, GATEWAY_UP, GATEWAY_STOPPING };
+
+// For `show status`; all since the start.
+struct gateway_stats {
+	time_t up_since;
+	uint64_t up_since_ms;
+	uint64_t sessions; // that got a tunnel
+	uint64_t logins, logins_failed;
+	uint64_t login_ms_sum, login_ms_max;
+	uint64_t ended, ended_idle, ended_timeout, ended_error;
+	uint64_t session_seconds_sum, session_seconds_max;
+	uint64_t bytes_in, bytes_out; // of tunnels that have ended
+	uint32_t mtu_min, mtu_max;
+};
+
+// A child that dies again and again is started ever later, and at last not at all.
+struct respawn {
+	unsigned failures; // in a row, each soon after its start
+	struct event timer;
+};
+
+// Addresses of connections that came last, for events that outlive their connection. conn 0: unused.
+#define GATEWAY_RECENT 4096
+struct gateway_recent {
+	uint64_t conn;
+	struct addr client;
+};
+
+struct gateway {
+	struct event_base *base;
+	const struct options *options;
+	struct config *config; // in force
+	struct policy policy;  // what of it main itself uses
+	int snapshot_fd;       // the same for the children
+	enum gateway_phase phase;
+	int exit_status;
+	int ready_fd;   // the starting process waits for a word on it; -1: nobody does
+	bool to_syslog; // not to stderr
+	struct gateway_stats stats;
+
+	// supervise.c
+	TAILQ_HEAD(child_list, child) children;
+	struct child *secmod, *dataplane, *nursery; // the current ones; NULL: not running
+	struct respawn respawn[3];                  // sec-mod, dataplane, nursery
+	struct event stop_timer;
+	uint64_t stop_deadline_ms;
+	int stop_step;
+
+	// listen.c
+	TAILQ_HEAD(listener_list, listener) listeners;
+	bool accepting;
+	struct event accept_pause;
+	uint64_t pause_logged_ms, full_logged_ms;
+
+	// conn.c
+	struct htab conns_by_id;
+	TAILQ_HEAD(conn_list, conn) conns;
+	size_t conns_count;
+	uint64_t conn_last;
+	struct gateway_recent recent[GATEWAY_RECENT];
+
+	// session.c
+	struct htab sessions_by_sid, sessions_by_id;
+	TAILQ_HEAD(session_list, session) sessions;
+	size_t sessions_count, sessions_active;
+	uint32_t session_last;
+	struct lease_pool *ipv4, *ipv6; // NULL: no such addresses
+	char inner[16];                 // the kernel interface behind the dataplane
+
+	// tunnel.c
+	struct tunnel **tunnels; // by number
+	uint32_t *tunnels_free;  // ring of free numbers: the longest unused is used first
+	uint32_t tunnels_max, tunnels_free_first, tunnels_free_count;
+
+	struct ban_list *bans;
+	struct admin *admin;
+	struct reload *reload; // NULL: none is going on
+};
+
+uint64_t clock_ms(void); // monotonic
+static inline uint64_t clock_seconds(void)
+{
+	return clock_ms() / 1000;
+}
+
+// From g->config and g->options. 0 or -errno (logged); gateway_fini() in any case.
+int gateway_init(struct gateway *g);
+void gateway_fini(struct gateway *g);
+// Everything is there: accept clients.
+void gateway_up(struct gateway *g);
+// Begin an orderly stop; the loop ends by itself. Asked a second time, it hurries.
+void gateway_stop(struct gateway *g, int exit_status, const char *why);
+
+enum log_level gateway_level(const struct options *o, const struct config *c);
+void gateway_log_level(const struct gateway *g);
+// The snapshot of a configuration for the children. 0 or -errno (logged).
+int gateway_snapshot(const struct gateway *g, const struct config *c, int *fd);
+// The pools that the policy asks for; those that are right already stay. 0 or -errno (logged), and then nothing has changed.
+int gateway_pools(struct gateway *g, const struct policy *p);
+// The inner interface as policy and pools want it. 0 or -errno (logged).
+int gateway_inner(struct gateway *g);

@@ -1,0 +1,205 @@
+#include "control/main/session.h"
+
+#include <stdlib.h>
+
+#include "control/main/supervise.h"
+#include "proto/err.h"
+#include "proto/secret.h"
+
+// ----------------------------------------------------------------------------------------------------------------- table
+
+struct session *session_find(struct gateway *g, const uint8_t sid[SID_SIZE])
+{
+	for (struct hlink *l = htab_first(&g->sessions_by_sid, htab_hash(sid, SID_SIZE)); l; l = htab_next(l)) {
+		struct session *s = HTAB_OF(l, struct session, by_sid);
+
+		if (memcmp(s->sid, sid, SID_SIZE) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+struct session *session_find_id(struct gateway *g, uint32_t id)
+{
+	for (struct hlink *l = htab_first(&g->sessions_by_id, htab_hash(&id, sizeof(id))); l; l = htab_next(l)) {
+		struct session *s = HTAB_OF(l, struct session, by_id);
+
+		if (s->id == id)
+			return s;
+	}
+	return NULL;
+}
+
+static struct session *session_new(struct gateway *g, const struct msg_session_reply *m)
+{
+	struct session *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->g = g;
+	s->id = ++g->session_last;
+	memcpy(s->sid, m->sid, SID_SIZE);
+	snprintf(s->user, sizeof(s->user), "%s", m->user);
+	snprintf(s->group, sizeof(s->group), "%s", m->group);
+	s->created = (time_t)m->created;
+	htab_insert(&g->sessions_by_sid, &s->by_sid, htab_hash(s->sid, SID_SIZE));
+	htab_insert(&g->sessions_by_id, &s->by_id, htab_hash(&s->id, sizeof(s->id)));
+	TAILQ_INSERT_TAIL(&g->sessions, s, all);
+	g->sessions_count++;
+	return s;
+}
+
+static void session_free(struct session *s)
+{
+	struct gateway *g = s->g;
+
+	if (s->ipv4.family)
+		lease_return(s->pool4, &s->ipv4);
+	if (s->ipv6.family)
+		lease_return(s->pool6, &s->ipv6);
+	if (!s->gone)
+		htab_remove(&g->sessions_by_sid, &s->by_sid);
+	htab_remove(&g->sessions_by_id, &s->by_id);
+	TAILQ_REMOVE(&g->sessions, s, all);
+	g->sessions_count--;
+	free(s);
+}
+
+struct session *session_get(struct gateway *g, const struct msg_session_reply *m)
+{
+	struct session *s = session_find(g, m->sid);
+
+	return s ? s : session_new(g, m);
+}
+
+// ---------------------------------------------------------------------------------------------------------------- leases
+
+static int lease_one(struct session *s, struct lease_pool *pool, struct addr *slot, struct lease_pool **lender)
+{
+	uint64_t hint;
+	int ret;
+
+	if (!pool || slot->family)
+		return 0;
+	if (s->g->policy.predictable_ips)
+		hint = lease_hint(s->user);
+	else if ((ret = secret_random(&hint, sizeof(hint))) < 0)
+		return ret;
+	ret = lease_take(pool, hint, slot);
+	if (ret == 0)
+		*lender = pool;
+	return ret;
+}
+
+int session_lease(struct session *s, bool want_ipv4, bool want_ipv6)
+{
+	int ret = 0;
+
+	if (want_ipv4)
+		ret = lease_one(s, s->g->ipv4, &s->ipv4, &s->pool4);
+	if (ret == 0 && want_ipv6)
+		ret = lease_one(s, s->g->ipv6, &s->ipv6, &s->pool6);
+	if (ret < 0)
+		return ret;
+	return s->ipv4.family || s->ipv6.family ? 0 : -EADDRNOTAVAIL;
+}
+
+// ------------------------------------------------------------------------------------------------------------------- end
+
+static void session_try_free(struct session *s)
+{
+	if (s->gone && s->tunnels == 0)
+		session_free(s);
+}
+
+// From now on nobody finds it by its cookie. Its addresses stay lent while the dataplane still knows a tunnel with them.
+static void session_void(struct session *s)
+{
+	if (s->gone)
+		return;
+	s->gone = true;
+	htab_remove(&s->g->sessions_by_sid, &s->by_sid);
+}
+
+void session_gone(struct session *s, enum end_reason reason)
+{
+	s->tunnels++; // keeps it while its tunnel ends
+	session_void(s);
+	if (s->tunnel)
+		conn_end(s->tunnel->conn, reason == END_NONE || reason == END_TEMPORARY ? END_TERMINATED : reason);
+	session_tunnel_over(s);
+}
+
+void session_terminate(struct session *s, enum end_reason reason)
+{
+	struct msg_session_revoke m = { .sid_len = SID_SIZE };
+
+	memcpy(m.sid, s->sid, SID_SIZE);
+	if (!s->orphan && s->g->secmod)
+		LINK_SEND(&s->g->secmod->link, SESSION_REVOKE, &m);
+	if (s->tunnel)
+		conn_end(s->tunnel->conn, reason);
+}
+
+void session_tunnel_over(struct session *s)
+{
+	s->tunnels--;
+	session_try_free(s);
+}
+
+void session_forget_all(struct gateway *g)
+{
+	struct session *s, *next;
+
+	for (s = TAILQ_FIRST(&g->sessions); s; s = next) {
+		next = TAILQ_NEXT(s, all);
+		s->orphan = true;
+		session_void(s);
+		session_try_free(s);
+	}
+}
+
+void session_free_all(struct gateway *g)
+{
+	struct session *s;
+
+	while ((s = TAILQ_FIRST(&g->sessions)))
+		session_free(s);
+}
+
+// ------------------------------------------------------------------------------------------------------------------- mtu
+
+// What DTLS costs a packet: IP, UDP, record header, explicit nonce, tag (RFC 5288: the largest of our ciphers), type byte.
+#define OVERHEAD_IPV4 (20 + 8 + 13 + 8 + 16 + 1)
+#define OVERHEAD_IPV6 (40 + 8 + 13 + 8 + 16 + 1)
+#define PATH_MTU 1500       // where the client says nothing
+#define MTU_LEAST 800       // below it no client works
+#define MTU_LEAST_IPV6 1280 // RFC 8200 5
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+uint16_t session_mtu_inner(uint16_t configured)
+{
+	uint32_t mtu = configured ? configured : PATH_MTU - OVERHEAD_IPV4;
+
+	if (mtu < MTU_LEAST_IPV6)
+		mtu = MTU_LEAST_IPV6;
+	return (uint16_t)least(mtu, LIMIT_MTU_MAX);
+}
+
+uint16_t session_mtu(const struct mtu_facts *f)
+{
+	uint32_t overhead = f->outer == 6 ? OVERHEAD_IPV6 : OVERHEAD_IPV4;
+	uint32_t floor = f->inner_ipv6 ? MTU_LEAST_IPV6 : MTU_LEAST;
+	uint32_t base = f->base ? f->base : PATH_MTU;
+	uint32_t mtu = least(session_mtu_inner(f->configured), base > overhead ? base - overhead : 0);
+
+	if (f->configured)
+		mtu = least(mtu, f->configured);
+	if (f->wanted)
+		mtu = least(mtu, f->wanted);
+	return (uint16_t)(mtu < floor ? floor : mtu);
+}

@@ -1,0 +1,51 @@
+// Sessions: a login's cookie, its user and its addresses, whether a client is connected or not. sec-mod makes and voids them
+// (SESSION_REPLY, SESSION_GONE); addresses are lent until the session is gone. Main process only.
+#pragma once
+#include "control/main/conn.h"
+#include "control/main/tunnel.h"
+
+struct session {
+	struct hlink by_sid, by_id;
+	TAILQ_ENTRY(session) all;
+	struct gateway *g;
+	uint32_t id; // small, ours, never used twice in a run
+	uint8_t sid[SID_SIZE];
+	char user[LIMIT_USER + 1], group[LIMIT_GROUP + 1];
+	time_t created;                   // at login, as sec-mod says
+	uint64_t since_ms;                // of its first tunnel; 0: none yet
+	struct addr ipv4, ipv6;           // lent; family 0: none
+	struct lease_pool *pool4, *pool6; // by whom
+	struct tunnel *tunnel;            // the one in force; NULL: no client is connected
+	unsigned tunnels;                 // with those that are still being deleted
+	bool gone;                        // void: ends with its last tunnel
+	bool orphan;                      // sec-mod has forgotten it
+	struct tunnel_totals ended;       // sums of its former tunnels
+};
+
+struct session *session_find(struct gateway *g, const uint8_t sid[SID_SIZE]);
+struct session *session_find_id(struct gateway *g, uint32_t id);
+// The session of that name, made where it is new. NULL: no memory.
+struct session *session_get(struct gateway *g, const struct msg_session_reply *m);
+// Lend it the addresses that its client wants, keeping those it has. 0 or -ENOSPC, -EADDRNOTAVAIL where none is configured.
+int session_lease(struct session *s, bool want_ipv4, bool want_ipv6);
+// sec-mod has voided it.
+void session_gone(struct session *s, enum end_reason reason);
+// Void its cookie: sec-mod answers with SESSION_GONE; the client goes at once.
+void session_terminate(struct session *s, enum end_reason reason);
+// A tunnel of it is no more; the session may go with it.
+void session_tunnel_over(struct session *s);
+// sec-mod has died, and every cookie with it.
+void session_forget_all(struct gateway *g);
+void session_free_all(struct gateway *g);
+
+// The tunnel's MTU (wire protocol): the least of all that are known, never below what IP needs.
+struct mtu_facts {
+	uint16_t configured; // 0: not
+	uint16_t base;       // X-CSTP-Base-MTU, 0: not said
+	uint16_t wanted;     // X-CSTP-MTU, 0: not said
+	uint8_t outer;       // 4 or 6: the client's address family
+	bool inner_ipv6;
+};
+uint16_t session_mtu(const struct mtu_facts *f);
+// What a path of 1500 bytes leaves for a client over IPv4: the inner interface's MTU where none is configured.
+uint16_t session_mtu_inner(uint16_t configured);

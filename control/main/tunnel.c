@@ -1,0 +1,499 @@
+#include "control/main/tunnel.h"
+
+#include <stdlib.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "control/main/session.h"
+#include "control/main/supervise.h"
+#include "proto/err.h"
+#include "proto/lane.h"
+#include "proto/secret.h"
+
+// Counters come every few seconds: an idle client is one that nothing has been heard of for so much longer.
+#define COUNTERS_LATE_MS 5000
+
+// --------------------------------------------------------------------------------------------------------------- numbers
+
+int tunnel_table_open(struct gateway *g, uint32_t tunnels_max)
+{
+	g->tunnels = calloc(tunnels_max, sizeof(*g->tunnels));
+	g->tunnels_free = calloc(tunnels_max, sizeof(*g->tunnels_free));
+	if (!g->tunnels || !g->tunnels_free) {
+		tunnel_table_close(g);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < tunnels_max; i++)
+		g->tunnels_free[i] = i;
+	g->tunnels_max = tunnels_max;
+	g->tunnels_free_first = 0;
+	g->tunnels_free_count = tunnels_max;
+	return 0;
+}
+
+void tunnel_table_close(struct gateway *g)
+{
+	free(g->tunnels);
+	free(g->tunnels_free);
+	g->tunnels = NULL;
+	g->tunnels_free = NULL;
+	g->tunnels_max = g->tunnels_free_count = 0;
+}
+
+static int number_take(struct gateway *g, uint32_t *number)
+{
+	if (!g->tunnels_free_count)
+		return -ENOSPC;
+	*number = g->tunnels_free[g->tunnels_free_first];
+	g->tunnels_free_first = (g->tunnels_free_first + 1) % g->tunnels_max;
+	g->tunnels_free_count--;
+	return 0;
+}
+
+static void number_return(struct gateway *g, uint32_t number)
+{
+	g->tunnels_free[(g->tunnels_free_first + g->tunnels_free_count) % g->tunnels_max] = number;
+	g->tunnels_free_count++;
+}
+
+static struct tunnel *tunnel_find(struct gateway *g, uint32_t number)
+{
+	return number < g->tunnels_max ? g->tunnels[number] : NULL;
+}
+
+// ------------------------------------------------------------------------------------------------------------------- end
+
+static void totals_add(struct tunnel_totals *sum, const struct tunnel_totals *t)
+{
+	sum->packets_in += t->packets_in;
+	sum->bytes_in += t->bytes_in;
+	sum->packets_out += t->packets_out;
+	sum->bytes_out += t->bytes_out;
+	sum->dropped += t->dropped;
+}
+
+// sec-mod counts its opens: each gets one close, also where an older connection was replaced.
+static void report_close(struct tunnel *t)
+{
+	struct gateway *g = t->g;
+	struct msg_session_close m = {
+		.sid_len = SID_SIZE,
+		.revoke = t->revoke,
+		.reason = (uint8_t)t->reason,
+		.bytes_in = t->now.bytes_in,
+		.bytes_out = t->now.bytes_out,
+		.seconds = (uint32_t)((clock_ms() - t->since_ms) / 1000),
+	};
+
+	memcpy(m.sid, t->session->sid, SID_SIZE);
+	if (!t->session->orphan && g->secmod)
+		LINK_SEND(&g->secmod->link, SESSION_CLOSE, &m);
+}
+
+static void stats_end(struct gateway *g, const struct tunnel *t)
+{
+	uint64_t seconds = (clock_ms() - t->since_ms) / 1000;
+
+	g->stats.ended++;
+	g->stats.ended_idle += t->reason == END_IDLE;
+	g->stats.ended_timeout += t->reason == END_SESSION_TIMEOUT;
+	g->stats.ended_error += t->reason == END_ERROR;
+	g->stats.session_seconds_sum += seconds;
+	if (seconds > g->stats.session_seconds_max)
+		g->stats.session_seconds_max = seconds;
+	g->stats.bytes_in += t->now.bytes_in;
+	g->stats.bytes_out += t->now.bytes_out;
+}
+
+// The dataplane knows nothing of it any more.
+static void tunnel_over(struct tunnel *t)
+{
+	struct gateway *g = t->g;
+
+	report_close(t);
+	stats_end(g, t);
+	totals_add(&t->session->ended, &t->now);
+	g->tunnels[t->number] = NULL;
+	number_return(g, t->number);
+	session_tunnel_over(t->session);
+	evtimer_del(&t->timer);
+	if (t->lane_fd >= 0)
+		close(t->lane_fd);
+	free(t->info);
+	free(t);
+}
+
+static const char *reason_text(enum end_reason reason)
+{
+	static const char *const texts[] = {
+		[END_NONE] = "ended",
+		[END_BY_USER] = "disconnected by the user",
+		[END_TEMPORARY] = "the client has gone",
+		[END_BY_ADMIN] = "disconnected by the administrator",
+		[END_TERMINATED] = "terminated",
+		[END_REPLACED] = "replaced by a newer connection",
+		[END_IDLE] = "idle-timeout",
+		[END_SESSION_TIMEOUT] = "session-timeout",
+		[END_AUTH_TIMEOUT] = "auth-timeout",
+		[END_DEAD_PEER] = "dead peer",
+		[END_SHUTDOWN] = "the gateway stops",
+		[END_ERROR] = "error",
+	};
+
+	return texts[reason];
+}
+
+static void detach(struct tunnel *t, enum end_reason reason, bool revoke)
+{
+	struct gateway *g = t->g;
+	struct session *s = t->session;
+
+	if (t->phase == TUNNEL_UP) {
+		g->sessions_active--;
+		log_info("session %u: user '%s' disconnected from %s: %s", s->id, s->user, t->conn->link.chan.name,
+		         reason_text(reason));
+	}
+	t->phase = TUNNEL_DELETING;
+	t->reason = reason;
+	t->revoke = revoke;
+	t->conn->tunnel = NULL;
+	t->conn = NULL;
+	if (s->tunnel == t)
+		s->tunnel = NULL;
+	evtimer_del(&t->timer);
+}
+
+void tunnel_end(struct tunnel *t, enum end_reason reason, bool revoke)
+{
+	struct gateway *g = t->g;
+
+	if (t->phase == TUNNEL_DELETING)
+		return;
+	detach(t, reason, revoke);
+	if (g->dataplane && g->dataplane->ready)
+		LINK_SEND(&g->dataplane->link, TUNNEL_DEL, &(struct msg_tunnel_del){ .tunnel = t->number });
+	else
+		tunnel_over(t);
+}
+
+void tunnel_lose_all(struct gateway *g)
+{
+	for (uint32_t i = 0; i < g->tunnels_max; i++) {
+		struct tunnel *t = g->tunnels[i];
+
+		if (!t)
+			continue;
+		if (t->phase == TUNNEL_DELETING)
+			tunnel_over(t);
+		else
+			conn_end(t->conn, END_TEMPORARY);
+	}
+}
+
+// ---------------------------------------------------------------------------------------------------------------- timers
+
+static uint64_t deadline_of(const struct tunnel *t)
+{
+	const struct policy *p = &t->g->policy;
+	uint64_t deadline = UINT64_MAX;
+
+	if (p->session_timeout)
+		deadline = t->session->since_ms + p->session_timeout * 1000ULL;
+	if (p->idle_timeout && t->active_ms + p->idle_timeout * 1000ULL + COUNTERS_LATE_MS < deadline)
+		deadline = t->active_ms + p->idle_timeout * 1000ULL + COUNTERS_LATE_MS;
+	return deadline;
+}
+
+static void timer_set(struct tunnel *t)
+{
+	uint64_t deadline = deadline_of(t), now = clock_ms(), left;
+	struct timeval tv;
+
+	if (deadline == UINT64_MAX)
+		return;
+	left = deadline > now ? deadline - now : 0;
+	tv = (struct timeval){ .tv_sec = (time_t)(left / 1000), .tv_usec = (suseconds_t)(left % 1000 * 1000) };
+	evtimer_add(&t->timer, &tv);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct tunnel *t = arg;
+	const struct policy *p = &t->g->policy;
+	uint64_t now = clock_ms();
+
+	if (deadline_of(t) > now)
+		timer_set(t);
+	else if (p->session_timeout && now >= t->session->since_ms + p->session_timeout * 1000ULL)
+		session_terminate(t->session, END_SESSION_TIMEOUT);
+	else
+		conn_end(t->conn, END_IDLE);
+}
+
+// ------------------------------------------------------------------------------------------------------------------- add
+
+static int lane_buffer(int fd)
+{
+	const int size = LANE_SOCKET_BUFFER;
+	static const int options[][2] = { { SO_SNDBUFFORCE, SO_SNDBUF }, { SO_RCVBUFFORCE, SO_RCVBUF } };
+
+	for (size_t i = 0; i < 2; i++)
+		if (setsockopt(fd, SOL_SOCKET, options[i][0], &size, sizeof(size)) < 0 &&
+		    setsockopt(fd, SOL_SOCKET, options[i][1], &size, sizeof(size)) < 0)
+			return -errno;
+	return 0;
+}
+
+static int lane_pair(int lane[2])
+{
+	int ret = chan_pair(lane);
+
+	if (ret < 0)
+		return ret;
+	ret = lane_buffer(lane[0]);
+	if (ret == 0)
+		ret = lane_buffer(lane[1]);
+	if (ret == 0)
+		return 0;
+	close(lane[0]);
+	close(lane[1]);
+	return ret;
+}
+
+static uint16_t mtu_of(const struct session *s, const struct conn *c)
+{
+	const struct mtu_facts facts = {
+		.configured = s->g->policy.mtu,
+		.base = c->info->base_mtu,
+		.wanted = c->info->mtu,
+		.outer = c->client.family,
+		.inner_ipv6 = s->ipv6.family == 6,
+	};
+
+	return session_mtu(&facts);
+}
+
+static struct tunnel *tunnel_new(struct session *s, struct conn *c, uint32_t number)
+{
+	struct tunnel *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	if (secret_random(t->app_id, APP_ID_SIZE) < 0) {
+		free(t);
+		return NULL;
+	}
+	t->g = s->g;
+	t->number = number;
+	t->session = s;
+	t->conn = c;
+	t->client = c->client;
+	t->local = c->local;
+	t->mtu = mtu_of(s, c);
+	t->lane_fd = -1;
+	t->since_ms = t->active_ms = clock_ms();
+	t->since = time(NULL);
+	evtimer_assign(&t->timer, s->g->base, on_timer, t);
+	return t;
+}
+
+static int send_add(const struct tunnel *t, int lane_fd)
+{
+	const struct policy *p = &t->g->policy;
+	struct msg_tunnel_add m = {
+		.tunnel = t->number,
+		.ipv4 = t->session->ipv4,
+		.ipv6 = t->session->ipv6,
+		.mtu = t->mtu,
+		.app_id_len = APP_ID_SIZE,
+		.udp_silence = p->udp_silence ? p->udp_silence : 1,
+	};
+
+	memcpy(m.app_id, t->app_id, APP_ID_SIZE);
+	return link_send(&t->g->dataplane->link, MSG_TUNNEL_ADD, &m, &lane_fd);
+}
+
+int tunnel_add(struct session *s, struct conn *c)
+{
+	struct gateway *g = s->g;
+	struct tunnel *t;
+	uint32_t number;
+	int lane[2], ret;
+
+	if (!g->dataplane || !g->dataplane->ready)
+		return -ENOTCONN;
+	ret = number_take(g, &number);
+	if (ret < 0)
+		return ret;
+	t = tunnel_new(s, c, number);
+	ret = t ? lane_pair(lane) : -ENOMEM;
+	if (ret < 0)
+		goto give_back;
+	t->lane_fd = lane[0];
+	ret = send_add(t, lane[1]);
+	close(lane[1]);
+	if (ret < 0) {
+		close(t->lane_fd);
+		goto give_back;
+	}
+	t->info = c->info;
+	c->info = NULL;
+	c->tunnel = t;
+	s->tunnel = t;
+	s->tunnels++;
+	g->tunnels[number] = t;
+	return 0;
+give_back:
+	free(t);
+	number_return(g, number);
+	return ret;
+}
+
+// --------------------------------------------------------------------------------------------------------------- opening
+
+static int send_items(struct conn *c)
+{
+	const struct policy *p = &c->g->policy;
+	int ret = 0;
+
+	for (size_t i = 0; i < p->n_items && ret == 0; i++) {
+		struct msg_session_item m = { .kind = (uint8_t)p->items[i].kind };
+
+		snprintf(m.text, sizeof(m.text), "%s", p->items[i].text);
+		ret = LINK_SEND(&c->link, SESSION_ITEM, &m);
+	}
+	return ret;
+}
+
+// The worker tells its client the network's prefix, the dataplane takes the one address.
+static struct addr told(const struct addr *lent, const struct lease_pool *pool)
+{
+	struct addr a = *lent;
+
+	if (a.family == 4)
+		a.prefix = lease_gateway(pool)->prefix;
+	else if (a.family == 6)
+		a.prefix = (uint8_t)lease_subnet_prefix(pool);
+	return a;
+}
+
+// As AnyConnect's platform header says it.
+static bool is_mobile(const struct connect_info *info)
+{
+	return strncasecmp(info->device_platform, "apple-ios", 9) == 0 || strncasecmp(info->device_platform, "android", 7) == 0;
+}
+
+static int send_reply(struct tunnel *t)
+{
+	const struct session *s = t->session;
+	const struct policy *p = &t->g->policy;
+	struct msg_auth_cookie_rep m = {
+		.ipv4 = told(&s->ipv4, s->pool4),
+		.ipv6 = told(&s->ipv6, s->pool6),
+		.mtu = t->mtu,
+		.base_mtu = t->info->base_mtu,
+		.app_id_len = APP_ID_SIZE,
+		.udp_port = t->info->want_dtls && !p->no_udp ? p->udp_port : 0,
+		.dpd = is_mobile(t->info) ? p->mobile_dpd : p->dpd,
+		.keepalive = p->keepalive,
+		.idle_timeout = p->idle_timeout,
+		.session_timeout = p->session_timeout,
+		.tunnel_all_dns = p->tunnel_all_dns,
+	};
+
+	snprintf(m.user, sizeof(m.user), "%s", s->user);
+	snprintf(m.group, sizeof(m.group), "%s", s->group);
+	memcpy(m.app_id, t->app_id, APP_ID_SIZE);
+	return link_send(&t->conn->link, MSG_AUTH_COOKIE_REP, &m, &t->lane_fd);
+}
+
+static void stats_up(struct gateway *g, const struct tunnel *t)
+{
+	g->stats.sessions++;
+	g->sessions_active++;
+	if (!g->stats.mtu_min || t->mtu < g->stats.mtu_min)
+		g->stats.mtu_min = t->mtu;
+	if (t->mtu > g->stats.mtu_max)
+		g->stats.mtu_max = t->mtu;
+}
+
+static void tunnel_up(struct tunnel *t)
+{
+	struct session *s = t->session;
+	char ipv4[ADDR_TEXT], ipv6[ADDR_TEXT];
+
+	t->phase = TUNNEL_UP;
+	if (!s->since_ms)
+		s->since_ms = t->since_ms;
+	stats_up(t->g, t);
+	conn_up(t->conn);
+	timer_set(t);
+	log_info("session %u: user '%s' connected by %s, tunnel %u, %s%s%s, mtu %u", s->id, s->user, t->conn->link.chan.name,
+	         t->number, addr_text(&s->ipv4, ipv4), s->ipv4.family && s->ipv6.family ? " " : "", addr_text(&s->ipv6, ipv6),
+	         t->mtu);
+	// a worker that cannot take them loses its channel, and the tunnel ends there
+	if (send_items(t->conn) == 0 && send_reply(t) == 0) {
+		close(t->lane_fd);
+		t->lane_fd = -1;
+	}
+}
+
+// The dataplane has nothing to delete.
+static void tunnel_refused(struct tunnel *t)
+{
+	struct conn *c = t->conn;
+
+	if (c)
+		detach(t, END_ERROR, false);
+	tunnel_over(t);
+	if (c)
+		conn_deny(c, 503, "no tunnel");
+}
+
+void tunnel_replied(struct gateway *g, const struct msg_tunnel_reply *m)
+{
+	struct tunnel *t = tunnel_find(g, m->tunnel);
+
+	if (!t || t->phase == TUNNEL_UP) {
+		log_warn("dataplane: TUNNEL_REPLY for tunnel %u, which was not asked for", m->tunnel);
+		return;
+	}
+	if (m->ok && t->phase == TUNNEL_DELETING) // its last counters are on their way
+		return;
+	if (m->ok) {
+		tunnel_up(t);
+		return;
+	}
+	log_err("session %u: the dataplane refuses its tunnel: %s", t->session->id, m->text);
+	tunnel_refused(t);
+}
+
+void tunnel_counted(struct gateway *g, const struct msg_tunnel_counters *m)
+{
+	struct tunnel *t = tunnel_find(g, m->tunnel);
+	uint64_t now = clock_ms();
+
+	if (!t) {
+		log_warn("dataplane: counters of tunnel %u, which does not exist", m->tunnel);
+		return;
+	}
+	t->now = (struct tunnel_totals){ m->packets_in, m->bytes_in, m->packets_out, m->bytes_out, m->dropped };
+	t->active_ms = now > m->idle_ms ? now - m->idle_ms : 0;
+	if (m->last && t->phase == TUNNEL_DELETING)
+		tunnel_over(t);
+}
+
+void tunnel_changed(struct gateway *g, const struct msg_tunnel_state *m)
+{
+	struct tunnel *t = tunnel_find(g, m->tunnel);
+	char text[ADDR_TEXT];
+
+	if (!t || t->phase != TUNNEL_UP)
+		return;
+	if (t->channel != m->channel)
+		log_info("session %u: user '%s' is on %s %s", t->session->id, t->session->user,
+		         m->channel == CHANNEL_DTLS ? "DTLS" : "CSTP", addr_text_port(&m->path, text));
+	t->channel = m->channel;
+	t->cipher = m->cipher;
+	t->path = m->path;
+}

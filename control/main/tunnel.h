@@ -1,0 +1,58 @@
+// Tunnels: main's side of what the dataplane has under a number, from TUNNEL_ADD to the last TUNNEL_COUNTERS.
+// A tunnel belongs to one session and, until it ends, to one connection. Main process only.
+#pragma once
+#include "control/main/gateway.h"
+#include "proto/messages.h"
+
+// From the client's point of view as the wire has it: in = received from the client.
+struct tunnel_totals {
+	uint64_t packets_in, bytes_in, packets_out, bytes_out, dropped;
+};
+
+// What the client said of itself at CONNECT, for show.
+struct connect_info {
+	char hostname[LIMIT_HOSTNAME + 1], user_agent[LIMIT_USER_AGENT + 1];
+	char device_type[LIMIT_DEVICE + 1], device_platform[LIMIT_DEVICE + 1];
+	char tls_cipher[LIMIT_CIPHER + 1], dtls_cipher[LIMIT_CIPHER + 1];
+	uint16_t base_mtu, mtu;
+	bool want_ipv4, want_ipv6, want_dtls;
+};
+
+enum tunnel_phase { TUNNEL_ADDING, TUNNEL_UP, TUNNEL_DELETING };
+
+struct tunnel {
+	struct gateway *g;
+	uint32_t number;
+	enum tunnel_phase phase;
+	struct session *session;
+	struct conn *conn; // NULL: deleting
+	struct connect_info *info;
+	struct addr client, local;
+	uint8_t app_id[APP_ID_SIZE];
+	uint16_t mtu;
+	int lane_fd; // the worker's end, until the worker gets it
+	uint64_t since_ms;
+	time_t since;
+	struct tunnel_totals now;
+	enum tunnel_channel channel;
+	enum aead_cipher cipher;
+	struct addr path;
+	uint64_t active_ms; // when its client last sent or got something
+	struct event timer; // idle-timeout, session-timeout
+	enum end_reason reason;
+	bool revoke;
+};
+
+// The dataplane has room for so many. 0 or -ENOMEM.
+int tunnel_table_open(struct gateway *g, uint32_t tunnels_max);
+void tunnel_table_close(struct gateway *g);
+
+// TUNNEL_ADD for this connection. 0 or -errno, and then nothing is left of it.
+int tunnel_add(struct session *s, struct conn *c);
+void tunnel_replied(struct gateway *g, const struct msg_tunnel_reply *m);
+void tunnel_counted(struct gateway *g, const struct msg_tunnel_counters *m);
+void tunnel_changed(struct gateway *g, const struct msg_tunnel_state *m);
+// TUNNEL_DEL: it no longer belongs to its connection; the last counters end it. revoke: the cookie dies with it.
+void tunnel_end(struct tunnel *t, enum end_reason reason, bool revoke);
+// The dataplane has died: its tunnels are over, their clients come back by themselves.
+void tunnel_lose_all(struct gateway *g);
