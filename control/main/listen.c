@@ -1,0 +1,307 @@
+#include "control/main/listen.h"
+
+#include <linux/filter.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "control/main/config.h"
+#include "control/main/conn.h"
+#include "control/main/supervise.h"
+#include "proto/err.h"
+
+#define BACKLOG 1024
+#define ACCEPT_BURST 32 // then the others get their turn
+#define PAUSE_MS 200    // after running out of descriptors or memory
+#define FDS_OF_MAIN 256 // listeners, children, the CLI
+#define FDS_OF_CONN 4   // a connection's channel and, for a moment, all that is passed on for it
+
+struct listener {
+	TAILQ_ENTRY(listener) all;
+	struct gateway *g;
+	struct event readable;
+	int tcp, udp; // udp -1: none
+	struct addr local;
+};
+
+// ------------------------------------------------------------------------------------------------------------------ bind
+
+static int socket_bind(const struct addrinfo *ai, int type)
+{
+	static const int on = 1;
+	int fd = socket(ai->ai_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	// one socket a family: a dual-stack one would take the other's address
+	if (ai->ai_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	if (type == SOCK_STREAM)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0)
+		return fd;
+	ret = -errno;
+	close(fd);
+	return ret;
+}
+
+// The kernel has to think that somebody listens, or it answers each DTLS packet with port unreachable.
+static int udp_hold(const struct addrinfo *ai)
+{
+	static struct sock_filter drop_all = BPF_STMT(BPF_RET | BPF_K, 0);
+	static const struct sock_fprog program = { 1, &drop_all };
+	int fd = socket_bind(ai, SOCK_DGRAM), ret;
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0)
+		return fd;
+	ret = -errno;
+	close(fd);
+	return ret;
+}
+
+static void on_accept(evutil_socket_t fd, short what, void *arg);
+
+static void port_set(struct sockaddr *sa, uint16_t port)
+{
+	if (sa->sa_family == AF_INET)
+		((struct sockaddr_in *)sa)->sin_port = htons(port);
+	else
+		((struct sockaddr_in6 *)sa)->sin6_port = htons(port);
+}
+
+static int listener_bind(struct listener *l, const struct addrinfo *ai)
+{
+	const struct policy *p = &l->g->policy;
+	char text[ADDR_TEXT];
+	struct addr udp;
+
+	port_set(ai->ai_addr, p->tcp_port);
+	addr_from_sockaddr(ai->ai_addr, &l->local);
+	l->tcp = socket_bind(ai, SOCK_STREAM);
+	if (l->tcp < 0)
+		return errno_log(-l->tcp, "cannot listen on %s, TCP: %s", addr_text_port(&l->local, text), strerror(-l->tcp));
+	if (!p->udp_port)
+		return 0;
+	port_set(ai->ai_addr, p->udp_port);
+	addr_from_sockaddr(ai->ai_addr, &udp);
+	l->udp = udp_hold(ai);
+	if (l->udp < 0)
+		return errno_log(-l->udp, "cannot hold %s, UDP: %s", addr_text_port(&udp, text), strerror(-l->udp));
+	return 0;
+}
+
+static void listener_free(struct listener *l)
+{
+	if (l->tcp >= 0) {
+		event_del(&l->readable);
+		close(l->tcp);
+	}
+	if (l->udp >= 0)
+		close(l->udp);
+	free(l);
+}
+
+static int listener_open(struct gateway *g, const struct addrinfo *ai)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+	int ret;
+
+	if (!l)
+		return -ENOMEM;
+	l->g = g;
+	l->tcp = l->udp = -1;
+	ret = listener_bind(l, ai);
+	if (ret < 0) {
+		if (l->tcp >= 0)
+			close(l->tcp);
+		free(l);
+		return ret;
+	}
+	event_assign(&l->readable, g->base, l->tcp, EV_READ | EV_PERSIST, on_accept, l);
+	TAILQ_INSERT_TAIL(&g->listeners, l, all);
+	return 0;
+}
+
+// host NULL: every address of both families; a kernel without IPv6 is no error then.
+static int host_open(struct gateway *g, const char *host)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
+	struct addrinfo *list, *ai;
+	int ret, probe;
+
+	ret = getaddrinfo(host, "0", &hints, &list);
+	if (ret != 0)
+		return errno_log(EADDRNOTAVAIL, "listen-host %s: %s", host ? host : "(every address)", gai_strerror(ret));
+	ret = 0;
+	for (ai = list; ai && ret == 0; ai = ai->ai_next) {
+		probe = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (probe < 0 && errno == EAFNOSUPPORT && !host)
+			continue;
+		if (probe >= 0)
+			close(probe);
+		ret = listener_open(g, ai);
+	}
+	freeaddrinfo(list);
+	return ret;
+}
+
+int listen_open(struct gateway *g)
+{
+	unsigned hosts = config_count(g->config, OPT_LISTEN_HOST);
+	int ret = 0;
+
+	if (!hosts)
+		ret = host_open(g, NULL);
+	for (unsigned i = 0; i < hosts && ret == 0; i++)
+		ret = host_open(g, config_nth(g->config, OPT_LISTEN_HOST, i));
+	if (ret < 0)
+		listen_close(g);
+	return ret;
+}
+
+int listen_start(struct gateway *g)
+{
+	struct listener *l;
+	char text[ADDR_TEXT];
+
+	TAILQ_FOREACH(l, &g->listeners, all)
+	if (listen(l->tcp, BACKLOG) < 0)
+		return errno_log(errno, "cannot listen on %s, TCP: %s", addr_text_port(&l->local, text), strerror(errno));
+	return 0;
+}
+
+void listen_close(struct gateway *g)
+{
+	struct listener *l;
+
+	listen_pause(g);
+	while ((l = TAILQ_FIRST(&g->listeners))) {
+		TAILQ_REMOVE(&g->listeners, l, all);
+		listener_free(l);
+	}
+	if (evtimer_initialized(&g->accept_pause))
+		evtimer_del(&g->accept_pause);
+}
+
+// ---------------------------------------------------------------------------------------------------------------- accept
+
+void listen_pause(struct gateway *g)
+{
+	struct listener *l;
+
+	g->accepting = false;
+	TAILQ_FOREACH(l, &g->listeners, all)
+	event_del(&l->readable);
+}
+
+static bool ready(const struct child *c)
+{
+	return c && c->ready;
+}
+
+void listen_resume(struct gateway *g)
+{
+	struct listener *l;
+
+	if (g->accepting || g->phase != GATEWAY_UP || !ready(g->secmod) || !ready(g->dataplane) || !ready(g->nursery))
+		return;
+	if (evtimer_initialized(&g->accept_pause) && evtimer_pending(&g->accept_pause, NULL))
+		return;
+	g->accepting = true;
+	TAILQ_FOREACH(l, &g->listeners, all)
+	event_add(&l->readable, NULL);
+}
+
+static void on_pause_over(evutil_socket_t fd, short what, void *arg)
+{
+	listen_resume(arg);
+}
+
+static void pause_briefly(struct gateway *g, int why)
+{
+	const struct timeval tv = { .tv_usec = PAUSE_MS * 1000 };
+
+	if (clock_ms() - g->pause_logged_ms > 10000 || !g->pause_logged_ms) {
+		log_err("cannot accept: %s; pausing", strerror(why));
+		g->pause_logged_ms = clock_ms();
+	}
+	listen_pause(g);
+	evtimer_assign(&g->accept_pause, g->base, on_pause_over, g);
+	evtimer_add(&g->accept_pause, &tv);
+}
+
+static size_t room_for_conns(const struct gateway *g)
+{
+	struct rlimit files;
+
+	if (g->policy.max_clients)
+		return g->policy.max_clients;
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur <= 2 * FDS_OF_MAIN)
+		return FDS_OF_MAIN;
+	return (files.rlim_cur - FDS_OF_MAIN) / FDS_OF_CONN;
+}
+
+// A ban or no room: closed at once, and no worker is started for it.
+static bool admitted(struct gateway *g, const struct addr *client)
+{
+	uint64_t now = clock_seconds();
+	char text[ADDR_TEXT];
+
+	if (ban_active(g->bans, client, now))
+		return false;
+	if (g->conns_count >= room_for_conns(g)) {
+		if (g->full_logged_ms + 10000 < clock_ms()) {
+			log_warn("%zu clients: no room for %s", g->conns_count, addr_text(client, text));
+			g->full_logged_ms = clock_ms();
+		}
+		return false;
+	}
+	if (ban_score(g->bans, client, g->policy.points_connection, now)) {
+		log_notice("%s is banned for %u seconds: too many connections", addr_text(client, text),
+		           g->policy.bans.ban_seconds);
+		return false;
+	}
+	return true;
+}
+
+static void client_take(struct gateway *g, int fd, const struct sockaddr_storage *from)
+{
+	static const int on = 1;
+	struct sockaddr_storage to;
+	socklen_t len = sizeof(to);
+	struct addr client, local = { 0 };
+
+	addr_from_sockaddr((const struct sockaddr *)from, &client);
+	if (getsockname(fd, (struct sockaddr *)&to, &len) == 0)
+		addr_from_sockaddr((struct sockaddr *)&to, &local);
+	if (!client.family || !local.family || !admitted(g, &client)) {
+		close(fd);
+		return;
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	conn_start(g, fd, &client, &local);
+}
+
+static void on_accept(evutil_socket_t listen_fd, short what, void *arg)
+{
+	struct listener *l = arg;
+	struct gateway *g = l->g;
+
+	for (int i = 0; i < ACCEPT_BURST && g->accepting; i++) {
+		struct sockaddr_storage from;
+		socklen_t len = sizeof(from);
+		int fd = accept4(listen_fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd >= 0) {
+			client_take(g, fd, &from);
+		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+			pause_briefly(g, errno);
+		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+			return;
+		}
+		// anything else is that client's network trouble: the next one
+	}
+}

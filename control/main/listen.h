@@ -1,0 +1,13 @@
+// The sockets that clients reach: TCP is accepted here; UDP is held so that the kernel answers for it with silence, while the
+// dataplane reads the packets themselves. Main process only.
+#pragma once
+#include "control/main/gateway.h"
+
+// Bind every configured address. 0 or -errno; what failed is logged.
+int listen_open(struct gateway *g);
+// Clients may connect. 0 or -errno (logged). Accepting begins with listen_resume().
+int listen_start(struct gateway *g);
+void listen_close(struct gateway *g);
+// While a child that a connection needs is missing, clients wait in the kernel's queue.
+void listen_pause(struct gateway *g);
+void listen_resume(struct gateway *g);

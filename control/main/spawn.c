@@ -1,0 +1,87 @@
+#include "control/main/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/snapshot.h"
+
+#define FIRST_FREE 5 // 0-2, CHILD_FD_MAIN, CHILD_FD_CONF
+
+// The sanitizers' options have to reach the children of a sanitized build.
+static const char *const kept[] = { "TZ", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS" };
+
+static void child_environment(char *env[8], char text[4][512])
+{
+	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	int n = 0;
+
+	env[n++] = path;
+	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++) {
+		const char *value = getenv(kept[i]);
+
+		if (!value || snprintf(text[i], 512, "%s=%s", kept[i], value) >= 512)
+			continue;
+		env[n++] = text[i];
+	}
+	env[n] = NULL;
+}
+
+static void signals_reset(void)
+{
+	struct sigaction sa = { .sa_handler = SIG_DFL };
+	sigset_t none;
+
+	for (int s = 1; s < NSIG; s++)
+		sigaction(s, &sa, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+// Moves a descriptor above all fixed places, so that no dup2 below overwrites one that is still needed.
+static int lift(int fd)
+{
+	return fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 16);
+}
+
+static void become(const char *path, int main_fd, int conf_fd, int log_fd)
+{
+	char *argv[] = { (char *)path, NULL }, *env[8], text[4][512];
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	main_fd = lift(main_fd);
+	conf_fd = lift(conf_fd);
+	log_fd = lift(log_fd);
+	null = lift(null);
+	if (null < 0 || main_fd < 0 || conf_fd < 0)
+		_exit(126);
+	signals_reset();
+	setpgid(0, 0); // the terminal speaks to main alone
+	if (log_fd >= 0)
+		dup2(log_fd, 2);
+	if (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(main_fd, CHILD_FD_MAIN) < 0 || dup2(conf_fd, CHILD_FD_CONF) < 0)
+		_exit(126);
+	close_range(FIRST_FREE, ~0U, 0);
+	child_environment(env, text);
+	if (chdir("/") == 0)
+		execve(path, argv, env);
+	dprintf(2, "%s: %s\n", path, strerror(errno));
+	_exit(127);
+}
+
+int spawn(const char *path, int main_fd, int conf_fd, int log_fd, pid_t *pid)
+{
+	pid_t child = fork();
+
+	if (child < 0)
+		return -errno;
+	if (child == 0)
+		become(path, main_fd, conf_fd, log_fd);
+	*pid = child;
+	return 0;
+}

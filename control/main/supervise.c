@@ -1,0 +1,406 @@
+#include "control/main/supervise.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "control/main/admin.h"
+#include "control/main/conn.h"
+#include "control/main/listen.h"
+#include "control/main/peers.h"
+#include "control/main/reload.h"
+#include "control/main/session.h"
+#include "control/main/spawn.h"
+#include "control/main/syslogger.h"
+#include "proto/err.h"
+
+#define START_SECONDS 60 // the dataplane may have to wait for huge pages
+#define LINGER_SECONDS 2 // from the end of its channel to SIGKILL
+#define STABLE_MS 30000  // a child that lived so long has not failed at its start
+#define FAILURES_MAX 8
+#define PAUSE_FIRST_MS 100
+#define PAUSE_MAX_MS 5000
+#define CHILD_QUEUE 65536 // messages: a reconnect of everybody while a child is busy
+
+const struct child_kind child_secmod = {
+	.name = "sec-mod", .binary = "penstock-secmod", .role = ROLE_SECMOD, .handlers = &from_secmod_handlers, .queue = CHILD_QUEUE
+};
+const struct child_kind child_dataplane = { .name = "dataplane",
+	                                    .binary = "penstock-dataplane",
+	                                    .role = ROLE_DATAPLANE,
+	                                    .handlers = &from_dataplane_handlers,
+	                                    .queue = CHILD_QUEUE };
+const struct child_kind child_nursery = { .name = "nursery",
+	                                  .binary = "penstock-worker",
+	                                  .role = ROLE_NURSERY,
+	                                  .handlers = &from_nursery_handlers,
+	                                  .queue = CHILD_QUEUE };
+
+static struct respawn *respawn_of(struct gateway *g, const struct child_kind *kind)
+{
+	return &g->respawn[kind == &child_secmod ? 0 : kind == &child_dataplane ? 1 : 2];
+}
+
+static struct child **slot_of(struct gateway *g, const struct child_kind *kind)
+{
+	return kind == &child_secmod ? &g->secmod : kind == &child_dataplane ? &g->dataplane : &g->nursery;
+}
+
+static void timer_set(struct event *timer, uint64_t ms)
+{
+	const struct timeval tv = { .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+
+	evtimer_add(timer, &tv);
+}
+
+// ----------------------------------------------------------------------------------------------------------------- start
+
+const char *supervise_libexec(void)
+{
+	static char dir[4096];
+	char probe[4200];
+	ssize_t n = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
+	char *slash;
+
+	if (n > 0) {
+		dir[n] = 0;
+		slash = strrchr(dir, '/');
+		if (slash)
+			*slash = 0;
+		snprintf(probe, sizeof(probe), "%s/%s", dir, child_nursery.binary);
+		if (access(probe, X_OK) == 0)
+			return dir;
+	}
+	return PENSTOCK_LIBEXECDIR;
+}
+
+void child_kill(struct child *c)
+{
+	if (c->pid)
+		kill(c->pid, SIGKILL);
+}
+
+// Its process is reaped later; then supervise_reap() does the rest.
+static void on_ended(void *who, int why)
+{
+	struct child *c = who;
+
+	link_close(&c->link);
+	c->ready = false;
+	listen_pause(c->g);
+	if (why < 0)
+		child_kill(c);
+	else
+		timer_set(&c->timer, LINGER_SECONDS * 1000);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct child *c = arg;
+
+	if (c->link.chan.fd >= 0)
+		log_err("%s (pid %d) is not ready after %d seconds", c->kind->name, (int)c->pid, START_SECONDS);
+	child_kill(c);
+}
+
+static int child_exec(struct child *c, int main_fd, int snapshot_fd)
+{
+	char path[4200];
+	int log_fd = -1, ret;
+
+	snprintf(path, sizeof(path), "%s/%s", supervise_libexec(), c->kind->binary);
+	if (c->g->to_syslog) {
+		c->log = logpipe_new(c->g->base, c->kind->name, &log_fd);
+		if (!c->log)
+			return -errno;
+	}
+	ret = spawn(path, main_fd, snapshot_fd, log_fd, &c->pid);
+	if (log_fd >= 0)
+		close(log_fd);
+	return ret;
+}
+
+static void child_free(struct child *c)
+{
+	TAILQ_REMOVE(&c->g->children, c, all);
+	link_close(&c->link);
+	evtimer_del(&c->timer);
+	logpipe_free(c->log);
+	free(c);
+}
+
+static struct child *child_start(struct gateway *g, const struct child_kind *kind, int snapshot_fd)
+{
+	struct child *c = calloc(1, sizeof(*c));
+	int fds[2], ret;
+
+	if (!c) {
+		log_err("%s: out of memory", kind->name);
+		return NULL;
+	}
+	c->g = g;
+	c->kind = kind;
+	c->since_ms = clock_ms();
+	evtimer_assign(&c->timer, g->base, on_timer, c);
+	c->link.chan.fd = -1;
+	TAILQ_INSERT_TAIL(&g->children, c, all);
+	ret = chan_pair(fds);
+	if (ret < 0)
+		goto fail;
+	chan_init(&c->link.chan, fds[0], ROLE_MAIN, kind->role, CHAN_PLAIN, "%s", kind->name);
+	c->link.handlers = *kind->handlers;
+	c->link.who = c;
+	c->link.ended = on_ended;
+	ret = link_open(&c->link, g->base, kind->queue);
+	if (ret == 0)
+		ret = child_exec(c, fds[1], snapshot_fd);
+	close(fds[1]);
+	if (ret < 0)
+		goto fail;
+	timer_set(&c->timer, START_SECONDS * 1000);
+	log_debug("%s started (pid %d)", kind->name, (int)c->pid);
+	return c;
+fail:
+	log_err("%s: cannot be started: %s", kind->name, strerror(-ret));
+	child_free(c);
+	return NULL;
+}
+
+// ------------------------------------------------------------------------------------------------------------------ step
+
+static void respawn_later(struct gateway *g, const struct child_kind *kind, bool lived)
+{
+	struct respawn *r = respawn_of(g, kind);
+	uint64_t pause = PAUSE_FIRST_MS;
+
+	if (lived)
+		r->failures = 0;
+	if (g->phase == GATEWAY_STARTING) {
+		gateway_stop(g, 1, "start failed");
+		return;
+	}
+	if (++r->failures > FAILURES_MAX) {
+		log_err("%s does not stay alive: giving up", kind->name);
+		gateway_stop(g, 1, "a part of it is missing");
+		return;
+	}
+	for (unsigned i = 1; i < r->failures && pause < PAUSE_MAX_MS; i++)
+		pause *= 2;
+	timer_set(&r->timer, r->failures == 1 ? 0 : pause);
+}
+
+// True: it is ready. Else it has been started, or its time has not come yet.
+static bool have(struct gateway *g, const struct child_kind *kind)
+{
+	struct child **slot = slot_of(g, kind);
+
+	if (!*slot && !evtimer_pending(&respawn_of(g, kind)->timer, NULL)) {
+		*slot = child_start(g, kind, g->snapshot_fd);
+		if (!*slot)
+			respawn_later(g, kind, false);
+	}
+	return *slot && (*slot)->ready;
+}
+
+void supervise_step(struct gateway *g)
+{
+	if (g->phase == GATEWAY_STOPPING)
+		return;
+	if (!have(g, &child_secmod) || !have(g, &child_dataplane) || !have(g, &child_nursery))
+		return;
+	if (g->phase == GATEWAY_STARTING)
+		gateway_up(g);
+	listen_resume(g);
+}
+
+static void on_respawn(evutil_socket_t fd, short what, void *arg)
+{
+	supervise_step(arg);
+}
+
+void supervise_open(struct gateway *g)
+{
+	for (size_t i = 0; i < sizeof(g->respawn) / sizeof(*g->respawn); i++)
+		evtimer_assign(&g->respawn[i].timer, g->base, on_respawn, g);
+	supervise_step(g);
+}
+
+void child_ready(struct child *c, bool ok, const char *text)
+{
+	struct gateway *g = c->g;
+
+	if (!ok)
+		log_err("%s: %s", c->kind->name, text);
+	if (c->next && g->reload) {
+		reload_nursery_ready(g, ok, text);
+		return;
+	}
+	if (!ok) {
+		// it ends by itself
+		timer_set(&c->timer, LINGER_SECONDS * 1000);
+		return;
+	}
+	evtimer_del(&c->timer);
+	c->ready = true;
+	log_info("%s is ready (pid %d)", c->kind->name, (int)c->pid);
+	supervise_step(g);
+}
+
+// --------------------------------------------------------------------------------------------------------------- nursery
+
+struct child *supervise_next_nursery(struct gateway *g, int snapshot_fd)
+{
+	struct child *c = child_start(g, &child_nursery, snapshot_fd);
+
+	if (c)
+		c->next = true;
+	return c;
+}
+
+void supervise_switch_nursery(struct gateway *g, struct child *next)
+{
+	struct child *old = g->nursery;
+
+	evtimer_del(&next->timer);
+	next->next = false;
+	next->ready = true;
+	g->nursery = next;
+	if (!old)
+		return;
+	old->leaving = true;
+	LINK_SEND(&old->link, NURSERY_DRAIN, &(struct msg_nursery_drain){ .now = 0 });
+}
+
+// ----------------------------------------------------------------------------------------------------------------- death
+
+static void log_death(const struct child *c, int status)
+{
+	enum log_level level = c->leaving && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERR;
+
+	if (WIFSIGNALED(status))
+		log_err("%s (pid %d) died of signal %d (%s)", c->kind->name, (int)c->pid, WTERMSIG(status),
+		        strsignal(WTERMSIG(status)));
+	else
+		log_line(level, "%s (pid %d) exited with %d", c->kind->name, (int)c->pid, WEXITSTATUS(status));
+}
+
+static void lose(struct gateway *g, const struct child *c)
+{
+	if (c->kind == &child_secmod) {
+		// cookies and logins in progress went with it; tunnels that are up need it no more
+		conn_end_logins(g, NULL, END_ERROR);
+		session_forget_all(g);
+		admin_peer_lost(g, MSG_SESSION_ROWS_END);
+	} else if (c->kind == &child_dataplane) {
+		tunnel_lose_all(g);
+		tunnel_table_close(g);
+		admin_peer_lost(g, MSG_DATAPLANE_STATS_END);
+	}
+}
+
+static void child_died(struct child *c, int status)
+{
+	struct gateway *g = c->g;
+	const struct child_kind *kind = c->kind;
+	struct child **slot = slot_of(g, kind);
+	bool current = *slot == c, lived = c->ready && clock_ms() - c->since_ms > STABLE_MS;
+
+	// its last words (what is wrong with a certificate, a worker's end) may still lie in its channel
+	link_read_rest(&c->link);
+	log_death(c, status);
+	c->ready = false;
+	c->pid = 0;
+	if (current) {
+		*slot = NULL;
+		listen_pause(g);
+	}
+	if (kind == &child_nursery)
+		conn_lose_nursery(g, c);
+	if (current)
+		lose(g, c);
+	if (c->next && g->reload)
+		reload_nursery_ready(g, false, "the new nursery died");
+	if (kind != &child_nursery || current)
+		reload_peer_lost(g, kind->name);
+	child_free(c);
+	if (!current || g->phase == GATEWAY_STOPPING)
+		return;
+	respawn_later(g, kind, lived);
+	supervise_step(g);
+}
+
+void supervise_reap(struct gateway *g)
+{
+	struct child *c;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		TAILQ_FOREACH(c, &g->children, all)
+		if (c->pid == pid)
+			break;
+		if (c)
+			child_died(c, status);
+	}
+}
+
+// ------------------------------------------------------------------------------------------------------------------ stop
+
+#define STOP_POLL_MS 20
+static const uint64_t stop_limits_ms[] = { 2000, 5000, 2000 }; // workers; children; after SIGKILL
+
+// In order: 0 workers say goodbye, 1 children end when their channels close, 2 they are killed.
+static bool stop_step_done(const struct gateway *g)
+{
+	return g->stop_step == 0 ? g->conns_count == 0 : TAILQ_EMPTY(&g->children);
+}
+
+static void stop_step_enter(struct gateway *g, int step)
+{
+	struct child *c;
+
+	g->stop_step = step;
+	g->stop_deadline_ms = clock_ms() + stop_limits_ms[step];
+	if (step == 0)
+		conn_end_all(g, END_SHUTDOWN);
+	TAILQ_FOREACH(c, &g->children, all)
+	{
+		c->leaving = true;
+		if (step == 1 && c->kind == &child_nursery)
+			LINK_SEND(&c->link, NURSERY_DRAIN, &(struct msg_nursery_drain){ .now = 1 });
+		if (step == 1)
+			link_close(&c->link);
+		if (step == 2) {
+			log_warn("%s (pid %d) does not end: killed", c->kind->name, (int)c->pid);
+			child_kill(c);
+		}
+	}
+}
+
+static void on_stop(evutil_socket_t fd, short what, void *arg)
+{
+	struct gateway *g = arg;
+	bool late = clock_ms() >= g->stop_deadline_ms;
+
+	if (TAILQ_EMPTY(&g->children) || (g->stop_step == 2 && late)) {
+		event_base_loopbreak(g->base);
+		return;
+	}
+	if (stop_step_done(g) || late)
+		stop_step_enter(g, g->stop_step + 1);
+	timer_set(&g->stop_timer, STOP_POLL_MS);
+}
+
+void supervise_hurry(struct gateway *g)
+{
+	if (g->stop_step < 2)
+		stop_step_enter(g, 2);
+}
+
+void supervise_stop(struct gateway *g)
+{
+	evtimer_assign(&g->stop_timer, g->base, on_stop, g);
+	stop_step_enter(g, 0);
+	timer_set(&g->stop_timer, 0);
+}

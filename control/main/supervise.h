@@ -1,0 +1,48 @@
+// Main's children: started in order, watched, started anew when they die, ended in order. Main process only.
+// A child is exec'd with its channel (CHILD_FD_MAIN), the snapshot (CHILD_FD_CONF), descriptor 2, and nothing else.
+#pragma once
+#include "control/main/gateway.h"
+#include "control/main/link.h"
+
+struct child_kind {
+	const char *name;   // "sec-mod"
+	const char *binary; // "penstock-secmod"
+	enum role role;
+	uint32_t state; // of main's end of the channel
+	const chan_handler *const *handlers;
+	unsigned queue; // messages that may wait for it
+};
+
+extern const struct child_kind child_secmod, child_dataplane, child_nursery;
+
+struct child {
+	TAILQ_ENTRY(child) all;
+	struct gateway *g;
+	const struct child_kind *kind;
+	struct link link;
+	pid_t pid;
+	bool ready;
+	bool leaving; // a nursery that drains, or any child while we stop: its end is no news
+	bool next;    // a nursery that a reload has started: not yet the one in force
+	uint64_t since_ms;
+	struct event timer;  // its start takes too long; it is to be killed
+	struct logpipe *log; // its descriptor 2, where the log is syslog; else NULL
+};
+
+// Start what is missing and can be started now; called whenever something has become ready or has died.
+void supervise_step(struct gateway *g);
+void supervise_open(struct gateway *g);
+// A child is ready, or has said why it will not be.
+void child_ready(struct child *c, bool ok, const char *text);
+// A nursery with another snapshot, beside the one in force. NULL: it could not be started (logged).
+struct child *supervise_next_nursery(struct gateway *g, int snapshot_fd);
+// Put it in force; the old one drains.
+void supervise_switch_nursery(struct gateway *g, struct child *next);
+void child_kill(struct child *c);
+// The orderly end: everybody is told, waited for and at last killed; then the loop ends.
+void supervise_stop(struct gateway *g);
+void supervise_hurry(struct gateway *g); // kill what is left
+// Reap whatever has died.
+void supervise_reap(struct gateway *g);
+// The directory of our programs: beside our own, else the installed one.
+const char *supervise_libexec(void);

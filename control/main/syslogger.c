@@ -1,0 +1,233 @@
+#include "control/main/syslogger.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES 2048
+#define LINES_PER_SECOND 1000 // of one child with all its workers
+
+static struct {
+	const char *ident;
+	int facility, fd;
+	unsigned lost;
+	bool echo;
+} syslogger = { .fd = -1 };
+
+static int connect_log(void)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static bool post(int level, const char *who, const char *text)
+{
+	char packet[LINE_MAX_BYTES + 128], stamp[32];
+	time_t now = time(NULL);
+	struct tm tm;
+	int len;
+
+	// RFC 3164: local time, which is what /dev/log's readers expect
+	strftime(stamp, sizeof(stamp), "%b %e %H:%M:%S", localtime_r(&now, &tm));
+	len = snprintf(packet, sizeof(packet), "<%d>%s %s: %s", syslogger.facility | level, stamp, who, text);
+	if (len >= (int)sizeof(packet))
+		len = sizeof(packet) - 1;
+	for (int i = 0; i < 2; i++) {
+		if (syslogger.fd < 0)
+			syslogger.fd = connect_log();
+		if (syslogger.fd < 0)
+			return false;
+		if (send(syslogger.fd, packet, (size_t)len, MSG_NOSIGNAL) >= 0)
+			return true;
+		if (errno == EAGAIN || errno == ENOBUFS)
+			return false;
+		// syslog has been restarted: once more on a new socket
+		close(syslogger.fd);
+		syslogger.fd = -1;
+	}
+	return false;
+}
+
+static void line_pass(int level, const char *who, const char *text)
+{
+	char lost[64];
+
+	if (syslogger.echo)
+		dprintf(STDERR_FILENO, "%s: %s\n", who, text);
+	if (syslogger.lost) {
+		snprintf(lost, sizeof(lost), "%u lines could not be logged", syslogger.lost);
+		if (post(LOG_LEVEL_WARN, who, lost))
+			syslogger.lost = 0;
+	}
+	if (!post(level, who, text))
+		syslogger.lost++;
+}
+
+static void sink(enum log_level level, const char *line)
+{
+	char who[64];
+
+	snprintf(who, sizeof(who), "%s[%d]", syslogger.ident, (int)getpid());
+	line_pass((int)level, who, line);
+}
+
+void syslogger_open(const char *ident, int facility)
+{
+	syslogger.ident = ident;
+	syslogger.facility = facility;
+	log_set_sink(sink);
+}
+
+void syslogger_close(void)
+{
+	log_set_sink(NULL);
+	if (syslogger.fd >= 0)
+		close(syslogger.fd);
+	syslogger.fd = -1;
+}
+
+bool syslogger_echo(bool on)
+{
+	bool before = syslogger.echo;
+
+	syslogger.echo = on;
+	return before;
+}
+
+// ----------------------------------------------------------------------------------------------------------------- pipes
+
+struct logpipe {
+	struct event *readable;
+	int fd;
+	const char *name;
+	size_t used;
+	time_t second;
+	unsigned in_second, dropped;
+	char line[LINE_MAX_BYTES + 1];
+};
+
+static bool within_rate(struct logpipe *p)
+{
+	struct timespec ts;
+	char text[64];
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	if (ts.tv_sec != p->second) {
+		if (p->dropped) {
+			snprintf(text, sizeof(text), "%u lines dropped: too many", p->dropped);
+			line_pass(LOG_LEVEL_WARN, p->name, text);
+		}
+		p->second = ts.tv_sec;
+		p->in_second = p->dropped = 0;
+	}
+	if (p->in_second++ < LINES_PER_SECOND)
+		return true;
+	p->dropped++;
+	return false;
+}
+
+// "<6>ident[12]: text" as our programs write it; anything else (a sanitizer, the loader) is passed as an error of the child.
+static void line_end(struct logpipe *p)
+{
+	char *text = p->line, *colon;
+	int level = LOG_LEVEL_ERR;
+
+	p->line[p->used] = 0;
+	for (char *c = p->line; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+	p->used = 0;
+	if (!*text || !within_rate(p))
+		return;
+	if (text[0] == '<' && isdigit((unsigned char)text[1]) && text[2] == '>') {
+		level = text[1] - '0';
+		text += 3;
+		colon = strstr(text, ": ");
+		if (colon) {
+			*colon = 0;
+			line_pass(level < LOG_LEVEL_ERR ? LOG_LEVEL_ERR : level, text, colon + 2);
+			return;
+		}
+	}
+	line_pass(level, p->name, text);
+}
+
+static void bytes_take(struct logpipe *p, const char *buf, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (buf[i] == '\n' || p->used == LINE_MAX_BYTES)
+			line_end(p);
+		if (buf[i] != '\n' && buf[i])
+			p->line[p->used++] = buf[i];
+	}
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct logpipe *p = arg;
+	char buf[4096];
+	ssize_t n = read(fd, buf, sizeof(buf));
+
+	if (n > 0)
+		bytes_take(p, buf, (size_t)n);
+	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		event_del(p->readable);
+}
+
+struct logpipe *logpipe_new(struct event_base *base, const char *name, int *write_fd)
+{
+	struct logpipe *p = calloc(1, sizeof(*p));
+	int fds[2];
+
+	if (!p)
+		return NULL;
+	// the child's end blocks: its lines are not lost, and we always read
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		goto free_pipe;
+	p->fd = fds[0];
+	p->name = name;
+	if (fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0)
+		goto close_pipe;
+	p->readable = event_new(base, fds[0], EV_READ | EV_PERSIST, on_readable, p);
+	if (!p->readable || event_add(p->readable, NULL) < 0)
+		goto close_pipe;
+	*write_fd = fds[1];
+	return p;
+close_pipe:
+	if (p->readable)
+		event_free(p->readable);
+	close(fds[0]);
+	close(fds[1]);
+free_pipe:
+	free(p);
+	return NULL;
+}
+
+void logpipe_free(struct logpipe *p)
+{
+	char buf[4096];
+	ssize_t n;
+
+	if (!p)
+		return;
+	for (int i = 0; i < 64 && (n = read(p->fd, buf, sizeof(buf))) > 0; i++)
+		bytes_take(p, buf, (size_t)n);
+	line_end(p);
+	event_free(p->readable);
+	close(p->fd);
+	free(p);
+}
