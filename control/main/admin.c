@@ -1,0 +1,423 @@
+#include "control/main/admin.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "proto/err.h"
+
+#define BACKLOG 8
+// All of `show dataplane`, or one session with all its routes; lists come record by record.
+#define CLIENT_QUEUE (4 * LIMIT_ITEMS)
+#define RECORDS_A_TURN 32
+#define ROWS_MAX 131072 // sessions that one list can hold
+
+static int on_admin_req(void *who, const struct msg_admin_req *m, const int *fds);
+
+#define HANDLERS from_ctl
+#define ON_CTL_MAIN(...) __VA_ARGS__
+#include "proto/handlers.h"
+
+// --------------------------------------------------------------------------------------------------------------- answers
+
+static void answer_forget(struct admin_client *a)
+{
+	for (size_t i = 0; a->rows && i < a->count; i++) {
+		free(a->rows[i].user);
+		free(a->rows[i].group);
+		free(a->rows[i].user_agent);
+	}
+	free(a->rows);
+	free(a->ids);
+	free(a->bans);
+	a->rows = NULL;
+	a->ids = NULL;
+	a->bans = NULL;
+	a->count = a->at = a->room = 0;
+	a->cut = false;
+	a->next = NULL;
+	a->waits = 0;
+	a->command = NULL;
+}
+
+void admin_end(struct admin_client *a, bool ok, const char *fmt, ...)
+{
+	struct msg_admin_end m = { .ok = ok };
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(m.message, sizeof(m.message), fmt, ap);
+	va_end(ap);
+	LINK_SEND(&a->link, ADMIN_END, &m);
+	answer_forget(a);
+}
+
+static void stream_step(struct admin_client *a)
+{
+	for (int i = 0; i < RECORDS_A_TURN && a->next && a->link.queued == 0 && !a->link.ending; i++) {
+		if (a->next(a))
+			continue;
+		if (a->cut)
+			admin_end(a, true, "the list was too long: some are left out");
+		else
+			admin_end(a, true, "%s", "");
+		return;
+	}
+	if (a->next && a->link.queued == 0)
+		event_active(&a->more, EV_TIMEOUT, 0);
+}
+
+static void on_more(evutil_socket_t fd, short what, void *arg)
+{
+	stream_step(arg);
+}
+
+static void on_drained(void *who)
+{
+	stream_step(who);
+}
+
+void admin_stream(struct admin_client *a, bool (*next)(struct admin_client *))
+{
+	a->next = next;
+	event_active(&a->more, EV_TIMEOUT, 0);
+}
+
+void admin_wait(struct admin_client *a, enum msg_number number)
+{
+	a->waits = number;
+}
+
+static int on_admin_req(void *who, const struct msg_admin_req *m, const int *fds)
+{
+	struct admin_client *a = who;
+
+	if (a->command)
+		return errno_log(EPROTO, "%s: a question before the last one is answered", a->link.chan.name);
+	a->report = (struct report){ .to = &a->link, .section = "" };
+	a->token = ++a->g->admin->last_token;
+	command_start(a, m);
+	return 0;
+}
+
+// --------------------------------------------------------------------------------------------------------------- clients
+
+static void client_free(struct admin_client *a)
+{
+	struct admin *admin = a->g->admin;
+
+	TAILQ_REMOVE(&admin->clients, a, all);
+	admin->count--;
+	link_close(&a->link);
+	evtimer_del(&a->more);
+	answer_forget(a);
+	free(a);
+}
+
+static void on_ended(void *who, int why)
+{
+	client_free(who);
+}
+
+static bool allowed(int fd, struct ucred *who)
+{
+	socklen_t len = sizeof(*who);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, who, &len) < 0) {
+		log_warn("admin socket: peer's credentials: %s", strerror(errno));
+		return false;
+	}
+	if (who->uid == 0 || who->uid == geteuid())
+		return true;
+	log_warn("admin socket: refused uid %u (pid %d)", who->uid, (int)who->pid);
+	return false;
+}
+
+static void client_new(struct gateway *g, int fd)
+{
+	struct admin_client *a;
+	struct ucred who;
+
+	if (!allowed(fd, &who) || g->admin->count >= ADMIN_CLIENTS_MAX) {
+		close(fd);
+		return;
+	}
+	a = calloc(1, sizeof(*a));
+	if (!a) {
+		close(fd);
+		return;
+	}
+	a->g = g;
+	chan_init(&a->link.chan, fd, ROLE_MAIN, ROLE_CTL, CHAN_PLAIN, "admin (pid %d)", (int)who.pid);
+	a->link.handlers = from_ctl;
+	a->link.who = a;
+	a->link.ended = on_ended;
+	a->link.drained = on_drained;
+	evtimer_assign(&a->more, g->base, on_more, a);
+	if (link_open(&a->link, g->base, CLIENT_QUEUE) < 0) {
+		free(a);
+		return;
+	}
+	TAILQ_INSERT_TAIL(&g->admin->clients, a, all);
+	g->admin->count++;
+}
+
+static void on_accept(evutil_socket_t listen_fd, short what, void *arg)
+{
+	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd >= 0)
+		client_new(arg, fd);
+}
+
+// ---------------------------------------------------------------------------------------------------------------- socket
+
+static bool somebody_answers(const struct sockaddr_un *sun)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	bool yes;
+
+	if (fd < 0)
+		return false;
+	yes = connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) == 0 || errno == EAGAIN || errno == EPROTOTYPE;
+	close(fd);
+	return yes;
+}
+
+static int socket_bind(int fd, const struct sockaddr_un *sun)
+{
+	mode_t mask = umask(0177);
+	int ret = bind(fd, (const struct sockaddr *)sun, sizeof(*sun)) < 0 ? -errno : 0;
+
+	umask(mask);
+	return ret;
+}
+
+// A socket that a dead gateway has left behind is replaced; anything else in its place is not ours to remove.
+static int socket_bind_anew(int fd, const struct sockaddr_un *sun)
+{
+	int ret = socket_bind(fd, sun);
+	struct stat st;
+
+	if (ret != -EADDRINUSE)
+		return ret;
+	if (lstat(sun->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode) || somebody_answers(sun))
+		return ret;
+	if (unlink(sun->sun_path) < 0)
+		return -errno;
+	return socket_bind(fd, sun);
+}
+
+static int socket_open(const char *path)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd, ret;
+
+	if (strlen(path) >= sizeof(sun.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(sun.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	ret = socket_bind_anew(fd, &sun);
+	if (ret == 0 && listen(fd, BACKLOG) < 0)
+		ret = -errno;
+	if (ret == 0)
+		return fd;
+	close(fd);
+	return ret;
+}
+
+int admin_open(struct gateway *g, const char *path)
+{
+	struct admin *admin = calloc(1, sizeof(*admin));
+	int ret = -ENOMEM;
+
+	if (!admin)
+		return ret;
+	TAILQ_INIT(&admin->clients);
+	admin->fd = socket_open(path);
+	if (admin->fd < 0) {
+		ret = errno_log(-admin->fd, "%s: %s", path,
+		                admin->fd == -EADDRINUSE ? "another gateway answers there" : strerror(-admin->fd));
+		goto out;
+	}
+	admin->readable = event_new(g->base, admin->fd, EV_READ | EV_PERSIST, on_accept, g);
+	if (!admin->readable || event_add(admin->readable, NULL) < 0)
+		goto close_socket;
+	g->admin = admin;
+	return 0;
+close_socket:
+	if (admin->readable)
+		event_free(admin->readable);
+	close(admin->fd);
+	unlink(path);
+out:
+	free(admin);
+	return ret;
+}
+
+void admin_close(struct gateway *g, const char *path)
+{
+	struct admin_client *a;
+
+	if (!g->admin)
+		return;
+	while ((a = TAILQ_FIRST(&g->admin->clients)))
+		client_free(a);
+	event_free(g->admin->readable);
+	close(g->admin->fd);
+	unlink(path);
+	free(g->admin);
+	g->admin = NULL;
+}
+
+// --------------------------------------------------------------------------------------------------------- peers' answers
+
+static struct admin_client *client_find(struct gateway *g, uint32_t token, enum msg_number number)
+{
+	struct admin_client *a;
+
+	if (!g->admin)
+		return NULL;
+	TAILQ_FOREACH(a, &g->admin->clients, all)
+	if (a->token == token && a->waits == number)
+		return a;
+	return NULL;
+}
+
+static bool rows_grow(struct admin_client *a)
+{
+	size_t room = a->room ? a->room * 2 : 64;
+	struct admin_row *rows;
+
+	if (a->count < a->room)
+		return true;
+	if (a->count >= ROWS_MAX)
+		return false;
+	rows = realloc(a->rows, room * sizeof(*rows));
+	if (!rows)
+		return false;
+	a->rows = rows;
+	a->room = room;
+	return true;
+}
+
+void admin_session_row(struct gateway *g, const struct msg_session_row *m)
+{
+	struct admin_client *a = client_find(g, m->token, MSG_SESSION_ROWS_END);
+	struct admin_row row = { .client = m->client, .created = m->created, .expires = m->expires, .in_use = m->in_use };
+
+	if (!a)
+		return;
+	memcpy(row.sid, m->sid, SID_SIZE);
+	row.user = strdup(m->user);
+	row.group = strdup(m->group);
+	row.user_agent = strdup(m->user_agent);
+	if (row.user && row.group && row.user_agent && rows_grow(a)) {
+		a->rows[a->count++] = row;
+		return;
+	}
+	a->cut = true;
+	free(row.user);
+	free(row.group);
+	free(row.user_agent);
+}
+
+void admin_session_rows_end(struct gateway *g, const struct msg_session_rows_end *m)
+{
+	struct admin_client *a = client_find(g, m->token, MSG_SESSION_ROWS_END);
+
+	if (!a)
+		return;
+	a->waits = 0;
+	command_rows(a);
+}
+
+void admin_dp_port(struct gateway *g, const struct msg_dp_port *m)
+{
+	struct admin_client *a = client_find(g, m->token, MSG_DATAPLANE_STATS_END);
+
+	if (!a)
+		return;
+	report_begin(&a->report, "ports");
+	report_text(&a->report, "name", "%s", m->name);
+	report_text(&a->report, "role", "%s", m->role);
+	report_text(&a->report, "driver", "%s", m->driver);
+	report_text(&a->report, "interface", "%s", m->interface);
+	report_bool(&a->report, "up", m->up);
+	report_number(&a->report, "rx packets", m->rx_packets, NULL);
+	report_number(&a->report, "rx bytes", m->rx_bytes, NULL);
+	report_number(&a->report, "tx packets", m->tx_packets, NULL);
+	report_number(&a->report, "tx bytes", m->tx_bytes, NULL);
+	report_number(&a->report, "missed", m->rx_missed, NULL);
+	report_number(&a->report, "errors", m->errors, NULL);
+}
+
+void admin_dp_core(struct gateway *g, const struct msg_dp_core *m)
+{
+	struct admin_client *a = client_find(g, m->token, MSG_DATAPLANE_STATS_END);
+
+	if (!a)
+		return;
+	report_begin(&a->report, "cores");
+	report_number(&a->report, "lcore", m->lcore, NULL);
+	report_number(&a->report, "cpu", m->cpu, NULL);
+	report_number(&a->report, "busy", m->busy, "%u.%u%%", m->busy / 10u, m->busy % 10u);
+	report_number(&a->report, "busy now", m->busy_now, "%u.%u%%", m->busy_now / 10u, m->busy_now % 10u);
+	report_number(&a->report, "cycles per packet", m->cycles_per_packet, NULL);
+	report_number(&a->report, "packets", m->packets, NULL);
+	report_number(&a->report, "sleeps", m->sleeps, NULL);
+}
+
+void admin_dp_counter(struct gateway *g, const struct msg_dp_counter *m)
+{
+	struct admin_client *a = client_find(g, m->token, MSG_DATAPLANE_STATS_END);
+
+	if (!a)
+		return;
+	report_begin(&a->report, "counters");
+	report_text(&a->report, "name", "%s", m->name);
+	report_number(&a->report, "value", m->value, NULL);
+	report_bool(&a->report, "drop", m->drop);
+	report_text(&a->report, "meaning", "%s", m->help);
+}
+
+void admin_dp_end(struct gateway *g, const struct msg_dataplane_stats_end *m)
+{
+	struct admin_client *a = client_find(g, m->token, MSG_DATAPLANE_STATS_END);
+
+	if (!a)
+		return;
+	report_begin(&a->report, "");
+	report_number(&a->report, "tunnels", m->tunnels, NULL);
+	report_number(&a->report, "tunnels max", m->tunnels_max, NULL);
+	report_number(&a->report, "memory bytes", m->memory_bytes, NULL);
+	report_text(&a->report, "memory", "%s", m->memory);
+	admin_end(a, true, "%s", "");
+}
+
+void admin_reloaded(struct gateway *g, bool ok, const char *text)
+{
+	struct admin_client *a;
+
+	if (!g->admin)
+		return;
+	TAILQ_FOREACH(a, &g->admin->clients, all)
+	if (a->waits == MSG_SECMOD_RELOADED)
+		admin_end(a, ok, "%s", text);
+}
+
+void admin_peer_lost(struct gateway *g, enum msg_number number)
+{
+	struct admin_client *a;
+
+	if (!g->admin)
+		return;
+	TAILQ_FOREACH(a, &g->admin->clients, all)
+	if (a->waits == number)
+		admin_end(a, false, "the process that knows has died; try again");
+}

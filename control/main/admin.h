@@ -1,0 +1,64 @@
+// The operator's door: a Unix socket that penstockctl talks to. Main process only.
+// A client gets its answer as fast as it reads it, one record after the other; main never waits for it.
+#pragma once
+#include "control/main/gateway.h"
+#include "control/main/report.h"
+
+#define ADMIN_CLIENTS_MAX 16
+
+// A session as sec-mod told it.
+struct admin_row {
+	uint8_t sid[SID_SIZE];
+	char *user, *group, *user_agent;
+	struct addr client;
+	uint64_t created, expires;
+	bool in_use;
+};
+
+struct admin_client {
+	TAILQ_ENTRY(admin_client) all;
+	struct gateway *g;
+	struct link link;
+	struct report report;
+	struct event more;                   // the next records are due
+	const struct admin_command *command; // being answered; NULL: none
+	char argument[LIMIT_TEXT + 1];
+	uint32_t token;                       // what a peer's answer carries
+	enum msg_number waits;                // for this message; 0: nothing
+	bool (*next)(struct admin_client *a); // one more record; false: that was all
+	uint32_t *ids;                        // of sessions, for next()
+	struct ban_row *bans;
+	struct admin_row *rows;
+	size_t count, at, room;
+	bool cut; // rows had to be left out
+};
+
+struct admin {
+	struct event *readable;
+	int fd;
+	uint32_t last_token;
+	size_t count;
+	TAILQ_HEAD(admin_list, admin_client) clients;
+};
+
+// Listen. 0 or -errno (logged).
+int admin_open(struct gateway *g, const char *path);
+void admin_close(struct gateway *g, const char *path);
+
+// For the commands (command.c): the answer's end, or that next() yields the rest, or that a peer is being asked.
+void admin_end(struct admin_client *a, bool ok, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void admin_stream(struct admin_client *a, bool (*next)(struct admin_client *));
+void admin_wait(struct admin_client *a, enum msg_number number);
+// command.c
+void command_start(struct admin_client *a, const struct msg_admin_req *m);
+void command_rows(struct admin_client *a); // sec-mod's list has come
+
+// What peers answer.
+void admin_session_row(struct gateway *g, const struct msg_session_row *m);
+void admin_session_rows_end(struct gateway *g, const struct msg_session_rows_end *m);
+void admin_dp_port(struct gateway *g, const struct msg_dp_port *m);
+void admin_dp_core(struct gateway *g, const struct msg_dp_core *m);
+void admin_dp_counter(struct gateway *g, const struct msg_dp_counter *m);
+void admin_dp_end(struct gateway *g, const struct msg_dataplane_stats_end *m);
+void admin_reloaded(struct gateway *g, bool ok, const char *text);
+void admin_peer_lost(struct gateway *g, enum msg_number number);

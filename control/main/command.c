@@ -1,0 +1,346 @@
+// The operator's commands: one table. Each ends with admin_end(), streams its records, or waits for a peer.
+#include <stdlib.h>
+
+#include "control/main/admin.h"
+#include "control/main/reload.h"
+#include "control/main/session.h"
+#include "control/main/supervise.h"
+#include "proto/err.h"
+
+struct admin_command {
+	const char *words;
+	void (*start)(struct admin_client *a);
+	void (*rows)(struct admin_client *a); // sec-mod's list of sessions has come
+	bool lists;                           // sessions with their DNS servers and routes
+};
+
+// -------------------------------------------------------------------------------------------------------------- sessions
+
+static void show_status(struct admin_client *a)
+{
+	report_status(&a->report, a->g);
+	admin_end(a, true, "%s", "");
+}
+
+static bool next_session(struct admin_client *a)
+{
+	while (a->at < a->count) {
+		const struct session *s = session_find_id(a->g, a->ids[a->at++]);
+
+		if (!s || !s->tunnel)
+			continue;
+		report_session(&a->report, s, a->command->lists);
+		return true;
+	}
+	return false;
+}
+
+// The sessions are listed now and looked up when their turn comes: who reads slowly sees who is still there.
+static void stream_sessions(struct admin_client *a, const char *user)
+{
+	const struct session *s;
+
+	a->ids = calloc(a->g->sessions_count + 1, sizeof(*a->ids));
+	if (!a->ids) {
+		admin_end(a, false, "out of memory");
+		return;
+	}
+	TAILQ_FOREACH(s, &a->g->sessions, all)
+	if (s->tunnel && (!user || strcmp(s->user, user) == 0))
+		a->ids[a->count++] = s->id;
+	admin_stream(a, next_session);
+}
+
+static void show_users(struct admin_client *a)
+{
+	stream_sessions(a, NULL);
+}
+
+static void show_user(struct admin_client *a)
+{
+	const struct session *s;
+
+	TAILQ_FOREACH(s, &a->g->sessions, all)
+	if (s->tunnel && strcmp(s->user, a->argument) == 0)
+		break;
+	if (!s)
+		admin_end(a, false, "user '%s' is not connected", a->argument);
+	else
+		stream_sessions(a, a->argument);
+}
+
+// NULL: the answer has ended.
+static struct session *session_of_id(struct admin_client *a)
+{
+	char *end;
+	unsigned long id = strtoul(a->argument, &end, 10);
+	struct session *s = *end || id > UINT32_MAX ? NULL : session_find_id(a->g, (uint32_t)id);
+
+	if (s && s->tunnel)
+		return s;
+	admin_end(a, false, "there is no connection with id '%s'", a->argument);
+	return NULL;
+}
+
+static void show_id(struct admin_client *a)
+{
+	const struct session *s = session_of_id(a);
+
+	if (!s)
+		return;
+	report_session(&a->report, s, true);
+	admin_end(a, true, "%s", "");
+}
+
+static void disconnect_user(struct admin_client *a)
+{
+	struct session *s, *next;
+	unsigned n = 0;
+
+	for (s = TAILQ_FIRST(&a->g->sessions); s; s = next) {
+		next = TAILQ_NEXT(s, all);
+		if (!s->tunnel || strcmp(s->user, a->argument) != 0)
+			continue;
+		conn_end(s->tunnel->conn, END_BY_ADMIN);
+		n++;
+	}
+	if (n)
+		admin_end(a, true, "user '%s' was disconnected (%u connection%s)", a->argument, n, n == 1 ? "" : "s");
+	else
+		admin_end(a, false, "user '%s' is not connected", a->argument);
+}
+
+static void disconnect_id(struct admin_client *a)
+{
+	struct session *s = session_of_id(a);
+
+	if (!s)
+		return;
+	conn_end(s->tunnel->conn, END_BY_ADMIN);
+	admin_end(a, true, "connection %s was disconnected", a->argument);
+}
+
+static void terminate_id(struct admin_client *a)
+{
+	struct session *s = session_of_id(a);
+
+	if (!s)
+		return;
+	session_terminate(s, END_TERMINATED);
+	admin_end(a, true, "connection %s was terminated", a->argument);
+}
+
+// ------------------------------------------------------------------------------------------------------ sec-mod's sessions
+
+static void ask_rows(struct admin_client *a)
+{
+	struct child *secmod = a->g->secmod;
+
+	if (!secmod || !secmod->ready) {
+		admin_end(a, false, "sec-mod is not running; try again");
+		return;
+	}
+	admin_wait(a, MSG_SESSION_ROWS_END);
+	LINK_SEND(&secmod->link, SESSION_LIST, &(struct msg_session_list){ .token = a->token });
+}
+
+static bool next_row(struct admin_client *a)
+{
+	const struct admin_row *row;
+	struct report *r = &a->report;
+	const struct session *s;
+	char text[ADDR_TEXT], sid[2 * SID_SIZE + 1];
+
+	if (a->at >= a->count)
+		return false;
+	row = &a->rows[a->at++];
+	s = session_find(a->g, row->sid);
+	report_sid(row->sid, sid);
+	report_begin(r, "");
+	report_text(r, "Session", "%.6s", sid);
+	report_text(r, "Full session", "%s", sid);
+	report_time(r, "Created", "raw_created", (time_t)row->created);
+	if (row->expires)
+		report_time(r, "Expires", "raw_expires", (time_t)row->expires);
+	report_text(r, "State", "%s", s && s->tunnel ? "connected" : s ? "disconnected" : "authenticated");
+	report_text(r, "Username", "%s", row->user);
+	report_text(r, "Groupname", "%s", row->group[0] ? row->group : "(none)");
+	report_text(r, "vhost", "default");
+	report_text(r, "User-Agent", "%s", row->user_agent);
+	report_text(r, "Remote IP", "%s", addr_text(&row->client, text));
+	report_bool(r, "session_is_open", s && s->tunnel);
+	report_bool(r, "in_use", row->in_use);
+	return true;
+}
+
+static void show_sessions_rows(struct admin_client *a)
+{
+	admin_stream(a, next_row);
+}
+
+static void revoke_row(struct admin_client *a, const struct admin_row *row)
+{
+	struct msg_session_revoke m = { .sid_len = SID_SIZE };
+	struct session *s = session_find(a->g, row->sid);
+
+	if (s) {
+		session_terminate(s, END_TERMINATED);
+		return;
+	}
+	// logged in, but not connected yet
+	memcpy(m.sid, row->sid, SID_SIZE);
+	if (a->g->secmod)
+		LINK_SEND(&a->g->secmod->link, SESSION_REVOKE, &m);
+}
+
+static void terminate_user_rows(struct admin_client *a)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < a->count; i++) {
+		if (strcmp(a->rows[i].user, a->argument) != 0)
+			continue;
+		revoke_row(a, &a->rows[i]);
+		n++;
+	}
+	if (n)
+		admin_end(a, true, "user '%s' was terminated (%u session%s)", a->argument, n, n == 1 ? "" : "s");
+	else
+		admin_end(a, false, "user '%s' has no session", a->argument);
+}
+
+static bool sid_begins(const struct admin_row *row, const char *prefix)
+{
+	char sid[2 * SID_SIZE + 1];
+
+	report_sid(row->sid, sid);
+	return strncasecmp(sid, prefix, strlen(prefix)) == 0;
+}
+
+static void terminate_session_rows(struct admin_client *a)
+{
+	const struct admin_row *found = NULL;
+	unsigned n = 0;
+
+	for (size_t i = 0; i < a->count; i++) {
+		if (!sid_begins(&a->rows[i], a->argument))
+			continue;
+		found = &a->rows[i];
+		n++;
+	}
+	if (n != 1) {
+		admin_end(a, false, n ? "more than one session begins with '%s'" : "there is no session '%s'", a->argument);
+		return;
+	}
+	revoke_row(a, found);
+	admin_end(a, true, "session '%s' was terminated", a->argument);
+}
+
+static void terminate_session(struct admin_client *a)
+{
+	if (strlen(a->argument) < 6)
+		admin_end(a, false, "a session is named by at least its first six characters");
+	else
+		ask_rows(a);
+}
+
+// ------------------------------------------------------------------------------------------------------------------ bans
+
+static bool next_ban(struct admin_client *a)
+{
+	if (a->at >= a->count)
+		return false;
+	report_ban(&a->report, &a->bans[a->at++]);
+	return true;
+}
+
+static void show_ip_bans(struct admin_client *a)
+{
+	uint64_t now = clock_seconds();
+	size_t room = ban_count(a->g->bans, now);
+
+	a->bans = calloc(room + 1, sizeof(*a->bans));
+	if (!a->bans) {
+		admin_end(a, false, "out of memory");
+		return;
+	}
+	a->count = ban_rows(a->g->bans, now, a->bans, room);
+	admin_stream(a, next_ban);
+}
+
+static void unban_ip(struct admin_client *a)
+{
+	struct addr who;
+
+	if (addr_parse(a->argument, &who) < 0)
+		admin_end(a, false, "'%s' is no IP address", a->argument);
+	else if (!ban_lift(a->g->bans, &who))
+		admin_end(a, false, "%s is neither banned nor scored", a->argument);
+	else
+		admin_end(a, true, "%s is no longer banned", a->argument);
+}
+
+// --------------------------------------------------------------------------------------------------------------- gateway
+
+static void show_dataplane(struct admin_client *a)
+{
+	struct child *dataplane = a->g->dataplane;
+
+	if (!dataplane || !dataplane->ready) {
+		admin_end(a, false, "the dataplane is not running; try again");
+		return;
+	}
+	admin_wait(a, MSG_DATAPLANE_STATS_END);
+	LINK_SEND(&dataplane->link, DATAPLANE_STATS, &(struct msg_dataplane_stats){ .token = a->token });
+}
+
+static void reload(struct admin_client *a)
+{
+	// its result comes through admin_reloaded(), perhaps at once
+	admin_wait(a, MSG_SECMOD_RELOADED);
+	reload_start(a->g);
+}
+
+static void stop_now(struct admin_client *a)
+{
+	admin_end(a, true, "the gateway stops");
+	gateway_stop(a->g, 0, "the operator asked for it");
+}
+
+static const struct admin_command commands[] = {
+	{ "show status", show_status },
+	{ "show users", show_users },
+	{ "show user", show_user, .lists = true },
+	{ "show id", show_id },
+	{ "show sessions", ask_rows, show_sessions_rows },
+	{ "show ip bans", show_ip_bans },
+	{ "show dataplane", show_dataplane },
+	{ "unban ip", unban_ip },
+	{ "disconnect user", disconnect_user },
+	{ "disconnect id", disconnect_id },
+	{ "terminate user", ask_rows, terminate_user_rows },
+	{ "terminate id", terminate_id },
+	{ "terminate session", terminate_session, terminate_session_rows },
+	{ "reload", reload },
+	{ "stop now", stop_now },
+};
+
+void command_start(struct admin_client *a, const struct msg_admin_req *m)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+		if (strcmp(commands[i].words, m->command) != 0)
+			continue;
+		a->command = &commands[i];
+		snprintf(a->argument, sizeof(a->argument), "%s", m->argument);
+		log_info("%s: %s %s", a->link.chan.name, m->command, m->argument);
+		a->command->start(a);
+		return;
+	}
+	admin_end(a, false, "no such command: %s", m->command);
+}
+
+void command_rows(struct admin_client *a)
+{
+	if (a->command && a->command->rows)
+		a->command->rows(a);
+}

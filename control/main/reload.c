@@ -1,0 +1,198 @@
+#include "control/main/reload.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "control/main/admin.h"
+#include "control/main/config.h"
+#include "control/main/supervise.h"
+#include "proto/err.h"
+
+#define RELOAD_SECONDS 60
+
+struct reload {
+	struct config *config;
+	struct policy policy;
+	int snapshot_fd;
+	uint32_t token;
+	struct child *nursery; // NULL: sec-mod is still preparing
+	bool secmod_asked;
+	struct event timer;
+	char problem[LIMIT_TEXT]; // the first error of the file
+};
+
+static void reload_free(struct reload *r)
+{
+	if (evtimer_initialized(&r->timer))
+		evtimer_del(&r->timer);
+	config_free(r->config);
+	policy_free(&r->policy);
+	if (r->snapshot_fd >= 0)
+		close(r->snapshot_fd);
+	free(r);
+}
+
+static void secmod_switch(struct gateway *g, const struct reload *r, bool commit)
+{
+	const struct msg_secmod_switch m = { .token = r->token, .commit = commit };
+
+	if (r->secmod_asked && g->secmod && g->secmod->ready)
+		link_send(&g->secmod->link, MSG_SECMOD_SWITCH, &m, NULL);
+}
+
+static void reload_fail(struct gateway *g, const char *why)
+{
+	struct reload *r = g->reload;
+
+	g->reload = NULL;
+	log_err("reload: %s; the old configuration stays", why);
+	secmod_switch(g, r, false);
+	if (r->nursery) {
+		r->nursery->leaving = true;
+		child_kill(r->nursery);
+	}
+	admin_reloaded(g, false, why);
+	reload_free(r);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct gateway *g = arg;
+
+	reload_fail(g, g->reload->nursery ? "the new nursery does not become ready" : "sec-mod does not answer");
+}
+
+// --------------------------------------------------------------------------------------------------------------- prepare
+
+static void on_problem(void *who, enum log_level level, const char *line)
+{
+	struct reload *r = who;
+
+	log_line(level, "%s", line);
+	if (level <= LOG_LEVEL_ERR && !r->problem[0])
+		snprintf(r->problem, sizeof(r->problem), "%s", line);
+}
+
+static int prepare(struct gateway *g, struct reload *r)
+{
+	int ret = config_load(config_file(g->config), CONFIG_RELOAD, on_problem, r, &r->config);
+
+	if (ret == 0) {
+		ret = config_keep(g->config, r->config, on_problem, r);
+		ret = ret < 0 ? ret : 0;
+	}
+	if (ret == 0)
+		ret = policy_load(r->config, &r->policy);
+	if (ret == 0)
+		ret = gateway_snapshot(g, r->config, &r->snapshot_fd);
+	return ret;
+}
+
+static void ask_secmod(struct gateway *g)
+{
+	const struct timeval tv = { .tv_sec = RELOAD_SECONDS };
+	struct reload *r = g->reload;
+	const struct msg_secmod_reload m = { .token = r->token };
+
+	evtimer_assign(&r->timer, g->base, on_timer, g);
+	evtimer_add(&r->timer, &tv);
+	r->secmod_asked = true;
+	if (link_send(&g->secmod->link, MSG_SECMOD_RELOAD, &m, &r->snapshot_fd) < 0)
+		reload_fail(g, "sec-mod cannot be asked");
+}
+
+void reload_start(struct gateway *g)
+{
+	static uint32_t token;
+	struct reload *r;
+	int ret;
+
+	if (g->reload || g->phase != GATEWAY_UP || !g->secmod || !g->secmod->ready) {
+		log_warn("reload: not now: %s", g->reload ? "another one is going on" : "the gateway is not whole");
+		if (!g->reload)
+			admin_reloaded(g, false, "the gateway is not whole; try again");
+		return;
+	}
+	r = calloc(1, sizeof(*r));
+	if (!r) {
+		log_err("reload: out of memory");
+		admin_reloaded(g, false, "out of memory");
+		return;
+	}
+	r->snapshot_fd = -1;
+	r->token = ++token;
+	g->reload = r;
+	ret = prepare(g, r);
+	if (ret == 0)
+		ask_secmod(g);
+	else
+		reload_fail(g, r->problem[0] ? r->problem : strerror(-ret));
+}
+
+void reload_secmod_ready(struct gateway *g, const struct msg_secmod_reloaded *m)
+{
+	struct reload *r = g->reload;
+
+	if (!r || m->token != r->token || r->nursery)
+		return;
+	if (!m->ok) {
+		reload_fail(g, m->text);
+		return;
+	}
+	r->nursery = supervise_next_nursery(g, r->snapshot_fd);
+	if (!r->nursery)
+		reload_fail(g, "a new nursery cannot be started");
+}
+
+// ---------------------------------------------------------------------------------------------------------------- switch
+
+static void adopt(struct gateway *g, struct reload *r)
+{
+	struct config *old = g->config;
+
+	g->config = r->config;
+	r->config = old;
+	policy_free(&g->policy);
+	g->policy = r->policy;
+	r->policy = (struct policy){ 0 };
+	close(g->snapshot_fd);
+	g->snapshot_fd = r->snapshot_fd;
+	r->snapshot_fd = -1;
+	ban_set_rules(g->bans, &g->policy.bans);
+	gateway_log_level(g);
+}
+
+void reload_nursery_ready(struct gateway *g, bool ok, const char *text)
+{
+	struct reload *r = g->reload;
+
+	if (!ok) {
+		reload_fail(g, text);
+		return;
+	}
+	if (gateway_pools(g, &r->policy) < 0) {
+		reload_fail(g, "the address pools cannot be made");
+		return;
+	}
+	secmod_switch(g, r, true);
+	supervise_switch_nursery(g, r->nursery);
+	adopt(g, r);
+	g->reload = NULL;
+	reload_free(r);
+	// its failure is logged; the interface keeps what it has
+	gateway_inner(g);
+	log_notice("configuration reloaded");
+	admin_reloaded(g, true, "the configuration is reloaded");
+	supervise_step(g);
+}
+
+void reload_peer_lost(struct gateway *g, const char *name)
+{
+	char why[64];
+
+	if (!g->reload)
+		return;
+	snprintf(why, sizeof(why), "%s died meanwhile", name);
+	reload_fail(g, why);
+}

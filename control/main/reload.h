@@ -1,0 +1,12 @@
+// Reload: everybody prepares, then everybody switches; any refusal keeps the old configuration whole. Main process only.
+// Main reads the file, sec-mod loads its part beside the old one, a new nursery warms up; then main switches all three.
+#pragma once
+#include "control/main/gateway.h"
+#include "proto/messages.h"
+
+// The result comes through the log and admin_reloaded(), perhaps before this returns.
+void reload_start(struct gateway *g);
+void reload_secmod_ready(struct gateway *g, const struct msg_secmod_reloaded *m);
+void reload_nursery_ready(struct gateway *g, bool ok, const char *text);
+// A process has died: what it had prepared is lost.
+void reload_peer_lost(struct gateway *g, const char *name);

@@ -1,0 +1,326 @@
+#include "control/main/report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "control/main/session.h"
+#include "control/main/supervise.h"
+
+// ---------------------------------------------------------------------------------------------------------------- values
+
+void report_begin(struct report *r, const char *section)
+{
+	r->section = section;
+	r->next++;
+}
+
+static void value_send(struct report *r, struct msg_admin_value *v, const char *key)
+{
+	v->record = r->next - 1;
+	snprintf(v->section, sizeof(v->section), "%s", r->section);
+	snprintf(v->key, sizeof(v->key), "%s", key);
+	LINK_SEND(r->to, ADMIN_VALUE, v);
+}
+
+void report_text(struct report *r, const char *key, const char *fmt, ...)
+{
+	struct msg_admin_value v = { .kind = VALUE_TEXT };
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(v.text, sizeof(v.text), fmt, ap);
+	va_end(ap);
+	value_send(r, &v, key);
+}
+
+void report_number(struct report *r, const char *key, uint64_t number, const char *fmt, ...)
+{
+	struct msg_admin_value v = { .kind = VALUE_NUMBER, .number = number };
+	va_list ap;
+
+	if (fmt) {
+		va_start(ap, fmt);
+		vsnprintf(v.text, sizeof(v.text), fmt, ap);
+		va_end(ap);
+	}
+	value_send(r, &v, key);
+}
+
+void report_bool(struct report *r, const char *key, bool value)
+{
+	struct msg_admin_value v = { .kind = VALUE_BOOL, .number = value };
+
+	value_send(r, &v, key);
+}
+
+void report_item(struct report *r, const char *key, const char *text)
+{
+	struct msg_admin_value v = { .kind = VALUE_LIST };
+
+	snprintf(v.text, sizeof(v.text), "%s", text);
+	value_send(r, &v, key);
+}
+
+// ----------------------------------------------------------------------------------------------------------------- forms
+
+static const char *duration_text(uint64_t seconds, char out[32])
+{
+	if (seconds < 60)
+		snprintf(out, 32, "%llus", (unsigned long long)seconds);
+	else if (seconds < 3600)
+		snprintf(out, 32, "%llum:%02llus", (unsigned long long)seconds / 60, (unsigned long long)seconds % 60);
+	else if (seconds < 86400)
+		snprintf(out, 32, "%lluh:%02llum", (unsigned long long)seconds / 3600, (unsigned long long)seconds / 60 % 60);
+	else
+		snprintf(out, 32, "%llud %lluh", (unsigned long long)seconds / 86400, (unsigned long long)seconds / 3600 % 24);
+	return out;
+}
+
+static const char *bytes_text(uint64_t bytes, char out[32])
+{
+	static const char *const units[] = { "KB", "MB", "GB", "TB", "PB" };
+	double n = (double)bytes / 1000;
+	size_t unit = 0;
+
+	if (bytes < 1000) {
+		snprintf(out, 32, "%u bytes", (unsigned)bytes);
+		return out;
+	}
+	for (; n >= 1000 && unit < 4; unit++)
+		n /= 1000;
+	snprintf(out, 32, "%.1f %s", n, units[unit]);
+	return out;
+}
+
+static const char *time_text(time_t when, char out[32])
+{
+	struct tm tm;
+
+	strftime(out, 32, "%Y-%m-%d %H:%M", localtime_r(&when, &tm));
+	return out;
+}
+
+static void key_under(const char *key, char out[LIMIT_TEXT])
+{
+	snprintf(out, LIMIT_TEXT, "_%s", key);
+}
+
+void report_time(struct report *r, const char *key, const char *raw, time_t when)
+{
+	char text[32], under[LIMIT_TEXT];
+	time_t now = time(NULL);
+
+	key_under(key, under);
+	report_text(r, key, "%s", time_text(when, text));
+	report_text(r, under, "%s", duration_text(now > when ? (uint64_t)(now - when) : 0, text));
+	report_number(r, raw, (uint64_t)when, NULL);
+}
+
+void report_bytes(struct report *r, const char *key, uint64_t bytes)
+{
+	char text[32], under[LIMIT_TEXT];
+
+	key_under(key, under);
+	bytes_text(bytes, text);
+	report_number(r, key, bytes, "%llu (%s)", (unsigned long long)bytes, text);
+	report_text(r, under, "%s", text);
+}
+
+void report_sid(const uint8_t sid[SID_SIZE], char hex[2 * SID_SIZE + 1])
+{
+	for (size_t i = 0; i < SID_SIZE; i++)
+		snprintf(hex + 2 * i, 3, "%02x", sid[i]);
+}
+
+static const char *cipher_text(enum aead_cipher cipher)
+{
+	static const char *const texts[] = {
+		[AEAD_NONE] = "",
+		[AEAD_AES_128_GCM] = "(DTLS1.2)-(PSK)-(AES-128-GCM)",
+		[AEAD_AES_256_GCM] = "(DTLS1.2)-(PSK)-(AES-256-GCM)",
+		[AEAD_CHACHA20_POLY1305] = "(DTLS1.2)-(PSK)-(CHACHA20-POLY1305)",
+	};
+
+	return texts[cipher];
+}
+
+// --------------------------------------------------------------------------------------------------------------- session
+
+static void report_addresses(struct report *r, const struct session *s)
+{
+	char text[ADDR_TEXT];
+
+	if (s->ipv4.family) {
+		report_text(r, "IPv4", "%s", addr_text(&s->ipv4, text));
+		report_text(r, "P-t-P IPv4", "%s", addr_text(lease_gateway(s->pool4), text));
+	}
+	if (s->ipv6.family) {
+		report_text(r, "IPv6", "%s", addr_text(&s->ipv6, text));
+		report_text(r, "P-t-P IPv6", "%s", addr_text(lease_gateway(s->pool6), text));
+	}
+}
+
+static void report_traffic(struct report *r, const struct session *s, const struct tunnel *t)
+{
+	uint64_t in = s->ended.bytes_in + t->now.bytes_in, out = s->ended.bytes_out + t->now.bytes_out;
+	uint64_t seconds = (clock_ms() - s->since_ms) / 1000;
+	char text[32];
+
+	// RX and TX are the server's view, as occtl has them: RX came from the client
+	report_bytes(r, "RX", in);
+	report_bytes(r, "TX", out);
+	report_text(r, "Average RX", "%s/s", bytes_text(in / (seconds ? seconds : 1), text));
+	report_text(r, "Average TX", "%s/s", bytes_text(out / (seconds ? seconds : 1), text));
+	report_number(r, "Dropped packets", s->ended.dropped + t->now.dropped, NULL);
+}
+
+static void report_items(struct report *r, const char *key, const struct policy *p, enum item_kind kind)
+{
+	const char *text = policy_item_text(p, kind, 0);
+
+	report_item(r, key, text ? text : "");
+	for (unsigned n = 1; text && (text = policy_item_text(p, kind, n)); n++)
+		report_item(r, key, text);
+}
+
+static void report_lists(struct report *r, const struct policy *p)
+{
+	report_items(r, "DNS", p, ITEM_DNS);
+	report_items(r, "NBNS", p, ITEM_NBNS);
+	report_items(r, "Split-DNS-Domains", p, ITEM_SPLIT_DNS);
+	// occtl's word for a session without routes
+	if (policy_item_text(p, ITEM_ROUTE, 0))
+		report_items(r, "Routes", p, ITEM_ROUTE);
+	else
+		report_text(r, "Routes", "defaultroute");
+	report_items(r, "No-routes", p, ITEM_NO_ROUTE);
+}
+
+void report_session(struct report *r, const struct session *s, bool lists)
+{
+	const struct tunnel *t = s->tunnel;
+	const struct policy *p = &s->g->policy;
+	char text[ADDR_TEXT], sid[2 * SID_SIZE + 1];
+
+	report_begin(r, "");
+	report_number(r, "ID", s->id, NULL);
+	report_text(r, "Username", "%s", s->user);
+	report_text(r, "Groupname", "%s", s->group[0] ? s->group : "(none)");
+	report_text(r, "State", "%s", t->phase == TUNNEL_UP ? "connected" : "connecting");
+	report_text(r, "vhost", "default");
+	report_text(r, "Device", "%s", s->g->inner);
+	report_text(r, "MTU", "%u", t->mtu);
+	report_text(r, "Remote IP", "%s", addr_text(&t->client, text));
+	report_text(r, "Local Device IP", "%s", addr_text(&t->local, text));
+	report_addresses(r, s);
+	report_text(r, "User-Agent", "%s", t->info->user_agent);
+	report_traffic(r, s, t);
+	report_text(r, "DPD", "%u", p->dpd);
+	report_text(r, "KeepAlive", "%u", p->keepalive);
+	report_text(r, "Hostname", "%s", t->info->hostname);
+	report_time(r, "Last connected at", "raw_connected_at", t->since);
+	report_time(r, "Session started at", "raw_session_started_at", s->created);
+	report_sid(s->sid, sid);
+	report_text(r, "Full session", "%s", sid);
+	report_text(r, "Session", "%.6s", sid);
+	report_text(r, "TLS ciphersuite", "%s", t->info->tls_cipher);
+	report_text(r, "DTLS cipher", "%s", cipher_text(t->cipher));
+	report_text(r, "Channel", "%s", t->channel == CHANNEL_DTLS ? "DTLS" : "CSTP");
+	report_text(r, "DTLS peer", "%s", addr_text_port(&t->path, text));
+	report_number(r, "Tunnel", t->number, NULL);
+	if (lists)
+		report_lists(r, p);
+}
+
+// ---------------------------------------------------------------------------------------------------------------- status
+
+static void report_parts(struct report *r, const struct gateway *g)
+{
+	report_text(r, "Status", "%s", g->accepting ? "online" : "not accepting clients");
+	report_number(r, "Server PID", (uint64_t)getpid(), NULL);
+	report_number(r, "Sec-mod PID", g->secmod ? (uint64_t)g->secmod->pid : 0, NULL);
+	report_number(r, "Sec-mod instance count", 1, NULL);
+	report_number(r, "Dataplane PID", g->dataplane ? (uint64_t)g->dataplane->pid : 0, NULL);
+	report_number(r, "Nursery PID", g->nursery ? (uint64_t)g->nursery->pid : 0, NULL);
+}
+
+static void report_times(struct report *r, const struct gateway_stats *st)
+{
+	uint64_t up = (clock_ms() - st->up_since_ms) / 1000;
+	char text[32];
+
+	report_text(r, "Up since", "%s", time_text(st->up_since, text));
+	report_text(r, "_Up since", "%s", duration_text(up, text));
+	report_number(r, "raw_up_since", (uint64_t)st->up_since, NULL);
+	report_number(r, "uptime", up, "%s", text);
+}
+
+static void report_logins(struct report *r, const struct gateway_stats *st)
+{
+	report_number(r, "Authentication failures", st->logins_failed, NULL);
+	report_number(r, "Average auth time", st->logins ? st->login_ms_sum / st->logins : 0, "%llu ms",
+	              (unsigned long long)(st->logins ? st->login_ms_sum / st->logins : 0));
+	report_number(r, "Max auth time", st->login_ms_max, "%llu ms", (unsigned long long)st->login_ms_max);
+}
+
+static void report_sessions(struct report *r, const struct gateway_stats *st)
+{
+	uint64_t average = st->ended ? st->session_seconds_sum / st->ended : 0;
+	char text[32];
+
+	report_number(r, "Sessions handled", st->sessions, NULL);
+	report_number(r, "Timed out sessions", st->ended_timeout, NULL);
+	report_number(r, "Timed out (idle) sessions", st->ended_idle, NULL);
+	report_number(r, "Closed due to error sessions", st->ended_error, NULL);
+	report_text(r, "Average session time", "%s", duration_text(average, text));
+	report_number(r, "raw_avg_session_time", average, NULL);
+	report_text(r, "Max session time", "%s", duration_text(st->session_seconds_max, text));
+	report_number(r, "raw_max_session_time", st->session_seconds_max, NULL);
+	report_number(r, "Min MTU", st->mtu_min, NULL);
+	report_number(r, "Max MTU", st->mtu_max, NULL);
+}
+
+static void report_totals(struct report *r, const struct gateway *g)
+{
+	uint64_t in = g->stats.bytes_in, out = g->stats.bytes_out;
+	char text[32];
+
+	for (uint32_t i = 0; i < g->tunnels_max; i++) {
+		if (!g->tunnels[i])
+			continue;
+		in += g->tunnels[i]->now.bytes_in;
+		out += g->tunnels[i]->now.bytes_out;
+	}
+	report_text(r, "RX", "%s", bytes_text(in, text));
+	report_number(r, "raw_rx", in, NULL);
+	report_text(r, "TX", "%s", bytes_text(out, text));
+	report_number(r, "raw_tx", out, NULL);
+}
+
+void report_status(struct report *r, struct gateway *g)
+{
+	report_begin(r, "");
+	report_parts(r, g);
+	report_times(r, &g->stats);
+	report_number(r, "Active sessions", g->sessions_active, NULL);
+	report_number(r, "Total sessions", g->stats.sessions, NULL);
+	report_number(r, "Total authentication failures", g->stats.logins_failed, NULL);
+	report_number(r, "IPs in ban list", ban_count(g->bans, clock_seconds()), NULL);
+	report_number(r, "Connections", g->conns_count, NULL);
+	report_sessions(r, &g->stats);
+	report_logins(r, &g->stats);
+	report_totals(r, g);
+}
+
+void report_ban(struct report *r, const struct ban_row *row)
+{
+	time_t wall = time(NULL) - (time_t)clock_seconds();
+	char text[ADDR_TEXT];
+
+	report_begin(r, "");
+	report_text(r, "IP", "%s", row->who.prefix == 64 ? addr_text_prefix(&row->who, text) : addr_text(&row->who, text));
+	report_time(r, "Since", "raw_since", wall + (time_t)row->since);
+	report_text(r, "Expires", "%s", time_text(wall + (time_t)row->until, text));
+	report_number(r, "Score", row->score, NULL);
+}

@@ -1,0 +1,30 @@
+// Records for the operator: values under occtl's JSON names, as ADMIN_VALUE messages. Main process only.
+#pragma once
+#include <time.h>
+
+#include "control/main/link.h"
+
+struct gateway;
+struct session;
+struct ban_row;
+
+struct report {
+	struct link *to;
+	const char *section; // "" or the name of a group of records
+	uint32_t next;       // number of the next record
+};
+
+void report_begin(struct report *r, const char *section); // a new record
+void report_text(struct report *r, const char *key, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+// fmt NULL: people read the bare number.
+void report_number(struct report *r, const char *key, uint64_t number, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void report_bool(struct report *r, const char *key, bool value);
+void report_item(struct report *r, const char *key, const char *text); // one element; "" stands for an empty list
+// occtl's three forms of a time: `key`, `_key` (how long ago) and `raw`.
+void report_time(struct report *r, const char *key, const char *raw, time_t when);
+void report_bytes(struct report *r, const char *key, uint64_t bytes); // `key` and `_key`
+
+void report_status(struct report *r, struct gateway *g);
+void report_session(struct report *r, const struct session *s, bool lists); // connected; lists: DNS, routes and so on too
+void report_ban(struct report *r, const struct ban_row *row);
+void report_sid(const uint8_t sid[SID_SIZE], char hex[2 * SID_SIZE + 1]);
