@@ -4,12 +4,14 @@
 #include "commands.h"
 
 const struct command commands[] = {
-#define COL(title, keys) { title, keys, 0 },
-#define AGE(title, keys) { title, keys, 1 },
+#define COL(title, keys) { title, keys, COLUMN_CELL },
+#define AGE(title, keys) { title, keys, COLUMN_AGE },
+#define NONZERO(section, key) { section, key, COLUMN_NONZERO },
 #define COMMAND(words, argument, answer, help, empty, ...) \
-	{ words, ARG_##argument, ANSWER_##answer, help, empty, (const struct column[]){ __VA_ARGS__{ NULL, NULL, 0 } } },
+	{ words, ARG_##argument, ANSWER_##answer, help, empty, (const struct column[]){ __VA_ARGS__{ NULL, NULL, COLUMN_CELL } } },
 #include "commands.def"
 #undef COMMAND
+#undef NONZERO
 #undef AGE
 #undef COL
 };

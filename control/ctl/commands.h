@@ -8,10 +8,12 @@
 enum command_argument { ARG_NONE, ARG_USER, ARG_ID, ARG_SESSION, ARG_IP };
 enum command_answer { ANSWER_TABLE, ANSWER_RECORDS, ANSWER_STATUS, ANSWER_DONE };
 
+enum column_kind { COLUMN_CELL, COLUMN_AGE, COLUMN_NONZERO };
+
 struct column {
 	const char *title; // NULL ends a list of columns
 	const char *keys;  // parted by |
-	int age;           // a time stamp, shown as time gone by
+	enum column_kind kind;
 };
 
 struct command {

@@ -136,7 +136,7 @@ static int grid_init(struct grid *g, const struct column *columns, size_t rows)
 
 static const char *column_text(const struct column *col, const struct cell *c, time_t now, char room[CELL_TEXT])
 {
-	if (!col->age || !c || c->kind != VALUE_NUMBER)
+	if (col->kind != COLUMN_AGE || !c || c->kind != VALUE_NUMBER)
 		return cell_text(c, room);
 	text_age(c->number < (uint64_t)now ? (uint64_t)now - c->number : 0, room, CELL_TEXT);
 	return room;
@@ -153,7 +153,7 @@ static int grid_put(struct grid *g, size_t row, size_t column, const struct cell
 	width = text_width(*slot);
 	if (width > g->width[column])
 		g->width[column] = width;
-	if (c && (c->kind != VALUE_NUMBER || g->column[column].age))
+	if (c && (c->kind != VALUE_NUMBER || g->column[column].kind == COLUMN_AGE))
 		g->numeric[column] = false;
 	return 0;
 }
@@ -165,9 +165,8 @@ static void put_cell(FILE *out, const struct grid *g, size_t column, const char 
 	if (g->numeric[column])
 		text_pad(out, pad);
 	text_put(out, text);
-	if (column + 1 == g->columns)
-		return;
-	text_pad(out, GAP + (g->numeric[column] ? 0 : pad));
+	if (column + 1 < g->columns)
+		text_pad(out, GAP + (g->numeric[column] ? 0 : pad));
 }
 
 static void grid_print(FILE *out, const struct grid *g, size_t indent)
@@ -186,29 +185,45 @@ static void grid_print(FILE *out, const struct grid *g, size_t indent)
 	}
 }
 
-static size_t count_records(const struct answer *a, size_t from, size_t end)
+static bool hidden(const struct answer *a, size_t from, size_t end, const char *nonzero)
 {
-	size_t n = 0;
+	const struct cell *c = nonzero ? answer_cell(a, from, end, nonzero) : NULL;
 
-	for (; from < end; from = answer_record_end(a, from))
-		n++;
+	return c && c->number == 0;
+}
+
+static size_t count_records(const struct answer *a, size_t from, size_t end, const char *nonzero)
+{
+	size_t n = 0, next;
+
+	for (; from < end; from = next) {
+		next = answer_record_end(a, from);
+		n += !hidden(a, from, next, nonzero);
+	}
 	return n;
 }
 
-static int put_table(FILE *out, const struct column *columns, const struct answer *a, size_t from, size_t end, size_t indent,
-                     time_t now)
+struct span {
+	size_t from, end;
+	const char *nonzero; // key of a number: rows in which it is 0 are left out
+};
+
+static int put_table(FILE *out, const struct column *columns, const struct answer *a, struct span s, size_t indent, time_t now)
 {
-	size_t row, i, next;
+	size_t row = 0, i, next;
 	struct grid g;
 	int ret;
 
-	ret = grid_init(&g, columns, count_records(a, from, end));
+	ret = grid_init(&g, columns, count_records(a, s.from, s.end, s.nonzero));
 	if (ret < 0)
 		return ret;
-	for (row = 0; from < end && ret == 0; row++, from = next) {
-		next = answer_record_end(a, from);
+	for (; s.from < s.end && ret == 0; s.from = next) {
+		next = answer_record_end(a, s.from);
+		if (hidden(a, s.from, next, s.nonzero))
+			continue;
 		for (i = 0; i < g.columns && ret == 0; i++)
-			ret = grid_put(&g, row, i, answer_cell(a, from, next, columns[i].keys), now);
+			ret = grid_put(&g, row, i, answer_cell(a, s.from, next, columns[i].keys), now);
+		row++;
 	}
 	if (ret == 0)
 		grid_print(out, &g, indent);
@@ -247,32 +262,45 @@ static struct column *section_columns(const struct answer *a, size_t from, size_
 	return columns;
 }
 
-static int put_section(FILE *out, const struct answer *a, size_t from, size_t end, time_t now)
+static const char *nonzero_key(const struct column *column, const char *section)
 {
+	for (; column->title; column++)
+		if (column->kind == COLUMN_NONZERO && strcmp(column->title, section) == 0)
+			return column->keys;
+	return NULL;
+}
+
+static int put_section(FILE *out, const struct command *c, const struct answer *a, size_t from, size_t end, time_t now)
+{
+	const char *title = a->cells[from].section;
 	struct column *columns = section_columns(a, from, end);
 	int ret;
 
 	if (!columns)
 		return -ENOMEM;
 	fputc('\n', out);
-	text_put(out, a->cells[from].section);
+	text_put(out, title);
 	fputs(":\n", out);
-	ret = put_table(out, columns, a, from, end, 8, now);
+	ret = put_table(out, columns, a, (struct span){ from, end, nonzero_key(c->columns, title) }, 8, now);
 	free(columns);
 	return ret;
 }
 
-static int put_status(FILE *out, const struct answer *a, time_t now)
+// What belongs to the whole comes first, wherever it stood.
+static int put_status(FILE *out, const struct command *c, const struct answer *a, time_t now)
 {
 	size_t from, end;
 	int ret = 0;
 
+	for (from = 0; from < a->count; from = end) {
+		end = section_end(a, from);
+		if (!a->cells[from].section[0])
+			put_lines(out, a, from, end, true);
+	}
 	for (from = 0; from < a->count && ret == 0; from = end) {
 		end = section_end(a, from);
 		if (a->cells[from].section[0])
-			ret = put_section(out, a, from, end, now);
-		else
-			put_lines(out, a, from, end, true);
+			ret = put_section(out, c, a, from, end, now);
 	}
 	return ret;
 }
@@ -293,9 +321,9 @@ int render_text(FILE *out, const struct command *c, const struct answer *a, time
 	}
 	switch (c->answer) {
 	case ANSWER_TABLE:
-		return put_table(out, c->columns, a, 0, a->count, 0, now);
+		return put_table(out, c->columns, a, (struct span){ 0, a->count, NULL }, 0, now);
 	case ANSWER_STATUS:
-		return put_status(out, a, now);
+		return put_status(out, c, a, now);
 	case ANSWER_RECORDS:
 	case ANSWER_DONE:
 		put_records(out, a);

@@ -23,6 +23,7 @@ struct shell {
 // What may stand at the cursor. `owner` keeps the answer alive that the texts point into.
 struct choices {
 	struct piece at[CHOICES];
+	char number[CHOICES][24];
 	size_t count;
 	struct answer owner;
 };
@@ -44,31 +45,36 @@ static const struct source {
 	[ARG_IP] = { "show ip bans", "IP" },
 };
 
-static bool chosen(const struct choices *ch, const char *text)
+static void add_choice(struct choices *ch, const struct cell *cell, const char *prefix)
 {
+	const char *text = cell->text;
 	size_t i;
 
+	if (ch->count == CHOICES)
+		return;
+	if (!text[0]) {
+		snprintf(ch->number[ch->count], sizeof(ch->number[0]), "%llu", (unsigned long long)cell->number);
+		text = ch->number[ch->count];
+	}
+	if (strncmp(text, prefix, strlen(prefix)) != 0)
+		return;
 	for (i = 0; i < ch->count; i++)
-		if (strlen(text) == ch->at[i].len && memcmp(text, ch->at[i].text, ch->at[i].len) == 0)
-			return true;
-	return false;
+		if (strcmp(text, ch->at[i].text) == 0)
+			return;
+	ch->at[ch->count++] = (struct piece){ text, strlen(text) };
 }
 
 static void choose_argument(const struct shell *sh, const struct command *c, const char *prefix, struct choices *ch)
 {
 	const struct source *source = &sources[c->argument];
-	const struct cell *cell;
 	const char *why;
 	size_t i;
 
-	if (c->argument == ARG_NONE || ctl_ask(sh->ctl, source->command, NULL, &ch->owner, &why) < 0)
+	if (ctl_ask(sh->ctl, source->command, NULL, &ch->owner, &why) < 0)
 		return;
-	for (i = 0; i < ch->owner.count && ch->count < CHOICES; i++) {
-		cell = &ch->owner.cells[i];
-		if (strcmp(cell->key, source->key) == 0 && strncmp(cell->text, prefix, strlen(prefix)) == 0 &&
-		    !chosen(ch, cell->text))
-			ch->at[ch->count++] = (struct piece){ cell->text, strlen(cell->text) };
-	}
+	for (i = 0; i < ch->owner.count; i++)
+		if (strcmp(ch->owner.cells[i].key, source->key) == 0)
+			add_choice(ch, &ch->owner.cells[i], prefix);
 }
 
 static void choose(const struct shell *sh, struct words *w, struct choices *ch)

@@ -66,9 +66,9 @@ static void tables_stand_in_columns(void **state)
 {
 	two_bans();
 	prints("show ip bans", false,
-	       "ip             score  until\n"
-	       "192.0.2.1         80       \n"
-	       "2001:db8::/64   1200       \n");
+	       "ip             score  expires\n"
+	       "192.0.2.1         80         \n"
+	       "2001:db8::/64   1200         \n");
 }
 
 static void lists_are_arrays_of_objects(void **state)
@@ -141,16 +141,25 @@ static void status_and_ports(void)
 	cell(VALUE_TEXT, "ports", "name", "inner", 0);
 	cell(VALUE_NUMBER, "ports", "rx", "", 12345);
 	NEXT;
-	cell(VALUE_NUMBER, "cores", "cpu", "", 1);
+	cell(VALUE_NUMBER, "cores", "cpu", "", 0);
+	NEXT;
+	cell(VALUE_TEXT, "counters", "name", "drop_replay", 0);
+	cell(VALUE_NUMBER, "counters", "value", "0", 0);
+	NEXT;
+	cell(VALUE_TEXT, "counters", "name", "drop_spoof", 0);
+	cell(VALUE_NUMBER, "counters", "value", "3", 3);
+	NEXT;
+	TEXT("memory", "ordinary pages");
 }
 
 static void sections_are_tables(void **state)
 {
 	status_and_ports();
 	prints("show dataplane", false,
-	       "\t         Status: online\n\tActive sessions: 2\n\nports:\n        name       rx\n        outer0     10\n        "
+	       "\t         Status: online\n\tActive sessions: 2\n\tmemory: ordinary pages\n\nports:\n        name       rx\n       "
+	       " outer0     10\n        "
 	       "inner   12345\n"
-	       "\ncores:\n        cpu\n          1\n");
+	       "\ncores:\n        cpu\n          0\n\ncounters:\n        name        value\n        drop_spoof      3\n");
 }
 
 static void sections_are_arrays(void **state)
@@ -159,8 +168,10 @@ static void sections_are_arrays(void **state)
 	prints("show dataplane", true,
 	       "{\n  \"Status\": \"online\",\n  \"Active sessions\": 2,\n  \"ports\": [\n    {\n      \"name\": \"outer0\",\n      "
 	       "\"rx\": 10\n    },\n"
-	       "    {\n      \"name\": \"inner\",\n      \"rx\": 12345\n    }\n  ],\n  \"cores\": [\n    {\n      \"cpu\": 1\n    "
-	       "}\n  ]\n}\n");
+	       "    {\n      \"name\": \"inner\",\n      \"rx\": 12345\n    }\n  ],\n  \"cores\": [\n    {\n      \"cpu\": 0\n    "
+	       "}\n  ],\n"
+	       "  \"counters\": [\n    {\n      \"name\": \"drop_replay\",\n      \"value\": 0\n    },\n"
+	       "    {\n      \"name\": \"drop_spoof\",\n      \"value\": 3\n    }\n  ],\n  \"memory\": \"ordinary pages\"\n}\n");
 }
 
 static void a_deed_is_a_sentence(void **state)
