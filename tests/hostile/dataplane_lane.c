@@ -1,0 +1,619 @@
+// The running penstock-dataplane against hostile workers on their lanes, in a network namespace of its own:
+//
+//   UDP client ── lo (outer, net_af_packet) ── dataplane ── vpns0 (inner, TAP, 10.99.0.1/16) ── the kernel, which answers pings
+//                                                 │
+//                              lanes of workers ──┘
+//
+// Each attack costs the offender its lane and nobody else anything: the same process pings for an honest worker afterwards.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <cmocka.h>
+
+#include "attack.h"
+#include "proto/lane.h"
+#include "proto/log.h"
+#include "victim.h"
+
+#define UDP_PORT 4443
+#define OFFENDER 7
+#define HONEST 8
+
+static struct victim dataplane;
+static int udp_client = -1, udp_main = -1;
+static uint8_t hellos;
+static long attacks;
+
+// -------------------------------------------------------------------------------------------------------------- main's side
+
+static struct {
+	struct msg_dataplane_ready ready;
+	int accepted, violated, gone; // of the tunnel with that number
+	uint64_t counter;             // of the name that is looked for
+} seen;
+static const char *counter_wanted = "";
+
+static int on_ready(void *who, const void *m, const int *fds)
+{
+	seen.ready = *(const struct msg_dataplane_ready *)m;
+	return 0;
+}
+
+static int on_reply(void *who, const void *m, const int *fds)
+{
+	const struct msg_tunnel_reply *r = m;
+
+	if (r->ok)
+		seen.accepted = (int)r->tunnel;
+	else
+		seen.violated = (int)r->tunnel;
+	return 0;
+}
+
+static int on_counters(void *who, const void *m, const int *fds)
+{
+	const struct msg_tunnel_counters *c = m;
+
+	if (c->last)
+		seen.gone = (int)c->tunnel;
+	return 0;
+}
+
+static int on_counter(void *who, const void *m, const int *fds)
+{
+	const struct msg_dp_counter *c = m;
+
+	if (strcmp(c->name, counter_wanted) == 0)
+		seen.counter = c->value;
+	return 0;
+}
+
+static int on_any(void *who, const void *m, const int *fds)
+{
+	return 0;
+}
+
+static const chan_handler from_dataplane[MSG_NUMBERS] = {
+	[MSG_DATAPLANE_READY] = on_ready, [MSG_TUNNEL_REPLY] = on_reply,
+	[MSG_TUNNEL_STATE] = on_any,      [MSG_TUNNEL_COUNTERS] = on_counters,
+	[MSG_DP_PORT] = on_any,           [MSG_DP_CORE] = on_any,
+	[MSG_DP_COUNTER] = on_counter,    [MSG_DATAPLANE_STATS_END] = on_any,
+};
+
+// Serve what comes to main until *word is number; whether it came to that within 5 s.
+static bool main_waits(const int *word, int number)
+{
+	struct pollfd p = { .fd = dataplane.chan.fd, .events = POLLIN };
+	int ret, i;
+
+	for (i = 0; i < 500 && *word != number; i++) {
+		ret = chan_serve(&dataplane.chan, from_dataplane, NULL, 100);
+		if (ret <= 0 && ret != -EAGAIN)
+			return false;
+		if (ret == -EAGAIN)
+			poll(&p, 1, 10);
+	}
+	return *word == number;
+}
+
+static uint64_t counter(const char *name)
+{
+	counter_wanted = name;
+	seen.counter = UINT64_MAX;
+	assert_int_equal(CHAN_SEND(&dataplane.chan, DATAPLANE_STATS, &(struct msg_dataplane_stats){ .token = 1 }), 0);
+	assert_int_equal(chan_await(&dataplane.chan, from_dataplane, NULL, MSG_DATAPLANE_STATS_END, 5000), 0);
+	assert_int_not_equal(seen.counter, UINT64_MAX);
+	return seen.counter;
+}
+
+static void client_address(uint32_t tunnel, uint8_t ip[4])
+{
+	memcpy(ip, (uint8_t[]){ 10, 99, 1, (uint8_t)tunnel }, 4);
+}
+
+// A worker's end of a new tunnel's lane.
+static int tunnel_add(uint32_t tunnel)
+{
+	struct msg_tunnel_add m = { .tunnel = tunnel, .ipv4 = { .family = 4, .prefix = 32 }, .mtu = 1400, .udp_silence = 60 };
+	int fds[2];
+
+	client_address(tunnel, m.ipv4.ip);
+	m.app_id_len = APP_ID_SIZE;
+	memset(m.app_id, (int)tunnel, APP_ID_SIZE);
+	assert_int_equal(chan_pair(fds), 0);
+	seen.accepted = seen.violated = seen.gone = -1;
+	assert_int_equal(chan_send(&dataplane.chan, MSG_TUNNEL_ADD, &m, &fds[1]), 0);
+	close(fds[1]);
+	assert_true(main_waits(&seen.accepted, (int)tunnel));
+	return fds[0];
+}
+
+static void tunnel_del(uint32_t tunnel)
+{
+	assert_int_equal(CHAN_SEND(&dataplane.chan, TUNNEL_DEL, &(struct msg_tunnel_del){ .tunnel = tunnel }), 0);
+	assert_true(main_waits(&seen.gone, (int)tunnel));
+}
+
+// -------------------------------------------------------------------------------------------------------- an honest worker
+
+static uint16_t checksum(const uint8_t *p, size_t len)
+{
+	uint32_t sum = 0;
+	size_t i;
+
+	for (i = 0; i + 1 < len; i += 2)
+		sum += (uint32_t)(p[i] << 8 | p[i + 1]);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+#define PING 36
+
+static void ping_make(uint8_t p[PING], const uint8_t from[4])
+{
+	static const uint8_t head[20] = { 0x45, 0, 0, PING, 0, 0, 0, 0, 64, IPPROTO_ICMP, 0, 0, 0, 0, 0, 0, 10, 99, 0, 1 };
+	uint16_t sum;
+
+	memset(p, 0, PING);
+	memcpy(p, head, sizeof(head));
+	memcpy(p + 12, from, 4);
+	sum = checksum(p, 20);
+	p[10] = (uint8_t)(sum >> 8);
+	p[11] = (uint8_t)sum;
+	p[20] = 8; // echo
+	sum = checksum(p + 20, PING - 20);
+	p[22] = (uint8_t)(sum >> 8);
+	p[23] = (uint8_t)sum;
+}
+
+// Does an echo reply come down this lane?
+static bool pong(int lane, int timeout_ms)
+{
+	struct pollfd p = { .fd = lane, .events = POLLIN };
+	uint8_t buf[LIMIT_MESSAGE];
+	ssize_t n;
+
+	while (poll(&p, 1, timeout_ms) > 0) {
+		n = recv(lane, buf, sizeof(buf), MSG_DONTWAIT);
+		if (n <= 0)
+			return false;
+		if (n == PING && buf[0] == 0x45 && buf[9] == IPPROTO_ICMP && buf[20] == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool ping(int lane, uint32_t tunnel)
+{
+	uint8_t from[4], packet[PING];
+	int i;
+
+	client_address(tunnel, from);
+	ping_make(packet, from);
+	for (i = 0; i < 20; i++) { // a lane is a link: it may lose one
+		if (send(lane, packet, PING, MSG_NOSIGNAL | MSG_DONTWAIT) != PING)
+			return false;
+		if (pong(lane, 500))
+			return true;
+	}
+	return false;
+}
+
+static void honest_tunnel_works(void)
+{
+	int lane = tunnel_add(HONEST);
+
+	assert_true(ping(lane, HONEST));
+	tunnel_del(HONEST);
+	close(lane);
+}
+
+// --------------------------------------------------------------------------------------------------------- its handshakes
+
+static int on_record(void *who, const void *m, const int *fds)
+{
+	*(uint32_t *)who = ((const struct msg_dtls_record *)m)->handshake;
+	return 0;
+}
+
+static const chan_handler to_worker[MSG_NUMBERS] = {
+	[MSG_DTLS_RECORD] = on_record, [MSG_DTLS_CONFIRMED] = on_any, [MSG_DTLS_ALERT] = on_any
+};
+
+// A ClientHello from the UDP client with this tunnel's App-ID; the number of the handshake that it begins.
+static uint32_t hello(int lane, uint32_t tunnel)
+{
+	static const uint8_t head[] = { 22, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 0,  0,    87,  1,
+		                        0,  0,    75,   0, 0, 0, 0, 0, 0, 0, 75, 0xfe, 0xfd };
+	uint8_t packet[100] = { 0 };
+	uint32_t handshake = 0;
+	struct chan c;
+
+	memcpy(packet, head, sizeof(head));
+	memset(packet + 27, ++hellos, 32);
+	packet[59] = 32;
+	memset(packet + 60, (int)tunnel, 32);
+	memcpy(packet + 92, (uint8_t[]){ 0, 0, 2, 0xc0, 0xa8, 1, 0 }, 7);
+	assert_int_equal(send(udp_client, packet, 100, 0), 100);
+	chan_init(&c, lane, ROLE_WORKER, ROLE_DATAPLANE, CHAN_PLAIN, "lane");
+	assert_int_equal(chan_await(&c, to_worker, &handshake, MSG_DTLS_RECORD, 5000), 0);
+	assert_true(handshake > 0);
+	return handshake;
+}
+
+static void keys_make(struct msg_dtls_keys *m, uint32_t handshake)
+{
+	*m = (struct msg_dtls_keys){ .handshake = handshake, .cipher = AEAD_AES_128_GCM, .epoch = 1, .next_sequence = 1 };
+	m->client_key_len = m->server_key_len = 16;
+	m->client_iv_len = m->server_iv_len = 4;
+}
+
+static void lane_send(int lane, enum msg_number number, const void *msg)
+{
+	struct chan c;
+
+	chan_init(&c, lane, ROLE_WORKER, ROLE_DATAPLANE, CHAN_PLAIN, "lane");
+	assert_int_equal(chan_send(&c, number, msg, NULL), 0);
+}
+
+static void datagrams_go_both_ways(void **state)
+{
+	struct msg_dtls_send m = { .datagram_len = 20, .datagram = "twenty bytes of DTLS" };
+	struct pollfd p = { .fd = udp_client, .events = POLLIN };
+	int lane = tunnel_add(HONEST);
+	uint8_t buf[64];
+
+	m.handshake = hello(lane, HONEST);
+	lane_send(lane, MSG_DTLS_SEND, &m);
+	assert_int_equal(poll(&p, 1, 5000), 1);
+	assert_int_equal(recv(udp_client, buf, sizeof(buf), 0), 20);
+	assert_memory_equal(buf, m.datagram, 20);
+	tunnel_del(HONEST);
+	close(lane);
+}
+
+// ---------------------------------------------------------------------------------------------------------------- attacks
+
+static void expect_offender_dropped(int lane, const char *what)
+{
+	if (!victim_drops(lane))
+		fail_msg("%s: the offender keeps its lane", what);
+	if (!main_waits(&seen.violated, OFFENDER))
+		fail_msg("%s: main is not told", what);
+	tunnel_del(OFFENDER);
+	close(lane);
+	if (!victim_lives(&dataplane))
+		fail_msg("%s: the dataplane died", what);
+	if (!victim_fds_settle(&dataplane))
+		fail_msg("%s: %d descriptors, not %d", what, probe_count_fds(dataplane.pid), dataplane.fds);
+	attacks++;
+}
+
+static void attack_lane(void *arg, const struct attack *a)
+{
+	int lane = tunnel_add(OFFENDER);
+
+	assert_int_equal(probe_send(lane, a->packet.buf, a->packet.len, a->fds), 0);
+	expect_offender_dropped(lane, a->name);
+	honest_tunnel_works();
+}
+
+static const int lane_messages[] = { MSG_DTLS_SEND, MSG_DTLS_KEYS, MSG_DTLS_SEAL };
+
+static void out_of_place(void **state)
+{
+	attacks_out_of_place(ROLE_WORKER, ROLE_DATAPLANE, CHAN_PLAIN, attack_lane, NULL);
+}
+
+static void without_head(void **state)
+{
+	attacks_without_head(attack_lane, NULL);
+}
+
+static void with_wrong_descriptors(void **state)
+{
+	size_t i;
+
+	for (i = 0; i < 3; i++)
+		attacks_by_fds(lane_messages[i], attack_lane, NULL);
+}
+
+static void with_wrong_lengths(void **state)
+{
+	size_t i;
+
+	for (i = 0; i < 3; i++)
+		attacks_by_length(lane_messages[i], lane_messages[i] == MSG_DTLS_KEYS ? 5 : 199, attack_lane, NULL);
+}
+
+static void with_wrong_fields(void **state)
+{
+	size_t i;
+
+	for (i = 0; i < 3; i++)
+		attacks_by_field(lane_messages[i], attack_lane, NULL);
+}
+
+// ------------------------------------------------------------------------------------------- what the table cannot forbid
+
+static void handshakes_that_do_not_exist(void **state)
+{
+	struct msg_dtls_send send = { .datagram_len = 20 };
+	struct msg_dtls_seal seal = { .type = 21, .plaintext_len = 2 };
+	const void *msgs[] = { &send, NULL, &seal };
+	struct msg_dtls_keys keys;
+	uint32_t next;
+	int i, lane;
+
+	for (i = 0; i < 6; i++) { // before any, and the one after the only
+		lane = tunnel_add(OFFENDER);
+		next = i < 3 ? 1 : hello(lane, OFFENDER) + 1;
+		send.handshake = seal.handshake = next;
+		keys_make(&keys, next);
+		msgs[1] = &keys;
+		lane_send(lane, (enum msg_number)lane_messages[i % 3], msgs[i % 3]);
+		expect_offender_dropped(lane, "a handshake that does not exist");
+		honest_tunnel_works();
+	}
+}
+
+static void keys_are_installed_once(void **state)
+{
+	int lane = tunnel_add(OFFENDER);
+	struct msg_dtls_keys keys;
+
+	keys_make(&keys, hello(lane, OFFENDER));
+	lane_send(lane, MSG_DTLS_KEYS, &keys);
+	keys.next_sequence = 0; // a nonce again
+	lane_send(lane, MSG_DTLS_KEYS, &keys);
+	expect_offender_dropped(lane, "keys again");
+	honest_tunnel_works();
+}
+
+static void keys_have_their_ciphers_length(void **state)
+{
+	static const struct {
+		uint8_t cipher, key, iv;
+	} rows[] = { { AEAD_AES_128_GCM, 32, 4 },        { AEAD_AES_256_GCM, 16, 4 },       { AEAD_AES_128_GCM, 16, 12 },
+		     { AEAD_CHACHA20_POLY1305, 16, 12 }, { AEAD_CHACHA20_POLY1305, 32, 4 }, { AEAD_AES_256_GCM, 31, 4 } };
+	struct msg_dtls_keys keys;
+	size_t i;
+	int lane;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		lane = tunnel_add(OFFENDER);
+		keys_make(&keys, hello(lane, OFFENDER));
+		keys.cipher = rows[i].cipher;
+		keys.client_key_len = rows[i].key;
+		keys.server_iv_len = rows[i].iv;
+		lane_send(lane, MSG_DTLS_KEYS, &keys);
+		expect_offender_dropped(lane, "keys of another length");
+		honest_tunnel_works();
+	}
+}
+
+static void floods_of_messages(void **state)
+{
+	struct msg_dtls_send m = { .datagram_len = 13 };
+	int lane = tunnel_add(OFFENDER), i;
+	uint8_t buf[64];
+	int len;
+
+	m.handshake = hello(lane, OFFENDER);
+	len = msg_encode(MSG_DTLS_SEND, &m, buf, sizeof(buf));
+	for (i = 0; i < 1000000; i++) {
+		int ret = probe_send(lane, buf, (size_t)len, 0);
+		if (ret == -EPIPE || ret == -ECONNRESET)
+			break;
+	}
+	expect_offender_dropped(lane, "a flood of datagrams");
+	honest_tunnel_works();
+}
+
+// Packets are no messages: whatever they hold, they are dropped and counted, and the lane stays.
+static void garbage_packets(void **state)
+{
+	int lane = tunnel_add(OFFENDER), honest = tunnel_add(HONEST), i;
+	uint8_t packet[1600];
+	size_t len;
+
+	srandom(1);
+	for (i = 0; i < 50000; i++) {
+		len = 20 + (size_t)random() % (sizeof(packet) - 20);
+		memset(packet, (int)random(), len);
+		packet[0] = (uint8_t)((random() % 2 ? 0x40 : 0x60) | (random() & 15));
+		packet[1 + random() % 19] = (uint8_t)random();
+		send(lane, packet, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (i % 5000 == 0)
+			assert_true(ping(honest, HONEST));
+	}
+	assert_true(ping(honest, HONEST));
+	assert_true(ping(lane, OFFENDER));
+	tunnel_del(OFFENDER);
+	tunnel_del(HONEST);
+	close(lane);
+	close(honest);
+}
+
+static void nobody_speaks_for_another(void **state)
+{
+	int lane = tunnel_add(OFFENDER), honest = tunnel_add(HONEST);
+	uint64_t before = counter("drop_spoof");
+	uint8_t packet[PING], from[4];
+
+	client_address(HONEST, from);
+	ping_make(packet, from);
+	assert_int_equal(send(lane, packet, PING, 0), PING);
+	assert_false(pong(honest, 300));
+	assert_int_equal(counter("drop_spoof"), before + 1);
+	assert_true(ping(honest, HONEST));
+	tunnel_del(OFFENDER);
+	tunnel_del(HONEST);
+	close(lane);
+	close(honest);
+}
+
+static void a_worker_that_never_reads(void **state)
+{
+	int lane = tunnel_add(OFFENDER), honest = tunnel_add(HONEST), i;
+	uint8_t packet[PING], from[4];
+
+	client_address(OFFENDER, from);
+	ping_make(packet, from);
+	for (i = 0; i < 20000; i++)
+		send(lane, packet, PING, MSG_NOSIGNAL | MSG_DONTWAIT);
+	assert_true(ping(honest, HONEST));
+	tunnel_del(OFFENDER);
+	tunnel_del(HONEST);
+	close(lane);
+	close(honest);
+	assert_true(victim_fds_settle(&dataplane));
+}
+
+static void leaving_in_the_middle(void **state)
+{
+	struct msg_dtls_keys keys;
+	int stage, lane;
+
+	for (stage = 0; stage < 3; stage++) {
+		lane = tunnel_add(OFFENDER);
+		if (stage > 0)
+			keys_make(&keys, hello(lane, OFFENDER));
+		if (stage > 1)
+			lane_send(lane, MSG_DTLS_KEYS, &keys);
+		close(lane);
+		honest_tunnel_works();
+		tunnel_del(OFFENDER);
+	}
+	assert_true(victim_fds_settle(&dataplane));
+}
+
+static void it_is_still_the_same(void **state)
+{
+	assert_true(victim_lives(&dataplane));
+	print_message("%ld attacks; peak of the dataplane's memory %ld KiB\n", attacks, probe_status_kib(dataplane.pid, "VmHWM:"));
+	assert_int_equal(victim_stop(&dataplane), 0);
+}
+
+// ----------------------------------------------------------------------------------------------------------------- set-up
+
+static int interface_up(const char *name, const char *ip, const char *mask)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), ret;
+	struct ifreq ifr = { 0 };
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	inet_pton(AF_INET, ip, &sin.sin_addr);
+	memcpy(&ifr.ifr_addr, &sin, sizeof(sin));
+	ret = ioctl(fd, SIOCSIFADDR, &ifr);
+	inet_pton(AF_INET, mask, &sin.sin_addr);
+	memcpy(&ifr.ifr_netmask, &sin, sizeof(sin));
+	ret = ret < 0 ? ret : ioctl(fd, SIOCSIFNETMASK, &ifr);
+	ifr.ifr_flags = IFF_UP | IFF_RUNNING | IFF_NOARP; // as main sets the inner interface up
+	ret = ret < 0 ? ret : ioctl(fd, SIOCSIFFLAGS, &ifr);
+	close(fd);
+	return ret;
+}
+
+// Our own packets on lo bring no route with them: without these two the kernel takes 127.0.0.1 for a martian.
+static int write_sysctl(const char *name)
+{
+	char path[128];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/lo/%s", name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	ret = fd < 0 || write(fd, "1", 1) != 1 ? -1 : 0;
+	close(fd);
+	return ret;
+}
+
+// The dataplane hears the client on lo; main's socket keeps the kernel from saying that nobody is there.
+static int open_udp(void)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(UDP_PORT), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+	udp_main = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	udp_client = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (bind(udp_main, (struct sockaddr *)&to, sizeof(to)) < 0)
+		return -1;
+	return connect(udp_client, (struct sockaddr *)&to, sizeof(to));
+}
+
+static int setup(void **state)
+{
+	struct snapshot_writer *w = snapshot_writer_new();
+
+	log_init("dataplane_lane", LOG_LEVEL_ERR, LOG_FORM_PLAIN);
+	signal(SIGPIPE, SIG_IGN);
+	alarm(900); // a hang is a failure
+	if (!w || unshare(CLONE_NEWNET) < 0 || interface_up("lo", "127.0.0.1", "255.0.0.0") < 0 || open_udp() < 0)
+		return -1;
+	if (write_sysctl("route_localnet") < 0 || write_sysctl("accept_local") < 0)
+		return -1;
+	snapshot_put(w, "outer", "lo");
+	snapshot_put(w, "inner", "tap");
+	snapshot_put(w, "device", "vpns");
+	snapshot_put(w, "udp-port", "4443");
+	snapshot_put(w, "mtu", "1400");
+	snapshot_put(w, "max-clients", "64");
+	snapshot_put(w, "huge-pages", "no");
+	snapshot_put(w, "poll-mode", "adaptive");
+	snapshot_put(w, "@log-level", "2");
+	snapshot_put(w, "@log-form", "plain");
+	if (victim_start(&dataplane, "penstock-dataplane", ROLE_DATAPLANE, w) < 0)
+		return -1;
+	if (chan_await(&dataplane.chan, from_dataplane, NULL, MSG_DATAPLANE_READY, 60000) < 0)
+		return -1;
+	if (!seen.ready.ok || interface_up(seen.ready.inner, "10.99.0.1", "255.255.0.0") < 0) {
+		print_error("dataplane: %s\n", seen.ready.text);
+		return -1;
+	}
+	honest_tunnel_works();
+	dataplane.fds = probe_count_fds(dataplane.pid);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	if (dataplane.chan.fd > 0)
+		victim_stop(&dataplane);
+	close(udp_client);
+	close(udp_main);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(datagrams_go_both_ways),
+		cmocka_unit_test(out_of_place),
+		cmocka_unit_test(without_head),
+		cmocka_unit_test(with_wrong_descriptors),
+		cmocka_unit_test(with_wrong_lengths),
+		cmocka_unit_test(with_wrong_fields),
+		cmocka_unit_test(handshakes_that_do_not_exist),
+		cmocka_unit_test(keys_are_installed_once),
+		cmocka_unit_test(keys_have_their_ciphers_length),
+		cmocka_unit_test(floods_of_messages),
+		cmocka_unit_test(garbage_packets),
+		cmocka_unit_test(nobody_speaks_for_another),
+		cmocka_unit_test(a_worker_that_never_reads),
+		cmocka_unit_test(leaving_in_the_middle),
+		cmocka_unit_test(it_is_still_the_same),
+	};
+
+	if (geteuid() != 0) {
+		fprintf(stderr, "dataplane_lane: needs root, for a network namespace of its own: skipped\n");
+		return 0;
+	}
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
