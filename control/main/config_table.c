@@ -107,6 +107,9 @@ const char *opt_nearest(const char *name)
 		return NULL;
 	for (size_t i = 0; i < OPT_COUNT + ALIASES; i++) {
 		known = i < OPT_COUNT ? opt_table[i].name : aliases[i - OPT_COUNT].name;
+		// every letter of difference in length is one to add or leave out
+		if (strlen(known) + best <= len || len + best <= strlen(known))
+			continue;
 		d = distance(name, known);
 		if (d < best) {
 			best = d;
