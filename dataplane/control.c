@@ -15,9 +15,11 @@
 #include "eal.h"
 #include "proto/err.h"
 #include "proto/secret.h"
+#include "portfd.h"
 
 #define EVENTS_MAX 64
 #define MAIN_EVENT UINT64_MAX
+#define WAKE_EVENT (UINT64_MAX - 1)
 #define MAIN_BURST 64
 #define MAIN_PATIENCE_MS 5000
 // How long a turn waits for a descriptor: the cores' rings are looked at in between. While anything moves over lanes, and after
@@ -25,6 +27,9 @@
 #define WAIT_MOVING_NS 50000
 #define WAIT_IDLE_NS 1000000
 #define MOVING_MS 5
+// After so long without anything this thread sleeps until a descriptor or the core wakes it.
+#define AWAKE_MS 50
+#define WAIT_ASLEEP_NS 100000000
 // Key sets: in force and next of each tunnel, and some that wait for their grace period.
 #define KEYS_SPARE 256
 
@@ -50,6 +55,13 @@ static struct rte_ring *ring_new(const char *name, size_t entries)
 	return rte_ring_create(name, rte_align32pow2((uint32_t)entries + 1), SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 }
 
+static int watch(struct control *c, int fd, uint64_t what)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.u64 = what };
+
+	return epoll_ctl(c->epoll, EPOLL_CTL_ADD, fd, &e) < 0 ? -errno : 0;
+}
+
 static int core_init(struct control *c, unsigned poll_cpu)
 {
 	struct lcore *lc = rte_zmalloc("lcore", sizeof(*lc), RTE_CACHE_LINE_SIZE);
@@ -69,6 +81,24 @@ static int core_init(struct control *c, unsigned poll_cpu)
 	lc->to_control = ring_new("to_control", RING_PACKETS);
 	lc->released = ring_new("released", keys_count(c->dp.tunnels_max));
 	return lc->mailbox && lc->from_control && lc->to_control && lc->released ? 0 : -ENOMEM;
+}
+
+// A long sleep needs something to wait for on every port.
+static int waits_init(struct control *c)
+{
+	struct lcore *lc = c->core;
+	unsigned n;
+
+	c->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	lc->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	lc->wait = calloc(PORTS_MAX + 1, sizeof(*lc->wait));
+	if (c->wake.fd < 0 || lc->wake.fd < 0 || !lc->wait)
+		return -ENOMEM;
+	lc->wait[0] = (struct pollfd){ .fd = lc->wake.fd, .events = POLLIN };
+	n = portfd_collect(lc->wait + 1, PORTS_MAX);
+	lc->n_wait = n >= c->ports.n ? n + 1 : 0;
+	lc->control_wake = &c->wake;
+	return watch(c, c->wake.fd, WAKE_EVENT);
 }
 
 static int pool_init(struct key_pool *p, size_t n)
@@ -95,7 +125,6 @@ static int store_init(struct control *c, uint32_t n)
 
 int control_init(struct control *c, uint32_t tunnels_max, uint16_t udp_port, unsigned poll_cpu, char *why)
 {
-	struct epoll_event e = { .events = EPOLLIN, .data.u64 = MAIN_EVENT };
 	int ret;
 
 	c->dp.tables = &c->tables;
@@ -104,13 +133,15 @@ int control_init(struct control *c, uint32_t tunnels_max, uint16_t udp_port, uns
 	c->dp.tsc_hz = rte_get_tsc_hz();
 	c->paths = (struct path_book){ &c->tables, c->dp.tsc_hz, tunnel_path_yields, c };
 	c->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (c->epoll < 0 || (c->main.fd >= 0 && epoll_ctl(c->epoll, EPOLL_CTL_ADD, c->main.fd, &e) < 0))
+	if (c->epoll < 0 || (c->main.fd >= 0 && watch(c, c->main.fd, MAIN_EVENT) < 0))
 		return START_ERROR(why, errno, "epoll: %s", strerror(errno));
 	ret = tables_init(&c->tables, tunnels_max, 1);
 	if (ret == 0)
 		ret = store_init(c, tunnels_max);
 	if (ret == 0)
 		ret = core_init(c, poll_cpu);
+	if (ret == 0)
+		ret = waits_init(c);
 	if (ret == 0)
 		ret = lane_init(c);
 	if (ret < 0)
@@ -199,22 +230,34 @@ static unsigned serve_main(struct control *c)
 
 // ------------------------------------------------------------------------------------------------------------------- turn
 
+static unsigned serve_event(struct control *c, uint64_t what)
+{
+	switch (what) {
+	case MAIN_EVENT:
+		return serve_main(c);
+	case WAKE_EVENT:
+		return 1;
+	default:
+		// The core has to catch up: lanes wait in their sockets.
+		if (lane_congested(c)) {
+			usleep(WAIT_MOVING_NS / 1000);
+			return 1;
+		}
+		return lane_read(c, &c->tunnels[what]);
+	}
+}
+
 static unsigned serve_events(struct control *c, int64_t wait_ns)
 {
-	struct timespec ts = { wait_ns / 1000000000, wait_ns % 1000000000 };
+	struct timespec ts = { 0, wait_ns };
 	struct epoll_event events[EVENTS_MAX];
 	unsigned moved = 0;
 	int n;
 
 	n = epoll_pwait2(c->epoll, events, EVENTS_MAX, &ts, NULL);
-	for (int i = 0; i < n; i++) {
-		if (events[i].data.u64 == MAIN_EVENT)
-			serve_main(c);
-		else if (lane_congested(c))
-			usleep(WAIT_MOVING_NS / 1000); // the core has to catch up; lanes wait in their sockets
-		else
-			moved += lane_read(c, &c->tunnels[events[i].data.u64]);
-	}
+	c->now = rte_rdtsc();
+	for (int i = 0; i < n; i++)
+		moved += serve_event(c, events[i].data.u64);
 	return moved;
 }
 
@@ -223,21 +266,40 @@ int control_turn(struct control *c, int64_t wait_ns)
 	unsigned moved;
 
 	moved = serve_events(c, wait_ns);
-	c->now = rte_rdtsc();
 	moved += lane_turn(c);
 	moved += tunnel_turn(c);
 	tunnel_sweep(c);
 	report_sample(c);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	wake_call(&c->core->wake);
 	return (int)moved;
+}
+
+static int turn_asleep(struct control *c)
+{
+	bool nothing;
+	int moved;
+
+	wake_arm(&c->wake);
+	nothing = rte_ring_empty(c->core->to_control) && rte_ring_empty(c->core->released) && c->tables.limbo.n == 0;
+	moved = control_turn(c, nothing ? WAIT_ASLEEP_NS : 0);
+	wake_disarm(&c->wake);
+	return moved;
 }
 
 int control_run(struct control *c)
 {
-	const uint64_t moving = c->dp.tsc_hz * MOVING_MS / 1000;
+	const uint64_t ms = c->dp.tsc_hz / 1000;
+	uint64_t quiet;
+	int moved;
 
 	while (!c->stop) {
-		bool recently = c->now - c->moved < moving;
-		if (control_turn(c, recently ? WAIT_MOVING_NS : WAIT_IDLE_NS) > 0)
+		quiet = (c->now - c->moved) / ms;
+		if (quiet > AWAKE_MS)
+			moved = turn_asleep(c);
+		else
+			moved = control_turn(c, quiet < MOVING_MS ? WAIT_MOVING_NS : WAIT_IDLE_NS);
+		if (moved > 0)
 			c->moved = c->now;
 	}
 	return c->status;

@@ -297,5 +297,7 @@ int eal_start(const struct snapshot *s, size_t bytes, struct eal_report *report,
 	if (rte_eal_init(a->argc, a->argv) < 0)
 		return START_ERROR(why, rte_errno ? rte_errno : EIO, "DPDK's EAL does not start: %s (%s)", rte_strerror(rte_errno),
 		                   report->memory);
+	// Made for all, used by none of ours: without shared configuration it stays empty.
+	rmdir(rte_eal_get_runtime_dir());
 	return 0;
 }

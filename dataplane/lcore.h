@@ -3,6 +3,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <poll.h>
+
 #include <rte_mbuf.h>
 #include <rte_rcu_qsbr.h>
 #include <rte_ring.h>
@@ -11,6 +13,7 @@
 #include "port.h"
 #include "tables.h"
 #include "tunnel.h"
+#include "wake.h"
 
 #define BURST 32
 
@@ -58,6 +61,10 @@ struct lcore {
 	uint64_t busy_cycles, rounds_busy, sleeps, packets; // owner: rw
 	uint64_t started;                   // owner: TSC of its first round; 0: it does not run yet
 	bool busy_poll;                     // set before start: never sleeps
+	struct pollfd *wait;                // set before start: what ends a long sleep: the wake's fd first, then every port's
+	unsigned n_wait;                    // 0: some port has no descriptor to wait for
+	struct wake wake;                   // control calls the core
+	struct wake *control_wake;          // the core calls control; NULL: nobody to call (tests)
 	bool stop;                          // control: rw, owner: ro
 	struct tx_queue {
 		struct rte_mbuf *pkts[BURST * 2];

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include <rte_cycles.h>
@@ -16,6 +17,9 @@
 // The first nap and the longest: each is twice the one before. What a packet waits for at most stays below 100 us.
 #define NAP_FIRST_NS 5000
 #define NAP_LAST_NS 80000
+// So many naps, some milliseconds: then it sleeps until a frame or the control thread wakes it, where ports can do that.
+#define NAPS 32
+#define SLEEP_NS 100000000
 
 static unsigned round_outer(struct lcore *lc, const struct port *port)
 {
@@ -94,17 +98,52 @@ static void nap(struct lcore *lc, long ns)
 	lc->sleeps++;
 }
 
+// A packet socket whose interface went down is readable for good until somebody has seen the error.
+static void clear_errors(struct lcore *lc)
+{
+	int error;
+	socklen_t len;
+
+	for (unsigned i = 1; i < lc->n_wait; i++) {
+		len = sizeof(error);
+		if ((lc->wait[i].revents & ~POLLIN) && getsockopt(lc->wait[i].fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+			lc->n_wait = 0; // a TAP that is gone: from here on there are only naps
+	}
+}
+
+static void sleep_long(struct lcore *lc)
+{
+	const struct timespec ts = { 0, SLEEP_NS };
+
+	wake_arm(&lc->wake);
+	if (rte_ring_empty(lc->mailbox) && rte_ring_empty(lc->from_control) && !__atomic_load_n(&lc->stop, __ATOMIC_RELAXED)) {
+		rte_rcu_qsbr_thread_offline(lc->dp->tables->rcu, lc->rcu_id);
+		if (ppoll(lc->wait, lc->n_wait, &ts, NULL) > 0)
+			clear_errors(lc);
+		rte_rcu_qsbr_thread_online(lc->dp->tables->rcu, lc->rcu_id);
+		lc->sleeps++;
+	}
+	wake_disarm(&lc->wake);
+}
+
+static void call_control(struct lcore *lc)
+{
+	if (lc->control_wake && !rte_ring_empty(lc->to_control))
+		wake_call(lc->control_wake);
+}
+
 // Nothing came for so many rounds.
 static void rest(struct lcore *lc, unsigned empty)
 {
-	unsigned naps;
+	unsigned naps = empty < ROUNDS_AWAKE ? 0 : empty - ROUNDS_AWAKE;
+	long ns = naps < 5 ? NAP_FIRST_NS << naps : NAP_LAST_NS;
 
-	if (lc->busy_poll || empty < ROUNDS_AWAKE) {
+	if (lc->busy_poll || empty < ROUNDS_AWAKE)
 		rte_pause();
-		return;
-	}
-	naps = RTE_MIN(empty - ROUNDS_AWAKE, 8u);
-	nap(lc, RTE_MIN(NAP_FIRST_NS << naps, NAP_LAST_NS));
+	else if (naps < NAPS || lc->n_wait == 0)
+		nap(lc, RTE_MIN(ns, (long)NAP_LAST_NS));
+	else
+		sleep_long(lc);
 }
 
 int loop_run(void *arg)
@@ -126,6 +165,7 @@ int loop_run(void *arg)
 		begin = rte_rdtsc();
 		moved = loop_round(lc);
 		rte_rcu_qsbr_quiescent(rcu, lc->rcu_id);
+		call_control(lc);
 		empty = moved > 0 ? 0 : empty + 1;
 		if (empty > 0) {
 			rest(lc, empty);

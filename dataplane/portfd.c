@@ -7,6 +7,8 @@
 #include <linux/if_packet.h>
 #include <netinet/if_ether.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,12 +62,32 @@ static void attach_filter(int fd, uint16_t port)
 		log_warn("packet socket: no filter: %s", strerror(errno));
 }
 
-static void tune_packet_socket(int fd, void *arg)
+static bool is_packet_socket(int fd)
 {
-	int domain = 0, room = PACKET_SEND_BUFFER;
+	int domain = 0;
 	socklen_t len = sizeof(domain);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 || domain != AF_PACKET)
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_PACKET;
+}
+
+static bool is_tap(int fd)
+{
+	char link[32], target[64];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, target, sizeof(target) - 1);
+	if (n < 0)
+		return false;
+	target[n] = 0;
+	return strcmp(target, "/dev/net/tun") == 0;
+}
+
+static void tune_packet_socket(int fd, void *arg)
+{
+	int room = PACKET_SEND_BUFFER;
+
+	if (!is_packet_socket(fd))
 		return;
 	attach_filter(fd, *(uint16_t *)arg);
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) < 0)
@@ -79,16 +101,9 @@ void portfd_tune_packet_sockets(uint16_t udp_port)
 
 static void quiet_tap(int fd, void *arg)
 {
-	char link[32], target[64];
-	ssize_t n;
 	int flags;
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, target, sizeof(target) - 1);
-	if (n < 0)
-		return;
-	target[n] = 0;
-	if (strcmp(target, "/dev/net/tun") != 0)
+	if (!is_tap(fd))
 		return;
 	flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_ASYNC) < 0)
@@ -98,4 +113,30 @@ static void quiet_tap(int fd, void *arg)
 void portfd_quiet_taps(void)
 {
 	for_each_fd(quiet_tap, NULL);
+}
+
+struct collecting {
+	struct pollfd *out;
+	unsigned n, room;
+};
+
+static void collect(int fd, void *arg)
+{
+	struct collecting *c = arg;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	if (c->n == c->room || !(is_packet_socket(fd) || is_tap(fd)))
+		return;
+	// The driver keeps one descriptor that only holds the TAP: no queue, and forever in error.
+	if (poll(&p, 1, 0) > 0 && (p.revents & POLLERR))
+		return;
+	c->out[c->n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+}
+
+unsigned portfd_collect(struct pollfd *out, unsigned room)
+{
+	struct collecting c = { out, 0, room };
+
+	for_each_fd(collect, &c);
+	return c.n;
 }

@@ -39,6 +39,7 @@ static const uint8_t our_ip[4] = { 192, 0, 2, 1 }, their_ip[4] = { 192, 0, 2, 2 
 static const uint8_t inner_ip[4] = { 10, 9, 0, 7 }, server_ip[4] = { 10, 9, 0, 1 };
 
 static struct {
+	const char *huge_pages;
 	pid_t pid;
 	struct chan main, lane;
 	int client, kernel; // packet sockets on w1 and vpns0
@@ -158,16 +159,16 @@ static int open_packet_socket(const char *interface)
 static int write_snapshot(void)
 {
 	static const char *const words[][2] = {
-		{ "@log-level", "5" },    { "@log-form", "plain" },    { "udp-port", "443" },
-		{ "device", "vpns" },     { "outer", "auto" },         { "inner", "tap" },
-		{ "max-clients", "16" },  { "run-as-user", "nobody" }, { "listen-host", "192.0.2.1" },
-		{ "huge-pages", "auto" },
+		{ "@log-level", "5" },   { "@log-form", "plain" },    { "udp-port", "443" },
+		{ "device", "vpns" },    { "outer", "auto" },         { "inner", "tap" },
+		{ "max-clients", "16" }, { "run-as-user", "nobody" }, { "listen-host", "192.0.2.1" },
+		{ "huge-pages", NULL },
 	};
 	struct snapshot_writer *w = snapshot_writer_new();
 	int fd;
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		assert_int_equal(snapshot_put(w, words[i][0], words[i][1]), 0);
+		assert_int_equal(snapshot_put(w, words[i][0], words[i][1] ? words[i][1] : world.huge_pages), 0);
 	assert_int_equal(snapshot_finish(w, &fd), 0);
 	return fd;
 }
@@ -193,8 +194,10 @@ static void spawn(void)
 	chan_init(&world.main, fds[0], ROLE_MAIN, ROLE_DATAPLANE, CHAN_PLAIN, "dataplane");
 }
 
-static int set_up(void **state)
+static int set_up(const char *huge_pages)
 {
+	memset(&world, 0, sizeof(world));
+	world.huge_pages = huge_pages;
 	if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0) {
 		printf("needs root and a network namespace: skipped\n");
 		exit(0);
@@ -683,6 +686,16 @@ static void ends_with_main(void **state)
 	assert_int_equal(if_nametoindex("vpns0"), 0);
 }
 
+static int set_up_huge(void **state)
+{
+	return set_up("auto");
+}
+
+static int set_up_plain(void **state)
+{
+	return set_up("no");
+}
+
 static int tear_down(void **state)
 {
 	if (world.pid > 0)
@@ -711,5 +724,6 @@ int main(void)
 		cmocka_unit_test(ends_with_main),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("huge-pages = auto", tests, set_up_huge, tear_down) +
+	       cmocka_run_group_tests_name("huge-pages = no", tests, set_up_plain, tear_down);
 }
