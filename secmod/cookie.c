@@ -81,7 +81,7 @@ static void drop(struct cookies *c, struct record *r, uint8_t reason)
 {
 	if (c->walk == r)
 		c->walk = TAILQ_NEXT(r, all);
-	if (!r->in_use)
+	if (!r->uses)
 		TAILQ_REMOVE(&c->idle, r, idle);
 	TAILQ_REMOVE(&c->all, r, all);
 	LIST_REMOVE(r, bucket);
@@ -108,7 +108,7 @@ static void set_idle(struct cookies *c, struct record *r, int64_t now)
 {
 	struct record *before = TAILQ_LAST(&c->idle, record_queue);
 
-	r->in_use = false;
+	r->uses = 0;
 	r->deadline = now + c->timeout_ms;
 	while (before != NULL && before->deadline > r->deadline)
 		before = TAILQ_PREV(before, record_queue, idle);
@@ -158,13 +158,13 @@ const struct record *cookies_open(struct cookies *c, const uint8_t cookie[COOKIE
 	r = find(c, sid);
 	if (r == NULL)
 		return NULL;
-	if (!r->in_use && r->deadline <= now) {
+	if (!r->uses && r->deadline <= now) {
 		drop(c, r, r->reason);
 		return NULL;
 	}
-	if (!r->in_use)
+	if (!r->uses)
 		TAILQ_REMOVE(&c->idle, r, idle);
-	r->in_use = true;
+	r->uses++;
 	r->client = *client;
 	return r;
 }
@@ -179,10 +179,11 @@ int cookies_close(struct cookies *c, const uint8_t sid[SID_SIZE], bool revoke, u
 		drop(c, r, reason);
 		return 0;
 	}
-	if (!r->in_use)
+	if (!r->uses)
 		return 0;
 	r->reason = reason;
-	set_idle(c, r, now);
+	if (--r->uses == 0)
+		set_idle(c, r, now);
 	return 0;
 }
 

@@ -15,7 +15,7 @@ struct record {
 	struct addr client;
 	uint64_t created;         // seconds since the epoch
 	int64_t deadline;         // monotonic ms; while not in use
-	bool in_use;              // a connection has the session open
+	uint32_t uses;            // connections that have the session open: a newer one comes before the end of an older is told
 	uint8_t reason;           // enum end_reason of its last connection
 	TAILQ_ENTRY(record) idle; // by deadline, while not in use
 	TAILQ_ENTRY(record) all;  // by age
@@ -39,7 +39,8 @@ int cookies_issue(struct cookies *c, const struct record *who, int64_t now, uint
 // NULL: unknown, expired or revoked. The record is in use from now on, from `client`.
 const struct record *cookies_open(struct cookies *c, const uint8_t cookie[COOKIE_SIZE], const struct addr *client, int64_t now);
 
-// The connection has ended: the record lives on for the timeout, or dies at once. -ENOENT where there is none.
+// One of its connections has ended (one call for each cookies_open). With the last one the record lives on for the timeout; with
+// `revoke` it dies at once. -ENOENT where there is none.
 int cookies_close(struct cookies *c, const uint8_t sid[SID_SIZE], bool revoke, uint8_t reason, int64_t now);
 
 // Void one, or all of a user's; how many there were.

@@ -64,7 +64,7 @@ static bool send_row(struct secmod *sm, uint32_t token, const struct record *r)
 {
 	int64_t left = r->deadline - monotonic_ms();
 	struct msg_session_row row = {
-		.token = token, .sid_len = SID_SIZE, .client = r->client, .created = r->created, .in_use = r->in_use
+		.token = token, .sid_len = SID_SIZE, .client = r->client, .created = r->created, .in_use = r->uses > 0
 	};
 
 	memcpy(row.sid, r->sid, SID_SIZE);
@@ -72,7 +72,7 @@ static bool send_row(struct secmod *sm, uint32_t token, const struct record *r)
 	strcpy(row.group, r->group);
 	strcpy(row.user_agent, r->user_agent);
 	// an open session does not expire
-	if (!r->in_use)
+	if (!r->uses)
 		row.expires = time(NULL) + (left > 0 ? (left + 999) / 1000 : 0);
 	return send_now(sm, MSG_SESSION_ROW, &row);
 }
