@@ -144,9 +144,21 @@ bench: all bench-bins ## measure the dataplane alone, then the whole beside ocse
 
 docs: doc/messages.md ## write what is generated from the tables
 
-MANPAGES := $(patsubst doc/man/%.scd,$(BUILD)/man/%,$(wildcard doc/man/*.scd))
+MANPAGES := $(patsubst doc/man/%.scd,$(BUILD)/man/%,$(wildcard doc/man/*.scd)) $(BUILD)/man/penstock.conf.5
+.PHONY: man
+man: $(MANPAGES) ## write the manual pages into build/man/
 $(BUILD)/man/%: doc/man/%.scd
 	@mkdir -p $(@D)
+	scdoc < $< > $@
+
+# penstock.conf(5): its options come from the table.
+$(BUILD)/gen/option-manual: scripts/option-manual.c control/main/config_table.c control/main/config.def
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(BASE_LDFLAGS) $(LDFLAGS) -MF $@.d -o $@ $(filter %.c,$^)
+$(BUILD)/man/%.scd: doc/man/%.scd.in $(BUILD)/gen/option-manual
+	@mkdir -p $(@D)
+	$(BUILD)/gen/option-manual < $< > $@
+$(BUILD)/man/penstock.conf.5: $(BUILD)/man/penstock.conf.5.scd
 	scdoc < $< > $@
 
 LIBEXEC_PROGRAMS := penstock-secmod penstock-worker penstock-dataplane
