@@ -185,7 +185,7 @@ write_config() { # LISTEN_ADDRESS...
   local address
   CONFIG=$WORK/penstock.conf
   {
-    say "auth = \"plain[passwd=$WORK/passwd]\""
+    say "auth = \"${AUTH:-plain[passwd=$WORK/passwd]}\""
     for address in "$@"; do say "listen-host = $address"; done
     cat <<CONF
 tcp-port = 443
@@ -230,7 +230,7 @@ start_client() { # LABEL NETNS USER PASSWORD HOST [OPTION...]
   printf '%s\n' "$password" > "$WORK/$label.password"
   NETWORK_LOG=$WORK/$label.network start "$label" ip netns exec "$ns" \
     sh -c 'exec openconnect "$@" < '"$WORK/$label.password" openconnect --passwd-on-stdin --user "$user" \
-    --servercert "$PIN" --script "$TOP/scripts/client-network" --interface tun0 --timestamp -v "$@" "https://$host/"
+    --servercert "$PIN" --script "$TOP/scripts/client-network" --interface "${INTERFACE:-tun0}" --timestamp -v "$@" "https://$host/"
 }
 
 client_up() { # LABEL

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# penstockctl: tables, JSON, the shell, its exit statuses, and who may use it.
+#
+#   client ════ 192.0.2.1 gateway ── admin socket ── penstockctl
+. "$(dirname "$0")/lib.sh"
+
+network
+gateway << CONF
+ipv6-network = fd99::/64
+ipv6-subnet-prefix = 128
+CONF
+login client anna --os=linux-64
+soon "DTLS is up" client_on_dtls client
+
+expect "show users is a table" matches "$(ctl show users | head -n 1)" '^id +user +vhost +ip +vpn-ip +device +since +dtls-cipher +status$'
+expect "with anna in it" matches "$(ctl show users)" 'anna .*192\.0\.2\.2 .*10\.99\.0\.'
+expect "show user prints lines" matches "$(ctl show user anna)" $'\tUsername: anna\n'
+expect "show id the same" matches "$(ctl show id "$(user_field anna ID)")" $'\tUsername: anna\n'
+expect "show user as JSON" same "$(ctl -j show user anna | jq -r '.[0].Username')" anna
+expect "with lists" same "$(ctl -j show user anna | jq -r '.[0].DNS | type')" array
+expect "show status" matches "$(ctl show status)" 'Status: online'
+expect "show status as JSON has numbers" same "$(ctl -j show status | jq '."Active sessions"')" 1
+expect "show sessions" same "$(ctl -j show sessions | jq -r '.[0].Username')" anna
+expect "show dataplane has ports, cores and counters" matches "$(ctl -j show dataplane | jq -r 'keys | join(" ")')" 'cores counters .*ports'
+expect "a core's busy share is a number" matches "$(ctl -j show dataplane | jq '.cores[0].busy')" '^[0-9]+$'
+for command in status users sessions dataplane "ip bans"; do
+  expect "show $command is JSON" jq -e . <<< "$(ctl -j show $command)"
+done
+
+expect "the shell takes commands" matches "$(printf 'show users\nhelp\nexit\n' | "$BIN/penstockctl" -s "$WORK/admin.socket")" 'anna'
+status() { "$BIN/penstockctl" "$@" > /dev/null 2>&1 && say 0 || say $?; }
+expect "status 0" same "$(status -s "$WORK/admin.socket" show users)" 0
+expect "status 1 when refused" same "$(status -s "$WORK/admin.socket" show user zoe)" 1
+expect "status 1 when nobody is there" same "$(status -s "$WORK/nowhere" show users)" 1
+expect "status 2 for nonsense" same "$(status -s "$WORK/admin.socket" show nonsense)" 2
+
+expect "the socket is its owner's alone" same "$(stat -c %a "$WORK/admin.socket")" 600
+chmod 666 "$WORK/admin.socket"
+as_nobody() { setpriv --reuid nobody --regid nogroup --clear-groups "$BIN/penstockctl" -s "$WORK/admin.socket" show users; }
+expect "even where it is not, strangers are refused" never as_nobody
+expect "and root is not" ctl show users

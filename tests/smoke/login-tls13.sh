@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# A login over TLS 1.3, with each kind of server key; and then a tunnel.
+#
+#   client 192.0.2.2 ════ 192.0.2.1 gateway 10.99.0.1
+#   TLS 1.3 only
+. "$(dirname "$0")/lib.sh"
+TLS13="NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-DTLS1.2"
+
+network
+for key in "rsa:2048" "ec -pkeyopt ec_paramgen_curve:P-256" "ec -pkeyopt ec_paramgen_curve:P-384" "ed25519"; do
+  make_certificate $key
+  gateway < /dev/null
+  cookie=$(get_cookie anna anna-secret --gnutls-priority "$TLS13")
+  expect "TLS 1.3 with a key of $key" matches "$cookie" '.{40,}'
+  stop "$GATEWAY"
+done
+
+make_certificate
+gateway < /dev/null
+login client anna --gnutls-priority "$TLS13"
+expect "openconnect speaks TLS 1.3" client_says client 'Ciphersuite \(TLS1\.3\)'
+expect "show users tells it" user_has anna 'TLS ciphersuite' 'TLS1\.3'
+soon "the DTLS channel comes up" client_on_dtls client
+expect "pings cross the tunnel" pings $INSIDE
