@@ -1,0 +1,185 @@
+#include "control/ctl/passwdfile.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/limits.h"
+#include "proto/secret.h"
+#include "proto/utf8.h"
+
+static bool is_printable(const char *s)
+{
+	size_t len = strlen(s), n;
+
+	for (size_t i = 0; i < len; i += n) {
+		n = utf8_printable((const uint8_t *)s + i, len - i);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
+const char *passwdfile_check_user(const char *user)
+{
+	if (user[0] == '\0')
+		return "the user name is empty";
+	if (strlen(user) > LIMIT_USER)
+		return "the user name is too long";
+	if (!is_printable(user))
+		return "the user name has control characters or is not UTF-8";
+	if (strpbrk(user, ":/") != NULL)
+		return "the user name has a ':' or a '/'";
+	if (user[0] == '#')
+		return "a line that starts with '#' is a comment";
+	return NULL;
+}
+
+const char *passwdfile_check_groups(const char *groups)
+{
+	if (strlen(groups) > PASSWDFILE_GROUPS)
+		return "the list of groups is too long";
+	if (!is_printable(groups))
+		return "the list of groups has control characters or is not UTF-8";
+	if (strchr(groups, ':') != NULL)
+		return "the list of groups has a ':'";
+	return NULL;
+}
+
+struct output {
+	char *text;
+	size_t used;
+};
+
+static void put(struct output *o, const char *s, size_t len)
+{
+	memcpy(o->text + o->used, s, len);
+	o->used += len;
+}
+
+static void put_text(struct output *o, const char *s)
+{
+	put(o, s, strlen(s));
+}
+
+// "user:groups:hash" without its end of line; the parts of one that is ours.
+struct line {
+	const char *groups, *hash;
+	size_t groups_len, hash_len;
+};
+
+static bool is_users(const char *text, size_t len, const char *user, struct line *out)
+{
+	size_t user_len = strlen(user);
+	const char *second;
+
+	if (len <= user_len || memcmp(text, user, user_len) != 0 || text[user_len] != ':')
+		return false;
+	out->groups = text + user_len + 1;
+	second = memchr(out->groups, ':', text + len - out->groups);
+	if (second == NULL)
+		return false;
+	out->groups_len = second - out->groups;
+	out->hash = second + 1;
+	out->hash_len = text + len - out->hash;
+	return true;
+}
+
+static void put_user(struct output *o, const struct passwdfile_edit *e, const struct line *old)
+{
+	put_text(o, e->user);
+	put_text(o, ":");
+	if (e->groups != NULL && e->groups[0] != '\0')
+		put_text(o, e->groups);
+	else if (e->groups == NULL && old != NULL && old->groups_len > 0)
+		put(o, old->groups, old->groups_len);
+	else
+		put_text(o, "*");
+	put_text(o, ":");
+	put_text(o, e->hash);
+	put_text(o, "\n");
+}
+
+static void put_lock(struct output *o, const char *text, const struct line *l, bool lock)
+{
+	const char *hash = l->hash;
+	size_t len = l->hash_len;
+
+	while (len > 0 && hash[0] == '!')
+		hash++, len--;
+	put(o, text, l->hash - text);
+	if (lock)
+		put_text(o, "!");
+	put(o, hash, len);
+	put_text(o, "\n");
+}
+
+// One line of the user's. A name that stands there twice is edited twice but set once.
+static void edit_line(struct output *o, const struct passwdfile_edit *e, const char *text, const struct line *l, bool first)
+{
+	switch (e->action) {
+	case PASSWDFILE_SET:
+		if (first)
+			put_user(o, e, l);
+		break;
+	case PASSWDFILE_DELETE:
+		break;
+	case PASSWDFILE_LOCK:
+	case PASSWDFILE_UNLOCK:
+		put_lock(o, text, l, e->action == PASSWDFILE_LOCK);
+		break;
+	}
+}
+
+static bool edit_lines(struct output *o, const struct passwdfile_edit *e, const char *in, size_t len)
+{
+	bool found = false;
+
+	for (const char *p = in, *end = in + len, *next; p < end; p = next) {
+		const char *newline = memchr(p, '\n', end - p);
+		size_t line_len = (newline != NULL ? newline : end) - p;
+		struct line l;
+
+		next = newline != NULL ? newline + 1 : end;
+		if (is_users(p, line_len, e->user, &l)) {
+			edit_line(o, e, p, &l, !found);
+			found = true;
+			continue;
+		}
+		put(o, p, line_len);
+		put_text(o, "\n");
+	}
+	return found;
+}
+
+int passwdfile_edit(const char *in, size_t len, const struct passwdfile_edit *e, char **out, size_t *out_len)
+{
+	struct output o = { 0 };
+	size_t lines = 2, room;
+	bool found;
+
+	if (len > PASSWDFILE_MAX)
+		return -EFBIG;
+	for (size_t i = 0; i < len; i++)
+		lines += in[i] == '\n';
+	// at most a '!' and a newline more in each line, and one line more
+	room = len + 2 * lines + strlen(e->user) + PASSWDFILE_GROUPS + (e->hash != NULL ? strlen(e->hash) : 0) + 8;
+	o.text = malloc(room);
+	if (o.text == NULL)
+		return -ENOMEM;
+	found = edit_lines(&o, e, in, len);
+	if (!found && e->action == PASSWDFILE_SET) {
+		put_user(&o, e, NULL);
+		found = true;
+	}
+	if (!found) {
+		secret_wipe(o.text, o.used);
+		free(o.text);
+		return -ENOENT;
+	}
+	*out = o.text;
+	*out_len = o.used;
+	return 0;
+}
