@@ -65,13 +65,12 @@ static void settle_signals(void)
 	signal(SIGHUP, SIG_IGN);
 }
 
-static int start_log(const struct snapshot *snap)
+static void start_log(const struct snapshot *snap)
 {
 	const char *form = snapshot_get(snap, "@log-form");
 	uint64_t level = snapshot_get(snap, "@log-level") != NULL ? snapshot_number(snap, "@log-level") : LOG_LEVEL_INFO;
 
 	log_init("penstock-secmod", level, form != NULL && strcmp(form, "priority") == 0 ? LOG_FORM_PRIORITY : LOG_FORM_PLAIN);
-	return 0;
 }
 
 static struct settings *load_first(char text[LIMIT_TEXT + 1])
@@ -86,6 +85,7 @@ static struct settings *load_first(char text[LIMIT_TEXT + 1])
 		return NULL;
 	}
 	start_log(snap);
+	lock_memory();
 	key_memory_init();
 	s = settings_load(snap, text);
 	snapshot_free(snap);
@@ -118,6 +118,21 @@ static int serve(struct secmod *sm)
 	return dispatch_run(sm);
 }
 
+// Keys and whatever is left of passwords go before the process does.
+static void clean_up(struct secmod *sm, int status)
+{
+	bool busy = method_plain.stop() < 0;
+
+	busy = method_pam.stop() < 0 || busy;
+	settings_put(sm->pending);
+	settings_put(sm->settings);
+	if (busy)
+		_exit(status);
+	if (sm->base != NULL)
+		event_base_free(sm->base);
+	chan_fini(&sm->main);
+}
+
 int main(int argc, char **argv)
 {
 	struct secmod sm = { 0 };
@@ -134,12 +149,9 @@ int main(int argc, char **argv)
 		return 1;
 	raise_file_limit();
 	settle_signals();
-	lock_memory();
 	chan_init(&sm.main, CHILD_FD_MAIN, ROLE_SECMOD, ROLE_MAIN, CHAN_PLAIN, "main");
 	sm.base = event_base_new();
 	ret = sm.base != NULL ? serve(&sm) : -ENOMEM;
-	settings_put(sm.pending);
-	settings_put(sm.settings);
-	chan_fini(&sm.main);
+	clean_up(&sm, ret < 0);
 	return ret < 0;
 }

@@ -8,10 +8,11 @@
 
 struct method {
 	const char *name;
-	const char *usage; // for the message about an option that is not known
 
 	// Once in the process's life, before the first attempt. 0 or -errno.
 	int (*start)(struct event_base *base);
+	// At the end of it, when no attempt is left. Not 0: exit without exit handlers, something of it is still at work.
+	int (*stop)(void);
 	// From the configuration: *config is this method's own. -EINVAL: `text` says why not.
 	int (*load)(const struct authspec *spec, void **config, char text[LIMIT_TEXT + 1]);
 	void (*unload)(void *config);

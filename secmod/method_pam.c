@@ -239,6 +239,23 @@ static int pam_method_start(struct event_base *base)
 	return 0;
 }
 
+// Their attempts are over, they were killed: nobody has to wait for them.
+static int pam_method_stop(void)
+{
+	struct helper *h;
+
+	if (pam.base == NULL)
+		return 0;
+	while ((h = TAILQ_FIRST(&pam.running)) != NULL) {
+		helper_kill(h);
+		TAILQ_REMOVE(&pam.running, h, next);
+		helper_free(h);
+	}
+	event_free(pam.child);
+	pam.base = NULL;
+	return 0;
+}
+
 // ----------------------------------------------------------------------------------------------------------------- start
 
 // Nothing of ours goes along: a fresh image, an empty environment, default signals, and all our descriptors close on exec.
@@ -405,6 +422,7 @@ static void pam_cancel(struct attempt *a)
 const struct method method_pam = {
 	.name = "pam",
 	.start = pam_method_start,
+	.stop = pam_method_stop,
 	.load = pam_load,
 	.unload = pam_unload,
 	.begin = pam_begin,

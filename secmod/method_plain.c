@@ -15,6 +15,7 @@
 #define THREADS_MAX 4
 // At 20 ms a hash and two threads, ten seconds of waiting: beyond that it is better to say no.
 #define JOBS_MAX 1024
+#define STOP_PATIENCE_MS 1000
 
 struct plain_job {
 	struct pool_job job;
@@ -47,6 +48,14 @@ static int plain_start(struct event_base *base)
 		return -errno;
 	completion = event_new(base, pool_fd(pool), EV_READ | EV_PERSIST, on_completion, pool);
 	return completion != NULL && event_add(completion, NULL) == 0 ? 0 : -ENOMEM;
+}
+
+static int plain_stop(void)
+{
+	if (completion != NULL)
+		event_free(completion);
+	completion = NULL;
+	return pool != NULL ? pool_stop(pool, STOP_PATIENCE_MS) : 0;
 }
 
 static int plain_load(const struct authspec *spec, void **config, char text[LIMIT_TEXT + 1])
@@ -159,6 +168,7 @@ static void plain_cancel(struct attempt *a)
 const struct method method_plain = {
 	.name = "plain",
 	.start = plain_start,
+	.stop = plain_stop,
 	.load = plain_load,
 	.unload = plain_unload,
 	.begin = plain_begin,

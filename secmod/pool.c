@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "proto/err.h"
@@ -15,29 +17,35 @@
 
 STAILQ_HEAD(job_queue, pool_job);
 
+struct pool_thread {
+	struct pool *pool;
+	pthread_t id;
+	_Alignas(max_align_t) char scratch[];
+};
+
 struct pool {
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	struct job_queue todo, finished; // under lock
 	unsigned pending;                // put and not yet reaped; the loop's
 	unsigned most;
+	bool stop; // under lock
+	struct pool_thread *thread[POOL_THREADS_MAX];
+	unsigned n_threads;
 	size_t scratch_size;
 	int fd;
 };
 
-struct pool_thread {
-	struct pool *pool;
-	_Alignas(max_align_t) char scratch[];
-};
-
+// NULL: the end.
 static struct pool_job *take(struct pool *p)
 {
 	struct pool_job *job;
 
 	pthread_mutex_lock(&p->lock);
-	while ((job = STAILQ_FIRST(&p->todo)) == NULL)
+	while ((job = STAILQ_FIRST(&p->todo)) == NULL && !p->stop)
 		pthread_cond_wait(&p->work, &p->lock);
-	STAILQ_REMOVE_HEAD(&p->todo, next);
+	if (job != NULL)
+		STAILQ_REMOVE_HEAD(&p->todo, next);
 	pthread_mutex_unlock(&p->lock);
 	return job;
 }
@@ -53,11 +61,10 @@ static void hand_back(struct pool *p, struct pool_job *job)
 static void *work_forever(void *arg)
 {
 	struct pool_thread *t = arg;
+	struct pool_job *job;
 
 	setpriority(PRIO_PROCESS, gettid(), POOL_NICE);
-	for (;;) {
-		struct pool_job *job = take(t->pool);
-
+	while ((job = take(t->pool)) != NULL) {
 		job->run(job, t->scratch);
 		secret_wipe(t->scratch, t->pool->scratch_size);
 		hand_back(t->pool, job);
@@ -68,17 +75,16 @@ static void *work_forever(void *arg)
 static int start_thread(struct pool *p)
 {
 	struct pool_thread *t = calloc(1, sizeof(*t) + p->scratch_size);
-	pthread_t thread;
 	int ret;
 
 	if (t == NULL)
 		return -ENOMEM;
 	t->pool = p;
-	ret = -pthread_create(&thread, NULL, work_forever, t);
+	ret = -pthread_create(&t->id, NULL, work_forever, t);
 	if (ret < 0)
 		free(t);
 	else
-		pthread_detach(thread);
+		p->thread[p->n_threads++] = t;
 	return ret;
 }
 
@@ -90,7 +96,7 @@ static int start_threads(struct pool *p, unsigned threads)
 	// signals are the loop's
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	for (unsigned i = 0; i < threads && ret == 0; i++)
+	for (unsigned i = 0; i < threads && i < POOL_THREADS_MAX && ret == 0; i++)
 		ret = start_thread(p);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return ret;
@@ -111,12 +117,46 @@ struct pool *pool_new(unsigned threads, unsigned most_jobs, size_t scratch_size)
 	p->scratch_size = scratch_size;
 	p->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	ret = p->fd < 0 ? -errno : start_threads(p, threads);
-	if (ret < 0) {
-		// threads that did start wait for ever for work: the process is about to give up anyway
-		errno = -ret;
-		return NULL;
+	if (ret == 0)
+		return p;
+	pool_stop(p, 1000);
+	errno = -ret;
+	return NULL;
+}
+
+static int join(struct pool *p, const struct timespec *deadline)
+{
+	int ret = 0;
+
+	for (unsigned i = 0; i < p->n_threads; i++) {
+		if (pthread_timedjoin_np(p->thread[i]->id, NULL, deadline) != 0)
+			ret = -ETIMEDOUT;
+		else
+			free(p->thread[i]);
 	}
-	return p;
+	return ret;
+}
+
+int pool_stop(struct pool *p, int patience_ms)
+{
+	struct timespec deadline;
+
+	clock_gettime(CLOCK_REALTIME, &deadline);
+	deadline.tv_sec += patience_ms / 1000;
+	pthread_mutex_lock(&p->lock);
+	p->stop = true;
+	STAILQ_CONCAT(&p->finished, &p->todo);
+	pthread_cond_broadcast(&p->work);
+	pthread_mutex_unlock(&p->lock);
+	if (join(p, &deadline) < 0)
+		return -ETIMEDOUT;
+	pool_reap(p);
+	if (p->fd >= 0)
+		close(p->fd);
+	pthread_cond_destroy(&p->work);
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+	return 0;
 }
 
 int pool_put(struct pool *p, struct pool_job *job)

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
+#define POOL_THREADS_MAX 16
+
 struct pool_job {
 	void (*run)(struct pool_job *job, void *scratch); // in a thread of the pool
 	void (*done)(struct pool_job *job);               // in the loop; owns the job again
@@ -16,5 +18,8 @@ struct pool;
 struct pool *pool_new(unsigned threads, unsigned most_jobs, size_t scratch_size);
 // 0, or -EAGAIN: too many wait already, the job stays the caller's.
 int pool_put(struct pool *p, struct pool_job *job);
+// At the end: jobs that wait are done() without having run. 0 and p is freed, or -ETIMEDOUT: a thread is still at work after
+// patience_ms, and the process must not run exit handlers under its feet.
+int pool_stop(struct pool *p, int patience_ms);
 int pool_fd(const struct pool *p); // readable: call pool_reap()
 void pool_reap(struct pool *p);

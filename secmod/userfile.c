@@ -70,6 +70,13 @@ static void warn_of_strange_hashes(const struct userfile *f, const struct passwd
 	}
 }
 
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+	       a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
 static int reload(struct userfile *f)
 {
 	struct passwd_table table;
@@ -93,18 +100,12 @@ static int reload(struct userfile *f)
 		ret = passwd_parse(text, len, &table);
 	if (ret < 0)
 		return ret;
-	warn_of_strange_hashes(f, &table);
+	if (!same_file(&st, &f->seen))
+		warn_of_strange_hashes(f, &table);
 	passwd_free(&f->table);
 	f->table = table;
 	f->seen = st;
 	return 0;
-}
-
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
-	       a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
 // A file that changed within the clock's grain of our reading may have changed again after it, and look the same.
