@@ -108,7 +108,7 @@ static void closing_starts_the_clock_again(void **state)
 	issue(c, "joe", 0, a);
 	SHA256(a, COOKIE_SIZE, sid);
 	cookies_open(c, a, &here, 1);
-	assert_non_null(cookies_open(c, a, &there, 2)); // a newer connection takes it over
+	assert_non_null(cookies_open(c, a, &there, 2));                     // a newer connection takes it over
 	assert_int_equal(cookies_close(c, sid, false, END_REPLACED, 3), 0); // the older one's end is told later
 	assert_int_equal(cookies_expire(c, 500000), -1);
 	assert_int_equal(cookies_close(c, sid, false, END_DEAD_PEER, 1000000), 0);
