@@ -5,17 +5,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <crypt.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <cmocka.h>
 
 #include "attack.h"
+#include "login.h"
 #include "proto/log.h"
 #include "victim.h"
-
-#define PASSWORD "correct horse"
 
 static struct victim secmod;
 static char dir[] = "/tmp/penstock-hostile-XXXXXX";
@@ -58,148 +53,65 @@ static void drain_main(void)
 
 // ------------------------------------------------------------------------------------------------------- an honest worker
 
-struct worker {
-	struct chan chan;
-	bool signature, asked, done, failed;
-};
-
-static int on_sign_rep(void *who, const void *m, const int *fds)
-{
-	((struct worker *)who)->signature = ((const struct msg_sign_rep *)m)->ok;
-	return 0;
-}
-
-static int on_ask(void *who, const void *m, const int *fds)
-{
-	((struct worker *)who)->asked = true;
-	return 0;
-}
-
-static int on_done(void *who, const void *m, const int *fds)
-{
-	((struct worker *)who)->done = true;
-	return 0;
-}
-
-static int on_failed(void *who, const void *m, const int *fds)
-{
-	((struct worker *)who)->failed = true;
-	return 0;
-}
-
-static const chan_handler to_worker[MSG_NUMBERS] = {
-	[MSG_SIGN_REP] = on_sign_rep,
-	[MSG_AUTH_ASK] = on_ask,
-	[MSG_AUTH_DONE] = on_done,
-	[MSG_AUTH_FAILED] = on_failed,
-};
-
-static void worker_open(struct worker *w)
+static void worker_open(struct login *w)
 {
 	struct msg_worker_open m = { .client = { 4, 32, 1, { 192, 0, 2, 1 } }, .local = { 4, 32, 443, { 192, 0, 2, 2 } } };
 	int fds[2];
 
-	*w = (struct worker){ 0 };
 	m.conn = next_conn++;
 	assert_int_equal(chan_pair(fds), 0);
 	assert_int_equal(chan_send(&secmod.chan, MSG_WORKER_OPEN, &m, &fds[1]), 0);
 	close(fds[1]);
-	chan_init(&w->chan, fds[0], ROLE_WORKER, ROLE_SECMOD, WS_QUIET, "sec-mod");
-}
-
-static void worker_ask_signature(struct worker *w)
-{
-	static const char label[] = "TLS 1.3, server CertificateVerify";
-	struct msg_sign_req m = { .key = 0, .scheme = 0x0403 };
-
-	memset(m.tbs, ' ', 64);
-	memcpy(m.tbs + 64, label, sizeof(label));
-	m.tbs_len = 64 + sizeof(label) + 32;
-	chan_enter(&w->chan, WS_SIGNING);
-	assert_int_equal(CHAN_SEND(&w->chan, SIGN_REQ, &m), 0);
-}
-
-static void worker_sign(struct worker *w)
-{
-	worker_ask_signature(w);
-	assert_int_equal(chan_await(&w->chan, to_worker, w, MSG_SIGN_REP, 10000), 0);
-	assert_true(w->signature);
-}
-
-static void worker_login(struct worker *w, const char *user)
-{
-	struct msg_auth_init m = { 0 };
-
-	snprintf(m.user, sizeof(m.user), "%s", user);
-	chan_enter(&w->chan, WS_LOGIN);
-	assert_int_equal(CHAN_SEND(&w->chan, AUTH_INIT, &m), 0);
-	assert_int_equal(chan_await(&w->chan, to_worker, w, MSG_AUTH_ASK, 10000), 0);
-}
-
-static void worker_answer(struct worker *w, const char *password)
-{
-	struct msg_auth_cont m = { 0 };
-
-	snprintf(m.password, sizeof(m.password), "%s", password);
-	assert_int_equal(CHAN_SEND(&w->chan, AUTH_CONT, &m), 0);
-}
-
-static void worker_finish(struct worker *w)
-{
-	assert_int_equal(chan_await(&w->chan, to_worker, w, MSG_AUTH_DONE, 10000), 0);
-	assert_true(w->done);
+	login_init(w, fds[0]);
 }
 
 static void honest_login_works(void)
 {
-	struct worker w;
+	struct login w;
 
 	worker_open(&w);
-	worker_sign(&w);
-	worker_login(&w, "alice");
-	worker_answer(&w, PASSWORD);
-	worker_finish(&w);
+	assert_true(login_all(&w, "alice"));
 	chan_fini(&w.chan);
 	drain_main();
 }
 
 // ----------------------------------------------------------------------------------------------------------------- states
 
-static void reach_hello(struct worker *w)
+static void reach_hello(struct login *w)
 {
 	worker_open(w);
 }
 
-static void reach_signed(struct worker *w)
+static void reach_signed(struct login *w)
 {
 	worker_open(w);
-	worker_sign(w);
+	assert_true(login_sign(w));
 }
 
-static void reach_asked(struct worker *w)
+static void reach_asked(struct login *w)
 {
 	reach_signed(w);
-	worker_login(w, "alice");
+	assert_true(login_begin(w, "alice"));
 }
 
-static void reach_busy(struct worker *w)
+static void reach_busy(struct login *w)
 {
 	reach_signed(w);
-	worker_login(w, "slow");
-	worker_answer(w, PASSWORD);
+	assert_true(login_begin(w, "slow"));
+	assert_true(login_answer(w, LOGIN_PASSWORD));
 }
 
-static void reach_done(struct worker *w)
+static void reach_done(struct login *w)
 {
 	reach_asked(w);
-	worker_answer(w, PASSWORD);
-	worker_finish(w);
+	assert_true(login_answer(w, LOGIN_PASSWORD));
+	assert_true(login_finish(w));
 }
 
 static const struct place {
 	const char *name;
 	uint32_t state;
-	void (*reach)(struct worker *);
+	void (*reach)(struct login *);
 } places[] = {
 	{ "SW_HELLO", SW_HELLO, reach_hello }, { "SW_SIGNED", SW_SIGNED, reach_signed }, { "SW_ASKED", SW_ASKED, reach_asked },
 	{ "SW_BUSY", SW_BUSY, reach_busy },    { "SW_DONE", SW_DONE, reach_done },
@@ -212,7 +124,7 @@ static const struct place {
 static void attack_from(void *arg, const struct attack *a)
 {
 	const struct place *p = arg;
-	struct worker w;
+	struct login w;
 
 	p->reach(&w);
 	assert_int_equal(probe_send(w.chan.fd, a->packet.buf, a->packet.len, a->fds), 0);
@@ -289,7 +201,7 @@ static void it_signs_nothing_but_handshakes(void **state)
 		{ 0, 0xffff, 130, "" },
 	};
 	struct msg_sign_req m;
-	struct worker w;
+	struct login w;
 	size_t i;
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -299,7 +211,7 @@ static void it_signs_nothing_but_handshakes(void **state)
 		worker_open(&w);
 		chan_enter(&w.chan, WS_SIGNING);
 		assert_int_equal(CHAN_SEND(&w.chan, SIGN_REQ, &m), 0);
-		chan_await(&w.chan, to_worker, &w, MSG_SIGN_REP, 1000);
+		chan_await(&w.chan, login_handlers, &w, MSG_SIGN_REP, 1000);
 		assert_false(w.signature);
 		assert_true(victim_drops(w.chan.fd));
 		chan_fini(&w.chan);
@@ -309,11 +221,11 @@ static void it_signs_nothing_but_handshakes(void **state)
 
 static void one_signature_a_connection(void **state)
 {
-	struct worker w;
+	struct login w;
 
 	worker_open(&w);
-	worker_sign(&w);
-	worker_ask_signature(&w);
+	assert_true(login_sign(&w));
+	assert_int_equal(login_ask_signature(&w), 0);
 	assert_true(victim_drops(w.chan.fd));
 	chan_fini(&w.chan);
 	honest_login_works();
@@ -321,15 +233,15 @@ static void one_signature_a_connection(void **state)
 
 static void three_tries_are_three(void **state)
 {
-	struct worker w;
+	struct login w;
 	int i;
 
 	worker_open(&w);
-	worker_sign(&w);
+	assert_true(login_sign(&w));
 	for (i = 0; i < 3; i++) {
-		worker_login(&w, i == 1 ? "nobody here" : "alice");
-		worker_answer(&w, "wrong");
-		assert_int_equal(chan_await(&w.chan, to_worker, &w, MSG_AUTH_FAILED, 20000), 0);
+		assert_true(login_begin(&w, i == 1 ? "nobody here" : "alice"));
+		assert_true(login_answer(&w, "wrong"));
+		assert_int_equal(chan_await(&w.chan, login_handlers, &w, MSG_AUTH_FAILED, 20000), 0);
 		assert_true(w.failed);
 	}
 	assert_int_equal(CHAN_SEND(&w.chan, AUTH_INIT, &(struct msg_auth_init){ .user = "alice" }), 0);
@@ -340,7 +252,7 @@ static void three_tries_are_three(void **state)
 
 static void leaving_in_every_state(void **state)
 {
-	struct worker w;
+	struct login w;
 	size_t i;
 
 	for (i = 0; i < PLACES; i++) {
@@ -355,7 +267,7 @@ static void leaving_in_every_state(void **state)
 static void floods(void **state)
 {
 	static struct attack a;
-	struct worker w;
+	struct login w;
 	size_t i;
 	int n;
 
@@ -374,13 +286,13 @@ static void floods(void **state)
 
 static void a_crowd_that_says_nothing(void **state)
 {
-	static struct worker crowd[400];
+	static struct login crowd[400];
 	size_t i;
 
 	for (i = 0; i < 400; i++) {
 		worker_open(&crowd[i]);
 		if (i % 2)
-			worker_sign(&crowd[i]);
+			assert_true(login_sign(&crowd[i]));
 		if (i % 50 == 0)
 			honest_login_works();
 	}
@@ -411,37 +323,6 @@ static const char *in_dir(const char *name)
 	return path[turn];
 }
 
-static int make_certificate(void)
-{
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *cert = X509_new();
-	FILE *f;
-	int ok;
-
-	X509_set_pubkey(cert, key);
-	X509_gmtime_adj(X509_getm_notBefore(cert), 0);
-	X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
-	X509_sign(cert, key, EVP_sha256());
-	f = fopen(in_dir("key.pem"), "we");
-	ok = f && PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) && fclose(f) == 0;
-	f = fopen(in_dir("cert.pem"), "we");
-	ok = ok && f && PEM_write_X509(f, cert) && fclose(f) == 0;
-	X509_free(cert);
-	EVP_PKEY_free(key);
-	return ok ? 0 : -1;
-}
-
-static int make_passwords(void)
-{
-	FILE *f = fopen(in_dir("passwd"), "we");
-
-	if (!f)
-		return -1;
-	fprintf(f, "alice:*:%s\n", crypt(PASSWORD, "$5$rounds=1000$saltsalt$"));
-	fprintf(f, "slow:*:%s\n", crypt(PASSWORD, "$5$rounds=40000$saltsalt$"));
-	return fclose(f);
-}
-
 static int setup(void **state)
 {
 	struct snapshot_writer *w = snapshot_writer_new();
@@ -450,7 +331,7 @@ static int setup(void **state)
 	log_init("secmod_worker", LOG_LEVEL_ERR, LOG_FORM_PLAIN);
 	signal(SIGPIPE, SIG_IGN);
 	alarm(600); // a hang is a failure
-	if (!w || !mkdtemp(dir) || make_certificate() < 0 || make_passwords() != 0)
+	if (!w || !mkdtemp(dir) || login_write_files(dir) != 0)
 		return -1;
 	snprintf(auth, sizeof(auth), "plain[passwd=%s]", in_dir("passwd"));
 	snapshot_put(w, "server-key", in_dir("key.pem"));
