@@ -80,6 +80,10 @@ $(BUILD)/obj/$(dir_$(1))/%.o: $(dir_$(1))/%.c
 	$$(CC) $$(BASE_CFLAGS) $$(CFLAGS_$(1)) $$(CFLAGS) -c -o $$@ $$<
 endef
 $(foreach r,$(ROOMS),$(eval $(call ROOM,$(r))))
+ifneq ($(SANITIZE),)
+# DPDK's own headers read unaligned words where the CPU can.
+CFLAGS_dataplane += -fno-sanitize=alignment
+endif
 
 define PROGRAM
 $(BUILD)/$(1): $(call obj,$(main_$(1))) $(BUILD)/$(room_$(1)).a $(BUILD)/proto.a
@@ -105,6 +109,14 @@ $(foreach t,$(notdir $(UNIT_BINS)),$(eval $(call TESTBIN,unit,$(t),,-lcmocka)))
 $(foreach t,$(notdir $(HOSTILE_BINS)),$(eval $(call TESTBIN,hostile,$(t),,-lcmocka)))
 $(foreach t,$(notdir $(BENCH_BINS)),$(eval $(call TESTBIN,bench,$(t),,)))
 $(foreach t,$(notdir $(FUZZ_BINS)),$(eval $(call TESTBIN,fuzz,$(t),-fsanitize=fuzzer,)))
+
+# These run the real program; one of them with a PAM module that behaves badly.
+$(BUILD)/unit/secmod_login $(BUILD)/unit/secmod_pam: | $(BUILD)/penstock-secmod
+$(BUILD)/unit/secmod_pam: | $(BUILD)/unit/pam_evil.so
+$(BUILD)/unit/ctl_passwdfile: | $(BUILD)/penstock-passwd
+$(BUILD)/unit/pam_evil.so: tests/unit/pamevil.c
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -Wall -Wextra -Wno-unused-parameter $(CFLAGS) -fPIC -shared -o $@ $< -lpam
 
 .PHONY: unit-bins hostile-bins bench-bins fuzz-bins
 unit-bins: $(UNIT_BINS)
