@@ -65,15 +65,16 @@ static void send_final_flight(struct dtls *d, const uint8_t *buf, size_t len, ui
 {
 	int ret = record_keys_derive(d->ssl, &d->keys);
 
+	d->keys.epoch = epoch;
+	d->keys.next_sequence = highest + 1;
+	if (ret == 0)
+		ret = d->road->keys(d->who, &d->keys);
 	if (ret < 0) {
-		log_warn("dtls: cannot derive keys: %s", strerror(-ret));
+		log_warn("dtls: cannot hand over keys: %s", strerror(-ret));
 		d->failed = true;
 		return;
 	}
-	d->keys.epoch = epoch;
-	d->keys.next_sequence = highest + 1;
 	d->keyed = true;
-	d->road->keys(d->who, &d->keys);
 	secret_wipe(d->keys.client_key, sizeof(d->keys.client_key));
 	secret_wipe(d->keys.client_iv, sizeof(d->keys.client_iv));
 	d->road->send(d->who, d->keys.handshake, buf, len);
@@ -346,6 +347,11 @@ int dtls_wait_ms(const struct dtls *d, uint64_t now_ms)
 uint32_t dtls_number(const struct dtls *d)
 {
 	return d->keys.handshake;
+}
+
+bool dtls_keyed(const struct dtls *d)
+{
+	return d->keyed;
 }
 
 bool dtls_done(const struct dtls *d)

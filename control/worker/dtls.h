@@ -15,10 +15,11 @@
 
 struct dtls;
 
-// Where the output goes. The buffers are the caller's only during the call; keys are wiped after it.
+// Where the output goes. The buffers are the caller's only during the call. keys: 0 or -errno, and then nothing goes out under
+// them.
 struct dtls_road {
 	void (*send)(void *who, uint32_t handshake, const uint8_t *datagram, size_t len);
-	void (*keys)(void *who, const struct msg_dtls_keys *keys);
+	int (*keys)(void *who, const struct msg_dtls_keys *keys);
 	void (*seal)(void *who, uint32_t handshake, uint8_t type, const uint8_t *plain, size_t len);
 };
 
@@ -38,6 +39,7 @@ int dtls_tick(struct dtls *d, uint64_t now_ms);
 int dtls_wait_ms(const struct dtls *d, uint64_t now_ms);
 
 uint32_t dtls_number(const struct dtls *d);
-bool dtls_done(const struct dtls *d); // both sides have finished
+bool dtls_keyed(const struct dtls *d); // its keys are the dataplane's
+bool dtls_done(const struct dtls *d);  // both sides have finished
 const char *
 dtls_cipher_name(const struct dtls *d); // GnuTLS's description, as occtl prints it: "(DTLS1.2)-(PSK)-(AES-256-GCM)"; "" before keys

@@ -18,6 +18,7 @@
 static struct {
 	signer_ask ask;
 	void *who;
+	uint16_t scheme;
 } signer;
 
 enum kind { KIND_RSA, KIND_RSA_PSS, KIND_EC, KIND_ED25519 };
@@ -273,6 +274,7 @@ static int signing_sign(void *ctx, unsigned char *signature, size_t *len, size_t
 	n = signer.ask ? signer.ask(signer.who, (uint8_t)s->key->number, scheme, tbs, tbs_len, signature, room) : -ENOKEY;
 	if (n <= 0)
 		return 0;
+	signer.scheme = scheme;
 	*len = (size_t)n;
 	return 1;
 }
@@ -333,6 +335,11 @@ void signer_set(signer_ask ask, void *who)
 {
 	signer.ask = ask;
 	signer.who = who;
+}
+
+uint16_t signer_scheme(void)
+{
+	return signer.scheme;
 }
 
 static const char *kind_name_of(const EVP_PKEY *public)

@@ -17,3 +17,6 @@ void signer_set(signer_ask ask, void *who);
 // The key pair whose public half is `public` (a certificate's) and whose private half is sec-mod's number `key`. NULL: cannot serve
 // keys of this kind (RSA, RSA-PSS, EC and Ed25519 are served).
 EVP_PKEY *signer_key_new(EVP_PKEY *public, uint8_t key);
+
+// The SignatureScheme of the last signature, 0: none yet.
+uint16_t signer_scheme(void);

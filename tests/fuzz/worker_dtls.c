@@ -5,7 +5,7 @@
 #include "proto/log.h"
 
 static void on_send(void *who, uint32_t handshake, const uint8_t *buf, size_t len) {}
-static void on_keys(void *who, const struct msg_dtls_keys *keys)
+static int on_keys(void *who, const struct msg_dtls_keys *keys)
 {
 	abort();
 }

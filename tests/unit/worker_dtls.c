@@ -123,13 +123,14 @@ static void on_send(void *who, uint32_t handshake, const uint8_t *buf, size_t le
 	queue_put(&w->down, buf, len);
 }
 
-static void on_keys(void *who, const struct msg_dtls_keys *keys)
+static int on_keys(void *who, const struct msg_dtls_keys *keys)
 {
 	struct world *w = who;
 
 	w->keys = *keys;
 	w->n_keys++;
 	w->down_when_keyed = w->down.sent;
+	return 0;
 }
 
 static void on_seal(void *who, uint32_t handshake, uint8_t type, const uint8_t *plain, size_t len)

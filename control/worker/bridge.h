@@ -1,0 +1,53 @@
+// An open session: packets between the client's TLS (CSTP) and its lane, liveness, and the DTLS handshakes that arrive on the lane.
+// Worker only. Driven by client.c's loop.
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dtls.h"
+#include "proto/chan.h"
+#include "tls.h"
+
+#define BRIDGE_HANDSHAKES 2 // alive at once: the last good one, and a new one
+
+// The dataplane ends a worker that is louder than the message table allows; no client may bring us there.
+struct handshake_rates {
+	uint64_t second;
+	unsigned sends, keys, seals;
+};
+
+struct bridge {
+	struct tls *tls;
+	struct chan lane;
+	struct chan *main; // for SESSION_INFO
+	SSL_CTX *dtls_ctx;
+	bool psk_known;
+	uint8_t psk[DTLS_PSK_SIZE];
+	enum aead_cipher prefer;
+	unsigned mtu;
+	struct dtls *handshakes[BRIDGE_HANDSHAKES];
+	struct handshake_rates rates;
+	uint32_t last_handshake; // numbers only grow: what belongs to an older one comes too late
+	uint8_t *scratch;        // packets under way; empty between two calls
+	uint64_t now_ms;         // of the call that is under way
+	uint64_t dpd_ms, heard_ms, asked_ms, busy_ms;
+	bool calm;
+	bool more;           // read from the client once more without waiting: OpenSSL may hold records that poll() cannot see
+	enum end_reason end; // the session is over: why
+};
+
+// Takes the lane. dpd in seconds, 0 = off. 0 or -errno.
+int bridge_init(struct bridge *b, struct tls *tls, struct chan *main, int lane_fd, SSL_CTX *dtls_ctx, unsigned mtu, uint32_t dpd,
+                uint64_t now_ms);
+void bridge_fini(struct bridge *b);
+
+// The client has sent something / the lane has something / time has passed. 0; or a negative errno, and b->end says why.
+int bridge_from_client(struct bridge *b, uint64_t now_ms);
+int bridge_from_lane(struct bridge *b, uint64_t now_ms);
+int bridge_tick(struct bridge *b, uint64_t now_ms);
+// Milliseconds until bridge_tick() has something to do, -1: never.
+int bridge_wait_ms(const struct bridge *b, uint64_t now_ms);
+// May the lane be read, or does the client have to read first?
+bool bridge_has_room(const struct bridge *b);
+// Tell the client that it is over.
+void bridge_goodbye(struct bridge *b, enum end_reason reason);

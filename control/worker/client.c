@@ -1,0 +1,468 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/x509.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ask.h"
+#include "bridge.h"
+#include "client.h"
+#include "clock.h"
+#include "connect.h"
+#include "http.h"
+#include "login.h"
+#include "mtu.h"
+#include "pages.h"
+#include "proto/err.h"
+#include "proto/secret.h"
+#include "signer.h"
+#include "text.h"
+#include "tls.h"
+
+#define FAREWELL_MS 2000 // for the last bytes to leave
+#define FROZEN_MS 15000
+#define READ_SIZE 16384
+#define TUNNEL_PATH "/CSCOSSLC/tunnel"
+
+enum phase {
+	PHASE_HANDSHAKE,
+	PHASE_REQUEST, // reading HTTP
+	PHASE_LOGIN,   // sec-mod is asked
+	PHASE_OPENING, // main is asked
+	PHASE_SESSION,
+	PHASE_LEAVING, // the last bytes are on their way
+};
+
+struct client {
+	const struct gear *gear;
+	const struct client_start *start;
+	enum phase phase;
+	struct chan main;
+	struct ask ask;
+	struct tls tls;
+	struct http http;
+	struct login login;
+	struct connect connect;
+	struct bridge bridge;
+	uint8_t cert_sha1[CERT_SHA1_SIZE];
+	unsigned requests;
+	uint64_t now_ms, born_ms, leave_ms;
+	bool done;
+	bool again; // read from the client without waiting: OpenSSL may hold bytes that poll() cannot see
+	bool shut;
+	enum end_reason told; // by main
+};
+
+static void leave(struct client *c)
+{
+	if (c->phase == PHASE_LEAVING)
+		return;
+	tls_goodbye(&c->tls);
+	c->phase = PHASE_LEAVING;
+	c->leave_ms = c->now_ms + FAREWELL_MS;
+}
+
+// -------------------------------------------------------------------------------------------------------------- answers
+
+static void send_reply(struct client *c, struct reply *r)
+{
+	bool close = r->close;
+
+	if (r->failed || tls_write(&c->tls, r->text, r->len) < 0) {
+		log_warn("cannot answer: %s", r->failed ? "out of memory" : "too much");
+		close = true;
+	}
+	reply_clear(r);
+	http_next(&c->http);
+	c->phase = PHASE_REQUEST;
+	c->again = true;
+	if (close)
+		leave(c);
+}
+
+static void send_status(struct client *c, unsigned status, bool keep_alive)
+{
+	struct reply r = { 0 };
+
+	page_status(&r, status, keep_alive);
+	send_reply(c, &r);
+}
+
+// --------------------------------------------------------------------------------------------------------------- session
+
+static int end_session(struct client *c, enum end_reason reason)
+{
+	struct msg_session_end m = { .reason = (uint8_t)reason };
+
+	CHAN_SEND(&c->main, SESSION_END, &m);
+	leave(c);
+	return 0;
+}
+
+static void ask_session(struct client *c)
+{
+	uint16_t base = mtu_base(number_clamped(http_header(&c->http, "X-CSTP-Base-MTU", 0)), mtu_path(c->tls.fd));
+	struct msg_auth_cookie_req m;
+	unsigned status = connect_request(&c->connect, &c->http, base, &m);
+	int ret;
+
+	if (status) {
+		log_info("CONNECT refused: %s", status == 503 ? "no cookie" : "malformed cookie");
+		send_status(c, status, false);
+		return;
+	}
+	tls_describe(&c->tls, signer_scheme(), m.tls_cipher, sizeof(m.tls_cipher));
+	ret = CHAN_SEND(&c->main, AUTH_COOKIE_REQ, &m);
+	secret_wipe(&m, sizeof(m));
+	if (ret < 0) {
+		log_warn("cannot ask main for a session: %s", strerror(-ret));
+		send_status(c, 503, false);
+		return;
+	}
+	chan_enter(&c->main, WM_ASKED);
+	c->phase = PHASE_OPENING;
+}
+
+// Nothing of the login is needed any more, and sec-mod is not asked again.
+static void drop_login(struct client *c)
+{
+	login_fini(&c->login);
+	http_fini(&c->http);
+	connect_fini(&c->connect);
+	ask_fini(&c->ask);
+}
+
+static int open_session(struct client *c, const struct msg_auth_cookie_rep *m, int lane_fd)
+{
+	struct reply r = { 0 };
+	int ret;
+
+	connect_answer(&c->connect, m, &r);
+	ret = r.failed ? -ENOMEM : tls_write(&c->tls, r.text, r.len);
+	reply_clear(&r);
+	if (ret < 0) {
+		close(lane_fd);
+		return errno_log(-ret, "cannot open the session: %s", strerror(-ret));
+	}
+	ret = bridge_init(&c->bridge, &c->tls, &c->main, lane_fd, c->gear->dtls, m->mtu, m->dpd, c->now_ms);
+	if (ret < 0)
+		return errno_log(-ret, "cannot open the session: %s", strerror(-ret));
+	drop_login(c);
+	chan_enter(&c->main, WM_UP);
+	c->phase = PHASE_SESSION;
+	c->again = true;
+	return 0;
+}
+
+// --------------------------------------------------------------------------------------------------------------- main
+
+#define HANDLERS from_main
+#define ON_MAIN_WORKER(...) __VA_ARGS__
+#include "proto/handlers.h"
+
+static int on_session_item(void *who, const struct msg_session_item *m, const int *fds)
+{
+	struct client *c = who;
+
+	return connect_add_item(&c->connect, m);
+}
+
+static int on_auth_cookie_rep(void *who, const struct msg_auth_cookie_rep *m, const int *fds)
+{
+	return open_session(who, m, chan_take_fd(fds, 0));
+}
+
+static int on_auth_cookie_denied(void *who, const struct msg_auth_cookie_denied *m, const int *fds)
+{
+	struct client *c = who;
+
+	chan_enter(&c->main, WM_IDLE);
+	log_info("CONNECT refused: %s", m->reason[0] ? m->reason : "bad cookie");
+	send_status(c, m->status, false);
+	return 0;
+}
+
+static int on_terminate(void *who, const struct msg_terminate *m, const int *fds)
+{
+	struct client *c = who;
+
+	c->told = (enum end_reason)m->reason;
+	if (c->phase == PHASE_SESSION)
+		bridge_goodbye(&c->bridge, c->told);
+	leave(c);
+	return 0;
+}
+
+static void serve_main(struct client *c)
+{
+	int ret = chan_serve(&c->main, from_main, c, 64);
+
+	if (ret == 0)
+		log_debug("main has closed the channel");
+	if (ret <= 0 && ret != -EAGAIN)
+		c->done = true;
+}
+
+// ----------------------------------------------------------------------------------------------------------------- HTTP
+
+static bool is_login_path(const struct http *h)
+{
+	static const char *const paths[] = { "/", "/auth", "/VPN" };
+	size_t i;
+
+	for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		if (strcmp(http_path(h), paths[i]) == 0)
+			return true;
+	return h->verb == VERB_POST; // any other before the login is the login's
+}
+
+static void give_login(struct client *c)
+{
+	int ret = login_request(&c->login, &c->http);
+
+	if (ret < 0) {
+		log_warn("cannot ask sec-mod: %s", strerror(-ret));
+		send_status(c, 503, false);
+	} else if (c->login.ready) {
+		c->login.reply.close |= !c->http.keep_alive;
+		send_reply(c, &c->login.reply);
+	} else {
+		c->phase = PHASE_LOGIN;
+	}
+}
+
+static void give_request(struct client *c)
+{
+	const struct http *h = &c->http;
+
+	if (++c->requests > LIMIT_HTTP_REQUESTS) {
+		log_info("more than %d requests", LIMIT_HTTP_REQUESTS);
+		send_status(c, 429, false);
+	} else if (h->verb == VERB_CONNECT) {
+		if (strcmp(http_path(h), TUNNEL_PATH) == 0)
+			ask_session(c);
+		else
+			send_status(c, 404, false);
+	} else if ((h->verb == VERB_GET || h->verb == VERB_POST) && is_login_path(h)) {
+		give_login(c);
+	} else {
+		send_status(c, h->verb == VERB_GET ? 404 : 405, h->keep_alive && h->verb == VERB_GET);
+	}
+}
+
+static void read_request(struct client *c)
+{
+	uint8_t buf[READ_SIZE];
+	int n, ret;
+
+	while (c->phase == PHASE_REQUEST) {
+		n = tls_read(&c->tls, buf, sizeof(buf));
+		if (n <= 0) {
+			if (n != -EAGAIN)
+				c->done = true;
+			break;
+		}
+		ret = http_feed(&c->http, buf, (size_t)n);
+		if (ret == 1)
+			give_request(c);
+		else if (ret < 0) {
+			log_info("bad HTTP request: %u", http_refusal(&c->http));
+			send_status(c, http_refusal(&c->http), false);
+		}
+	}
+	secret_wipe(buf, sizeof(buf));
+}
+
+// ------------------------------------------------------------------------------------------------------------- sec-mod
+
+static void serve_secmod(struct client *c)
+{
+	int ret = ask_serve(&c->ask);
+
+	if (ret < 0) {
+		ask_fini(&c->ask);
+		if (c->phase != PHASE_LOGIN)
+			return;
+		log_warn("sec-mod: %s", strerror(-ret));
+		send_status(c, 503, false);
+	} else if (c->phase == PHASE_LOGIN && c->login.ready) {
+		c->login.reply.close |= !c->http.keep_alive;
+		send_reply(c, &c->login.reply);
+	}
+}
+
+// ----------------------------------------------------------------------------------------------------------------- TLS
+
+static void learn_certificate(struct client *c)
+{
+	const X509 *cert = SSL_get_certificate(c->tls.ssl);
+
+	if (cert)
+		X509_digest(cert, EVP_sha1(), c->cert_sha1, NULL);
+}
+
+static void shake(struct client *c)
+{
+	char text[LIMIT_CIPHER + 1];
+	int ret = tls_handshake(&c->tls);
+
+	if (ret == 0)
+		return;
+	if (ret < 0) {
+		leave(c);
+		return;
+	}
+	learn_certificate(c);
+	tls_describe(&c->tls, signer_scheme(), text, sizeof(text));
+	log_debug("%s", text);
+	c->phase = PHASE_REQUEST;
+	read_request(c);
+}
+
+// The client's last words are nobody's; but closing upon them would cost it ours.
+static void drain(struct client *c)
+{
+	uint8_t buf[READ_SIZE];
+	ssize_t n = recv(c->tls.fd, buf, sizeof(buf), MSG_DONTWAIT);
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		c->done = true;
+}
+
+static bool is_reading(const struct client *c)
+{
+	return c->phase == PHASE_REQUEST || c->phase == PHASE_SESSION;
+}
+
+static void serve_client(struct client *c)
+{
+	c->again = false;
+	switch (c->phase) {
+	case PHASE_HANDSHAKE:
+		shake(c);
+		break;
+	case PHASE_REQUEST:
+		read_request(c);
+		break;
+	case PHASE_SESSION:
+		if (bridge_from_client(&c->bridge, c->now_ms) < 0)
+			end_session(c, c->bridge.end);
+		c->again = c->bridge.more;
+		break;
+	case PHASE_LOGIN:
+	case PHASE_OPENING:
+		c->done = true; // POLLHUP: we asked for nothing else
+		break;
+	case PHASE_LEAVING:
+		drain(c);
+		break;
+	}
+}
+
+// ---------------------------------------------------------------------------------------------------------------- loop
+
+enum { POLL_CLIENT, POLL_MAIN, POLL_SECMOD, POLL_LANE, POLL_COUNT };
+
+static void prepare(struct client *c, struct pollfd p[POLL_COUNT])
+{
+	bool waits = c->phase == PHASE_LOGIN || c->phase == PHASE_OPENING;
+	short out = tls_waiting(&c->tls) > 0 ? POLLOUT : 0;
+
+	p[POLL_CLIENT] = (struct pollfd){ .fd = c->tls.fd, .events = (short)((waits ? POLLRDHUP : POLLIN) | out) };
+	p[POLL_MAIN] = (struct pollfd){ .fd = c->main.fd, .events = POLLIN };
+	p[POLL_SECMOD] = (struct pollfd){ .fd = c->ask.chan.fd, .events = POLLIN };
+	p[POLL_LANE] = (struct pollfd){ .fd = -1 };
+	if (c->phase == PHASE_SESSION && bridge_has_room(&c->bridge))
+		p[POLL_LANE] = (struct pollfd){ .fd = c->bridge.lane.fd, .events = POLLIN };
+}
+
+static int wait_ms(const struct client *c)
+{
+	int ms = -1;
+
+	if (c->phase == PHASE_SESSION)
+		return bridge_wait_ms(&c->bridge, c->now_ms);
+	if (c->phase == PHASE_LEAVING)
+		return clock_sooner(ms, c->leave_ms, c->now_ms);
+	if (c->gear->auth_timeout)
+		ms = clock_sooner(ms, c->born_ms + c->gear->auth_timeout * 1000ULL, c->now_ms);
+	if (tls_waiting(&c->tls) > 0)
+		ms = clock_sooner(ms, c->tls.moved_ms + FROZEN_MS, c->now_ms);
+	return ms;
+}
+
+static void tick(struct client *c)
+{
+	if (c->phase == PHASE_SESSION) {
+		if (bridge_tick(&c->bridge, c->now_ms) < 0)
+			end_session(c, c->bridge.end);
+	} else if (c->phase == PHASE_LEAVING) {
+		if (c->now_ms >= c->leave_ms)
+			c->done = true;
+		if (!c->shut && tls_waiting(&c->tls) == 0) {
+			shutdown(c->tls.fd, SHUT_WR);
+			c->shut = true;
+		}
+	} else if (c->gear->auth_timeout && c->now_ms - c->born_ms >= c->gear->auth_timeout * 1000ULL) {
+		log_info("no session within %u s", c->gear->auth_timeout);
+		leave(c);
+	} else if (tls_waiting(&c->tls) > 0 && c->now_ms - c->tls.moved_ms >= FROZEN_MS) {
+		log_info("the client has stopped reading");
+		c->done = true;
+	}
+}
+
+static void turn(struct client *c)
+{
+	struct pollfd p[POLL_COUNT];
+
+	prepare(c, p);
+	if (poll(p, POLL_COUNT, c->again && is_reading(c) ? 0 : wait_ms(c)) < 0 && errno != EINTR) {
+		log_err("poll: %s", strerror(errno));
+		c->done = true;
+		return;
+	}
+	c->now_ms = clock_ms();
+	if (p[POLL_MAIN].revents)
+		serve_main(c);
+	if (!c->done && p[POLL_SECMOD].revents && c->ask.chan.fd >= 0)
+		serve_secmod(c);
+	if (!c->done && p[POLL_LANE].revents && c->phase == PHASE_SESSION && bridge_from_lane(&c->bridge, c->now_ms) < 0)
+		end_session(c, c->bridge.end);
+	if (!c->done && (p[POLL_CLIENT].revents & ~POLLOUT || (c->again && is_reading(c))))
+		serve_client(c);
+	if (tls_flush(&c->tls, c->now_ms) == -EPIPE) {
+		if (c->phase == PHASE_SESSION)
+			end_session(c, END_TEMPORARY);
+		c->done = true;
+	}
+	if (!c->done)
+		tick(c);
+}
+
+int client_run(const struct gear *gear, const struct client_start *start)
+{
+	static struct client c;
+	int ret;
+
+	c = (struct client){ .gear = gear, .start = start };
+	c.born_ms = c.now_ms = clock_ms();
+	fcntl(start->socket, F_SETFL, O_NONBLOCK);
+	chan_init(&c.main, start->main, ROLE_WORKER, ROLE_MAIN, WM_IDLE, "main");
+	ask_init(&c.ask, start->secmod, &login_events, &c.login);
+	login_init(&c.login, &c.ask, c.cert_sha1);
+	http_init(&c.http);
+	signer_set(ask_sign, &c.ask);
+	ret = tls_init(&c.tls, gear->tls, start->socket, c.now_ms);
+	while (ret == 0 && !c.done)
+		turn(&c);
+	if (c.bridge.scratch)
+		bridge_fini(&c.bridge);
+	drop_login(&c);
+	tls_fini(&c.tls);
+	close(start->socket);
+	chan_fini(&c.main);
+	return ret < 0;
+}

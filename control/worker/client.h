@@ -1,0 +1,21 @@
+// One client's connection from its first byte to its last: the process that a fork of the nursery is. Worker only.
+#pragma once
+#include <openssl/ssl.h>
+#include <stdint.h>
+
+#include "proto/addr.h"
+
+// What all workers of a nursery share, loaded before the first fork.
+struct gear {
+	SSL_CTX *tls, *dtls;
+	uint32_t auth_timeout; // seconds until a session must be open, 0 = no bound
+};
+
+struct client_start {
+	uint64_t conn;
+	struct addr client, local;
+	int socket, main, secmod; // taken over
+};
+
+// Serves the connection to its end. The exit code.
+int client_run(const struct gear *gear, const struct client_start *start);

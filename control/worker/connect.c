@@ -1,0 +1,240 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "connect.h"
+#include "proto/secret.h"
+#include "text.h"
+
+// Long enough for any client; 0 or "none" breaks some AnyConnect versions.
+#define NEVER_REKEY 31536000
+
+// -------------------------------------------------------------------------------------------------------------- request
+
+// One word of a list that is separated by `sep`, spaces around it aside.
+static bool list_has(const char *list, const char *word, char sep)
+{
+	size_t len = strlen(word), n;
+	const char *stop;
+
+	for (; list; list = stop ? stop + 1 : NULL) {
+		list += strspn(list, " \t");
+		stop = strchr(list, sep);
+		n = stop ? (size_t)(stop - list) : strlen(list);
+		while (n > 0 && (list[n - 1] == ' ' || list[n - 1] == '\t'))
+			n--;
+		if (n == len && strncasecmp(list, word, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+// All Cookie headers together must hold one session cookie.
+static unsigned find_cookie(const struct http *h, uint8_t cookie[COOKIE_SIZE])
+{
+	const char *header;
+	unsigned n, found = 0;
+	int ret;
+
+	for (n = 0; (header = http_header(h, "Cookie", n)) != NULL; n++) {
+		ret = cookie_get(header, cookie);
+		if (ret == -EBADMSG)
+			return 400;
+		found += ret == 0;
+	}
+	return found == 1 ? 0 : found == 0 ? 503 : 400;
+}
+
+unsigned connect_request(struct connect *c, const struct http *h, uint16_t base_mtu, struct msg_auth_cookie_req *out)
+{
+	const char *types = http_header(h, "X-CSTP-Address-Type", 0), *ciphers = http_header(h, "X-DTLS-CipherSuite", 0);
+	unsigned status;
+
+	memset(out, 0, sizeof(*out));
+	status = find_cookie(h, out->cookie);
+	if (status)
+		return status;
+	out->cookie_len = COOKIE_SIZE;
+	c->agent = agent_of(http_header(h, "User-Agent", 0));
+	c->psk = ciphers && list_has(ciphers, "PSK-NEGOTIATE", ':');
+	text_tame(http_header(h, "X-CSTP-Hostname", 0), c->hostname, sizeof(c->hostname));
+	memcpy(out->hostname, c->hostname, sizeof(out->hostname));
+	text_tame(http_header(h, "User-Agent", 0), out->user_agent, sizeof(out->user_agent));
+	text_tame(http_header(h, "X-AnyConnect-Identifier-DeviceType", 0), out->device_type, sizeof(out->device_type));
+	text_tame(http_header(h, "X-AnyConnect-Identifier-Platform", 0), out->device_platform, sizeof(out->device_platform));
+	out->base_mtu = base_mtu;
+	out->mtu = number_clamped(http_header(h, "X-CSTP-MTU", 0));
+	out->want_ipv4 = !types || list_has(types, "IPv4", ',');
+	out->want_ipv6 = c->agent.full_ipv6 && types && list_has(types, "IPv6", ',');
+	out->want_dtls = c->psk;
+	return 0;
+}
+
+int connect_add_item(struct connect *c, const struct msg_session_item *m)
+{
+	struct connect_item *fresh;
+	unsigned room = c->room ? 2 * c->room : 16;
+
+	if (c->n_items == c->room) {
+		fresh = reallocarray(c->items, room, sizeof(*fresh));
+		if (!fresh)
+			return -ENOMEM;
+		c->items = fresh;
+		c->room = room;
+	}
+	c->items[c->n_items].kind = (enum item_kind)m->kind;
+	c->items[c->n_items].text = strdup(m->text);
+	if (!c->items[c->n_items].text)
+		return -ENOMEM;
+	c->n_items++;
+	return 0;
+}
+
+void connect_fini(struct connect *c)
+{
+	unsigned i;
+
+	for (i = 0; i < c->n_items; i++)
+		free(c->items[i].text);
+	free(c->items);
+	c->items = NULL;
+	c->n_items = c->room = 0;
+}
+
+// --------------------------------------------------------------------------------------------------------------- answer
+
+static void add_seconds(struct reply *r, const char *name, uint32_t seconds)
+{
+	if (seconds)
+		reply_add(r, "%s: %u\r\n", name, seconds);
+	else
+		reply_add(r, "%s: none\r\n", name);
+}
+
+static void add_addresses(const struct connect *c, const struct msg_auth_cookie_rep *rep, struct reply *r)
+{
+	char text[ADDR_TEXT], mask[ADDR_TEXT];
+
+	if (rep->ipv4.family == 4) {
+		reply_add(r, "X-CSTP-Address: %s\r\n", addr_text(&rep->ipv4, text));
+		reply_add(r, "X-CSTP-Netmask: %s\r\n", addr_netmask(&rep->ipv4, mask));
+	}
+	if (rep->ipv6.family == 6 && c->agent.full_ipv6)
+		reply_add(r, "X-CSTP-Address-IP6: %s\r\n", addr_text_prefix(&rep->ipv6, text));
+}
+
+static bool is_ipv6(const char *text)
+{
+	return strchr(text, ':') != NULL;
+}
+
+static void add_server(const struct connect *c, const char *text, const char *name, struct reply *r)
+{
+	if (!is_ipv6(text))
+		reply_add(r, "X-CSTP-%s: %s\r\n", name, text);
+	else if (c->agent.full_ipv6)
+		reply_add(r, "X-CSTP-%s: %s\r\n", c->agent.dns_ip6 ? "DNS-IP6" : name, text);
+}
+
+// IPv4 routes as address/netmask, which every client understands; IPv6 as address/length.
+static void add_route(const struct connect *c, const char *text, const char *name, struct reply *r)
+{
+	char ip[ADDR_TEXT], mask[ADDR_TEXT];
+	struct addr a;
+
+	if (is_ipv6(text)) {
+		if (c->agent.full_ipv6)
+			reply_add(r, "X-CSTP-%s-IP6: %s\r\n", name, text);
+	} else if (addr_parse(text, &a) == 0 && a.family == 4) {
+		reply_add(r, "X-CSTP-%s: %s/%s\r\n", name, addr_text(&a, ip), addr_netmask(&a, mask));
+	} else {
+		reply_add(r, "X-CSTP-%s: %s\r\n", name, text);
+	}
+}
+
+static bool routes_all(const struct connect *c)
+{
+	unsigned i;
+
+	for (i = 0; i < c->n_items; i++)
+		if (c->items[i].kind == ITEM_ROUTE && strcmp(c->items[i].text, "default") == 0)
+			return true;
+	return false;
+}
+
+static void add_items(const struct connect *c, struct reply *r)
+{
+	bool all = routes_all(c), ipv6_routes = false;
+	unsigned i;
+
+	for (i = 0; i < c->n_items; i++) {
+		const char *text = c->items[i].text;
+
+		switch (c->items[i].kind) {
+		case ITEM_DNS:
+			add_server(c, text, "DNS", r);
+			break;
+		case ITEM_NBNS:
+			add_server(c, text, "NBNS", r);
+			break;
+		case ITEM_SPLIT_DNS:
+			reply_add(r, "X-CSTP-Split-DNS: %s\r\n", text);
+			break;
+		case ITEM_ROUTE: // none at all: everything goes through the tunnel
+			if (!all)
+				add_route(c, text, "Split-Include", r);
+			ipv6_routes |= !all && is_ipv6(text);
+			break;
+		case ITEM_NO_ROUTE:
+			add_route(c, text, "Split-Exclude", r);
+			break;
+		case ITEM_DEFAULT_DOMAIN:
+			reply_add(r, "X-CSTP-Default-Domain: %s\r\n", text);
+			break;
+		case ITEM_BANNER:
+			reply_add(r, "X-CSTP-Banner: %s\r\n", text);
+			break;
+		}
+	}
+	if (ipv6_routes && c->agent.ios_default)
+		reply_add(r, "X-CSTP-Split-Include-IP6: 2000::/3\r\n");
+}
+
+static void add_dtls(const struct msg_auth_cookie_rep *rep, struct reply *r)
+{
+	char app_id[2 * APP_ID_SIZE + 1];
+
+	hex_encode(rep->app_id, APP_ID_SIZE, app_id);
+	reply_add(r, "X-DTLS-App-ID: %s\r\n", app_id);
+	reply_add(r, "X-DTLS-Port: %u\r\n", rep->udp_port);
+	reply_add(r, "X-DTLS-DPD: %u\r\n", rep->dpd);
+	reply_add(r, "X-DTLS-Keepalive: %u\r\n", rep->keepalive);
+	reply_add(r, "X-DTLS-CipherSuite: PSK-NEGOTIATE\r\n");
+}
+
+void connect_answer(const struct connect *c, const struct msg_auth_cookie_rep *rep, struct reply *r)
+{
+	reply_add(r, "HTTP/1.1 200 CONNECTED\r\n");
+	reply_add(r, "X-CSTP-Version: 1\r\nX-CSTP-Server-Name: Penstock " PENSTOCK_VERSION "\r\n");
+	if (c->hostname[0])
+		reply_add(r, "X-CSTP-Hostname: %s\r\n", c->hostname);
+	reply_add(r, "X-CSTP-DPD: %u\r\n", rep->dpd);
+	add_addresses(c, rep, r);
+	add_items(c, r);
+	reply_add(r, "X-CSTP-Tunnel-All-DNS: %s\r\n", rep->tunnel_all_dns ? "true" : "false");
+	reply_add(r, "X-CSTP-Client-Bypass-Protocol: false\r\n");
+	reply_add(r, "X-CSTP-Keepalive: %u\r\n", rep->keepalive);
+	add_seconds(r, "X-CSTP-Idle-Timeout", rep->idle_timeout);
+	add_seconds(r, "X-CSTP-Session-Timeout", rep->session_timeout);
+	reply_add(r, "X-CSTP-Disconnected-Timeout: none\r\n");
+	reply_add(r, "X-CSTP-Smartcard-Removal-Disconnect: true\r\n");
+	reply_add(r, "X-CSTP-Rekey-Time: %u\r\nX-CSTP-Rekey-Method: new-tunnel\r\n", NEVER_REKEY);
+	reply_add(r, "X-CSTP-Keep: true\r\nX-CSTP-TCP-Keepalive: true\r\nX-CSTP-License: accept\r\n");
+	if (c->psk && rep->udp_port)
+		add_dtls(rep, r);
+	if (rep->base_mtu)
+		reply_add(r, "X-CSTP-Base-MTU: %u\r\n", rep->base_mtu);
+	reply_add(r, "X-CSTP-MTU: %u\r\n\r\n", rep->mtu);
+}

@@ -1,0 +1,28 @@
+// CONNECT: what the client asks for, and what it is told about its session. Worker only. No I/O.
+#pragma once
+#include <stdbool.h>
+
+#include "agent.h"
+#include "http.h"
+#include "proto/messages.h"
+#include "reply.h"
+
+struct connect_item {
+	enum item_kind kind;
+	char *text;
+};
+
+struct connect {
+	struct agent agent;
+	bool psk; // the client offers PSK-NEGOTIATE
+	char hostname[LIMIT_HOSTNAME + 1];
+	struct connect_item *items; // main's SESSION_ITEMs
+	unsigned n_items, room;
+};
+
+// Holds a secret then: wipe out. 0, or the HTTP status to refuse with: 400 for a cookie that is none, 401 for several, 503 without.
+unsigned connect_request(struct connect *c, const struct http *h, uint16_t base_mtu, struct msg_auth_cookie_req *out);
+int connect_add_item(struct connect *c, const struct msg_session_item *m);
+// The head of the answer.
+void connect_answer(const struct connect *c, const struct msg_auth_cookie_rep *rep, struct reply *r);
+void connect_fini(struct connect *c);

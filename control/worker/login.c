@@ -1,0 +1,200 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "login.h"
+#include "proto/log.h"
+#include "proto/secret.h"
+#include "text.h"
+
+// --------------------------------------------------------------------------------------------------------------- answers
+
+static void answer_status(struct login *l, unsigned status)
+{
+	page_status(&l->reply, status, false);
+	l->ready = true;
+}
+
+static void answer_user_form(struct login *l, const char *error)
+{
+	const struct form f = {
+		.message = "Please enter your username.",
+		.error = error,
+		.label = "Username:",
+		.name = "username",
+		.kind = FIELD_TEXT,
+	};
+
+	page_form(&l->reply, &f, l->agent.bare_xml);
+	l->ready = true;
+}
+
+static void drop_held(struct login *l)
+{
+	secret_wipe(l->held, sizeof(l->held));
+	l->has_held = false;
+}
+
+// ------------------------------------------------------------------------------------------------------ sec-mod's answers
+
+static int send_password(struct login *l, const char *password)
+{
+	struct msg_auth_cont m = { 0 };
+	int ret;
+
+	snprintf(m.password, sizeof(m.password), "%s", password);
+	l->state = LOGIN_WAITING;
+	ret = ask_answer(l->ask, &m);
+	secret_wipe(&m, sizeof(m));
+	return ret;
+}
+
+// "Password:" says less than a sentence; everything else is shown as it came.
+static void show_question(struct login *l, const struct msg_auth_ask *m)
+{
+	bool plain = strncasecmp(m->prompt, "password", 8) == 0 || m->prompt[0] == 0;
+	const struct form f = {
+		.message = plain ? "Please enter your password." : m->prompt,
+		.label = m->echo ? "Response:" : "Password:",
+		.name = m->round == 0 && !m->echo ? "password"
+		        : m->echo                 ? "answer"
+		                                  : "secondary_password",
+		.kind = m->echo ? FIELD_TEXT : FIELD_PASSWORD,
+	};
+
+	l->state = LOGIN_ASKED;
+	page_form(&l->reply, &f, l->agent.bare_xml);
+	l->ready = true;
+}
+
+static void on_asked(void *who, const struct msg_auth_ask *m)
+{
+	struct login *l = who;
+	bool use_held = l->has_held && m->round == 0 && !m->echo;
+	int ret = use_held ? send_password(l, l->held) : 0;
+
+	drop_held(l);
+	if (ret < 0)
+		answer_status(l, 503);
+	else if (!use_held)
+		show_question(l, m);
+}
+
+static void on_done(void *who, const struct msg_auth_done *m)
+{
+	struct login *l = who;
+
+	drop_held(l);
+	l->state = LOGIN_OVER;
+	page_success(&l->reply, m->cookie, l->cert_sha1, l->agent.bare_xml);
+	l->ready = true;
+}
+
+static void on_failed(void *who, unsigned tries_left)
+{
+	struct login *l = who;
+
+	drop_held(l);
+	l->state = tries_left > 0 ? LOGIN_NEW : LOGIN_OVER;
+	if (tries_left > 0)
+		answer_user_form(l, "Login failed.");
+	else
+		answer_status(l, 401);
+}
+
+const struct ask_events login_events = { on_asked, on_done, on_failed };
+
+// -------------------------------------------------------------------------------------------------------------- requests
+
+static int begin(struct login *l, const struct http *h, const struct login_fields *f)
+{
+	const char *type = http_header(h, "X-AnyConnect-Identifier-DeviceType", 0);
+	const char *platform = http_header(h, "X-AnyConnect-Identifier-Platform", 0);
+	struct msg_auth_init m = { 0 };
+
+	memcpy(m.user, f->user, sizeof(m.user));
+	memcpy(m.group, f->group, sizeof(m.group));
+	text_tame(http_header(h, "User-Agent", 0), m.user_agent, sizeof(m.user_agent));
+	text_tame(type ? type : f->device_type, m.device_type, sizeof(m.device_type));
+	text_tame(platform ? platform : f->device_platform, m.device_platform, sizeof(m.device_platform));
+	memcpy(l->user, f->user, sizeof(l->user));
+	if (f->has_password) {
+		memcpy(l->held, f->password, sizeof(l->held));
+		l->has_held = true;
+	}
+	l->state = LOGIN_WAITING;
+	return ask_login(l->ask, &m);
+}
+
+// A question is open: only its answer leads on. Another user name would need another connection, and is told so.
+static int answer_question(struct login *l, const struct login_fields *f)
+{
+	if (f->has_password && (!f->has_user || strcmp(f->user, l->user) == 0))
+		return send_password(l, f->password);
+	l->state = LOGIN_OVER;
+	l->reply.close = true;
+	answer_user_form(l, NULL);
+	return 0;
+}
+
+static int serve(struct login *l, const struct http *h, const struct login_fields *f)
+{
+	if (f->kind == LOGIN_LOGOUT) {
+		l->state = LOGIN_OVER;
+		page_logout(&l->reply);
+		l->ready = true;
+		return 0;
+	}
+	if (l->state == LOGIN_ASKED)
+		return answer_question(l, f);
+	if (f->has_user && f->user[0])
+		return begin(l, h, f);
+	answer_user_form(l, NULL);
+	return 0;
+}
+
+static bool is_xml(const struct http *h)
+{
+	const char *p = h->body, *end = h->body + h->body_len;
+
+	while (p < end && (*p == ' ' || *p == '\r' || *p == '\n' || *p == '\t'))
+		p++;
+	return p < end && *p == '<';
+}
+
+int login_request(struct login *l, const struct http *h)
+{
+	struct login_fields f = { 0 };
+	int ret = 0;
+
+	reply_clear(&l->reply);
+	l->ready = false;
+	l->agent = agent_of(http_header(h, "User-Agent", 0));
+	if (l->state == LOGIN_WAITING || l->state == LOGIN_OVER) {
+		answer_status(l, 401);
+		return 0;
+	}
+	if (h->verb == VERB_POST && h->body_len > 0)
+		ret = is_xml(h) ? xml_login(h->body, h->body_len, &f) : form_login(h->body, h->body_len, &f);
+	if (ret < 0) {
+		answer_status(l, 400);
+		return 0;
+	}
+	ret = serve(l, h, &f);
+	login_fields_wipe(&f);
+	return ret;
+}
+
+void login_init(struct login *l, struct ask *ask, const uint8_t *cert_sha1)
+{
+	memset(l, 0, sizeof(*l));
+	l->ask = ask;
+	l->cert_sha1 = cert_sha1;
+}
+
+void login_fini(struct login *l)
+{
+	drop_held(l);
+	reply_clear(&l->reply);
+}

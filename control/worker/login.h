@@ -1,0 +1,37 @@
+// A login as a dialogue: requests of the client in, forms out, sec-mod asked in between. Worker only. No I/O but ask.h's.
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent.h"
+#include "ask.h"
+#include "http.h"
+#include "pages.h"
+#include "xml.h"
+
+enum login_state {
+	LOGIN_NEW,     // no user name yet
+	LOGIN_WAITING, // sec-mod is at work
+	LOGIN_ASKED,   // a question of sec-mod's is with the user
+	LOGIN_OVER,    // logged in, or out of tries
+};
+
+struct login {
+	enum login_state state;
+	struct ask *ask;
+	const uint8_t *cert_sha1;
+	struct agent agent;
+	char user[LIMIT_USER + 1];
+	char held[LIMIT_PASSWORD + 1]; // a password that came with the user name, until sec-mod asks for it
+	bool has_held;
+	bool ready; // reply holds the answer to the last request
+	struct reply reply;
+};
+
+extern const struct ask_events login_events; // for ask_init(), with a struct login
+
+void login_init(struct login *l, struct ask *ask, const uint8_t *cert_sha1);
+void login_fini(struct login *l);
+// A whole request for the login. The answer is there when l->ready is set, now or after events of sec-mod's.
+// 0; or a negative errno: sec-mod cannot be asked, the connection ends.
+int login_request(struct login *l, const struct http *h);

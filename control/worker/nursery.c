@@ -1,0 +1,317 @@
+// penstock-worker: the nursery. Loads once what is public and the same for all connections, then forks a worker for each.
+#include <errno.h>
+#include <malloc.h>
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "dtls.h"
+#include "proto/chan.h"
+#include "proto/err.h"
+#include "proto/sandbox.h"
+#include "proto/snapshot.h"
+#include "signer.h"
+#include "tls_ctx.h"
+
+#define SERVE_MOST 16 // connections a turn, then the dead are buried
+#define WORKER_FILES 16
+
+struct child {
+	struct child *next;
+	uint64_t conn;
+	pid_t pid;
+};
+
+struct nursery {
+	struct chan main;
+	struct gear gear;
+	struct child *children;
+	int signals; // SIGCHLD by signalfd
+	bool isolate, limit, draining;
+	bool in_child; // this is a fork, with `start` to serve
+	struct client_start start;
+};
+
+// ------------------------------------------------------------------------------------------------------------- children
+
+static struct child **find_child(struct nursery *n, uint64_t conn, pid_t pid)
+{
+	struct child **p = &n->children;
+
+	while (*p && (*p)->conn != conn && (*p)->pid != pid)
+		p = &(*p)->next;
+	return p;
+}
+
+static void bury(struct nursery *n, pid_t pid, int status)
+{
+	struct child **p = find_child(n, 0, pid), *child = *p;
+	struct msg_conn_exited m = { 0 };
+
+	if (!child)
+		return;
+	m.conn = child->conn;
+	if (WIFSIGNALED(status))
+		m.signal = (uint8_t)WTERMSIG(status);
+	else
+		m.code = (uint8_t)WEXITSTATUS(status);
+	*p = child->next;
+	free(child);
+	CHAN_SEND(&n->main, CONN_EXITED, &m);
+}
+
+static void bury_all(struct nursery *n)
+{
+	struct signalfd_siginfo info;
+	pid_t pid;
+	int status;
+
+	while (read(n->signals, &info, sizeof(info)) == sizeof(info))
+		;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		bury(n, pid, status);
+}
+
+static void kill_all(const struct nursery *n)
+{
+	const struct child *c;
+
+	for (c = n->children; c; c = c->next)
+		kill(c->pid, SIGKILL);
+}
+
+// ---------------------------------------------------------------------------------------------------------------- main
+
+#define HANDLERS from_main
+#define ON_MAIN_NURSERY(...) __VA_ARGS__
+#include "proto/handlers.h"
+
+// A connection that gets no worker is told to main as one whose worker has ended at once.
+static int lose(struct nursery *n, uint64_t conn, const char *why)
+{
+	struct msg_conn_exited m = { .conn = conn, .code = 1 };
+
+	log_err("no worker for connection %llu: %s", (unsigned long long)conn, why);
+	return CHAN_SEND(&n->main, CONN_EXITED, &m);
+}
+
+static int on_conn_start(void *who, const struct msg_conn_start *m, const int *fds)
+{
+	struct nursery *n = who;
+	struct msg_conn_forked forked = { .conn = m->conn };
+	struct child *child;
+	pid_t pid;
+
+	if (n->draining)
+		return lose(n, m->conn, "the nursery is closing");
+	child = calloc(1, sizeof(*child));
+	pid = child ? fork() : -1;
+	if (pid < 0) {
+		free(child);
+		return lose(n, m->conn, strerror(errno));
+	}
+	if (pid == 0) {
+		n->in_child = true;
+		n->start = (struct client_start){
+			m->conn, m->client, m->local, chan_take_fd(fds, 0), chan_take_fd(fds, 1), chan_take_fd(fds, 2)
+		};
+		return -ECANCELED; // out of the nursery's loop
+	}
+	child->conn = m->conn;
+	child->pid = pid;
+	child->next = n->children;
+	n->children = child;
+	forked.pid = (uint32_t)pid;
+	return CHAN_SEND(&n->main, CONN_FORKED, &forked);
+}
+
+static int on_conn_kill(void *who, const struct msg_conn_kill *m, const int *fds)
+{
+	struct child *child = *find_child(who, m->conn, -1);
+
+	if (child)
+		kill(child->pid, SIGKILL);
+	return 0;
+}
+
+static int on_nursery_drain(void *who, const struct msg_nursery_drain *m, const int *fds)
+{
+	struct nursery *n = who;
+
+	n->draining = true;
+	if (m->now)
+		kill_all(n);
+	return 0;
+}
+
+// --------------------------------------------------------------------------------------------------------------- worker
+
+static int confine(const struct nursery *n)
+{
+	const int keep[] = { n->start.socket, n->start.main, n->start.secmod };
+	int ret;
+
+	sandbox_close_from(STDERR_FILENO + 1, keep, 3);
+	ret = sandbox_limit(n->limit ? LIMIT_WORKER_MEMORY : 0, WORKER_FILES);
+	if (ret == 0 && n->isolate)
+		ret = sandbox_seccomp(SANDBOX_WORKER);
+	return ret;
+}
+
+static int run_worker(struct nursery *n)
+{
+	char peer[ADDR_TEXT + 32], ip[ADDR_TEXT];
+	sigset_t none;
+
+	snprintf(peer, sizeof(peer), "[%llu %s] ", (unsigned long long)n->start.conn, addr_text(&n->start.client, ip));
+	log_set_peer(peer);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (confine(n) < 0)
+		return EXIT_FAILURE;
+	return client_run(&n->gear, &n->start);
+}
+
+// -------------------------------------------------------------------------------------------------------------- start-up
+
+static int load_certificates(struct nursery *n, const struct snapshot *conf, char text[LIMIT_TEXT + 1])
+{
+	const char *file;
+	unsigned i;
+	int ret;
+
+	for (i = 0; (file = snapshot_nth(conf, "server-cert", i)) != NULL; i++) {
+		if (i >= LIMIT_SERVER_KEYS) {
+			snprintf(text, LIMIT_TEXT + 1, "%s: more than %d certificates", file, LIMIT_SERVER_KEYS);
+			return -E2BIG;
+		}
+		ret = tls_ctx_add(n->gear.tls, file, i, text);
+		if (ret < 0)
+			return ret;
+	}
+	if (i == 0) {
+		snprintf(text, LIMIT_TEXT + 1, "no server-cert is configured");
+		return -ENOENT;
+	}
+	return 0;
+}
+
+static int load_gear(struct nursery *n, const struct snapshot *conf, char text[LIMIT_TEXT + 1])
+{
+	int ret;
+
+	snprintf(text, LIMIT_TEXT + 1, "OpenSSL does not start");
+	// Ours alone decides: a system-wide openssl.cnf could bring providers and rules of its own.
+	if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1 || signer_init() < 0)
+		return -ENOTSUP;
+	n->gear.tls = tls_ctx_new();
+	n->gear.dtls = dtls_ctx_new();
+	if (!n->gear.tls || !n->gear.dtls)
+		return -ENOMEM;
+	n->gear.auth_timeout = (uint32_t)snapshot_number(conf, "auth-timeout");
+	ret = load_certificates(n, conf, text);
+	if (ret == 0) {
+		snprintf(text, LIMIT_TEXT + 1, "the TLS warm-up failed");
+		ret = tls_warm_up(n->gear.tls, n->gear.dtls);
+	}
+	return ret;
+}
+
+static int drop_user(const struct snapshot *conf, char text[LIMIT_TEXT + 1])
+{
+	const char *user = snapshot_get(conf, "run-as-user"), *group = snapshot_get(conf, "run-as-group");
+
+	if (!user || !user[0])
+		return 0;
+	snprintf(text, LIMIT_TEXT + 1, "cannot become user %s", user);
+	return sandbox_drop_user(user, group);
+}
+
+static int watch_children(struct nursery *n)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	n->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return n->signals < 0 ? -errno : 0;
+}
+
+static int start(struct nursery *n)
+{
+	struct msg_nursery_ready ready = { .ok = 1 };
+	struct snapshot *conf;
+	int ret;
+
+	ret = snapshot_open(CHILD_FD_CONF, &conf);
+	if (ret < 0)
+		return errno_log(-ret, "no configuration: %s", strerror(-ret));
+	close(CHILD_FD_CONF);
+	log_init("penstock-worker", (enum log_level)snapshot_number(conf, "@log-level"),
+	         snapshot_get(conf, "@log-form") && strcmp(snapshot_get(conf, "@log-form"), "priority") == 0 ? LOG_FORM_PRIORITY
+	                                                                                                     : LOG_FORM_PLAIN);
+	n->isolate = snapshot_bool(conf, "isolate-workers");
+	n->limit = snapshot_bool(conf, "limit-worker-memory");
+	if (!n->isolate)
+		log_notice("isolate-workers is off: workers run without seccomp");
+	ret = load_gear(n, conf, ready.text);
+	if (ret == 0)
+		ret = drop_user(conf, ready.text);
+	if (ret == 0)
+		ret = watch_children(n);
+	snapshot_free(conf);
+	if (ret == 0)
+		ready.text[0] = 0;
+	else
+		ready.ok = 0;
+	malloc_trim(0);
+	CHAN_SEND(&n->main, NURSERY_READY, &ready);
+	return ret;
+}
+
+static void tend(struct nursery *n)
+{
+	struct pollfd p[] = { { .fd = n->main.fd, .events = POLLIN }, { .fd = n->signals, .events = POLLIN } };
+	int ret;
+
+	while (!n->draining || n->children) {
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			return;
+		if (p[1].revents)
+			bury_all(n);
+		if (!p[0].revents)
+			continue;
+		ret = chan_serve(&n->main, from_main, n, SERVE_MOST);
+		if (n->in_child || (ret <= 0 && ret != -EAGAIN))
+			return;
+	}
+}
+
+int main(void)
+{
+	static struct nursery n;
+
+	log_init("penstock-worker", LOG_LEVEL_INFO, LOG_FORM_PLAIN);
+	mallopt(M_ARENA_MAX, 1);
+	signal(SIGPIPE, SIG_IGN);
+	if (sandbox_harden() < 0)
+		return EXIT_FAILURE;
+	chan_init(&n.main, CHILD_FD_MAIN, ROLE_NURSERY, ROLE_MAIN, CHAN_PLAIN, "main");
+	if (start(&n) < 0)
+		return EXIT_FAILURE;
+	tend(&n);
+	if (n.in_child)
+		return run_worker(&n);
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,128 @@
+#include <openssl/evp.h>
+#include <string.h>
+
+#include "pages.h"
+#include "proto/secret.h"
+#include "text.h"
+
+#define XML_HEAD "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+#define VERSION_WHO "<version who=\"sg\">" PENSTOCK_VERSION "</version>\n"
+#define ESCAPED(limit) (6 * (limit) + 1)
+
+static const char *status_text(unsigned status)
+{
+	static const struct {
+		unsigned status;
+		const char *text;
+	} texts[] = {
+		{ 200, "OK" },
+		{ 400, "Bad Request" },
+		{ 401, "Unauthorized" },
+		{ 404, "Not Found" },
+		{ 405, "Method Not Allowed" },
+		{ 413, "Content Too Large" },
+		{ 417, "Expectation Failed" },
+		{ 429, "Too Many Requests" },
+		{ 431, "Request Header Fields Too Large" },
+		{ 500, "Internal Server Error" },
+		{ 501, "Not Implemented" },
+		{ 503, "Service Unavailable" },
+		{ 505, "HTTP Version Not Supported" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (texts[i].status == status)
+			return texts[i].text;
+	return "Error";
+}
+
+static void add_head(struct reply *r, unsigned status, const char *type, size_t len)
+{
+	reply_add(r, "HTTP/1.1 %u %s\r\n", status, status_text(status));
+	reply_add(r, "Connection: %s\r\n", r->close ? "close" : "Keep-Alive");
+	reply_add(r, "Content-Type: %s\r\nContent-Length: %zu\r\n", type, len);
+	reply_add(r, "X-Transcend-Version: 1\r\nCache-Control: no-store\r\n");
+	reply_add(r, "Strict-Transport-Security: max-age=31536000\r\nX-Content-Type-Options: nosniff\r\n");
+}
+
+static void add_body(struct reply *r, struct reply *body)
+{
+	reply_add(r, "\r\n%s", body->text ? body->text : "");
+	r->failed |= body->failed;
+	reply_clear(body);
+}
+
+void page_form(struct reply *r, const struct form *f, bool bare)
+{
+	char message[ESCAPED(LIMIT_PROMPT)], label[ESCAPED(LIMIT_PROMPT)];
+	struct reply body = { 0 };
+
+	text_xml(f->message, message, sizeof(message));
+	text_xml(f->label, label, sizeof(label));
+	reply_add(&body, XML_HEAD);
+	if (!bare)
+		reply_add(&body, "<config-auth client=\"vpn\" type=\"auth-request\">\n" VERSION_WHO);
+	reply_add(&body, "<auth id=\"main\">\n");
+	reply_add(&body, f->error ? "<message>%s\n%s</message>\n" : "<message>%s%s</message>\n", f->error ? f->error : "", message);
+	reply_add(&body,
+	          "<form method=\"post\" action=\"/auth\">\n<input type=\"%s\" name=\"%s\" label=\"%s\" />\n</form></auth>\n",
+	          f->kind == FIELD_TEXT ? "text" : "password", f->name, label);
+	if (!bare)
+		reply_add(&body, "</config-auth>\n");
+	add_head(r, 200, "text/xml", body.len);
+	add_body(r, &body);
+}
+
+// The cookie names the session; webvpncontext is its public name, as sec-mod and main know it.
+static void add_cookies(struct reply *r, const uint8_t cookie[COOKIE_SIZE], const uint8_t cert_sha1[CERT_SHA1_SIZE])
+{
+	uint8_t sid[EVP_MAX_MD_SIZE] = { 0 };
+	char text[BASE64_ROOM(COOKIE_SIZE)], sha1[2 * CERT_SHA1_SIZE + 1];
+
+	EVP_Digest(cookie, COOKIE_SIZE, sid, NULL, EVP_sha256(), NULL);
+	base64_encode(sid, SID_SIZE, text);
+	reply_add(r, "Set-Cookie: webvpncontext=%s; Secure; HttpOnly\r\n", text);
+	base64_encode(cookie, COOKIE_SIZE, text);
+	reply_add(r, "Set-Cookie: webvpn=%s; Secure; HttpOnly\r\n", text);
+	hex_encode(cert_sha1, CERT_SHA1_SIZE, sha1);
+	reply_add(r, "Set-Cookie: webvpnc=; expires=Thu, 01 Jan 1970 22:00:00 GMT; path=/; Secure; HttpOnly\r\n");
+	reply_add(r, "Set-Cookie: webvpnc=bu:/&p:t&iu:1/&sh:%s; path=/; Secure; HttpOnly\r\n", sha1);
+	secret_wipe(text, sizeof(text));
+}
+
+void page_success(struct reply *r, const uint8_t cookie[COOKIE_SIZE], const uint8_t cert_sha1[CERT_SHA1_SIZE], bool bare)
+{
+	struct reply body = { 0 };
+
+	reply_add(&body, XML_HEAD);
+	if (!bare)
+		reply_add(&body, "<config-auth client=\"vpn\" type=\"complete\">\n" VERSION_WHO);
+	reply_add(&body, "<auth id=\"success\">\n<title>SSL VPN Service</title></auth>\n");
+	if (!bare)
+		reply_add(&body, "</config-auth>\n");
+	add_head(r, 200, "text/xml", body.len);
+	add_cookies(r, cookie, cert_sha1);
+	add_body(r, &body);
+}
+
+void page_status(struct reply *r, unsigned status, bool keep_alive)
+{
+	struct reply body = { 0 };
+
+	r->close = !keep_alive;
+	reply_add(&body, "<html><body><h1>%u %s</h1></body></html>\n", status, status_text(status));
+	add_head(r, status, "text/html", body.len);
+	add_body(r, &body);
+}
+
+void page_logout(struct reply *r)
+{
+	struct reply body = { 0 };
+
+	reply_add(&body,
+	          XML_HEAD "<config-auth client=\"vpn\" type=\"complete\">\n" VERSION_WHO "<auth id=\"logout\"/></config-auth>\n");
+	r->close = true;
+	add_head(r, 200, "text/xml", body.len);
+	add_body(r, &body);
+}

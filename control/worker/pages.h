@@ -1,0 +1,28 @@
+// The answers of the login, as text: forms, the success page with its cookie, plain statuses. Worker only.
+#pragma once
+#include <stdint.h>
+
+#include "proto/limits.h"
+#include "reply.h"
+
+#define CERT_SHA1_SIZE 20
+
+enum field_kind { FIELD_TEXT, FIELD_PASSWORD };
+
+// One input for the user to fill in. message and label are texts, not XML.
+struct form {
+	const char *message;
+	const char *error; // NULL: none
+	const char *label;
+	const char *name;
+	enum field_kind kind;
+};
+
+// bare: the client wants the form without config-auth around it (openconnect up to version 3).
+void page_form(struct reply *r, const struct form *f, bool bare);
+// cert_sha1: of the certificate that this connection was shown.
+void page_success(struct reply *r, const uint8_t cookie[COOKIE_SIZE], const uint8_t cert_sha1[CERT_SHA1_SIZE], bool bare);
+// A status and nothing else.
+void page_status(struct reply *r, unsigned status, bool keep_alive);
+// The client has thrown its cookie away.
+void page_logout(struct reply *r);

@@ -1,0 +1,43 @@
+// One TLS connection on a non-blocking socket. Worker only.
+// Written bytes gather in a buffer of ours and leave in bursts (tls_flush), so that many records cost one system call and writing
+// never blocks in the middle of a record.
+#pragma once
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// More than this is not gathered: the writer has to wait until the client reads.
+#define TLS_OUT_MAX (256 * 1024)
+
+struct tls {
+	SSL *ssl;
+	int fd;
+	uint8_t *out;
+	size_t out_at, out_len, out_room; // [out_at, out_len) is to be sent
+	bool broken;                      // the socket has failed
+	bool eof;
+	uint64_t moved_ms; // when bytes last left, or there were none to leave
+};
+
+int tls_init(struct tls *t, SSL_CTX *ctx, int fd, uint64_t now_ms);
+void tls_fini(struct tls *t);
+
+// 1: done; 0: needs more from the client; -EPROTO (logged).
+int tls_handshake(struct tls *t);
+// > 0 bytes of one record; -EAGAIN; 0: the client has closed; -EPROTO (logged).
+int tls_read(struct tls *t, void *buf, size_t room);
+// One record. 0; -ENOBUFS: too much is waiting already; -EPROTO.
+int tls_write(struct tls *t, const void *buf, size_t len);
+// 0: nothing is left to send; -EAGAIN: wait for POLLOUT; -EPIPE.
+int tls_flush(struct tls *t, uint64_t now_ms);
+// Bytes that wait for the client to read.
+size_t tls_waiting(const struct tls *t);
+// Say that nothing more will come (RFC 8446 6.1).
+void tls_goodbye(struct tls *t);
+// Give back what only a busy connection needs.
+void tls_calm(struct tls *t);
+
+// GnuTLS's description, as occtl prints it: "(TLS1.3)-(ECDHE-X25519)-(ECDSA-SECP256R1-SHA256)-(AES-256-GCM)". scheme: the
+// SignatureScheme of our signature.
+void tls_describe(const struct tls *t, uint16_t scheme, char *out, size_t room);
