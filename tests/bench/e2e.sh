@@ -114,7 +114,7 @@ poll_thread_ticks() { # of penstock; 0 for others
     done
   done | awk '{s += $12 + $13} END {print s + 0}'
 }
-busy_us() { "$build/penstockctl" -s "$work/ctl" -j show dataplane | jq '[.cores[].busy_us] | add'; }
+busy_us() { "$build/penstockctl" -s "$work/ctl" -j show dataplane | jq '[.cores[].raw_busy_us] | add'; }
 cpu_seconds() { # ocserv | penstock
   if [ "$1" = ocserv ]; then
     ticks | awk -v hz="$(getconf CLK_TCK)" '{print $1 / hz}'
