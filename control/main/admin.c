@@ -239,6 +239,9 @@ int admin_open(struct gateway *g, const char *path)
 	if (!admin)
 		return ret;
 	TAILQ_INIT(&admin->clients);
+	admin->path = strdup(path);
+	if (!admin->path)
+		goto out;
 	admin->fd = socket_open(path);
 	if (admin->fd < 0) {
 		ret = errno_log(-admin->fd, "%s: %s", path,
@@ -256,11 +259,12 @@ close_socket:
 	close(admin->fd);
 	unlink(path);
 out:
+	free(admin->path);
 	free(admin);
 	return ret;
 }
 
-void admin_close(struct gateway *g, const char *path)
+void admin_close(struct gateway *g)
 {
 	struct admin_client *a;
 
@@ -270,7 +274,8 @@ void admin_close(struct gateway *g, const char *path)
 		client_free(a);
 	event_free(g->admin->readable);
 	close(g->admin->fd);
-	unlink(path);
+	unlink(g->admin->path);
+	free(g->admin->path);
 	free(g->admin);
 	g->admin = NULL;
 }
@@ -368,6 +373,7 @@ void admin_dp_core(struct gateway *g, const struct msg_dp_core *m)
 	report_number(&a->report, "cpu", m->cpu, NULL);
 	report_number(&a->report, "busy", m->busy, "%u.%u%%", m->busy / 10u, m->busy % 10u);
 	report_number(&a->report, "busy now", m->busy_now, "%u.%u%%", m->busy_now / 10u, m->busy_now % 10u);
+	report_number(&a->report, "raw_busy_us", m->busy_us, NULL);
 	report_number(&a->report, "cycles per packet", m->cycles_per_packet, NULL);
 	report_number(&a->report, "packets", m->packets, NULL);
 	report_number(&a->report, "sleeps", m->sleeps, NULL);

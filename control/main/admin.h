@@ -36,6 +36,7 @@ struct admin_client {
 struct admin {
 	struct event *readable;
 	int fd;
+	char *path;
 	uint32_t last_token;
 	size_t count;
 	TAILQ_HEAD(admin_list, admin_client) clients;
@@ -43,7 +44,7 @@ struct admin {
 
 // Listen. 0 or -errno (logged).
 int admin_open(struct gateway *g, const char *path);
-void admin_close(struct gateway *g, const char *path);
+void admin_close(struct gateway *g);
 
 // For the commands (command.c): the answer's end, or that next() yields the rest, or that a peer is being asked.
 void admin_end(struct admin_client *a, bool ok, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

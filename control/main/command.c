@@ -332,7 +332,8 @@ void command_start(struct admin_client *a, const struct msg_admin_req *m)
 			continue;
 		a->command = &commands[i];
 		snprintf(a->argument, sizeof(a->argument), "%s", m->argument);
-		log_info("%s: %s %s", a->link.chan.name, m->command, m->argument);
+		log_line(strncmp(m->command, "show", 4) == 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_NOTICE, "%s: %s %s", a->link.chan.name,
+		         m->command, m->argument);
 		a->command->start(a);
 		return;
 	}

@@ -71,6 +71,19 @@ void daemon_ready(int ready_fd)
 		standard_to_null(2, 2);
 }
 
+char *path_absolute(const char *path)
+{
+	char *here, *whole = NULL;
+
+	if (path[0] == '/')
+		return strdup(path);
+	here = getcwd(NULL, 0);
+	if (here && asprintf(&whole, "%s/%s", here, path) < 0)
+		whole = NULL;
+	free(here);
+	return whole;
+}
+
 static int pid_write(int fd)
 {
 	char text[16];

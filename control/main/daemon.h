@@ -8,6 +8,8 @@ int daemon_start(bool keep_directory, int *ready_fd);
 // The start has succeeded: let the starting process go, and with it its stderr. -1: nobody waits.
 void daemon_ready(int ready_fd);
 
+// A copy that does not depend on the working directory. NULL, errno.
+char *path_absolute(const char *path);
 // Create and lock it and write our pid. A descriptor that keeps the lock; -errno (logged).
 int pidfile_open(const char *path);
 void pidfile_close(const char *path, int fd);

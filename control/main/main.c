@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -91,17 +92,15 @@ static int loop(struct gateway *g)
 		supervise_open(g);
 		event_base_dispatch(g->base);
 	}
-	if (socket)
-		admin_close(g, socket);
+	admin_close(g);
 	listen_close(g);
 	signals_close(events);
 	return ret;
 }
 
-static int gateway_run(const struct options *o, struct config *c, int ready_fd)
+static int gateway_run(const struct options *o, struct config *c, const char *pid_file, int ready_fd)
 {
 	static struct gateway g; // its ring of recent connections is large
-	const char *pid_file = o->pid_file ? o->pid_file : config_str(c, OPT_PID_FILE);
 	bool write_pid = o->pid_file || !o->foreground;
 	int pid_fd = -1, ret = 0;
 
@@ -138,6 +137,7 @@ int main(int argc, char *argv[])
 {
 	struct options options;
 	struct config *config;
+	char *pid_file;
 	int ready_fd = -1, ret;
 
 	switch (options_parse(argc, argv, &options)) {
@@ -161,6 +161,12 @@ int main(int argc, char *argv[])
 		return 1;
 	}
 	raise_file_limit();
+	// a copy: a reload frees what config_str() gives, and a daemon changes its directory
+	pid_file = path_absolute(options.pid_file ? options.pid_file : config_str(config, OPT_PID_FILE));
+	if (!pid_file) {
+		log_err("pid file: %s", strerror(errno));
+		return 1;
+	}
 	if (!options.foreground) {
 		ret = daemon_start(options.no_chdir, &ready_fd);
 		if (ret < 0) {
@@ -169,7 +175,8 @@ int main(int argc, char *argv[])
 		}
 	}
 	log_start(&options, config);
-	ret = gateway_run(&options, config, ready_fd);
+	ret = gateway_run(&options, config, pid_file, ready_fd);
 	syslogger_close();
+	free(pid_file);
 	return ret;
 }

@@ -88,7 +88,8 @@ static void on_ended(void *who, int why)
 
 	link_close(&c->link);
 	c->ready = false;
-	listen_pause(c->g);
+	if (*slot_of(c->g, c->kind) == c)
+		listen_pause(c->g);
 	if (why < 0)
 		child_kill(c);
 	else

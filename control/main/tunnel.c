@@ -443,11 +443,9 @@ static void tunnel_refused(struct tunnel *t)
 {
 	struct conn *c = t->conn;
 
-	if (c)
-		detach(t, END_ERROR, false);
+	detach(t, END_ERROR, false);
 	tunnel_over(t);
-	if (c)
-		conn_deny(c, 503, "no tunnel");
+	conn_deny(c, 503, "no tunnel");
 }
 
 void tunnel_replied(struct gateway *g, const struct msg_tunnel_reply *m)
@@ -458,7 +456,7 @@ void tunnel_replied(struct gateway *g, const struct msg_tunnel_reply *m)
 		log_warn("dataplane: TUNNEL_REPLY for tunnel %u, which was not asked for", m->tunnel);
 		return;
 	}
-	if (m->ok && t->phase == TUNNEL_DELETING) // its last counters are on their way
+	if (t->phase == TUNNEL_DELETING) // its last counters are on their way
 		return;
 	if (m->ok) {
 		tunnel_up(t);
