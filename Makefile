@@ -66,6 +66,10 @@ sources_of = $(filter-out $(MAINS),$(wildcard $(dir_$(1))/*.c))
 cflags_of = $(shell $(PKG_CONFIG) --cflags $(pkgs_$(1)) 2>/dev/null)
 libs_of = $(shell $(PKG_CONFIG) --libs $(pkgs_$(1)) 2>/dev/null) $(libs_$(1))
 
+# Short lines, one for each step; make V=1 prints the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo "  $(1)	$(2)")
+
 .PHONY: all
 all: $(PROGRAMS:%=$(BUILD)/%) ## build the programs into build/ (BUILD=, CC=, SANITIZE=address,undefined)
 
@@ -77,7 +81,8 @@ $(BUILD)/$(1).a: $(call obj,$(call sources_of,$(1)))
 	@ar rcs $$@ $$^
 $(BUILD)/obj/$(dir_$(1))/%.o: $(dir_$(1))/%.c
 	@mkdir -p $$(@D)
-	$$(CC) $$(BASE_CFLAGS) $$(CFLAGS_$(1)) $$(CFLAGS) -c -o $$@ $$<
+	$$(call say,CC,$$<)
+	$$(Q)$$(CC) $$(BASE_CFLAGS) $$(CFLAGS_$(1)) $$(CFLAGS) -c -o $$@ $$<
 endef
 $(foreach r,$(ROOMS),$(eval $(call ROOM,$(r))))
 ifneq ($(SANITIZE),)
@@ -87,7 +92,8 @@ endif
 
 define PROGRAM
 $(BUILD)/$(1): $(call obj,$(main_$(1))) $(BUILD)/$(room_$(1)).a $(BUILD)/proto.a
-	$$(CC) $$(BASE_LDFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_$(room_$(1))) $$(LIBS_proto)
+	$$(call say,LINK,$$@)
+	$$(Q)$$(CC) $$(BASE_LDFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_$(room_$(1))) $$(LIBS_proto)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call PROGRAM,$(p))))
 
@@ -102,7 +108,8 @@ FUZZ_BINS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_*
 define TESTBIN
 $(BUILD)/$(1)/$(2): tests/$(1)/$(2).c $(BUILD)/$(call room_of,$(2)).a $(BUILD)/proto.a
 	@mkdir -p $$(@D)
-	$$(CC) $$(BASE_CFLAGS) -Itests $$(CFLAGS_$(call room_of,$(2))) $$(CFLAGS) $$(BASE_LDFLAGS) $$(LDFLAGS) $(3) -MF $$@.d -o $$@ \
+	$$(call say,TEST,$$@)
+	$$(Q)$$(CC) $$(BASE_CFLAGS) -Itests $$(CFLAGS_$(call room_of,$(2))) $$(CFLAGS) $$(BASE_LDFLAGS) $$(LDFLAGS) $(3) -MF $$@.d -o $$@ \
 		$$(filter %.c %.a,$$^) $$(LIBS_$(call room_of,$(2))) $$(LIBS_proto) $(4)
 endef
 $(foreach t,$(notdir $(UNIT_BINS)),$(eval $(call TESTBIN,unit,$(t),,-lcmocka)))
