@@ -96,6 +96,15 @@ static unsigned distance(const char *a, const char *b)
 	return last[lb];
 }
 
+// A name of which this is the beginning: the first one.
+static const char *begun(const char *name, size_t len)
+{
+	for (int i = 0; i < OPT_COUNT && len >= 4; i++)
+		if (strncmp(opt_table[i].name, name, len) == 0)
+			return opt_table[i].name;
+	return NULL;
+}
+
 const char *opt_nearest(const char *name)
 {
 	size_t len = strlen(name);
@@ -116,5 +125,5 @@ const char *opt_nearest(const char *name)
 			found = known;
 		}
 	}
-	return found;
+	return found ? found : begun(name, len);
 }

@@ -394,6 +394,9 @@ static void the_nearest_name_is_found(void **state)
 	N("keep-alive", "keepalive");
 	N("ipv4-mask", "ipv4-netmask");
 	N("routes", "route");
+	N("tls-prio", "tls-priorities");
+	N("switch-to", "switch-to-tcp-timeout");
+	assert_null(opt_nearest("abc"));
 	assert_null(opt_nearest("xyzzy-plugh"));
 	assert_null(opt_nearest(""));
 	assert_null(opt_nearest("a-name-that-is-longer-than-any-of-the-table-can-be"));
