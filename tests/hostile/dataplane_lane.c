@@ -9,14 +9,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <arpa/inet.h>
-#include <net/if.h>
-#include <netinet/in.h>
-#include <sched.h>
-#include <sys/ioctl.h>
 #include <cmocka.h>
 
 #include "attack.h"
+#include "netns.h"
+#include "ping.h"
 #include "proto/lane.h"
 #include "proto/log.h"
 #include "victim.h"
@@ -142,75 +139,21 @@ static void tunnel_del(uint32_t tunnel)
 
 // -------------------------------------------------------------------------------------------------------- an honest worker
 
-static uint16_t checksum(const uint8_t *p, size_t len)
+static const uint8_t gateway[4] = { 10, 99, 0, 1 };
+
+static bool ping_from(int lane, uint32_t tunnel)
 {
-	uint32_t sum = 0;
-	size_t i;
-
-	for (i = 0; i + 1 < len; i += 2)
-		sum += (uint32_t)(p[i] << 8 | p[i + 1]);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
-#define PING 36
-
-static void ping_make(uint8_t p[PING], const uint8_t from[4])
-{
-	static const uint8_t head[20] = { 0x45, 0, 0, PING, 0, 0, 0, 0, 64, IPPROTO_ICMP, 0, 0, 0, 0, 0, 0, 10, 99, 0, 1 };
-	uint16_t sum;
-
-	memset(p, 0, PING);
-	memcpy(p, head, sizeof(head));
-	memcpy(p + 12, from, 4);
-	sum = checksum(p, 20);
-	p[10] = (uint8_t)(sum >> 8);
-	p[11] = (uint8_t)sum;
-	p[20] = 8; // echo
-	sum = checksum(p + 20, PING - 20);
-	p[22] = (uint8_t)(sum >> 8);
-	p[23] = (uint8_t)sum;
-}
-
-// Does an echo reply come down this lane?
-static bool pong(int lane, int timeout_ms)
-{
-	struct pollfd p = { .fd = lane, .events = POLLIN };
-	uint8_t buf[LIMIT_MESSAGE];
-	ssize_t n;
-
-	while (poll(&p, 1, timeout_ms) > 0) {
-		n = recv(lane, buf, sizeof(buf), MSG_DONTWAIT);
-		if (n <= 0)
-			return false;
-		if (n == PING && buf[0] == 0x45 && buf[9] == IPPROTO_ICMP && buf[20] == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool ping(int lane, uint32_t tunnel)
-{
-	uint8_t from[4], packet[PING];
-	int i;
+	uint8_t from[4];
 
 	client_address(tunnel, from);
-	ping_make(packet, from);
-	for (i = 0; i < 20; i++) { // a lane is a link: it may lose one
-		if (send(lane, packet, PING, MSG_NOSIGNAL | MSG_DONTWAIT) != PING)
-			return false;
-		if (pong(lane, 500))
-			return true;
-	}
-	return false;
+	return ping(lane, from, gateway);
 }
 
 static void honest_tunnel_works(void)
 {
 	int lane = tunnel_add(HONEST);
 
-	assert_true(ping(lane, HONEST));
+	assert_true(ping_from(lane, HONEST));
 	tunnel_del(HONEST);
 	close(lane);
 }
@@ -432,10 +375,10 @@ static void garbage_packets(void **state)
 		packet[1 + random() % 19] = (uint8_t)random();
 		send(lane, packet, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (i % 5000 == 0)
-			assert_true(ping(honest, HONEST));
+			assert_true(ping_from(honest, HONEST));
 	}
-	assert_true(ping(honest, HONEST));
-	assert_true(ping(lane, OFFENDER));
+	assert_true(ping_from(honest, HONEST));
+	assert_true(ping_from(lane, OFFENDER));
 	tunnel_del(OFFENDER);
 	tunnel_del(HONEST);
 	close(lane);
@@ -446,14 +389,14 @@ static void nobody_speaks_for_another(void **state)
 {
 	int lane = tunnel_add(OFFENDER), honest = tunnel_add(HONEST);
 	uint64_t before = counter("drop_spoof");
-	uint8_t packet[PING], from[4];
+	uint8_t packet[PING_SIZE], from[4];
 
 	client_address(HONEST, from);
-	ping_make(packet, from);
-	assert_int_equal(send(lane, packet, PING, 0), PING);
-	assert_false(pong(honest, 300));
+	ping_make(packet, from, gateway);
+	assert_int_equal(send(lane, packet, PING_SIZE, 0), PING_SIZE);
+	assert_false(ping_answered(honest, 300));
 	assert_int_equal(counter("drop_spoof"), before + 1);
-	assert_true(ping(honest, HONEST));
+	assert_true(ping_from(honest, HONEST));
 	tunnel_del(OFFENDER);
 	tunnel_del(HONEST);
 	close(lane);
@@ -463,13 +406,13 @@ static void nobody_speaks_for_another(void **state)
 static void a_worker_that_never_reads(void **state)
 {
 	int lane = tunnel_add(OFFENDER), honest = tunnel_add(HONEST), i;
-	uint8_t packet[PING], from[4];
+	uint8_t packet[PING_SIZE], from[4];
 
 	client_address(OFFENDER, from);
-	ping_make(packet, from);
+	ping_make(packet, from, gateway);
 	for (i = 0; i < 20000; i++)
-		send(lane, packet, PING, MSG_NOSIGNAL | MSG_DONTWAIT);
-	assert_true(ping(honest, HONEST));
+		send(lane, packet, PING_SIZE, MSG_NOSIGNAL | MSG_DONTWAIT);
+	assert_true(ping_from(honest, HONEST));
 	tunnel_del(OFFENDER);
 	tunnel_del(HONEST);
 	close(lane);
@@ -504,38 +447,6 @@ static void it_is_still_the_same(void **state)
 
 // ----------------------------------------------------------------------------------------------------------------- set-up
 
-static int interface_up(const char *name, const char *ip, const char *mask)
-{
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), ret;
-	struct ifreq ifr = { 0 };
-	struct sockaddr_in sin = { .sin_family = AF_INET };
-
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
-	inet_pton(AF_INET, ip, &sin.sin_addr);
-	memcpy(&ifr.ifr_addr, &sin, sizeof(sin));
-	ret = ioctl(fd, SIOCSIFADDR, &ifr);
-	inet_pton(AF_INET, mask, &sin.sin_addr);
-	memcpy(&ifr.ifr_netmask, &sin, sizeof(sin));
-	ret = ret < 0 ? ret : ioctl(fd, SIOCSIFNETMASK, &ifr);
-	ifr.ifr_flags = IFF_UP | IFF_RUNNING | IFF_NOARP; // as main sets the inner interface up
-	ret = ret < 0 ? ret : ioctl(fd, SIOCSIFFLAGS, &ifr);
-	close(fd);
-	return ret;
-}
-
-// Our own packets on lo bring no route with them: without these two the kernel takes 127.0.0.1 for a martian.
-static int write_sysctl(const char *name)
-{
-	char path[128];
-	int fd, ret;
-
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/lo/%s", name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	ret = fd < 0 || write(fd, "1", 1) != 1 ? -1 : 0;
-	close(fd);
-	return ret;
-}
-
 // The dataplane hears the client on lo; main's socket keeps the kernel from saying that nobody is there.
 static int open_udp(void)
 {
@@ -555,9 +466,7 @@ static int setup(void **state)
 	log_init("dataplane_lane", LOG_LEVEL_ERR, LOG_FORM_PLAIN);
 	signal(SIGPIPE, SIG_IGN);
 	alarm(900); // a hang is a failure
-	if (!w || unshare(CLONE_NEWNET) < 0 || interface_up("lo", "127.0.0.1", "255.0.0.0") < 0 || open_udp() < 0)
-		return -1;
-	if (write_sysctl("route_localnet") < 0 || write_sysctl("accept_local") < 0)
+	if (!w || netns_enter() < 0 || open_udp() < 0)
 		return -1;
 	snapshot_put(w, "outer", "lo");
 	snapshot_put(w, "inner", "tap");
@@ -573,7 +482,7 @@ static int setup(void **state)
 		return -1;
 	if (chan_await(&dataplane.chan, from_dataplane, NULL, MSG_DATAPLANE_READY, 60000) < 0)
 		return -1;
-	if (!seen.ready.ok || interface_up(seen.ready.inner, "10.99.0.1", "255.255.0.0") < 0) {
+	if (!seen.ready.ok || netns_interface_up(seen.ready.inner, "10.99.0.1", "255.255.0.0") < 0) {
 		print_error("dataplane: %s\n", seen.ready.text);
 		return -1;
 	}
