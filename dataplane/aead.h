@@ -20,26 +20,41 @@ struct aead_key {
 
 struct aead_op {
 	const struct aead_key *key;
-	uint8_t *data;         // in place
-	uint32_t len;          // of plain or cipher text, without tag
-	uint8_t cipher;        // enum aead_cipher
-	bool ok;               // out, of aead_open_burst()
+	uint8_t *data;  // in place
+	uint32_t len;   // of plain or cipher text, without tag
+	uint8_t cipher; // enum aead_cipher
+	bool ok;        // out, of aead_open_burst()
 	uint8_t nonce[12];
 	uint8_t aad[AEAD_AAD];
-	uint8_t *tag;          // opening: what came; sealing: where it goes
+	uint8_t *tag; // opening: what came; sealing: where it goes
 };
 
 // ipsec-mb, or OpenSSL where the CPU lacks what that needs. Once, before any other call; 0 or -ENOTSUP.
 int aead_init(void);
-int aead_init_openssl(void);                                     // the fallback, whatever the CPU has (tests)
-const char *aead_implementation(void);                           // "ipsec-mb 1.3.0 (AVX512)"
-int aead_thread_init(void);                                      // in each thread that opens or seals: 0 or -ENOMEM
+int aead_init_openssl(void);           // the fallback, whatever the CPU has (tests)
+const char *aead_implementation(void); // "ipsec-mb 1.3.0 (AVX512)"
+int aead_thread_init(void);            // in each thread that opens or seals: 0 or -ENOMEM
 int aead_key_set(struct aead_key *k, uint8_t cipher, const uint8_t *key, size_t len);
 void aead_key_wipe(struct aead_key *k);
-static inline unsigned aead_explicit_nonce(uint8_t cipher) { return cipher == AEAD_CHACHA20_POLY1305 ? 0 : 8; }
-static inline unsigned aead_iv_len(uint8_t cipher) { return cipher == AEAD_CHACHA20_POLY1305 ? 12 : 4; }
-static inline unsigned aead_key_len(uint8_t cipher) { return cipher == AEAD_AES_128_GCM ? 16 : 32; }
+static inline unsigned aead_explicit_nonce(uint8_t cipher)
+{
+	return cipher == AEAD_CHACHA20_POLY1305 ? 0 : 8;
+}
+static inline unsigned aead_iv_len(uint8_t cipher)
+{
+	return cipher == AEAD_CHACHA20_POLY1305 ? 12 : 4;
+}
+static inline unsigned aead_key_len(uint8_t cipher)
+{
+	return cipher == AEAD_AES_128_GCM ? 16 : 32;
+}
 
-// Key data is prefetched some operations ahead inside: hand over whole bursts.
+// Operations whose keys are fetched before their turn comes. A GCM key is sixteen lines: many more would push each other and the
+// packets out of the first-level cache.
+#define AEAD_AHEAD 4
+
+// Key data is prefetched inside: hand over whole bursts.
 void aead_open_burst(struct aead_op *ops, unsigned n);
 void aead_seal_burst(struct aead_op *ops, unsigned n);
+// The keys of the first AEAD_AHEAD operations, each with some `len` bytes, as soon as they are known.
+void aead_key_prefetch(const struct aead_key *k, uint8_t cipher, uint32_t len);

@@ -98,13 +98,13 @@ static inline void prefetch_lines(const uint8_t *from, const uint8_t *to)
 		rte_prefetch0(from);
 }
 
-static void mb_key_prefetch(const struct aead_op *op)
+static void mb_key_prefetch(const struct aead_key *k, uint8_t cipher, uint32_t len)
 {
-	const uint8_t *room = op->key->room;
-	unsigned round_keys = op->cipher == AEAD_AES_128_GCM ? 11 * 16 : 15 * 16;
-	unsigned powers = op->len / 16 + 3; // one for a part of a block, one for the AAD, one for the lengths
+	const uint8_t *room = k->room;
+	unsigned round_keys = cipher == AEAD_AES_128_GCM ? 11 * 16 : 15 * 16;
+	unsigned powers = len / 16 + 3; // one for a part of a block, one for the AAD, one for the lengths
 
-	if (op->cipher == AEAD_CHACHA20_POLY1305) {
+	if (cipher == AEAD_CHACHA20_POLY1305) {
 		rte_prefetch0(room);
 		return;
 	}

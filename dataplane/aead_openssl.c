@@ -53,9 +53,9 @@ static void openssl_key_set(struct aead_key *k, uint8_t cipher, const uint8_t *k
 	memcpy(k->room, key, aead_key_len(cipher));
 }
 
-static void openssl_key_prefetch(const struct aead_op *op)
+static void openssl_key_prefetch(const struct aead_key *k, uint8_t cipher, uint32_t len)
 {
-	rte_prefetch0(op->key->room);
+	rte_prefetch0(k->room);
 }
 
 static EVP_CIPHER_CTX *begin(const struct aead_op *op, int sealing)

@@ -80,42 +80,44 @@ static inline struct tunnel_keys *keys_after(const struct tunnel_in *in, const s
 	return k == in->next && in->keys && in->keys->epoch == k->epoch ? in->keys : NULL;
 }
 
+static inline const struct tunnel_keys *keys_likely(const struct tunnel_in *in)
+{
+	return unlikely(in->next != NULL) ? in->next : in->keys;
+}
+
+// The key sets of a burst, and the keys of its first records; the AEAD goes on from there.
 static inline void prefetch_keys(const struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < n; i++)
+		rte_prefetch0(keys_likely(&lc->dp->in[packet_of(pkts[i])->tunnel]));
+	for (unsigned i = 0; i < n && i < AEAD_AHEAD; i++) {
 		const struct tunnel_in *in = &lc->dp->in[packet_of(pkts[i])->tunnel];
-		rte_prefetch0(in->keys);
-		if (unlikely(in->next != NULL))
-			rte_prefetch0(in->next);
-	}
-	for (unsigned i = 0; i < n; i++) {
-		const struct tunnel_in *in = &lc->dp->in[packet_of(pkts[i])->tunnel];
-		const uint8_t *header = packet_data(pkts[i]);
-		if (likely(in->keys != NULL))
-			rte_prefetch0(&in->keys->seen.bits[sequence_of(header) / 64 % REPLAY_WORDS]);
+		const struct tunnel_keys *k = keys_likely(in);
+		if (likely(k != NULL))
+			aead_key_prefetch(&k->in, in->cipher, pkts[i]->data_len);
 	}
 }
 
-static void opening_fill(struct lcore *lc, struct opening *o, struct rte_mbuf **pkts, unsigned n)
+static inline void opening_add_one(struct lcore *lc, struct opening *o, struct rte_mbuf *m)
 {
-	for (unsigned i = 0; i < n; i++) {
-		const struct tunnel_in *in = &lc->dp->in[packet_of(pkts[i])->tunnel];
-		struct tunnel_keys *k = keys_for(in, packet_data(pkts[i]));
-		if (unlikely(!in->live)) {
-			drop(lc, COUNT_drop_tunnel_gone, pkts[i]);
-			continue;
-		}
-		if (unlikely(!k)) {
-			drop_of(lc, COUNT_drop_no_keys, pkts[i]);
-			continue;
-		}
-		enum counter why = opening_add(o, pkts[i], k);
-		struct tunnel_keys *other = why == COUNT_drop_replay ? keys_after(in, k) : NULL;
-		if (unlikely(other != NULL))
-			why = opening_add(o, pkts[i], other);
-		if (unlikely(why != COUNTERS))
-			drop_of(lc, why, pkts[i]);
+	const struct tunnel_in *in = &lc->dp->in[packet_of(m)->tunnel];
+	struct tunnel_keys *k = keys_for(in, packet_data(m)), *other;
+	enum counter why;
+
+	if (unlikely(!in->live)) {
+		drop(lc, COUNT_drop_tunnel_gone, m);
+		return;
 	}
+	if (unlikely(!k)) {
+		drop_of(lc, COUNT_drop_no_keys, m);
+		return;
+	}
+	why = opening_add(o, m, k);
+	other = why == COUNT_drop_replay ? keys_after(in, k) : NULL;
+	if (unlikely(other != NULL))
+		why = opening_add(o, m, other);
+	if (unlikely(why != COUNTERS))
+		drop_of(lc, why, m);
 }
 
 // What did not open under the second handshake's keys is tried under those in force. Opening was done in place; the same keystream
@@ -155,6 +157,7 @@ static void keys_confirm(struct lcore *lc, uint32_t tunnel, struct tunnel_keys *
 		struct tunnel_keys *before = in->keys;
 		in->keys = k;
 		in->next = NULL;
+		in->cipher = k->cipher;
 		if (before)
 			mailbox_release_keys(lc, before);
 	}
@@ -276,7 +279,8 @@ unsigned dtls_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct rt
 	*n_reply = 0;
 	o.n = 0;
 	prefetch_keys(lc, pkts, n);
-	opening_fill(lc, &o, pkts, n);
+	for (unsigned i = 0; i < n; i++)
+		opening_add_one(lc, &o, pkts[i]);
 	aead_open_burst(o.op, o.n);
 	opening_retry(lc, &o);
 	for (unsigned i = 0; i < o.n; i++) {

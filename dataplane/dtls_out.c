@@ -5,7 +5,7 @@
 #include "record.h"
 #include "stage.h"
 
-static inline void prefetch_keys(const struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
+static inline void prefetch_sets(const struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		const struct tunnel_keys *k = lc->dp->out[packet_of(pkts[i])->tunnel].keys;
@@ -13,6 +13,16 @@ static inline void prefetch_keys(const struct lcore *lc, struct rte_mbuf **pkts,
 			rte_prefetch0(k);
 			rte_prefetch0(&k->path);
 		}
+	}
+}
+
+// The keys of the first records; the AEAD goes on from there.
+static inline void prefetch_keys(const struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
+{
+	for (unsigned i = 0; i < n && i < AEAD_AHEAD; i++) {
+		const struct tunnel_keys *k = lc->dp->out[packet_of(pkts[i])->tunnel].keys;
+		if (likely(k != NULL))
+			aead_key_prefetch(&k->out, k->cipher, pkts[i]->data_len);
 	}
 }
 
@@ -25,7 +35,7 @@ unsigned cstp_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 {
 	unsigned n_out = 0;
 
-	prefetch_keys(lc, pkts, n);
+	prefetch_sets(lc, pkts, n);
 	for (unsigned i = 0; i < n; i++) {
 		struct packet *p = packet_of(pkts[i]);
 		struct tunnel_out *out = &lc->dp->out[p->tunnel];

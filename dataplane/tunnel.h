@@ -52,6 +52,7 @@ struct tunnel_in {
 	uint32_t ipv4;                // inner address, network order; set before publish; 0: none
 	bool live;                    // set before publish, then owner core: false from the retire command on
 	bool handshaking;             // owner core: a ClientHello has come that no record has confirmed yet
+	uint8_t cipher;               // owner core: of keys, as a hint for prefetching
 	uint64_t packets, bytes;      // owner core: rw
 	uint64_t last_data;           // owner core: TSC of the last inner packet of the client
 } __rte_cache_aligned;

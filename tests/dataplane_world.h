@@ -70,7 +70,8 @@ static WORLD_UNUSED bool world_eal(unsigned mb, bool want_huge)
 {
 	char memory[32], prefix[64], cpu[32];
 	bool huge = want_huge && world_free_huge_mb() >= mb;
-	char *plain[] = { "world", "--no-huge", "-m", memory, "--no-shconf", prefix, "--no-pci", "-l", cpu, "--log-level=3", "--no-telemetry", NULL };
+	char *plain[] = { "world",    "--no-huge", "-m", memory,          "--no-shconf",    prefix,
+		          "--no-pci", "-l",        cpu,  "--log-level=3", "--no-telemetry", NULL };
 	char *fine[] = { "world", "--in-memory", "--no-pci", "-l", cpu, "--log-level=3", "--no-telemetry", NULL };
 
 	snprintf(memory, sizeof(memory), "%u", mb);
@@ -88,7 +89,8 @@ static WORLD_UNUSED struct rte_ring *world_ring(const char *name, unsigned size)
 	return r;
 }
 
-static WORLD_UNUSED void world_port_open(struct world_port *p, const char *name, bool outer, unsigned size, struct rte_mempool *pool)
+static WORLD_UNUSED void world_port_open(struct world_port *p, const char *name, bool outer, unsigned size,
+                                         struct rte_mempool *pool)
 {
 	struct rte_eth_conf conf = { 0 };
 	char ring[32];
@@ -143,7 +145,10 @@ static WORLD_UNUSED void world_init(struct world *w, uint32_t tunnels, unsigned 
 
 // ----------------------------------------------------------------------------------------------------------------- tunnels
 
-static WORLD_UNUSED uint32_t world_ipv4(uint32_t t) { return rte_cpu_to_be_32(0x0a000001 + t); }
+static WORLD_UNUSED uint32_t world_ipv4(uint32_t t)
+{
+	return rte_cpu_to_be_32(0x0a000001 + t);
+}
 
 static WORLD_UNUSED void world_ipv6(uint32_t t, uint8_t ip[16])
 {
@@ -194,7 +199,7 @@ static WORLD_UNUSED void world_tunnel_add(struct world *w, uint32_t t)
 // What the client knows of a handshake's keys: the same bytes that the dataplane got, by direction.
 struct world_client {
 	uint8_t cipher;
-	uint8_t up[32], down[32];       // client write, server write
+	uint8_t up[32], down[32]; // client write, server write
 	uint8_t up_iv[12], down_iv[12];
 	struct aead_key up_key, down_key;
 };
@@ -217,7 +222,7 @@ static WORLD_UNUSED void world_client_init(struct world_client *c, uint8_t ciphe
 
 // Key set `slot` (0 or 1) of a tunnel, ready to be installed.
 static WORLD_UNUSED struct tunnel_keys *world_keys(struct world *w, uint32_t t, unsigned slot, const struct world_client *c,
-						   uint32_t handshake, const struct path *path)
+                                                   uint32_t handshake, const struct path *path)
 {
 	struct tunnel_keys *k = &w->keys[2 * t + slot];
 
@@ -248,6 +253,7 @@ static WORLD_UNUSED void world_up(struct world *w, uint32_t t, struct tunnel_key
 	k->confirmed = k->told = true;
 	k->last_udp = rte_rdtsc();
 	w->dp.in[t].keys = k;
+	w->dp.in[t].cipher = k->cipher;
 	w->dp.out[t].keys = k;
 	w->dp.out[t].channel = CHANNEL_DTLS;
 }
@@ -298,8 +304,8 @@ static WORLD_UNUSED void world_nonce(uint8_t nonce[12], uint8_t cipher, const ui
 }
 
 // The client seals plaintext into `record`; returns its whole length.
-static WORLD_UNUSED uint16_t world_seal(const struct world_client *c, uint8_t *record, uint8_t type, uint16_t epoch, uint64_t sequence,
-					const uint8_t *plain, uint16_t len)
+static WORLD_UNUSED uint16_t world_seal(const struct world_client *c, uint8_t *record, uint8_t type, uint16_t epoch,
+                                        uint64_t sequence, const uint8_t *plain, uint16_t len)
 {
 	unsigned explicit = aead_explicit_nonce(c->cipher);
 	uint64_t number = rte_cpu_to_be_64(sequence);

@@ -1,5 +1,5 @@
-// How fast one poll core moves packets, with in-memory ports: the whole decrypt path (outer frame in, inner frame out) and the whole
-// encrypt path, through loop_round() as it runs in the dataplane, beside the raw AEAD of the same run.
+// How fast one poll core moves packets, with in-memory ports: the whole decrypt path (outer frame in, inner frame out) and the
+// whole encrypt path, through loop_round() as it runs in the dataplane, beside the raw AEAD of the same run.
 //
 // Records are made outside the timed sections, with fresh sequence numbers, by a client key of its own: nothing that belongs to a
 // tunnel is warm when a batch begins, but what earlier batches left. Sessions come in random order. A sample is the median of its
@@ -179,17 +179,18 @@ static void print_head(void)
 		printf("| cipher | path | inner bytes | sessions | Mpps | Gbit/s | cycles/packet | raw AEAD | path / raw |\n"
 		       "|---|---|---:|---:|---:|---:|---:|---:|---:|\n");
 	else
-		printf("%-18s %-8s %6s %9s %8s %8s %14s %9s %7s\n", "cipher", "path", "bytes", "sessions", "Mpps", "Gbit/s", "cycles/packet",
-		       "raw AEAD", "ratio");
+		printf("%-18s %-8s %6s %9s %8s %8s %14s %9s %7s\n", "cipher", "path", "bytes", "sessions", "Mpps", "Gbit/s",
+		       "cycles/packet", "raw AEAD", "ratio");
 }
 
 static void print_row(unsigned cipher, bool decrypt, unsigned size, unsigned sessions, double path, double raw)
 {
 	double mpps = (double)w.dp.tsc_hz / path / 1e6;
 
-	printf(opt.markdown ? "| %s | %s | %u | %u | %.2f | %.1f | %.0f | %.0f | %.0f%% |\n" :
-			      "%-18s %-8s %6u %9u %8.2f %8.1f %14.0f %9.0f %6.0f%%\n",
-	       cipher_names[cipher], decrypt ? "decrypt" : "encrypt", size, sessions, mpps, mpps * size * 8 / 1e3, path, raw, 100 * raw / path);
+	printf(opt.markdown ? "| %s | %s | %u | %u | %.2f | %.1f | %.0f | %.0f | %.0f%% |\n"
+	                    : "%-18s %-8s %6u %9u %8.2f %8.1f %14.0f %9.0f %6.0f%%\n",
+	       cipher_names[cipher], decrypt ? "decrypt" : "encrypt", size, sessions, mpps, mpps * size * 8 / 1e3, path, raw,
+	       100 * raw / path);
 	fflush(stdout);
 }
 
@@ -216,7 +217,8 @@ static void measure_cipher(unsigned cipher)
 			continue;
 		for (unsigned i = 0; i < RTE_DIM(sizes); i++)
 			for (unsigned j = 0; j < RTE_DIM(sessions); j++)
-				if ((!opt.size || opt.size == sizes[i]) && (!opt.sessions || opt.sessions == sessions[j]) && sessions[j] <= w.tunnels)
+				if ((!opt.size || opt.size == sizes[i]) && (!opt.sessions || opt.sessions == sessions[j]) &&
+				    sessions[j] <= w.tunnels)
 					measure(cipher, d == 0, sizes[i], sessions[j]);
 	}
 }
@@ -228,7 +230,8 @@ static unsigned clamp(unsigned v, unsigned low, unsigned high)
 
 static void usage(FILE *f)
 {
-	fputs("usage: dataplane_path [--quick] [--markdown] [--no-huge] [--cipher 1..3] [--size BYTES] [--sessions N] [--direction d|e]\n"
+	fputs("usage: dataplane_path [--quick] [--markdown] [--no-huge] [--cipher 1..3] [--size BYTES] [--sessions N] [--direction "
+	      "d|e]\n"
 	      "                      [--batch PACKETS] [--batches N]\n",
 	      f);
 }
@@ -236,8 +239,17 @@ static void usage(FILE *f)
 static void options(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "quick", 0, 0, 'q' }, { "markdown", 0, 0, 'm' }, { "no-huge", 0, 0, 'n' }, { "cipher", 1, 0, 'c' }, { "size", 1, 0, 's' },
-		{ "sessions", 1, 0, 't' }, { "direction", 1, 0, 'd' }, { "batch", 1, 0, 'b' }, { "batches", 1, 0, 'B' }, { "help", 0, 0, 'h' }, { 0 },
+		{ "quick", 0, 0, 'q' },
+		{ "markdown", 0, 0, 'm' },
+		{ "no-huge", 0, 0, 'n' },
+		{ "cipher", 1, 0, 'c' },
+		{ "size", 1, 0, 's' },
+		{ "sessions", 1, 0, 't' },
+		{ "direction", 1, 0, 'd' },
+		{ "batch", 1, 0, 'b' },
+		{ "batches", 1, 0, 'B' },
+		{ "help", 0, 0, 'h' },
+		{ 0 },
 	};
 	int c;
 
