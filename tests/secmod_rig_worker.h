@@ -1,5 +1,7 @@
 // Workers of a penstock-secmod (secmod_rig.h), played by the test: connections, signatures and logins.
 #pragma once
+#include <errno.h>
+
 #include "secmod_rig.h"
 
 struct rig_worker {
