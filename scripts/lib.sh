@@ -216,10 +216,11 @@ start_gateway() { # NETNS [OPTION...]
   start gateway ip netns exec "$ns" "$BIN/penstockd" -f -c "$CONFIG" "$@"
   GATEWAY=$pid
   wait_for 30 gateway_settled
-  ctl show status > /dev/null 2>&1
+  gateway_online
 }
 
-gateway_settled() { gone "$GATEWAY" || ctl show status; }
+gateway_online() { ctl show status 2>/dev/null | grep -q 'Status: online'; }
+gateway_settled() { gone "$GATEWAY" || gateway_online; }
 
 # ----------------------------------------------------------------------------------------------------------------- client
 
@@ -236,5 +237,7 @@ start_client() { # LABEL NETNS USER PASSWORD HOST [OPTION...]
 client_up() { # LABEL
   has "$WORK/$1.log" 'Configured as|Connected as' && has "$WORK/$1.network" 'reason=connect'
 }
+
+client_settled() { gone "$2" || client_up "$1"; } # LABEL PID
 
 client_on_dtls() { has "$WORK/$1.log" 'Established DTLS connection'; }

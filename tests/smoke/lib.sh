@@ -131,11 +131,10 @@ login() { # LABEL USER [OPTION...]; NETNS and HOST may be set before
   shift 2
   start_client "$label" "${NETNS:-$CLIENT}" "$user" "$user-secret" "${HOST:-192.0.2.1}" "$@"
   client[$label]=$pid
-  wait_for 20 client_settled "$label"
+  wait_for 20 client_settled "$label" "$pid"
   client_up "$label" || fail "$user logs in"
 }
 
-client_settled() { gone "${client[$1]}" || client_up "$1"; }
 client_says() { has "$WORK/$1.log" "$2"; } # LABEL REGEX
 client_gone() { gone "${client[$1]}"; }
 leave() { stop "${client[$1]}"; }
@@ -157,7 +156,7 @@ login_with_cookie() { # LABEL COOKIE [OPTION...]
     sh -c 'exec openconnect "$@" < '"$WORK/$label.cookie" openconnect --cookie-on-stdin --servercert "$PIN" \
     --script "$TOP/scripts/client-network" --interface "${INTERFACE:-tun0}" --timestamp -v "$@" "https://${HOST:-192.0.2.1}/"
   client[$label]=$pid
-  wait_for 20 client_settled "$label"
+  wait_for 20 client_settled "$label" "$pid"
 }
 
 # What the client was given by its script: INTERNAL_IP4_ADDRESS and the like, of the last connect.
@@ -169,7 +168,7 @@ pings() { in_ns "${NETNS:-$CLIENT}" ping -c "${COUNT:-3}" -i 0.1 -W 2 "$@"; } # 
 answers() { in_ns "${NETNS:-$CLIENT}" ping -c 1 -W 1 "$@"; }
 
 iperf_server() { # [ADDRESS]
-  start iperf ip netns exec "$SERVER" iperf3 -s
+  start iperf ip netns exec "$SERVER" iperf3 -s --forceflush
   wait_for 10 has "$WORK/iperf.log" 'Server listening' || fail "iperf3 listens"
 }
 
