@@ -72,6 +72,11 @@ static void on_ended(void *who, int why)
 		conn_kill(c);
 }
 
+void conn_break(struct conn *c)
+{
+	on_ended(c, -EPROTO);
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;

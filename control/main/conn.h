@@ -28,6 +28,8 @@ struct conn *conn_find(struct gateway *g, uint64_t id);
 void conn_end(struct conn *c, enum end_reason reason);
 // The client has said goodbye: nothing more is heard from its worker.
 void conn_leave(struct conn *c, enum end_reason reason);
+// Its worker has broken a rule elsewhere (on its lane): no goodbye, it is killed.
+void conn_break(struct conn *c);
 // No session for this client: HTTP status and reason.
 void conn_deny(struct conn *c, uint16_t status, const char *reason);
 // The login is over: auth-timeout no longer applies.

@@ -452,6 +452,11 @@ void tunnel_replied(struct gateway *g, const struct msg_tunnel_reply *m)
 {
 	struct tunnel *t = tunnel_find(g, m->tunnel);
 
+	if (t && t->phase == TUNNEL_UP && !m->ok) {
+		log_warn("session %u: the dataplane closes its lane: %s", t->session->id, m->text);
+		conn_break(t->conn);
+		return;
+	}
 	if (!t || t->phase == TUNNEL_UP) {
 		log_warn("dataplane: TUNNEL_REPLY for tunnel %u, which was not asked for", m->tunnel);
 		return;
