@@ -1,5 +1,5 @@
 // A program of the build, started as main would start it: its channel at descriptor 3, its snapshot at 4. The tests play main.
-// BUILD names the build tree ("build" if unset).
+// It is found in the build tree of this test, or where PENSTOCK_BIN says.
 #pragma once
 #include <poll.h>
 #include <signal.h>
@@ -19,10 +19,19 @@ struct victim {
 
 static PROBE_UNUSED const char *victim_path(const char *program)
 {
-	static char path[512];
-	const char *build = getenv("BUILD");
+	static char path[4096];
+	const char *given = getenv("PENSTOCK_BIN");
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 64);
+	int up;
 
-	snprintf(path, sizeof(path), "%s/%s", build ? build : "build", program);
+	if (given) {
+		snprintf(path, sizeof(path), "%s/%s", given, program);
+		return path;
+	}
+	path[n > 0 ? n : 0] = 0;
+	for (up = 0; up < 2 && strrchr(path, '/'); up++) // BUILD/hostile/NAME
+		*strrchr(path, '/') = 0;
+	snprintf(path + strlen(path), 64, "/%s", program);
 	return path;
 }
 
