@@ -100,7 +100,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct child *c = arg;
 
-	if (c->link.chan.fd >= 0)
+	if (c->link.chan.fd >= 0 && !c->refused)
 		log_err("%s (pid %d) is not ready after %d seconds", c->kind->name, (int)c->pid, START_SECONDS);
 	child_kill(c);
 }
@@ -231,6 +231,7 @@ void child_ready(struct child *c, bool ok, const char *text)
 {
 	struct gateway *g = c->g;
 
+	c->refused = !ok;
 	if (!ok)
 		log_err("%s: %s", c->kind->name, text);
 	if (c->next && g->reload) {
@@ -277,11 +278,12 @@ void supervise_switch_nursery(struct gateway *g, struct child *next)
 
 static void log_death(const struct child *c, int status)
 {
-	enum log_level level = c->leaving && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERR;
+	bool expected = c->leaving && (WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 0);
+	enum log_level level = expected ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERR;
 
 	if (WIFSIGNALED(status))
-		log_err("%s (pid %d) died of signal %d (%s)", c->kind->name, (int)c->pid, WTERMSIG(status),
-		        strsignal(WTERMSIG(status)));
+		log_line(level, "%s (pid %d) died of signal %d (%s)", c->kind->name, (int)c->pid, WTERMSIG(status),
+		         strsignal(WTERMSIG(status)));
 	else
 		log_line(level, "%s (pid %d) exited with %d", c->kind->name, (int)c->pid, WEXITSTATUS(status));
 }

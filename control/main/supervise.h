@@ -22,6 +22,7 @@ struct child {
 	struct link link;
 	pid_t pid;
 	bool ready;
+	bool refused; // it has said why it will not be ready
 	bool leaving; // a nursery that drains, or any child while we stop: its end is no news
 	bool next;    // a nursery that a reload has started: not yet the one in force
 	uint64_t since_ms;

@@ -1,6 +1,5 @@
 #include "control/main/syslogger.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -12,7 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 2048
+#include "control/main/logline.h"
+
 #define LINES_PER_SECOND 1000 // of one child with all its workers
 
 static struct {
@@ -36,7 +36,7 @@ static int connect_log(void)
 
 static bool post(int level, const char *who, const char *text)
 {
-	char packet[LINE_MAX_BYTES + 128], stamp[32];
+	char packet[LOGLINE_MAX + 128], stamp[32];
 	time_t now = time(NULL);
 	struct tm tm;
 	int len;
@@ -117,7 +117,7 @@ struct logpipe {
 	size_t used;
 	time_t second;
 	unsigned in_second, dropped;
-	char line[LINE_MAX_BYTES + 1];
+	char line[LOGLINE_MAX + 1];
 };
 
 static bool within_rate(struct logpipe *p)
@@ -140,36 +140,22 @@ static bool within_rate(struct logpipe *p)
 	return false;
 }
 
-// "<6>ident[12]: text" as our programs write it; anything else (a sanitizer, the loader) is passed as an error of the child.
 static void line_end(struct logpipe *p)
 {
-	char *text = p->line, *colon;
-	int level = LOG_LEVEL_ERR;
+	struct logline l;
 
 	p->line[p->used] = 0;
-	for (char *c = p->line; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
-	p->used = 0;
-	if (!*text || !within_rate(p))
-		return;
-	if (text[0] == '<' && isdigit((unsigned char)text[1]) && text[2] == '>') {
-		level = text[1] - '0';
-		text += 3;
-		colon = strstr(text, ": ");
-		if (colon) {
-			*colon = 0;
-			line_pass(level < LOG_LEVEL_ERR ? LOG_LEVEL_ERR : level, text, colon + 2);
-			return;
-		}
+	if (p->used && within_rate(p)) {
+		l = logline_parse(p->line);
+		line_pass(l.level, l.who ? l.who : p->name, l.text);
 	}
-	line_pass(level, p->name, text);
+	p->used = 0;
 }
 
 static void bytes_take(struct logpipe *p, const char *buf, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
-		if (buf[i] == '\n' || p->used == LINE_MAX_BYTES)
+		if (buf[i] == '\n' || p->used == LOGLINE_MAX)
 			line_end(p);
 		if (buf[i] != '\n' && buf[i])
 			p->line[p->used++] = buf[i];
