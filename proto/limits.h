@@ -13,7 +13,7 @@
 #define LIMIT_PROMPT 512
 #define LIMIT_HOSTNAME 128
 #define LIMIT_USER_AGENT 256
-#define LIMIT_DEVICE 64  // X-AnyConnect-Identifier-DeviceType, -Platform
+#define LIMIT_DEVICE 64 // X-AnyConnect-Identifier-DeviceType, -Platform
 // A cipher description: "(TLS1.3)-(ECDHE-SECP256R1)-(ECDSA-SECP384R1-SHA384)-(CHACHA20-POLY1305)" is the longest.
 #define LIMIT_CIPHER 96
 #define LIMIT_BANNER 256 // ocserv: banner is at most 256

@@ -1,13 +1,17 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "err.h"
@@ -109,13 +113,6 @@ static int allow_sockets(scmp_filter_ctx ctx)
 	return ret;
 }
 
-// abort() must die by SIGABRT, or whoever reaps us would take a failed assertion for an attack.
-static int allow_abort(scmp_filter_ctx ctx)
-{
-	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 2, SCMP_A0(SCMP_CMP_EQ, (unsigned)getpid()),
-	                        SCMP_A2(SCMP_CMP_EQ, SIGABRT));
-}
-
 static int build_filter(scmp_filter_ctx ctx, enum sandbox_role role)
 {
 	int ret;
@@ -123,33 +120,101 @@ static int build_filter(scmp_filter_ctx ctx, enum sandbox_role role)
 	// A call through another architecture's door (x32, i386) would have other numbers.
 	ret = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (ret == 0)
-		ret = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
-	if (ret == 0)
 		ret = allow_calls(ctx, common_calls, COUNT(common_calls));
 	if (ret == 0)
 		ret = allow_memory(ctx);
 	if (ret == 0)
 		ret = allow_sockets(ctx);
-	if (ret == 0)
-		ret = allow_abort(ctx);
 	if (ret == 0 && role == SANDBOX_DATAPLANE)
 		ret = allow_calls(ctx, dataplane_calls, COUNT(dataplane_calls));
 	return ret;
 }
 
-static int load_filter(enum sandbox_role role)
+// --------------------------------------------------------------------------------------------------------------- program
+
+// abort() must die by SIGABRT, or whoever reaps us would take a failed assertion for an attack. These instructions stand before
+// libseccomp's, because the process id is known only where the program is loaded.
+#define ABORT_PID 5 // the instruction that holds it
+#define LOAD(member) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, member))
+#define ELSE_SKIP(value, n) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, n)
+static const struct sock_filter allow_abort[] = {
+	LOAD(arch),
+	ELSE_SKIP(0, 7), // the architecture is put in as well
+	LOAD(nr),
+	ELSE_SKIP(SCMP_SYS(tgkill), 5),
+	LOAD(args[0]),
+	ELSE_SKIP(0, 3),
+	LOAD(args[2]),
+	ELSE_SKIP(SIGABRT, 1),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+};
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "args[] are read by their lower half");
+
+#define PROGRAM_MAX 1024
+static struct program {
+	unsigned len; // 0: not built yet
+	struct sock_filter code[PROGRAM_MAX];
+} programs[2]; // by role
+
+static int read_filter(scmp_filter_ctx ctx, struct program *p)
+{
+	size_t head = COUNT(allow_abort), room = sizeof(p->code) - sizeof(allow_abort);
+	int fd = memfd_create("seccomp", MFD_CLOEXEC), ret;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	ret = seccomp_export_bpf(ctx, fd);
+	if (ret < 0)
+		goto out;
+	n = pread(fd, p->code + head, room, 0);
+	ret = n < 0 ? -errno : n == 0 || (size_t)n == room ? -E2BIG : 0;
+	if (ret < 0)
+		goto out;
+	memcpy(p->code, allow_abort, sizeof(allow_abort));
+	p->code[1].k = seccomp_arch_native();
+	p->len = (unsigned)(head + (size_t)n / sizeof(p->code[0]));
+out:
+	close(fd);
+	return ret;
+}
+
+static int build_program(struct program *p, enum sandbox_role role)
 {
 	scmp_filter_ctx ctx;
 	int ret;
 
+	if (p->len > 0)
+		return 0;
 	ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	if (!ctx)
 		return -ENOMEM;
 	ret = build_filter(ctx, role);
 	if (ret == 0)
-		ret = seccomp_load(ctx);
+		ret = read_filter(ctx, p);
 	seccomp_release(ctx);
 	return ret;
+}
+
+static int load_program(struct program *p)
+{
+	struct sock_fprog prog = { .len = (unsigned short)p->len, .filter = p->code };
+	long ret;
+
+	p->code[ABORT_PID].k = (uint32_t)getpid();
+	ret = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &prog);
+	if (ret > 0) // a thread that has a filter of its own
+		return -EBUSY;
+	return ret < 0 ? -errno : 0;
+}
+
+int sandbox_seccomp_prepare(enum sandbox_role role)
+{
+	int ret = SANITIZED ? 0 : build_program(&programs[role], role);
+
+	if (ret < 0)
+		return errno_log(-ret, "seccomp: %s", strerror(-ret));
+	return 0;
 }
 
 int sandbox_seccomp(enum sandbox_role role)
@@ -160,7 +225,10 @@ int sandbox_seccomp(enum sandbox_role role)
 		log_debug("no seccomp: this is a sanitizer build");
 		return 0;
 	}
-	ret = load_filter(role);
+	ret = sandbox_seccomp_prepare(role);
+	if (ret < 0)
+		return ret;
+	ret = load_program(&programs[role]);
 	if (ret < 0)
 		return errno_log(-ret, "seccomp: %s", strerror(-ret));
 	return 0;

@@ -362,6 +362,21 @@ static void an_assertion_is_no_attack(void **state)
 	assert_int_equal(run_in(SANDBOX_WORKER, fail_assertion), -SIGABRT);
 }
 
+// Built before the fork, as the nursery does: the child's own process id still has to be in it.
+static void a_prepared_filter_is_the_same(void **state)
+{
+	assert_int_equal(sandbox_seccomp_prepare(SANDBOX_WORKER), 0);
+	assert_int_equal(run_in(SANDBOX_WORKER, fail_assertion), -SIGABRT);
+	assert_int_equal(chan_pair(inherited), 0);
+	assert_int_equal(run_in(SANDBOX_WORKER, live), 42);
+	close(inherited[0]);
+	close(inherited[1]);
+	if (!SANITIZED) {
+		assert_int_equal(run_in(SANDBOX_WORKER, try_openat), -SIGSYS);
+		assert_int_equal(run_in(SANDBOX_WORKER, try_tgkill_parent), -SIGSYS);
+	}
+}
+
 // ---------------------------------------------------------------------------------------------------------- user, limits
 
 static int become_nobody(void)
@@ -452,6 +467,7 @@ int main(void)
 		cmocka_unit_test(a_worker_dies_of),
 		cmocka_unit_test(a_dataplane_dies_of),
 		cmocka_unit_test(an_assertion_is_no_attack),
+		cmocka_unit_test(a_prepared_filter_is_the_same),
 		cmocka_unit_test(users),
 		cmocka_unit_test(limits),
 		cmocka_unit_test(closing_the_rest),
