@@ -332,6 +332,7 @@ int bridge_init(struct bridge *b, struct tls *tls, struct chan *main, int lane_f
 	b->mtu = mtu;
 	b->dpd_ms = (uint64_t)dpd * 1000;
 	b->heard_ms = b->busy_ms = now_ms;
+	tls_widen(tls);
 	b->prefer = preference(tls->ssl);
 	b->psk_known = SSL_export_keying_material(tls->ssl, b->psk, sizeof(b->psk), label, sizeof(label) - 1, NULL, 0, 0) == 1;
 	b->scratch = mmap(NULL, SCRATCH_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -24,6 +24,9 @@
 
 #define SERVE_MOST 16 // connections a turn, then the dead are buried
 #define WORKER_FILES 16
+#define HOLE_MAX ((size_t)64 << 10) // below what malloc() takes from mmap()
+#define HOLE_MIN ((size_t)16)
+#define HEAP_KEEP (1 << 20) // a busy connection's buffers come and go without system calls; idle ones are trimmed
 
 struct child {
 	struct child *next;
@@ -248,6 +251,25 @@ static int watch_children(struct nursery *n)
 	return n->signals < 0 ? -errno : 0;
 }
 
+// Plug what free() has left between the shared objects: a worker's own memory then comes off the top of the heap, on pages of its
+// own, and does not turn every shared page that has room in it into a private one.
+static void plug_heap(void)
+{
+	size_t size, step, top;
+	void *p;
+
+	malloc_trim(0);
+	for (size = HOLE_MAX; size >= HOLE_MIN; size -= step) {
+		step = size > 4096 ? 1024 : 16;
+		do {
+			top = mallinfo2().keepcost;
+			p = malloc(size);
+		} while (p && mallinfo2().keepcost == top);
+		free(p); // this one came off the top
+	}
+	malloc_trim(0);
+}
+
 static int start(struct nursery *n)
 {
 	struct msg_nursery_ready ready = { .ok = 1 };
@@ -268,6 +290,8 @@ static int start(struct nursery *n)
 	ret = load_gear(n, conf, ready.text);
 	if (ret == 0)
 		ret = drop_user(conf, ready.text);
+	if (ret == 0 && n->isolate)
+		ret = sandbox_seccomp_prepare(SANDBOX_WORKER);
 	if (ret == 0)
 		ret = watch_children(n);
 	snapshot_free(conf);
@@ -275,7 +299,7 @@ static int start(struct nursery *n)
 		ready.text[0] = 0;
 	else
 		ready.ok = 0;
-	malloc_trim(0);
+	plug_heap();
 	CHAN_SEND(&n->main, NURSERY_READY, &ready);
 	return ret;
 }
@@ -304,6 +328,7 @@ int main(void)
 
 	log_init("penstock-worker", LOG_LEVEL_INFO, LOG_FORM_PLAIN);
 	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_TRIM_THRESHOLD, HEAP_KEEP);
 	signal(SIGPIPE, SIG_IGN);
 	if (sandbox_harden() < 0)
 		return EXIT_FAILURE;
@@ -312,6 +337,6 @@ int main(void)
 		return EXIT_FAILURE;
 	tend(&n);
 	if (n.in_child)
-		return run_worker(&n);
+		_exit(run_worker(&n)); // without atexit: tidying what is shared would make it ours
 	return EXIT_SUCCESS;
 }

@@ -110,9 +110,13 @@ int tls_init(struct tls *t, SSL_CTX *ctx, int fd, uint64_t now_ms)
 	}
 	SSL_set_bio(t->ssl, bio, bio);
 	SSL_set_read_ahead(t->ssl, 1);
-	SSL_set_default_read_buffer_len(t->ssl, READ_AHEAD);
 	SSL_set_accept_state(t->ssl);
 	return 0;
+}
+
+void tls_widen(struct tls *t)
+{
+	SSL_set_default_read_buffer_len(t->ssl, READ_AHEAD);
 }
 
 void tls_fini(struct tls *t)

@@ -23,6 +23,9 @@ struct tls {
 int tls_init(struct tls *t, SSL_CTX *ctx, int fd, uint64_t now_ms);
 void tls_fini(struct tls *t);
 
+// From here on many records come at once.
+void tls_widen(struct tls *t);
+
 // 1: done; 0: needs more from the client; -EPROTO (logged).
 int tls_handshake(struct tls *t);
 // > 0 bytes of one record; -EAGAIN; 0: the client has closed; -EPROTO (logged).
