@@ -6,7 +6,7 @@
 // batches, a figure the median of five samples.
 #include <getopt.h>
 
-#include "dataplane_world.h"
+#include "dataplane_client.h"
 
 #define SESSIONS_MAX 100000
 #define RING 8192

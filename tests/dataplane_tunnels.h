@@ -1,0 +1,108 @@
+// Eight tunnels in a dataplane in memory, fresh for each test, and the sum that has to be right after it. Included after cmocka.h.
+#pragma once
+#include "dataplane_client.h"
+
+#define TUNNELS 8
+#define INSIDE rte_cpu_to_be_32(0x08080808)
+
+static struct world w;
+static struct world_client client[TUNNELS][2]; // of each tunnel's first and second handshake
+static uint64_t sequence[TUNNELS][2];
+static struct rte_mbuf *held; // by next_of()
+
+static WORLD_UNUSED unsigned long total(enum counter c)
+{
+	return w.lc->count.value[c];
+}
+
+// What came in is what went out.
+static WORLD_UNUSED bool balanced(void)
+{
+	unsigned long in = total(COUNT_outer_rx) + total(COUNT_extra_records) + total(COUNT_inner_rx) + total(COUNT_lane_rx);
+	unsigned long out = total(COUNT_outer_tx) + total(COUNT_inner_tx) + total(COUNT_punt_hello) + total(COUNT_punt_handshake) +
+	                    total(COUNT_cstp_out);
+
+	for (unsigned c = 0; c < COUNTERS; c++)
+		if (counter_descs[c].drop)
+			out += w.lc->count.value[c];
+	return in == out;
+}
+
+static WORLD_UNUSED void empty(struct rte_ring *r)
+{
+	void *m;
+
+	while (rte_ring_dequeue(r, &m) == 0)
+		rte_pktmbuf_free(m);
+}
+
+// Tunnel 3 is an IPv6 one outside; tunnel 7 has no DTLS; ciphers in turn.
+static WORLD_UNUSED bool is_ipv6_outside(uint32_t t)
+{
+	return t == 3;
+}
+
+static WORLD_UNUSED int fresh(void **state)
+{
+	void *k;
+
+	empty(w.outer.tx);
+	empty(w.inner.tx);
+	empty(w.lc->to_control);
+	while (rte_ring_dequeue(w.lc->released, &k) == 0)
+		;
+	memset(&w.lc->count, 0, sizeof(w.lc->count));
+	for (uint32_t t = 0; t < TUNNELS; t++) {
+		struct path path = world_path(&w, t, 0, is_ipv6_outside(t));
+		struct tunnel_in *in = &w.dp.in[t];
+		struct tunnel_out *out = &w.dp.out[t];
+		*in = (struct tunnel_in){ .ipv4 = world_ipv4(t), .live = true };
+		world_ipv6(t, in->ipv6);
+		*out = (struct tunnel_out){ .live = true, .mtu = WORLD_MTU, .udp_silence = 25 * w.dp.tsc_hz };
+		world_client_init(&client[t][0], AEAD_AES_128_GCM + t % 3, (uint8_t)t);
+		world_client_init(&client[t][1], AEAD_AES_128_GCM + (t + 1) % 3, (uint8_t)(100 + t));
+		sequence[t][0] = sequence[t][1] = 1;
+		if (t != 7)
+			world_up(&w, t, world_keys(&w, t, 0, &client[t][0], 1, &path));
+	}
+	return 0;
+}
+
+static WORLD_UNUSED int check_balance(void **state)
+{
+	rte_pktmbuf_free(held);
+	held = NULL;
+	assert_true(balanced());
+	assert_int_equal(rte_mempool_in_use_count(w.pool) - rte_ring_count(w.outer.tx) - rte_ring_count(w.inner.tx) -
+	                         rte_ring_count(w.lc->to_control),
+	                 0);
+	return 0;
+}
+
+static WORLD_UNUSED struct path path_of(uint32_t t, unsigned handshake)
+{
+	return world_path(&w, t, handshake, is_ipv6_outside(t));
+}
+
+static WORLD_UNUSED struct tunnel_keys *install_next(uint32_t t)
+{
+	struct path path = path_of(t, 1);
+	struct tunnel_keys *k = world_keys(&w, t, 1, &client[t][1], 2, &path);
+
+	w.dp.in[t].next = k;
+	w.dp.in[t].handshaking = true;
+	return k;
+}
+
+static WORLD_UNUSED void traffic_init(void)
+{
+	world_eal(64, false);
+	world_init(&w, TUNNELS, 256, 4095);
+	world_must(aead_init() == 0, "AEAD");
+	for (uint32_t t = 0; t < TUNNELS; t++) {
+		struct path first = path_of(t, 0), second = path_of(t, 1);
+		world_tunnel_add(&w, t);
+		world_path_link(&w, t, &first);
+		world_path_link(&w, t, &second);
+	}
+}

@@ -1,0 +1,109 @@
+// A random mix of all that can come: every packet leaves by a way that has a name, and no buffer is lost.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "dataplane_traffic.h"
+
+static void send_noise(uint32_t t)
+{
+	struct path path = path_of(t, (unsigned)rand() % 3);
+	uint8_t bytes[300];
+	uint16_t len = (uint16_t)(rand() % sizeof(bytes));
+
+	for (unsigned i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)rand();
+	if (rand() % 2)
+		memcpy(bytes, "\x17\xfe\xfd\0\x01", 5), bytes[0] = (uint8_t)(20 + rand() % 4),
+		                                        store16(bytes + 11, (uint16_t)(rand() % 300));
+	struct rte_mbuf *m = world_frame(&w, &path, bytes, len);
+	if (rand() % 4 == 0)
+		rte_pktmbuf_mtod(m, uint8_t *)[rand() % m->data_len] ^= 1 << rand() % 8;
+	if (rand() % 8 == 0)
+		rte_pktmbuf_trim(m, (uint16_t)(rand() % m->data_len));
+	arrive_outside(m);
+}
+
+static void send_any(uint32_t t)
+{
+	uint8_t plain[400];
+	unsigned handshake = (unsigned)rand() % 2;
+	struct path path = path_of(t, handshake);
+
+	switch (rand() % 10) {
+	case 0:
+	case 1:
+		send_noise(t);
+		break;
+	case 2:
+		send_inside(t, (uint16_t)(20 + rand() % 1500));
+		break;
+	case 3:
+		world_ip(plain, 300, world_ipv4(t), INSIDE);
+		arrive_lane(t, PACKET_INNER, 0, 0, NULL, plain, (uint16_t)(1 + rand() % 300));
+		break;
+	case 4:
+		arrive_lane(t, PACKET_SEAL, (uint8_t)(20 + rand() % 4), (uint32_t)rand() % 3, NULL, plain,
+		            (uint16_t)(rand() % 300));
+		break;
+	case 5:
+		arrive_lane(t, PACKET_DATAGRAM, 0, 1, rand() % 4 ? &path : NULL, "x", 1);
+		break;
+	case 6:
+		arrive_outside(world_frame(&w, &path, plain, hello_of(t, plain)));
+		break;
+	case 7:
+		inner_plain(t, 300, plain);
+		plain[0] = (uint8_t)(rand() % 10);
+		send_record(t, handshake, CONTENT_DATA, plain, (uint16_t)(rand() % 301));
+		break;
+	case 8:
+		plain[0] = (uint8_t)(1 + rand() % 20 / 19);
+		plain[1] = (uint8_t)(rand() % 20);
+		send_record(t, handshake, (uint8_t)(21 + rand() % 3), plain, 2);
+		break;
+	default:
+		send_data(t, handshake, 300);
+	}
+}
+
+static void test_the_sum_is_exact(void **state)
+{
+	unsigned all = rte_mempool_avail_count(w.pool);
+	void *k;
+
+	srand(4);
+	for (unsigned round = 0; round < 5000; round++) {
+		for (unsigned i = (unsigned)rand() % 40; i > 0; i--)
+			send_any((uint32_t)rand() % TUNNELS);
+		if (rand() % 50 == 0 && !w.dp.in[round % TUNNELS].next)
+			install_next(round % TUNNELS);
+		run();
+		assert_true(balanced());
+		if (rand() % 3 == 0) { // sometimes the rings are full
+			empty(w.outer.tx);
+			empty(w.inner.tx);
+			empty(w.lc->to_control);
+		}
+		while (rte_ring_dequeue(w.lc->released, &k) == 0)
+			;
+		if (rand() % 500 == 0) // all the counters start again, so do the keys
+			fresh(NULL);
+	}
+	fresh(NULL);
+	assert_int_equal(rte_mempool_avail_count(w.pool), all);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, fresh, check_balance)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_the_sum_is_exact),
+	};
+
+	traffic_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

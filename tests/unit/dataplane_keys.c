@@ -1,0 +1,257 @@
+// Handshakes as the packet path sees them: who is let through, and which keys are in force when.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "dataplane_traffic.h"
+
+static void test_hello_is_punted(void **state)
+{
+	struct path path = path_of(7, 2); // an address that nobody knows
+	uint8_t hello[200];
+	uint16_t len = hello_of(7, hello);
+
+	send_bytes(&path, hello, len);
+	assert_int_equal(waiting(w.lc->to_control), 1);
+	struct packet p = control_gets(PACKET_HANDSHAKE);
+	assert_int_equal(p.tunnel, 7);
+	assert_true(p.hello);
+	assert_memory_equal(&p.path, &path, sizeof(path));
+	COUNTED(punt_hello, 1);
+	assert_true(w.dp.in[7].handshaking);
+}
+
+static void test_hello_payload_is_whole(void **state)
+{
+	struct path path = path_of(3, 1); // IPv6
+	uint8_t hello[200];
+	uint16_t len = hello_of(3, hello);
+
+	send_bytes(&path, hello, len);
+	struct rte_mbuf *m = next_of(w.lc->to_control);
+	assert_int_equal(m->data_len, len);
+	assert_memory_equal(rte_pktmbuf_mtod(m, uint8_t *), hello, len);
+	assert_memory_equal(&packet_of(m)->path, &path, sizeof(path));
+}
+
+static void test_foreign_hellos(void **state)
+{
+	struct path stranger = path_of(7, 2), known = path_of(1, 0);
+	uint8_t hello[200];
+	uint16_t len = hello_of(TUNNELS + 3, hello);
+
+	send_bytes(&stranger, hello, len);
+	COUNTED(drop_unknown_app_id, 1);
+	len = hello_of(2, hello);
+	send_bytes(&known, hello, len); // tunnel 1's address, tunnel 2's App-ID
+	COUNTED(drop_unknown_app_id, 2);
+	hello[RECORD_HEADER + 8] = 1; // a fragment
+	send_bytes(&stranger, hello, len);
+	COUNTED(drop_malformed_record, 1);
+	w.dp.in[2].live = false;
+	len = hello_of(2, hello);
+	send_bytes(&stranger, hello, len);
+	COUNTED(drop_unknown_app_id, 3);
+	assert_int_equal(waiting(w.lc->to_control), 0);
+	assert_false(w.dp.in[2].handshaking);
+}
+
+static void test_handshake_records_only_in_a_handshake(void **state)
+{
+	static const uint8_t finished[] = "\x16\xfe\xfd\0\x01\0\0\0\0\0\0\0\x04"
+	                                  "abcd",
+	                     ccs[] = "\x14\xfe\xfd\0\0\0\0\0\0\0\x02\0\x01\x01",
+	                     alert[] = "\x15\xfe\xfd\0\0\0\0\0\0\0\x02\0\x02\x02\x28";
+	struct path path = path_of(1, 0), stranger = path_of(1, 2);
+	uint8_t hello[200];
+
+	send_bytes(&path, finished, sizeof(finished) - 1);
+	send_bytes(&path, ccs, sizeof(ccs) - 1);
+	send_bytes(&path, alert, sizeof(alert) - 1);
+	COUNTED(drop_no_handshake, 3);
+	send_bytes(&stranger, finished, sizeof(finished) - 1);
+	COUNTED(drop_unknown_path, 1);
+	send_bytes(&path, hello, hello_of(1, hello));
+	send_bytes(&path, finished, sizeof(finished) - 1);
+	send_bytes(&path, ccs, sizeof(ccs) - 1);
+	send_bytes(&path, alert, sizeof(alert) - 1);
+	COUNTED(punt_handshake, 3);
+	control_gets(PACKET_HANDSHAKE);
+	assert_false(control_gets(PACKET_HANDSHAKE).hello);
+	send_data(1, 0, 60); // the old keys do not end the second handshake
+	run();
+	assert_true(w.dp.in[1].handshaking);
+}
+
+static void test_first_keys(void **state)
+{
+	struct tunnel_keys *k = install_next(7);
+	uint16_t len;
+
+	send_inside(7, 100); // not confirmed: CSTP
+	run();
+	COUNTED(cstp_out, 1);
+	control_gets(PACKET_CSTP);
+	send_data(7, 1, 100);
+	run();
+	assert_int_equal(event_of(EVENT_CONFIRMED).handshake, 2);
+	struct packet p = event_of(EVENT_CHANNEL);
+	struct path path = path_of(7, 1);
+	assert_int_equal(p.channel, CHANNEL_DTLS);
+	assert_memory_equal(&p.path, &path, sizeof(path));
+	assert_ptr_equal(w.dp.in[7].keys, k);
+	assert_null(w.dp.in[7].next);
+	assert_ptr_equal(w.dp.out[7].keys, k);
+	assert_int_equal(w.dp.out[7].channel, CHANNEL_DTLS);
+	assert_false(w.dp.in[7].handshaking);
+	assert_int_equal(waiting(w.lc->released), 0);
+	send_data(7, 1, 100); // told once
+	send_inside(7, 100);
+	run();
+	assert_int_equal(waiting(w.lc->to_control), 0);
+	client_gets(7, 1, CONTENT_DATA, &len);
+	assert_int_equal(len, 101);
+}
+
+// The old keys stay valid until the first good record under the new ones; both have epoch 1.
+static void check_second_handshake(uint32_t t)
+{
+	struct tunnel_keys *before = w.dp.in[t].keys, *k = install_next(t), *released[4];
+	uint16_t len;
+
+	send_data(t, 0, 200); // opened under the new ones first, and given back
+	send_data(t, 0, 201);
+	send_inside(t, 300);
+	run();
+	assert_int_equal(next_of(w.inner.tx)->data_len, ETHER_HEADER + 200);
+	assert_int_equal(next_of(w.inner.tx)->data_len, ETHER_HEADER + 201);
+	client_gets(t, 0, CONTENT_DATA, &len);
+	assert_ptr_equal(w.dp.in[t].next, k);
+	// in one burst: old, new, old
+	send_data(t, 0, 210);
+	send_data(t, 1, 211);
+	send_data(t, 0, 212);
+	run();
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(next_of(w.inner.tx)->data_len, ETHER_HEADER + 210 + i);
+	assert_ptr_equal(w.dp.in[t].keys, k);
+	assert_null(w.dp.in[t].next);
+	assert_int_equal(mailbox_collect(w.lc, released, 4), 1);
+	assert_ptr_equal(released[0], before);
+	send_inside(t, 300);
+	run();
+	client_gets(t, 1, CONTENT_DATA, &len);
+	send_data(t, 0, 220); // too late
+	run();
+	assert_int_equal(waiting(w.inner.tx), 0);
+}
+
+static void test_second_handshake(void **state)
+{
+	for (uint32_t t = 0; t < 7; t++)
+		check_second_handshake(t);
+	COUNTED(drop_bad_mac, 7);
+}
+
+static void test_event_is_repeated_until_told(void **state)
+{
+	unsigned room = rte_ring_free_count(w.lc->to_control);
+
+	install_next(7);
+	for (unsigned i = 0; i < room; i++)
+		assert_int_equal(rte_ring_enqueue(w.lc->to_control, world_packet(&w)), 0);
+	send_data(7, 1, 100);
+	run();
+	assert_int_equal(w.dp.out[7].channel, CHANNEL_CSTP);
+	empty(w.lc->to_control);
+	send_data(7, 1, 100);
+	run();
+	event_of(EVENT_CONFIRMED);
+	event_of(EVENT_CHANNEL);
+	assert_int_equal(w.dp.out[7].channel, CHANNEL_DTLS);
+	assert_int_equal(waiting(w.inner.tx), 2);
+}
+
+static void test_close_notify(void **state)
+{
+	send_record(0, 0, CONTENT_ALERT, "\x01\x00", 2);
+	run();
+	struct packet p = event_of(EVENT_ALERT);
+	assert_int_equal(p.level, 1);
+	assert_int_equal(p.description, 0);
+	assert_int_equal(p.handshake, 1);
+	assert_int_equal(event_of(EVENT_CHANNEL).channel, CHANNEL_CSTP);
+	assert_int_equal(w.dp.out[0].channel, CHANNEL_CSTP);
+	assert_null(w.dp.out[0].keys);
+	send_data(0, 0, 100); // what was under way still counts, but does not bring DTLS back
+	send_inside(0, 100);
+	run();
+	assert_non_null(next_of(w.inner.tx));
+	assert_int_equal(w.dp.out[0].channel, CHANNEL_CSTP);
+	COUNTED(cstp_out, 1);
+	control_gets(PACKET_CSTP);
+	send_record(0, 0, CONTENT_DATA, "\x03", 1); // a DPD request under closed keys has no answer
+	run();
+	COUNTED(drop_no_keys, 1);
+	assert_int_equal(waiting(w.outer.tx), 0);
+	check_second_handshake(1);
+	install_next(0);
+	send_data(0, 1, 100);
+	run();
+	assert_int_equal(w.dp.out[0].channel, CHANNEL_DTLS);
+}
+
+static void test_other_alerts(void **state)
+{
+	send_record(0, 0, CONTENT_ALERT, "\x01\x5a", 2); // a warning
+	run();
+	assert_int_equal(event_of(EVENT_ALERT).description, 0x5a);
+	assert_int_equal(w.dp.out[0].channel, CHANNEL_DTLS);
+	send_record(0, 0, CONTENT_ALERT, "\x01", 1);
+	run();
+	COUNTED(drop_malformed_record, 1);
+	send_record(0, 0, CONTENT_ALERT, "\x02\x14", 2); // fatal
+	run();
+	assert_int_equal(event_of(EVENT_ALERT).description, 0x14);
+	assert_null(w.dp.out[0].keys);
+	COUNTED(dtls_alert, 2);
+}
+
+static void test_alert_under_unconfirmed_keys(void **state)
+{
+	struct tunnel_keys *k = install_next(1), *released[2];
+
+	send_record(1, 1, CONTENT_ALERT, "\x02\x14", 2);
+	run();
+	assert_int_equal(event_of(EVENT_ALERT).handshake, 2);
+	assert_null(w.dp.in[1].next);
+	assert_int_equal(mailbox_collect(w.lc, released, 2), 1);
+	assert_ptr_equal(released[0], k);
+	assert_int_equal(w.dp.out[1].channel, CHANNEL_DTLS); // the first handshake's keys are still good
+	send_data(1, 0, 100);
+	run();
+	assert_int_equal(waiting(w.inner.tx), 1);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, fresh, check_balance)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_hello_is_punted),
+		TEST(test_hello_payload_is_whole),
+		TEST(test_foreign_hellos),
+		TEST(test_handshake_records_only_in_a_handshake),
+		TEST(test_first_keys),
+		TEST(test_second_handshake),
+		TEST(test_event_is_repeated_until_told),
+		TEST(test_close_notify),
+		TEST(test_other_alerts),
+		TEST(test_alert_under_unconfirmed_keys),
+	};
+
+	traffic_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
