@@ -296,6 +296,10 @@ static void show_dataplane(struct admin_client *a)
 
 static void reload(struct admin_client *a)
 {
+	if (a->g->reload) {
+		admin_end(a, false, "another reload is going on; try again");
+		return;
+	}
 	// its result comes through admin_reloaded(), perhaps at once
 	admin_wait(a, MSG_SECMOD_RELOADED);
 	reload_start(a->g);
