@@ -228,6 +228,7 @@ gateway_settled() { gone "$GATEWAY" || gateway_online; }
 start_client() { # LABEL NETNS USER PASSWORD HOST [OPTION...]
   local label=$1 ns=$2 user=$3 password=$4 host=$5
   shift 5
+  rm -f "$WORK/$label.log" "$WORK/$label.network"
   printf '%s\n' "$password" > "$WORK/$label.password"
   NETWORK_LOG=$WORK/$label.network start "$label" ip netns exec "$ns" \
     sh -c 'exec openconnect "$@" < '"$WORK/$label.password" openconnect --passwd-on-stdin --user "$user" \

@@ -19,7 +19,8 @@ bert_connected=$(user_field bert raw_connected_at)
 
 kill -KILL "$worker"
 soon "its death is reported" has "$WORK/gateway.log" 'died of signal 9'
-PATIENCE=40 soon "anna comes back by herself" client_says anna 'Reconnect|reconnect'
+came_back() { [ "$(grep -c 'CSTP connected' "$WORK/anna.log")" = 2 ]; }
+PATIENCE=40 soon "anna comes back by herself" came_back
 PATIENCE=40 soon "she is connected" user_has anna State connected
 expect "with the same address" same "$(user_field anna IPv4)" "$address"
 PATIENCE=40 soon "her packets cross" answers -I tun0 $INSIDE

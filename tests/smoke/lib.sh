@@ -85,6 +85,9 @@ network() {
   add_link "$SERVER" outer 192.0.2.1/24,2001:db8::1/64 "$CLIENT" eth0 192.0.2.2/24,2001:db8::2/64
 }
 
+# The operator's part where clients are to reach each other: the kernel routes between them.
+forwarding() { in_ns "$SERVER" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1; }
+
 # A client that is no neighbour of the gateway: 198.51.100.N through the same cable.
 client_from_afar() { # NETNS N
   ip -n "$1" addr flush dev eth0 scope global
@@ -105,11 +108,10 @@ gateway() { # [LISTEN_ADDRESS...]
 }
 
 configure() { # LISTEN_ADDRESS... < MORE
-  {
-    cat
-    # A sanitizer's runtime maps and opens what a confined worker must not.
-    [ -z "${SANITIZED-}" ] || printf 'isolate-workers = false\nlimit-worker-memory = false\n'
-  } | write_config "$@"
+  cat > "$WORK/more.conf"
+  # A sanitizer's runtime maps and opens what a confined worker must not.
+  [ -z "${SANITIZED-}" ] || printf 'isolate-workers = false\nlimit-worker-memory = false\n' >> "$WORK/more.conf"
+  write_config "$@" < "$WORK/more.conf"
 }
 
 # One field of a user's connections, one a line; nothing when not connected.
@@ -151,6 +153,7 @@ get_cookie() { # USER PASSWORD [OPTION...]
 login_with_cookie() { # LABEL COOKIE [OPTION...]
   local label=$1 cookie=$2
   shift 2
+  rm -f "$WORK/$label.log" "$WORK/$label.network"
   printf '%s\n' "$cookie" > "$WORK/$label.cookie"
   NETWORK_LOG=$WORK/$label.network start "$label" ip netns exec "${NETNS:-$CLIENT}" \
     sh -c 'exec openconnect "$@" < '"$WORK/$label.cookie" openconnect --cookie-on-stdin --servercert "$PIN" \

@@ -18,7 +18,7 @@ done
 make_certificate rsa:2048
 gateway < /dev/null
 login client anna --gnutls-priority "$TLS12"
-expect "openconnect speaks TLS 1.2" client_says client 'Ciphersuite \(TLS1\.2\)'
+expect "openconnect speaks TLS 1.2" client_says client 'Connected to HTTPS.*\(TLS1\.2\)'
 expect "show users tells it" user_has anna 'TLS ciphersuite' 'TLS1\.2'
 soon "the DTLS channel comes up" client_on_dtls client
 expect "pings cross the tunnel" pings $INSIDE

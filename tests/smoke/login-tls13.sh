@@ -18,7 +18,7 @@ done
 make_certificate
 gateway < /dev/null
 login client anna --gnutls-priority "$TLS13"
-expect "openconnect speaks TLS 1.3" client_says client 'Ciphersuite \(TLS1\.3\)'
+expect "openconnect speaks TLS 1.3" client_says client 'Connected to HTTPS.*\(TLS1\.3\)'
 expect "show users tells it" user_has anna 'TLS ciphersuite' 'TLS1\.3'
 soon "the DTLS channel comes up" client_on_dtls client
 expect "pings cross the tunnel" pings $INSIDE

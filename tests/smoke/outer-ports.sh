@@ -8,6 +8,7 @@
 OTHER=$NAME-b
 
 network
+forwarding
 add_netns "$OTHER"
 add_link "$SERVER" outer2 203.0.113.1/24,2001:db8:b::1/64 "$OTHER" eth0 203.0.113.2/24,2001:db8:b::2/64
 gateway 192.0.2.1 203.0.113.1 2001:db8:b::1 < /dev/null

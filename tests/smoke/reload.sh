@@ -10,18 +10,19 @@ banner = "before"
 CONF
 login client anna
 soon "DTLS is up" client_on_dtls client
-start ping ip netns exec "$CLIENT" ping -i 0.05 -D $INSIDE
+start ping ip netns exec "$CLIENT" ping -I tun0 -i 0.05 -D $INSIDE
 pinger=$pid
 
 sed -i 's/^banner = .*/banner = "after"/' "$CONFIG"
 expect "penstockctl reload" ctl reload
-NETNS=$CLIENT INTERFACE=tun1 login second bert
+INTERFACE=tun1 login second bert
 expect "new clients get the new banner" client_says second 'after'
 leave second
 
 sed -i 's/^banner = .*/banner = "third"/' "$CONFIG"
 kill -HUP "$GATEWAY"
-soon "HUP reloads too" has "$WORK/gateway.log" 'SIGHUP'
+reloaded_twice() { [ "$(grep -c 'penstockd.*configuration reloaded' "$WORK/gateway.log")" = 2 ]; }
+soon "HUP reloads too" reloaded_twice
 
 line=$(($(wc -l < "$CONFIG") + 1))
 echo 'tcp-port = nonsense' >> "$CONFIG"

@@ -9,6 +9,7 @@
 BERT=$NAME-b
 
 network
+forwarding
 add_netns "$BERT"
 add_link "$SERVER" outer2 203.0.113.1/24 "$BERT" eth0 203.0.113.2/24
 gateway 192.0.2.1 203.0.113.1 << CONF
