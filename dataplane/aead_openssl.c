@@ -1,5 +1,6 @@
 // The AEAD through OpenSSL's EVP: where the CPU lacks what ipsec-mb needs, and as the second opinion of the unit tests.
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
@@ -45,7 +46,10 @@ static int openssl_thread_init(void)
 
 static const char *openssl_name(void)
 {
-	return OpenSSL_version(OPENSSL_VERSION_STRING);
+	static char name[64];
+
+	snprintf(name, sizeof(name), "OpenSSL %s", OpenSSL_version(OPENSSL_VERSION_STRING));
+	return name;
 }
 
 static void openssl_key_set(struct aead_key *k, uint8_t cipher, const uint8_t *key)
