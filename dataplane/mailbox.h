@@ -6,8 +6,8 @@
 #include "lcore.h"
 
 enum command_kind {
-	COMMAND_INSTALL,  // keys become the tunnel's `next`; they seal data from the first authenticated application record on
-	COMMAND_RETIRE,   // the tunnel leaves the path: not live, no keys; afterwards the control thread may reclaim everything
+	COMMAND_INSTALL, // keys become the tunnel's `next`; they seal data from the first authenticated application record on
+	COMMAND_RETIRE,  // the tunnel leaves the path: not live, no keys; afterwards the control thread may reclaim everything
 };
 
 struct command {

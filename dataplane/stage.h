@@ -10,8 +10,8 @@
 // records of known tunnels and ClientHellos with a known App-ID are punted (PACKET_HANDSHAKE, data = the UDP payload).
 unsigned classify(struct lcore *lc, const struct port *port, struct rte_mbuf **pkts, unsigned n);
 
-// Records -> inner packets (PACKET_INNER, data at the IP header): keys, replay, open, confirm, packet type. DPD requests are answered:
-// the answers are appended to reply[] as PACKET_SEAL with type 23 (*n_reply of them, at most n), for dtls_out().
+// Records -> inner packets (PACKET_INNER, data at the IP header): keys, replay, open, confirm, packet type. DPD requests are
+// answered: the answers are appended to reply[] as PACKET_SEAL with type 23 (*n_reply of them, at most n), for dtls_out().
 unsigned dtls_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct rte_mbuf **reply, unsigned *n_reply);
 
 // Inner packets from clients (DTLS or lane): whole IP packet, source is the tunnel's own. Then they may enter the inner port.

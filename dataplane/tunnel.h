@@ -15,57 +15,57 @@
 // Where datagrams of one peer come from and how they get back: learned from a frame that it sent.
 struct path {
 	struct rte_ether_addr peer_mac, our_mac;
-	uint16_t port;                // ethdev
-	uint8_t family;               // 4 or 6; 0: none
-	uint8_t tos;                  // for what we send
-	uint16_t peer_udp, our_udp;   // network order
+	uint16_t port;              // ethdev
+	uint8_t family;             // 4 or 6; 0: none
+	uint8_t tos;                // for what we send
+	uint16_t peer_udp, our_udp; // network order
 	uint8_t peer_ip[16], our_ip[16];
-	uint16_t vlan;                // tag control information, network order; 0: untagged
+	uint16_t vlan; // tag control information, network order; 0: untagged
 };
 
 // One direction's and one handshake's keys: from the pool, zeroed but for the fields set once, never changed after they are
 // installed, wiped after an RCU grace period. A second handshake gets a second set; the first stays valid until the first good
 // record under the second. Opening touches the first line, one of the window's and `in`; sealing the first, `path` and `out`.
 struct tunnel_keys {
-	uint8_t cipher;               // set once
-	bool confirmed : 1;           // owner core: an application record has authenticated
-	bool told : 1;                // owner core: the control thread knows that
-	bool quiet : 1;               // owner core: data went to CSTP; the next record brings it back
-	bool closed : 1;              // owner core: the peer ended it by an alert: nothing is sealed any more
-	uint16_t epoch;               // network order, set once
-	uint32_t handshake;           // set once
-	uint8_t in_iv[12], out_iv[12];// set once
-	uint64_t next_sequence;       // set before install, then owner core: the next to send; never beyond DTLS_SEQUENCE_MAX
-	uint64_t last_udp;            // owner core: TSC of the last authenticated record
-	struct replay_window seen;    // owner core
-	struct path path;             // set before install
-	struct aead_key in, out;      // set once
+	uint8_t cipher;                // set once
+	bool confirmed : 1;            // owner core: an application record has authenticated
+	bool told : 1;                 // owner core: the control thread knows that
+	bool quiet : 1;                // owner core: data went to CSTP; the next record brings it back
+	bool closed : 1;               // owner core: the peer ended it by an alert: nothing is sealed any more
+	uint16_t epoch;                // network order, set once
+	uint32_t handshake;            // set once
+	uint8_t in_iv[12], out_iv[12]; // set once
+	uint64_t next_sequence;        // set before install, then owner core: the next to send; never beyond DTLS_SEQUENCE_MAX
+	uint64_t last_udp;             // owner core: TSC of the last authenticated record
+	struct replay_window seen;     // owner core
+	struct path path;              // set before install
+	struct aead_key in, out;       // set once
 } __rte_cache_aligned;
 static_assert(offsetof(struct tunnel_keys, path) == 192, "what opening touches grew");
 static_assert(offsetof(struct tunnel_keys, in) == 256, "what sealing touches grew");
 
 // What receiving touches; its number is its index.
 struct tunnel_in {
-	struct tunnel_keys *keys;     // owner core (installed by command): in force; NULL: no DTLS yet
-	struct tunnel_keys *next;     // owner core: installed, not yet confirmed
-	uint8_t ipv6[16];             // inner address, set before publish; all zero: none
-	uint32_t ipv4;                // inner address, network order; set before publish; 0: none
-	bool live;                    // set before publish, then owner core: false from the retire command on
-	bool handshaking;             // owner core: a ClientHello has come that no record has confirmed yet
-	uint8_t cipher;               // owner core: of keys, as a hint for prefetching
-	uint64_t packets, bytes;      // owner core: rw
-	uint64_t last_data;           // owner core: TSC of the last inner packet of the client
+	struct tunnel_keys *keys; // owner core (installed by command): in force; NULL: no DTLS yet
+	struct tunnel_keys *next; // owner core: installed, not yet confirmed
+	uint8_t ipv6[16];         // inner address, set before publish; all zero: none
+	uint32_t ipv4;            // inner address, network order; set before publish; 0: none
+	bool live;                // set before publish, then owner core: false from the retire command on
+	bool handshaking;         // owner core: a ClientHello has come that no record has confirmed yet
+	uint8_t cipher;           // owner core: of keys, as a hint for prefetching
+	uint64_t packets, bytes;  // owner core: rw
+	uint64_t last_data;       // owner core: TSC of the last inner packet of the client
 } __rte_cache_aligned;
 static_assert(sizeof(struct tunnel_in) == RTE_CACHE_LINE_SIZE, "one line a packet");
 
 // What sending touches.
 struct tunnel_out {
-	struct tunnel_keys *keys;     // owner core: sealing keys; NULL: none
-	uint8_t channel;              // owner core: enum tunnel_channel
-	bool live;                    // as tunnel_in's
-	uint16_t mtu;                 // set before publish
-	uint64_t udp_silence;         // TSC ticks without UDP after which CSTP takes over; set before publish
-	uint64_t packets, bytes;      // owner core: rw
-	uint64_t dropped;             // owner core: packets lost, either way
+	struct tunnel_keys *keys; // owner core: sealing keys; NULL: none
+	uint8_t channel;          // owner core: enum tunnel_channel
+	bool live;                // as tunnel_in's
+	uint16_t mtu;             // set before publish
+	uint64_t udp_silence;     // TSC ticks without UDP after which CSTP takes over; set before publish
+	uint64_t packets, bytes;  // owner core: rw
+	uint64_t dropped;         // owner core: packets lost, either way
 } __rte_cache_aligned;
 static_assert(sizeof(struct tunnel_out) == RTE_CACHE_LINE_SIZE, "one line a packet");
