@@ -403,12 +403,7 @@ static void tick(struct client *c)
 		if (bridge_tick(&c->bridge, c->now_ms) < 0)
 			end_session(c, c->bridge.end);
 	} else if (c->phase == PHASE_LEAVING) {
-		if (c->now_ms >= c->leave_ms)
-			c->done = true;
-		if (!c->shut && tls_waiting(&c->tls) == 0) {
-			shutdown(c->tls.fd, SHUT_WR);
-			c->shut = true;
-		}
+		c->done = c->now_ms >= c->leave_ms;
 	} else if (c->gear->auth_timeout && c->now_ms - c->born_ms >= c->gear->auth_timeout * 1000ULL) {
 		log_info("no session within %u s", c->gear->auth_timeout);
 		leave(c);
@@ -418,10 +413,21 @@ static void tick(struct client *c)
 	}
 }
 
+// All has been said: the client sees the end, and we wait for its.
+static void hang_up(struct client *c)
+{
+	if (c->shut || tls_flush(&c->tls, c->now_ms) == -EAGAIN)
+		return;
+	shutdown(c->tls.fd, SHUT_WR);
+	c->shut = true;
+}
+
 static void turn(struct client *c)
 {
 	struct pollfd p[POLL_COUNT];
 
+	if (c->phase == PHASE_LEAVING)
+		hang_up(c);
 	prepare(c, p);
 	if (poll(p, POLL_COUNT, c->again && is_reading(c) ? 0 : wait_ms(c)) < 0 && errno != EINTR) {
 		log_err("poll: %s", strerror(errno));

@@ -3,11 +3,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
-#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
 #include <pthread.h>
 #include <poll.h>
 #include <string.h>
@@ -15,6 +13,7 @@
 
 #include "control/worker/ask.h"
 #include "control/worker/signer.h"
+#include "pki.h"
 #include "proto/chan.h"
 
 // ------------------------------------------------------------------------------------------------------------ sec-mod
@@ -108,24 +107,7 @@ static void *secmod_run(void *arg)
 
 // ---------------------------------------------------------------------------------------------------------------- keys
 
-static X509 *certificate(EVP_PKEY *key, const EVP_MD *md)
-{
-	X509 *cert = X509_new();
-	X509_NAME *name = X509_get_subject_name(cert);
-
-	X509_set_version(cert, 2);
-	ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
-	X509_gmtime_adj(X509_getm_notBefore(cert), -10);
-	X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
-	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"gw", -1, -1, 0);
-	X509_set_issuer_name(cert, name);
-	X509_set_pubkey(cert, key);
-	assert_true(X509_sign(cert, key, md) > 0);
-	return cert;
-}
-
 struct kind {
-	const char *name;
 	EVP_PKEY *key;
 	X509 *cert;
 };
@@ -133,31 +115,15 @@ struct kind {
 static struct kind kinds[5];
 enum { KIND_RSA, KIND_PSS, KIND_P256, KIND_P384, KIND_ED };
 
-static EVP_PKEY *rsa_pss_gen(void)
-{
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA-PSS", NULL);
-	EVP_PKEY *key = NULL;
-
-	EVP_PKEY_keygen_init(ctx);
-	EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, 2048);
-	EVP_PKEY_keygen(ctx, &key);
-	EVP_PKEY_CTX_free(ctx);
-	return key;
-}
-
 static int make_keys(void **state)
 {
+	static const char *const names[] = { "rsa", "rsa-pss", "p256", "p384", "ed25519" };
 	int i;
 
 	assert_int_equal(signer_init(), 0);
-	kinds[KIND_RSA] = (struct kind){ "RSA", EVP_RSA_gen(2048) };
-	kinds[KIND_PSS] = (struct kind){ "RSA-PSS", rsa_pss_gen() };
-	kinds[KIND_P256] = (struct kind){ "P-256", EVP_EC_gen("P-256") };
-	kinds[KIND_P384] = (struct kind){ "P-384", EVP_EC_gen("P-384") };
-	kinds[KIND_ED] = (struct kind){ "Ed25519", EVP_PKEY_Q_keygen(NULL, NULL, "ED25519") };
 	for (i = 0; i < 5; i++) {
-		assert_non_null(kinds[i].key);
-		kinds[i].cert = certificate(kinds[i].key, i == KIND_ED ? NULL : EVP_sha256());
+		kinds[i].key = pki_key(names[i]);
+		kinds[i].cert = pki_cert(kinds[i].key);
 	}
 	return 0;
 }

@@ -1,0 +1,628 @@
+// A whole worker in a thread, between a TLS client, a sec-mod that says yes, and a main and a dataplane that this test plays.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control/worker/client.h"
+#include "control/worker/cstp.h"
+#include "control/worker/dtls.h"
+#include "control/worker/signer.h"
+#include "control/worker/tls_ctx.h"
+#include "pki.h"
+#include "proto/chan.h"
+#include "proto/log.h"
+
+#define SECONDS 5 // patience
+
+static struct {
+	EVP_PKEY *key;
+	struct gear gear;
+	SSL_CTX *client;
+} shared;
+
+struct world {
+	struct client_start start;
+	pthread_t worker, secmod_thread;
+	struct chan secmod, main, lane;
+	int lane_pair[2], socket;
+	SSL *tls;
+	int requests, ends, reason, infos; // what main has heard
+	struct msg_auth_cookie_req asked;
+	int sends, keys; // what the lane has heard
+};
+
+// -------------------------------------------------------------------------------------------------------------- sec-mod
+
+#define HANDLERS from_worker
+#define ON_WORKER_SECMOD(...) __VA_ARGS__
+#define ON_WORKER_MAIN(...) __VA_ARGS__
+#define ON_WORKER_DATAPLANE(...) __VA_ARGS__
+#include "proto/handlers.h"
+
+static int on_sign_req(void *who, const struct msg_sign_req *m, const int *fds)
+{
+	struct msg_sign_rep rep = { .ok = 1 };
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	size_t len = sizeof(rep.signature);
+	struct world *w = who;
+
+	assert_int_equal(EVP_DigestSignInit_ex(ctx, NULL, "SHA256", NULL, NULL, shared.key, NULL), 1);
+	assert_int_equal(EVP_DigestSign(ctx, rep.signature, &len, m->tbs, m->tbs_len), 1);
+	EVP_MD_CTX_free(ctx);
+	rep.signature_len = (uint16_t)len;
+	chan_enter(&w->secmod, SW_SIGNED);
+	return CHAN_SEND(&w->secmod, SIGN_REP, &rep);
+}
+
+static int on_auth_init(void *who, const struct msg_auth_init *m, const int *fds)
+{
+	struct msg_auth_ask ask = { .prompt = "Password:" };
+	struct world *w = who;
+
+	chan_enter(&w->secmod, SW_ASKED);
+	return CHAN_SEND(&w->secmod, AUTH_ASK, &ask);
+}
+
+static int on_auth_cont(void *who, const struct msg_auth_cont *m, const int *fds)
+{
+	struct msg_auth_done done = { .cookie_len = COOKIE_SIZE, .user = "anna" };
+	struct world *w = who;
+
+	chan_enter(&w->secmod, SW_DONE);
+	return CHAN_SEND(&w->secmod, AUTH_DONE, &done);
+}
+
+static void *secmod_run(void *arg)
+{
+	struct world *w = arg;
+	struct pollfd p = { .fd = w->secmod.fd, .events = POLLIN };
+	int ret;
+
+	do {
+		poll(&p, 1, -1);
+		ret = chan_serve(&w->secmod, from_worker, w, 1);
+	} while (ret > 0 || ret == -EAGAIN);
+	return NULL;
+}
+
+// ------------------------------------------------------------------------------------------------------ main, dataplane
+
+static int on_auth_cookie_req(void *who, const struct msg_auth_cookie_req *m, const int *fds)
+{
+	struct world *w = who;
+
+	w->asked = *m;
+	w->requests++;
+	chan_enter(&w->main, MW_UP);
+	return 0;
+}
+
+static int on_session_info(void *who, const struct msg_session_info *m, const int *fds)
+{
+	((struct world *)who)->infos++;
+	return 0;
+}
+
+static int on_session_end(void *who, const struct msg_session_end *m, const int *fds)
+{
+	struct world *w = who;
+
+	w->ends++;
+	w->reason = m->reason;
+	return 0;
+}
+
+static int on_dtls_send(void *who, const struct msg_dtls_send *m, const int *fds)
+{
+	((struct world *)who)->sends++;
+	return 0;
+}
+
+static int on_dtls_keys(void *who, const struct msg_dtls_keys *m, const int *fds)
+{
+	((struct world *)who)->keys++;
+	return 0;
+}
+
+static int on_dtls_seal(void *who, const struct msg_dtls_seal *m, const int *fds)
+{
+	return 0;
+}
+
+static void main_awaits(struct world *w, enum msg_number number)
+{
+	assert_int_equal(chan_await(&w->main, from_worker, w, number, SECONDS * 1000), 0);
+}
+
+static void main_admits(struct world *w, uint32_t dpd)
+{
+	struct msg_auth_cookie_rep m = { .user = "anna", .mtu = 1390, .app_id_len = APP_ID_SIZE, .udp_port = 443, .dpd = dpd };
+
+	main_awaits(w, MSG_AUTH_COOKIE_REQ);
+	addr_parse("10.99.0.2", &m.ipv4);
+	assert_int_equal(chan_pair(w->lane_pair), 0);
+	chan_init(&w->lane, w->lane_pair[0], ROLE_DATAPLANE, ROLE_WORKER, CHAN_PLAIN, "lane");
+	assert_int_equal(chan_send(&w->main, MSG_AUTH_COOKIE_REP, &m, &w->lane_pair[1]), 0);
+	close(w->lane_pair[1]);
+}
+
+// --------------------------------------------------------------------------------------------------------------- client
+
+static void *worker_run(void *arg)
+{
+	struct world *w = arg;
+
+	return (void *)(intptr_t)client_run(&shared.gear, &w->start);
+}
+
+static void world_init(struct world *w, bool tls)
+{
+	struct timeval patience = { .tv_sec = SECONDS };
+	int sockets[2], main[2], secmod[2];
+
+	memset(w, 0, sizeof(*w));
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
+	assert_int_equal(chan_pair(main), 0);
+	assert_int_equal(chan_pair(secmod), 0);
+	w->start = (struct client_start){ .conn = 1, .socket = sockets[1], .main = main[1], .secmod = secmod[1] };
+	w->socket = sockets[0];
+	setsockopt(w->socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	chan_init(&w->main, main[0], ROLE_MAIN, ROLE_WORKER, MW_FRESH, "worker");
+	chan_init(&w->secmod, secmod[0], ROLE_SECMOD, ROLE_WORKER, SW_HELLO, "worker");
+	chan_init(&w->lane, -1, ROLE_DATAPLANE, ROLE_WORKER, CHAN_PLAIN, "lane");
+	pthread_create(&w->secmod_thread, NULL, secmod_run, w);
+	pthread_create(&w->worker, NULL, worker_run, w);
+	if (!tls)
+		return;
+	w->tls = SSL_new(shared.client);
+	SSL_set_fd(w->tls, w->socket);
+	assert_int_equal(SSL_connect(w->tls), 1);
+}
+
+static void world_fini(struct world *w)
+{
+	SSL_free(w->tls);
+	close(w->socket);
+	pthread_join(w->worker, NULL);
+	pthread_join(w->secmod_thread, NULL);
+	chan_fini(&w->main);
+	chan_fini(&w->secmod);
+	chan_fini(&w->lane);
+}
+
+static void put(struct world *w, const char *text)
+{
+	assert_int_equal(SSL_write(w->tls, text, (int)strlen(text)), strlen(text));
+}
+
+// One answer, by its Content-Length.
+static void get(struct world *w, char text[8192])
+{
+	size_t len = 0;
+	char *body, *length;
+	int n;
+
+	for (;;) {
+		n = SSL_read(w->tls, text + len, (int)(8191 - len));
+		assert_true(n > 0);
+		len += (size_t)n;
+		text[len] = 0;
+		body = strstr(text, "\r\n\r\n");
+		length = strstr(text, "Content-Length: ");
+		if (body && (!length || strlen(body + 4) >= strtoul(length + 16, NULL, 10)))
+			return;
+	}
+}
+
+static void answers(struct world *w, const char *request, const char *want)
+{
+	char text[8192];
+
+	put(w, request);
+	get(w, text);
+	if (strncmp(text, want, strlen(want)) != 0)
+		fail_msg("no \"%s\" in: %s", want, text);
+}
+
+static bool is_closed(struct world *w)
+{
+	char c;
+
+	return SSL_read(w->tls, &c, 1) <= 0;
+}
+
+#define COOKIE "Cookie: webvpn=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\r\n"
+#define CONNECT "CONNECT /CSCOSSLC/tunnel HTTP/1.1\r\nX-DTLS-CipherSuite: PSK-NEGOTIATE\r\n" COOKIE "\r\n"
+
+static void open_tunnel(struct world *w, uint32_t dpd)
+{
+	char text[8192];
+
+	world_init(w, true);
+	put(w, CONNECT);
+	main_admits(w, dpd);
+	get(w, text);
+	assert_memory_equal(text, "HTTP/1.1 200 CONNECTED\r\n", 24);
+}
+
+static void put_frame(struct world *w, int type, const void *payload, size_t len)
+{
+	uint8_t buf[16384];
+
+	cstp_header(buf, (enum cstp_type)type, len);
+	if (len)
+		memcpy(buf + CSTP_HEADER, payload, len);
+	assert_int_equal(SSL_write(w->tls, buf, (int)(len + CSTP_HEADER)), len + CSTP_HEADER);
+}
+
+static size_t get_frame(struct world *w, int type, uint8_t *payload)
+{
+	uint8_t buf[16384];
+	struct cstp_frame f;
+	int n = SSL_read(w->tls, buf, sizeof(buf));
+
+	assert_true(n > 0);
+	assert_int_equal(cstp_parse(buf, (size_t)n, &f), 0);
+	assert_int_equal(f.type, type);
+	memcpy(payload, f.payload, f.len);
+	return f.len;
+}
+
+static ssize_t lane_gets(struct world *w, uint8_t *buf, size_t room, int ms)
+{
+	struct pollfd p = { .fd = w->lane.fd, .events = POLLIN };
+
+	return poll(&p, 1, ms) == 1 ? recv(w->lane.fd, buf, room, 0) : -1;
+}
+
+static void ends_with(struct world *w, enum end_reason reason)
+{
+	main_awaits(w, MSG_SESSION_END);
+	assert_int_equal(w->reason, reason);
+	assert_true(is_closed(w));
+	world_fini(w);
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+// -------------------------------------------------------------------------------------------------------------- logins
+
+#define POST(body, len) "POST /auth HTTP/1.1\r\nContent-Length: " len "\r\n\r\n" body
+
+static void test_login_and_tunnel(void **state)
+{
+	uint8_t packet[1390] = { 0x45 }, buf[2048];
+	char text[8192];
+	struct world w;
+
+	world_init(&w, true);
+	answers(&w, "GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK");
+	answers(&w, POST("username=anna", "13"), "HTTP/1.1 200 OK");
+	put(&w, POST("password=x", "10"));
+	get(&w, text);
+	assert_non_null(strstr(text, "Set-Cookie: webvpn=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=;"));
+	put(&w, CONNECT);
+	main_admits(&w, 0);
+	assert_int_equal(w.asked.want_dtls, 1);
+	assert_string_equal(w.asked.tls_cipher, "(TLS1.3)-(ECDHE-X25519)-(ECDSA-SECP256R1-SHA256)-(AES-256-GCM)");
+	get(&w, text);
+	put_frame(&w, CSTP_DATA, packet, sizeof(packet));
+	assert_int_equal(lane_gets(&w, buf, sizeof(buf), 1000), sizeof(packet));
+	packet[0] = 0x60;
+	assert_int_equal(send(w.lane.fd, packet, sizeof(packet), 0), sizeof(packet));
+	assert_int_equal(get_frame(&w, CSTP_DATA, buf), sizeof(packet));
+	assert_memory_equal(buf, packet, sizeof(packet));
+	put_frame(&w, CSTP_DISCONNECT, "\xb0", 1);
+	ends_with(&w, END_BY_USER);
+}
+
+static void test_statuses(void **state)
+{
+	struct world w;
+	int i;
+
+	world_init(&w, true);
+	answers(&w, "GET /favicon.ico HTTP/1.1\r\n\r\n", "HTTP/1.1 404 ");
+	answers(&w, "GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 200 "); // still open
+	answers(&w, "PUT / HTTP/1.1\r\n\r\n", "HTTP/1.1 405 ");
+	assert_true(is_closed(&w));
+	world_fini(&w);
+
+	world_init(&w, true);
+	answers(&w, "CONNECT /CSCOSSLC/tunnel HTTP/1.1\r\n\r\n", "HTTP/1.1 503 ");
+	assert_true(is_closed(&w));
+	world_fini(&w);
+
+	world_init(&w, true);
+	answers(&w, "CONNECT /CSCOSSLC/tunnel HTTP/1.1\r\nCookie: webvpn=x\r\n\r\n", "HTTP/1.1 400 ");
+	assert_true(is_closed(&w));
+	world_fini(&w);
+
+	world_init(&w, true);
+	answers(&w, "CONNECT /elsewhere HTTP/1.1\r\n" COOKIE "\r\n", "HTTP/1.1 404 ");
+	assert_int_equal(w.requests, 0);
+	world_fini(&w);
+
+	world_init(&w, true);
+	answers(&w, "GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n", "HTTP/1.1 400 ");
+	assert_true(is_closed(&w));
+	world_fini(&w);
+
+	world_init(&w, true);
+	for (i = 0; i < LIMIT_HTTP_REQUESTS; i++)
+		answers(&w, "GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 200 ");
+	answers(&w, "GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 429 ");
+	assert_true(is_closed(&w));
+	world_fini(&w);
+}
+
+static void test_a_bad_cookie_is_denied(void **state)
+{
+	struct msg_auth_cookie_denied m = { .status = 401 };
+	struct world w;
+	char text[8192];
+
+	world_init(&w, true);
+	put(&w, CONNECT);
+	main_awaits(&w, MSG_AUTH_COOKIE_REQ);
+	assert_int_equal(CHAN_SEND(&w.main, AUTH_COOKIE_DENIED, &m), 0);
+	get(&w, text);
+	assert_memory_equal(text, "HTTP/1.1 401 ", 13);
+	assert_true(is_closed(&w));
+	world_fini(&w);
+}
+
+static void test_slow_clients_end(void **state)
+{
+	struct world w;
+	uint64_t start = now_ms();
+	char c;
+
+	shared.gear.auth_timeout = 1;
+	world_init(&w, false); // says nothing
+	assert_int_equal(recv(w.socket, &c, 1, 0), 0);
+	world_fini(&w);
+	world_init(&w, false); // stops in a TLS record
+	send(w.socket, "\x16\x03\x01\x02\x00\x01", 6, 0);
+	assert_int_equal(recv(w.socket, &c, 1, 0), 0);
+	world_fini(&w);
+	world_init(&w, true); // stops in a header
+	put(&w, "GET / HTTP/1.1\r\nA:");
+	assert_true(is_closed(&w));
+	world_fini(&w);
+	shared.gear.auth_timeout = 0;
+	assert_true(now_ms() - start >= 2900 && now_ms() - start < 4500);
+}
+
+// ------------------------------------------------------------------------------------------------------------- tunnels
+
+static void test_frames(void **state)
+{
+	static const uint8_t keys_message[] = { 0x94, 81, 1, 1, 1 };
+	uint8_t packet[64] = { 0x45 }, buf[16384], probe[5000];
+	struct world w;
+	int i;
+
+	open_tunnel(&w, 0);
+	memset(probe, 0xaa, sizeof(probe));
+	put_frame(&w, CSTP_DPD_REQUEST, probe, sizeof(probe)); // an MTU probe comes back byte for byte
+	assert_int_equal(get_frame(&w, CSTP_DPD_RESPONSE, buf), sizeof(probe));
+	assert_memory_equal(buf, probe, sizeof(probe));
+	put_frame(&w, CSTP_KEEPALIVE, NULL, 0);
+	put_frame(&w, 42, "x", 1);
+	put_frame(&w, CSTP_COMPRESSED, "x", 1);
+	put_frame(&w, CSTP_DPD_RESPONSE, NULL, 0);
+	put_frame(&w, CSTP_DATA, keys_message, sizeof(keys_message)); // no client speaks to the dataplane
+	put_frame(&w, CSTP_DATA, "\x45", 1);
+	put_frame(&w, CSTP_DATA, NULL, 0);
+	for (i = 0; i < 100; i++) { // only packets arrive, all, in order
+		packet[20] = (uint8_t)i;
+		put_frame(&w, CSTP_DATA, packet, sizeof(packet));
+	}
+	for (i = 0; i < 100; i++) {
+		assert_int_equal(lane_gets(&w, buf, sizeof(buf), 1000), sizeof(packet));
+		assert_int_equal(buf[20], i);
+	}
+	for (i = 0; i < 100; i++) {
+		packet[20] = (uint8_t)i;
+		assert_int_equal(send(w.lane.fd, packet, sizeof(packet), 0), sizeof(packet));
+	}
+	for (i = 0; i < 100; i++) {
+		assert_int_equal(get_frame(&w, CSTP_DATA, buf), sizeof(packet));
+		assert_int_equal(buf[20], i);
+	}
+	assert_int_equal(lane_gets(&w, buf, sizeof(buf), 50), -1);
+	put_frame(&w, CSTP_DISCONNECT, NULL, 0);
+	ends_with(&w, END_TEMPORARY);
+}
+
+static void test_what_is_no_frame_ends(void **state)
+{
+	uint8_t two[2 * CSTP_HEADER], large[LIMIT_PACKET + 1] = { 0x45 };
+	struct world w;
+
+	open_tunnel(&w, 0);
+	put(&w, "GET / HTTP/1.1\r\n\r\n");
+	ends_with(&w, END_ERROR);
+
+	open_tunnel(&w, 0);
+	cstp_header(two, CSTP_KEEPALIVE, 0);
+	cstp_header(two + CSTP_HEADER, CSTP_KEEPALIVE, 0);
+	assert_int_equal(SSL_write(w.tls, two, sizeof(two)), sizeof(two));
+	ends_with(&w, END_ERROR);
+
+	open_tunnel(&w, 0);
+	put_frame(&w, CSTP_DATA, large, sizeof(large));
+	ends_with(&w, END_ERROR);
+
+	open_tunnel(&w, 0);
+	SSL_shutdown(w.tls);
+	ends_with(&w, END_TEMPORARY);
+}
+
+static void told(enum end_reason reason, int type)
+{
+	struct msg_terminate m = { .reason = (uint8_t)reason };
+	uint8_t buf[16384];
+	struct world w;
+
+	open_tunnel(&w, 0);
+	assert_int_equal(CHAN_SEND(&w.main, TERMINATE, &m), 0);
+	if (type >= 0)
+		get_frame(&w, type, buf);
+	assert_true(is_closed(&w));
+	world_fini(&w);
+}
+
+static void test_main_ends_it(void **state)
+{
+	struct world w;
+
+	told(END_BY_ADMIN, CSTP_DISCONNECT);
+	told(END_TERMINATED, CSTP_TERMINATE);
+	told(END_REPLACED, CSTP_DISCONNECT);
+	told(END_SHUTDOWN, CSTP_DISCONNECT);
+	told(END_ERROR, -1);
+	open_tunnel(&w, 0);
+	chan_fini(&w.main);
+	assert_true(is_closed(&w));
+	world_fini(&w);
+}
+
+static void test_dead_peers(void **state)
+{
+	uint64_t start;
+	uint8_t buf[16384];
+	struct world w;
+
+	open_tunnel(&w, 1);
+	start = now_ms();
+	assert_int_equal(get_frame(&w, CSTP_DPD_REQUEST, buf), 0);
+	assert_true(now_ms() - start >= 900);
+	put_frame(&w, CSTP_DPD_RESPONSE, NULL, 0); // alive: it starts again
+	get_frame(&w, CSTP_DPD_REQUEST, buf);
+	get_frame(&w, CSTP_DPD_REQUEST, buf);
+	main_awaits(&w, MSG_SESSION_END);
+	assert_int_equal(w.reason, END_DEAD_PEER);
+	assert_true(now_ms() - start >= 3900 && now_ms() - start < 5500);
+	world_fini(&w);
+}
+
+static void lane_drains(struct world *w, int ms)
+{
+	uint8_t buf[LIMIT_MESSAGE];
+	ssize_t n;
+
+	while ((n = lane_gets(w, buf, sizeof(buf), ms)) > 0) {
+		assert_int_equal(buf[0] >> 4, 9);
+		assert_true(chan_serve_packet(&w->lane, from_worker, w, buf, (size_t)n, NULL, 0) > 0);
+	}
+}
+
+static unsigned int flood_psk(SSL *ssl, const char *hint, char *identity, unsigned int id_room, unsigned char *psk,
+                              unsigned int room)
+{
+	snprintf(identity, id_room, "psk");
+	memset(psk, 1, 32);
+	return 32;
+}
+
+// However many ClientHellos an attacker replays: the dataplane never hears more than the message table allows.
+static void test_a_flood_of_hellos(void **state)
+{
+	struct msg_dtls_record m = { .handshake = 0 };
+	struct world w;
+	SSL_CTX *ctx = SSL_CTX_new(DTLS_client_method());
+	SSL *ssl = SSL_new(ctx);
+	BIO *out = BIO_new(BIO_s_mem());
+	int i, ret;
+
+	SSL_set_bio(ssl, BIO_new(BIO_s_mem()), out);
+	SSL_set_cipher_list(ssl, "PSK");
+	SSL_set_mtu(ssl, 1400);
+	SSL_set_options(ssl, SSL_OP_NO_QUERY_MTU);
+	SSL_set_psk_client_callback(ssl, flood_psk);
+	SSL_connect(ssl);
+	m.datagram_len = (uint16_t)BIO_read(out, m.datagram, sizeof(m.datagram));
+	open_tunnel(&w, 0);
+	for (i = 1; i <= 400; i++) {
+		m.handshake = (uint32_t)i;
+		while ((ret = CHAN_SEND(&w.lane, DTLS_RECORD, &m)) == -EAGAIN)
+			lane_drains(&w, 1);
+		assert_int_equal(ret, 0);
+		lane_drains(&w, 0);
+	}
+	lane_drains(&w, 300);
+	assert_true(w.sends > 50 && w.keys == 0);
+	put_frame(&w, CSTP_DISCONNECT, "\xb0", 1);
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+	ends_with(&w, END_BY_USER);
+}
+
+static int set_up(void **state)
+{
+	char path[] = "/tmp/worker_client-XXXXXX", text[LIMIT_TEXT + 1];
+	X509 *cert;
+
+	signal(SIGPIPE, SIG_IGN);
+	close(mkstemp(path));
+	log_init("worker_client", LOG_LEVEL_ERR, LOG_FORM_PLAIN);
+	assert_int_equal(signer_init(), 0);
+	shared.key = pki_key("p256");
+	cert = pki_cert(shared.key);
+	pki_write_cert(path, cert);
+	X509_free(cert);
+	shared.gear.tls = tls_ctx_new();
+	shared.gear.dtls = dtls_ctx_new();
+	assert_int_equal(tls_ctx_add(shared.gear.tls, path, 0, text), 0);
+	assert_true(tls_ctx_add(shared.gear.tls, "/nowhere.pem", 1, text) < 0);
+	assert_non_null(strstr(text, "/nowhere.pem"));
+	unlink(path);
+	assert_int_equal(tls_warm_up(shared.gear.tls, shared.gear.dtls), 0);
+	shared.client = SSL_CTX_new(TLS_client_method());
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	SSL_CTX_free(shared.gear.tls);
+	SSL_CTX_free(shared.gear.dtls);
+	SSL_CTX_free(shared.client);
+	EVP_PKEY_free(shared.key);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_login_and_tunnel),
+		cmocka_unit_test(test_statuses),
+		cmocka_unit_test(test_a_bad_cookie_is_denied),
+		cmocka_unit_test(test_slow_clients_end),
+		cmocka_unit_test(test_frames),
+		cmocka_unit_test(test_what_is_no_frame_ends),
+		cmocka_unit_test(test_main_ends_it),
+		cmocka_unit_test(test_dead_peers),
+		cmocka_unit_test(test_a_flood_of_hellos),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,297 @@
+// CONNECT: which headers are understood, which statuses refuse, and what the client is told.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control/worker/connect.h"
+#include "control/worker/mtu.h"
+
+#define COOKIE "Cookie: webvpn=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\r\n"
+
+static unsigned ask(const char *headers, struct connect *c, struct msg_auth_cookie_req *out)
+{
+	char text[4096];
+	struct http h;
+	unsigned status;
+	int n;
+
+	memset(c, 0, sizeof(*c));
+	http_init(&h);
+	n = snprintf(text, sizeof(text), "CONNECT /CSCOSSLC/tunnel HTTP/1.1\r\n%s\r\n", headers);
+	assert_int_equal(http_feed(&h, (const uint8_t *)text, (size_t)n), 1);
+	status = connect_request(c, &h, 1400, out);
+	http_fini(&h);
+	return status;
+}
+
+static void test_cookies(void **state)
+{
+	struct msg_auth_cookie_req m;
+	struct connect c;
+
+	assert_int_equal(ask(COOKIE, &c, &m), 0);
+	assert_int_equal(m.cookie_len, COOKIE_SIZE);
+	assert_int_equal(m.cookie[31], 31);
+	assert_int_equal(ask("", &c, &m), 503);
+	assert_int_equal(ask("Cookie: a=b\r\n", &c, &m), 503);
+	assert_int_equal(ask("Cookie: a=b\r\n" COOKIE, &c, &m), 0);
+	assert_int_equal(ask(COOKIE COOKIE, &c, &m), 400);
+	assert_int_equal(ask("Cookie: webvpn=short\r\n", &c, &m), 400);
+	assert_int_equal(ask("Cookie: webvpn=\r\n" COOKIE, &c, &m), 400);
+}
+
+static void mtu_is(const char *header, uint16_t want)
+{
+	struct msg_auth_cookie_req m;
+	struct connect c;
+	char text[512];
+
+	snprintf(text, sizeof(text), COOKIE "X-CSTP-MTU: %s\r\n", header);
+	assert_int_equal(ask(text, &c, &m), 0);
+	assert_int_equal(m.mtu, want);
+}
+
+static void test_sizes(void **state)
+{
+	mtu_is("0", 0);
+	mtu_is("1", 1);
+	mtu_is("499", 499);
+	mtu_is("65535", 65535);
+	mtu_is("4294967295", 65535);
+	mtu_is("-1", 0);
+	mtu_is("1e9", 0);
+	assert_int_equal(mtu_base(0, 0), 0);
+	assert_int_equal(mtu_base(1500, 0), 1500);
+	assert_int_equal(mtu_base(0, 1400), 1400);
+	assert_int_equal(mtu_base(1500, 1400), 1400);
+	assert_int_equal(mtu_base(1300, 1400), 1300);
+	assert_int_equal(mtu_base(1, 1500), 576);
+	assert_int_equal(mtu_base(65535, 65536), 65535);
+	assert_int_equal(mtu_base(0, 100000), 65535);
+}
+
+static void wants(const char *headers, int ipv4, int ipv6, int dtls)
+{
+	struct msg_auth_cookie_req m;
+	struct connect c;
+	char text[1024];
+
+	snprintf(text, sizeof(text), COOKIE "%s", headers);
+	assert_int_equal(ask(text, &c, &m), 0);
+	assert_int_equal(m.want_ipv4, ipv4);
+	assert_int_equal(m.want_ipv6, ipv6);
+	assert_int_equal(m.want_dtls, dtls);
+}
+
+static void test_wishes(void **state)
+{
+	wants("", 1, 0, 0);
+	wants("X-CSTP-Address-Type: IPv6,IPv4\r\n", 1, 1, 0);
+	wants("X-CSTP-Address-Type: IPv4\r\n", 1, 0, 0);
+	wants("X-CSTP-Address-Type:  ipv6 \r\n", 0, 1, 0);
+	wants("X-DTLS-CipherSuite: PSK-NEGOTIATE:AES128-SHA\r\n", 1, 0, 1);
+	wants("X-DTLS-CipherSuite: AES128-SHA:PSK-NEGOTIATE\r\n", 1, 0, 1);
+	wants("X-DTLS-CipherSuite: PSK-NEGOTIATED\r\n", 1, 0, 0);
+}
+
+static void test_names_are_tamed(void **state)
+{
+	struct msg_auth_cookie_req m;
+	struct connect c;
+
+	assert_int_equal(ask(COOKIE "X-CSTP-Hostname: a\xff\x80z\r\nUser-Agent: \xc3\xa9\r\n", &c, &m), 0);
+	assert_string_equal(m.hostname, "a??z");
+	assert_string_equal(m.user_agent, "\xc3\xa9");
+}
+
+static void family_is(const char *agent, enum family family)
+{
+	assert_int_equal(agent_of(agent).family, family);
+}
+
+static void test_families(void **state)
+{
+	family_is(NULL, FAMILY_UNKNOWN);
+	family_is("curl/7.88", FAMILY_UNKNOWN);
+	family_is("Open AnyConnect VPN Agent v9.01-3", FAMILY_OPENCONNECT);
+	family_is("Open AnyConnect VPN Agent v3.20", FAMILY_OPENCONNECT_3);
+	family_is("open anyconnect vpn agent v8", FAMILY_OPENCONNECT);
+	family_is("OpenConnect VPN Agent (NetworkManager) v9", FAMILY_OPENCONNECT);
+	family_is("AnyConnect-compatible OpenConnect VPN Agent v9.12", FAMILY_OPENCONNECT);
+	family_is("AnyConnect Windows 4.10", FAMILY_ANYCONNECT);
+	family_is("Cisco AnyConnect VPN Agent for Windows", FAMILY_ANYCONNECT);
+	family_is("Cisco AnyConnect VPN Agent for Apple iPhone", FAMILY_APPLE);
+	family_is("Clavister OneConnect VPN 1", FAMILY_CLAVISTER);
+	family_is("AnyLink Secure Client", FAMILY_ANYLINK);
+	family_is("Cisco SVC IPPhone Client v1", FAMILY_IPPHONE);
+}
+
+// --------------------------------------------------------------------------------------------------------------- answer
+
+struct told {
+	struct connect c;
+	struct msg_auth_cookie_rep rep;
+	struct reply r;
+};
+
+static void told_init(struct told *t, const char *agent)
+{
+	memset(t, 0, sizeof(*t));
+	t->c.agent = agent_of(agent);
+	t->c.psk = true;
+	t->rep = (struct msg_auth_cookie_rep){
+		.user = "anna", .mtu = 1390, .base_mtu = 1500, .udp_port = 443, .dpd = 90, .keepalive = 300
+	};
+	addr_parse("10.99.0.2/24", &t->rep.ipv4);
+	addr_parse("fd99::2/128", &t->rep.ipv6);
+	memset(t->rep.app_id, 0xa5, APP_ID_SIZE);
+	t->rep.app_id_len = APP_ID_SIZE;
+}
+
+static void item(struct told *t, enum item_kind kind, const char *text)
+{
+	struct msg_session_item m = { .kind = (uint8_t)kind };
+
+	snprintf(m.text, sizeof(m.text), "%s", text);
+	assert_int_equal(connect_add_item(&t->c, &m), 0);
+}
+
+static void answer(struct told *t)
+{
+	connect_answer(&t->c, &t->rep, &t->r);
+}
+
+static void has(struct told *t, const char *line)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "\r\n%s\r\n", line);
+	if (!strstr(t->r.text, text))
+		fail_msg("no \"%s\" in: %s", line, t->r.text);
+}
+
+static void lacks(struct told *t, const char *text)
+{
+	if (strstr(t->r.text, text))
+		fail_msg("\"%s\" in: %s", text, t->r.text);
+}
+
+static void told_fini(struct told *t)
+{
+	connect_fini(&t->c);
+	reply_clear(&t->r);
+}
+
+static void test_openconnect_is_told(void **state)
+{
+	struct told t;
+
+	told_init(&t, "Open AnyConnect VPN Agent v9.01-3");
+	item(&t, ITEM_DNS, "10.99.0.1");
+	item(&t, ITEM_DNS, "fd99::1");
+	item(&t, ITEM_SPLIT_DNS, "example.org");
+	item(&t, ITEM_ROUTE, "10.0.0.0/8");
+	item(&t, ITEM_ROUTE, "192.168.0.0/255.255.0.0");
+	item(&t, ITEM_ROUTE, "fd00::/8");
+	item(&t, ITEM_NO_ROUTE, "10.98.0.0/16");
+	item(&t, ITEM_DEFAULT_DOMAIN, "example.com");
+	item(&t, ITEM_BANNER, "hello");
+	answer(&t);
+	assert_memory_equal(t.r.text, "HTTP/1.1 200 CONNECTED\r\n", 24);
+	has(&t, "X-CSTP-Version: 1");
+	has(&t, "X-CSTP-Address: 10.99.0.2");
+	has(&t, "X-CSTP-Netmask: 255.255.255.0");
+	has(&t, "X-CSTP-Address-IP6: fd99::2/128");
+	has(&t, "X-CSTP-DNS: 10.99.0.1");
+	has(&t, "X-CSTP-DNS: fd99::1");
+	has(&t, "X-CSTP-Split-DNS: example.org");
+	has(&t, "X-CSTP-Split-Include: 10.0.0.0/255.0.0.0");
+	has(&t, "X-CSTP-Split-Include: 192.168.0.0/255.255.0.0");
+	has(&t, "X-CSTP-Split-Include-IP6: fd00::/8");
+	has(&t, "X-CSTP-Split-Exclude: 10.98.0.0/255.255.0.0");
+	has(&t, "X-CSTP-Default-Domain: example.com");
+	has(&t, "X-CSTP-Banner: hello");
+	has(&t, "X-CSTP-DPD: 90");
+	has(&t, "X-CSTP-Idle-Timeout: none");
+	has(&t, "X-CSTP-Disconnected-Timeout: none");
+	has(&t, "X-CSTP-Base-MTU: 1500");
+	has(&t, "X-CSTP-MTU: 1390");
+	has(&t, "X-DTLS-CipherSuite: PSK-NEGOTIATE");
+	has(&t, "X-DTLS-Port: 443");
+	has(&t, "X-DTLS-App-ID: a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5");
+	lacks(&t, "X-DTLS-Rekey-Method"); // openconnect would renegotiate, which OpenSSL refuses
+	assert_memory_equal(t.r.text + t.r.len - 4, "\r\n\r\n", 4);
+	told_fini(&t);
+}
+
+static void test_a_default_route_is_no_list(void **state)
+{
+	struct told t;
+
+	told_init(&t, NULL);
+	item(&t, ITEM_ROUTE, "10.0.0.0/8");
+	item(&t, ITEM_ROUTE, "default");
+	item(&t, ITEM_NO_ROUTE, "192.168.0.0/16");
+	answer(&t);
+	lacks(&t, "Split-Include");
+	has(&t, "X-CSTP-Split-Exclude: 192.168.0.0/255.255.0.0");
+	told_fini(&t);
+}
+
+static void test_families_are_told_apart(void **state)
+{
+	struct told t;
+
+	told_init(&t, "Cisco AnyConnect VPN Agent for Apple iPhone");
+	item(&t, ITEM_DNS, "fd99::1");
+	item(&t, ITEM_ROUTE, "fd00::/8");
+	answer(&t);
+	has(&t, "X-CSTP-DNS-IP6: fd99::1");
+	has(&t, "X-CSTP-Split-Include-IP6: 2000::/3");
+	told_fini(&t);
+
+	told_init(&t, "Open AnyConnect VPN Agent v3.20");
+	item(&t, ITEM_DNS, "fd99::1");
+	item(&t, ITEM_ROUTE, "fd00::/8");
+	answer(&t);
+	lacks(&t, "fd99::1");
+	lacks(&t, "fd00::");
+	lacks(&t, "Address-IP6");
+	told_fini(&t);
+}
+
+static void test_no_dtls(void **state)
+{
+	struct told t;
+
+	told_init(&t, NULL);
+	t.rep.udp_port = 0;
+	answer(&t);
+	lacks(&t, "X-DTLS");
+	told_fini(&t);
+	told_init(&t, NULL);
+	t.c.psk = false;
+	answer(&t);
+	lacks(&t, "X-DTLS");
+	told_fini(&t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cookies),
+		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_wishes),
+		cmocka_unit_test(test_names_are_tamed),
+		cmocka_unit_test(test_families),
+		cmocka_unit_test(test_openconnect_is_told),
+		cmocka_unit_test(test_a_default_route_is_no_list),
+		cmocka_unit_test(test_families_are_told_apart),
+		cmocka_unit_test(test_no_dtls),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
