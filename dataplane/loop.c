@@ -22,8 +22,8 @@
 // The first nap and the longest: each is twice the one before. What a packet waits for at most stays below 100 us.
 #define NAP_FIRST_NS 5000
 #define NAP_LAST_NS 80000
-// So many naps, some milliseconds: then it sleeps until a frame or the control thread wakes it, where ports can do that.
-#define NAPS 32
+// So many naps, less than half a millisecond: then it sleeps until a frame or the control thread wakes it, where ports can do that.
+#define NAPS 8
 #define SLEEP_NS 100000000
 // See ask_for_time().
 #define CORE_SLICE_NS 100000
