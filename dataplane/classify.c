@@ -116,9 +116,9 @@ static void punt(struct lcore *lc, const struct candidate *c, const struct path_
 	to_control(lc, c->m, hello ? COUNT_punt_hello : COUNT_punt_handshake);
 }
 
-// An App-ID opens the door, whatever address it comes from; but an address that has a tunnel speaks for that one only.
-static void punt_hello(struct lcore *lc, const struct candidate *c, const struct path_key *key, uint16_t port, bool known,
-                       uintptr_t owner)
+// An App-ID opens the door, whatever address it comes from. Whether an address that has a tunnel already may speak for another one
+// is for the control thread to say: its owner may be long gone.
+static void punt_hello(struct lcore *lc, const struct candidate *c, const struct path_key *key, uint16_t port)
 {
 	const uint8_t *app_id = hello_app_id(payload_of(c), c->frame.payload_len);
 	void *data;
@@ -127,8 +127,7 @@ static void punt_hello(struct lcore *lc, const struct candidate *c, const struct
 		drop(lc, COUNT_drop_malformed_record, c->m);
 		return;
 	}
-	if (rte_hash_lookup_data(lc->dp->tables->by_app_id, app_id, &data) < 0 || !tunnel_live(lc, (uintptr_t)data) ||
-	    (known && owner != (uintptr_t)data)) {
+	if (rte_hash_lookup_data(lc->dp->tables->by_app_id, app_id, &data) < 0 || !tunnel_live(lc, (uintptr_t)data)) {
 		drop(lc, COUNT_drop_unknown_app_id, c->m);
 		return;
 	}
@@ -157,7 +156,7 @@ static void classify_handshake(struct lcore *lc, const struct candidate *c, cons
                                uintptr_t owner)
 {
 	if (record_is_hello(payload_of(c), c->frame.payload_len))
-		punt_hello(lc, c, key, port, known, owner);
+		punt_hello(lc, c, key, port);
 	else if (known && tunnel_live(lc, owner))
 		punt_record(lc, c, key, port, owner);
 	else

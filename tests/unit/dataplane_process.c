@@ -577,6 +577,29 @@ static void refuses_replays_and_strangers(void **state)
 	assert_false(kernel_gets("bent", 100));
 }
 
+static void keeps_a_path_that_is_alive(void **state)
+{
+	static const uint8_t ip[4] = { 10, 9, 0, 9 };
+	struct msg_tunnel_del m = { .tunnel = TUNNEL + 2 };
+	struct chan lane;
+	uint8_t hello[256];
+	size_t n = put_hello(hello, 0xcc, 9);
+
+	assert_int_equal(add_tunnel(TUNNEL + 2, ip, 0xcc, &lane), 1);
+	client_sends(hello, n, 5000); // where the first tunnel's client has just been heard
+	assert_false(readable(lane.fd, 100));
+	client_sends_data("still here", 5000);
+	assert_true(kernel_gets("still here", PATIENCE_MS));
+	client_sends(hello, n, 5003);
+	assert_int_equal(chan_await(&lane, from_dataplane, NULL, MSG_DTLS_RECORD, PATIENCE_MS), 0);
+	assert_int_equal(world.record.handshake, 1);
+	assert_int_equal(CHAN_SEND(&world.main, TUNNEL_DEL, &m), 0);
+	do
+		await_main(MSG_TUNNEL_COUNTERS);
+	while (!world.counters.last);
+	chan_fini(&lane);
+}
+
 static void follows_the_client_to_cstp_and_back(void **state)
 {
 	uint8_t p[2048];
@@ -648,7 +671,7 @@ static void ends_a_tunnel(void **state)
 		await_main(MSG_TUNNEL_COUNTERS);
 	while (!world.counters.last);
 	assert_int_equal(world.counters.tunnel, TUNNEL);
-	assert_int_equal(world.counters.packets_in, 6);
+	assert_int_equal(world.counters.packets_in, 7);
 	assert_int_equal(world.counters.packets_out, 4);
 	assert_true(world.counters.dropped >= 2);
 	assert_int_equal(recv(world.lane.fd, &m, sizeof(m), 0), 0);
@@ -715,6 +738,7 @@ int main(void)
 		cmocka_unit_test(carries_dtls),
 		cmocka_unit_test(answers_dpd),
 		cmocka_unit_test(refuses_replays_and_strangers),
+		cmocka_unit_test(keeps_a_path_that_is_alive),
 		cmocka_unit_test(follows_the_client_to_cstp_and_back),
 		cmocka_unit_test(reports),
 		cmocka_unit_test(tells_of_alerts),
