@@ -239,10 +239,15 @@ static int drop_user(const struct snapshot *conf, char text[LIMIT_TEXT + 1])
 	return sandbox_drop_user(user, group);
 }
 
-static int watch_children(struct nursery *n)
+static int prepare_forks(struct nursery *n, char text[LIMIT_TEXT + 1])
 {
 	sigset_t set;
+	int ret;
 
+	snprintf(text, LIMIT_TEXT + 1, "the system refuses a seccomp filter or a signalfd");
+	ret = n->isolate ? sandbox_seccomp_prepare(SANDBOX_WORKER) : 0;
+	if (ret < 0)
+		return ret;
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
@@ -259,6 +264,8 @@ static void plug_heap(void)
 	void *p;
 
 	malloc_trim(0);
+	if (mallinfo2().keepcost == 0)
+		return; // not glibc's malloc (a sanitizer's): nobody knows where its top is
 	for (size = HOLE_MAX; size >= HOLE_MIN; size -= step) {
 		step = size > 4096 ? 1024 : 16;
 		do {
@@ -290,10 +297,8 @@ static int start(struct nursery *n)
 	ret = load_gear(n, conf, ready.text);
 	if (ret == 0)
 		ret = drop_user(conf, ready.text);
-	if (ret == 0 && n->isolate)
-		ret = sandbox_seccomp_prepare(SANDBOX_WORKER);
 	if (ret == 0)
-		ret = watch_children(n);
+		ret = prepare_forks(n, ready.text);
 	snapshot_free(conf);
 	if (ret == 0)
 		ready.text[0] = 0;
