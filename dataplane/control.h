@@ -68,7 +68,7 @@ struct control {
 	struct command installs[INSTALLS_MAX]; // ring
 	unsigned installs_first, installs_n;
 	struct lane_io *lane_io;
-	struct wake wake; // the core calls this thread
+	struct wake wake;      // the core calls this thread
 	struct counters count; // of this thread
 	uint64_t now;          // TSC at the start of this turn
 	uint64_t moved;        // when something last moved in a lane

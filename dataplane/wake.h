@@ -9,8 +9,8 @@
 #include <rte_common.h>
 
 struct wake {
-	int fd;              // eventfd, for the sleeper's poll; set before start
-	bool asleep;         // sleeper: sets; both clear
+	int fd;      // eventfd, for the sleeper's poll; set before start
+	bool asleep; // sleeper: sets; both clear
 } __rte_cache_aligned;
 
 static inline void wake_arm(struct wake *w)
