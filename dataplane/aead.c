@@ -62,6 +62,11 @@ static inline bool tag_equal(const uint8_t *a, const uint8_t *b)
 	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
 }
 
+void aead_key_announce(const struct aead_key *k, uint8_t cipher, uint32_t len)
+{
+	engine->key_announce(k, cipher, len);
+}
+
 void aead_key_prefetch(const struct aead_key *k, uint8_t cipher, uint32_t len)
 {
 	engine->key_prefetch(k, cipher, len);

@@ -56,5 +56,7 @@ static inline unsigned aead_key_len(uint8_t cipher)
 // Key data is prefetched inside: hand over whole bursts.
 void aead_open_burst(struct aead_op *ops, unsigned n);
 void aead_seal_burst(struct aead_op *ops, unsigned n);
-// The keys of the first AEAD_AHEAD operations, each with some `len` bytes, as soon as they are known.
+// As soon as a burst's keys are known, each for an operation on some `len` bytes: announce all of them, then prefetch the first
+// AEAD_AHEAD. Announcing fetches a line here and there into the second-level cache; the CPU's own prefetchers bring the neighbours.
+void aead_key_announce(const struct aead_key *k, uint8_t cipher, uint32_t len);
 void aead_key_prefetch(const struct aead_key *k, uint8_t cipher, uint32_t len);

@@ -13,12 +13,13 @@
 static_assert(sizeof(struct gcm_key_data) <= AEAD_KEY_ROOM, "ipsec-mb's key data outgrew its room");
 
 #define LINE RTE_CACHE_LINE_SIZE
-#define GCM_HASH_KEYS_END 1008  // in gcm_key_data; the hash keys lie before it, the highest power first
-#define GCM_HASH_KEYS_SMALL 512 // AVX2 and below: everything they use lies before it
+#define GCM_POWERS 48 // of the hash key, in gcm_key_data; the highest comes first
+#define GCM_POWERS_END 1008
+#define GCM_FEW_POWERS_END 512 // AVX2 and below: everything they use lies before it
 
 static IMB_MGR *gcm;           // read-only once made: any thread
 static __thread IMB_MGR *jobs; // this thread's
-static bool many_hash_keys;    // VAES: 48 powers of the hash key, from the end
+static bool many_powers;       // VAES: 48 powers of the hash key, from the end
 static char description[64];
 
 static const char *arch_name(IMB_ARCH arch)
@@ -60,9 +61,9 @@ static int mb_init(void)
 		return 0;
 	if (!gcm)
 		return -ENOTSUP;
-	many_hash_keys = arch == IMB_ARCH_AVX512 && (gcm->features & IMB_FEATURE_VAES);
+	many_powers = arch == IMB_ARCH_AVX512 && (gcm->features & IMB_FEATURE_VAES);
 	snprintf(description, sizeof(description), "ipsec-mb %s (%s%s)", imb_get_version_str(), arch_name(arch),
-	         many_hash_keys ? " VAES" : "");
+	         many_powers ? " VAES" : "");
 	return 0;
 }
 
@@ -92,31 +93,45 @@ static void mb_key_set(struct aead_key *k, uint8_t cipher, const uint8_t *key)
 		memcpy(k->room, key, 32);
 }
 
-static inline void prefetch_lines(const uint8_t *from, const uint8_t *to)
+// What an operation on len bytes touches: the round keys from the start of the room, and the powers of the hash key before its end
+// (one for each block, one for a part of one, one for the AAD, one for the lengths).
+struct lines {
+	const uint8_t *round_keys_end, *powers;
+};
+
+static inline struct lines lines_of(const uint8_t *room, uint8_t cipher, uint32_t len)
 {
-	for (; from < to; from += LINE)
-		rte_prefetch0(from);
+	unsigned round_keys = cipher == AEAD_AES_128_GCM ? 11 * 16 : 15 * 16;
+	unsigned powers = RTE_MIN(len / 16 + 3, (unsigned)GCM_POWERS);
+	unsigned first = RTE_ALIGN_FLOOR(GCM_POWERS_END - powers * 16, LINE);
+
+	return (struct lines){ room + round_keys, room + RTE_MAX(first, RTE_ALIGN_CEIL(round_keys, LINE)) };
 }
 
 static void mb_key_prefetch(const struct aead_key *k, uint8_t cipher, uint32_t len)
 {
 	const uint8_t *room = k->room;
-	unsigned round_keys = cipher == AEAD_AES_128_GCM ? 11 * 16 : 15 * 16;
-	unsigned powers = len / 16 + 3; // one for a part of a block, one for the AAD, one for the lengths
+	struct lines l = lines_of(room, cipher, len);
 
-	if (cipher == AEAD_CHACHA20_POLY1305) {
-		rte_prefetch0(room);
+	if (cipher == AEAD_CHACHA20_POLY1305)
+		l = (struct lines){ room + LINE, room + AEAD_KEY_ROOM };
+	else if (!many_powers)
+		l = (struct lines){ room + GCM_FEW_POWERS_END, room + AEAD_KEY_ROOM };
+	for (const uint8_t *p = room; p < l.round_keys_end; p += LINE)
+		rte_prefetch0(p);
+	for (const uint8_t *p = l.powers; p < room + AEAD_KEY_ROOM; p += LINE)
+		rte_prefetch0(p);
+}
+
+static void mb_key_announce(const struct aead_key *k, uint8_t cipher, uint32_t len)
+{
+	const uint8_t *room = k->room;
+
+	rte_prefetch1(room);
+	if (cipher == AEAD_CHACHA20_POLY1305 || !many_powers)
 		return;
-	}
-	if (!many_hash_keys) {
-		prefetch_lines(room, room + GCM_HASH_KEYS_SMALL);
-		return;
-	}
-	if (powers > 48)
-		powers = 48;
-	unsigned first = RTE_ALIGN_FLOOR(GCM_HASH_KEYS_END - powers * 16, LINE);
-	prefetch_lines(room, room + round_keys);
-	prefetch_lines(room + RTE_MAX(first, RTE_ALIGN_CEIL(round_keys, LINE)), room + AEAD_KEY_ROOM);
+	for (const uint8_t *p = lines_of(room, cipher, len).powers; p < room + AEAD_KEY_ROOM; p += 4 * LINE)
+		rte_prefetch1(p);
 }
 
 // The job's order says what is done first; ChaCha20-Poly1305 is done when submit returns.
@@ -177,6 +192,7 @@ const struct aead_engine aead_engine_mb = {
 	.thread_init = mb_thread_init,
 	.name = mb_name,
 	.key_set = mb_key_set,
+	.key_announce = mb_key_announce,
 	.key_prefetch = mb_key_prefetch,
 	.open = mb_open,
 	.seal = mb_seal,

@@ -96,11 +96,17 @@ static void openssl_seal(const struct aead_op *op)
 	EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, AEAD_TAG, op->tag);
 }
 
+static void openssl_key_announce(const struct aead_key *k, uint8_t cipher, uint32_t len)
+{
+	rte_prefetch1(k->room);
+}
+
 const struct aead_engine aead_engine_openssl = {
 	.init = openssl_init,
 	.thread_init = openssl_thread_init,
 	.name = openssl_name,
 	.key_set = openssl_key_set,
+	.key_announce = openssl_key_announce,
 	.key_prefetch = openssl_key_prefetch,
 	.open = openssl_open,
 	.seal = openssl_seal,

@@ -85,17 +85,24 @@ static inline const struct tunnel_keys *keys_likely(const struct tunnel_in *in)
 	return unlikely(in->next != NULL) ? in->next : in->keys;
 }
 
-// The key sets of a burst, and the keys of its first records; the AEAD goes on from there.
+// The key sets of a burst and its first keys; the AEAD goes on from there.
 static inline void prefetch_keys(const struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
-		rte_prefetch0(keys_likely(&lc->dp->in[packet_of(pkts[i])->tunnel]));
-	for (unsigned i = 0; i < n && i < AEAD_AHEAD; i++) {
+	const struct tunnel_keys *k[BURST];
+	uint8_t cipher[BURST];
+
+	for (unsigned i = 0; i < n; i++) {
 		const struct tunnel_in *in = &lc->dp->in[packet_of(pkts[i])->tunnel];
-		const struct tunnel_keys *k = keys_likely(in);
-		if (likely(k != NULL))
-			aead_key_prefetch(&k->in, in->cipher, pkts[i]->data_len);
+		k[i] = keys_likely(in);
+		cipher[i] = in->cipher;
+		rte_prefetch0(k[i]);
 	}
+	for (unsigned i = 0; i < n; i++)
+		if (likely(k[i] != NULL))
+			aead_key_announce(&k[i]->in, cipher[i], pkts[i]->data_len);
+	for (unsigned i = 0; i < n && i < AEAD_AHEAD; i++)
+		if (likely(k[i] != NULL))
+			aead_key_prefetch(&k[i]->in, cipher[i], pkts[i]->data_len);
 }
 
 static inline void opening_add_one(struct lcore *lc, struct opening *o, struct rte_mbuf *m)
