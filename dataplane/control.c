@@ -16,10 +16,12 @@
 #include "proto/err.h"
 #include "proto/secret.h"
 #include "portfd.h"
+#include "portlink.h"
 
 #define EVENTS_MAX 64
 #define MAIN_EVENT UINT64_MAX
 #define WAKE_EVENT (UINT64_MAX - 1)
+#define LINK_EVENT (UINT64_MAX - 2)
 #define MAIN_BURST 64
 #define MAIN_PATIENCE_MS 5000
 // How long a turn waits for a descriptor: the cores' rings are looked at in between. While anything moves over lanes, and after
@@ -98,7 +100,8 @@ static int waits_init(struct control *c)
 	n = portfd_collect(lc->wait + 1, PORTS_MAX);
 	lc->n_wait = n >= c->ports.n ? n + 1 : 0;
 	lc->control_wake = &c->wake;
-	return watch(c, c->wake.fd, WAKE_EVENT);
+	c->links = portlink_open(&c->ports);
+	return c->links < 0 || watch(c, c->links, LINK_EVENT) < 0 ? -EIO : watch(c, c->wake.fd, WAKE_EVENT);
 }
 
 static int pool_init(struct key_pool *p, size_t n)
@@ -237,6 +240,9 @@ static unsigned serve_event(struct control *c, uint64_t what)
 		return serve_main(c);
 	case WAKE_EVENT:
 		return 1;
+	case LINK_EVENT:
+		portlink_read(c->links, &c->ports);
+		return 0;
 	default:
 		// The core has to catch up: lanes wait in their sockets.
 		if (lane_congested(c)) {

@@ -60,6 +60,7 @@ struct control {
 	struct lcore *core;
 	struct chan main;
 	int epoll;
+	int links; // tells of interfaces that go up or down
 	struct path_book paths;
 	struct tunnel *tunnels;     // [dp.tunnels_max]
 	uint32_t *active, n_active; // numbers in use, in no order

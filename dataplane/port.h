@@ -16,6 +16,8 @@ struct port {
 	bool outer;
 	char name[64];      // devargs name ("net_af_packet0")
 	char interface[16]; // kernel interface behind it, "" for none
+	int index;          // its number
+	bool up;            // control: rw; of an interface
 	struct rte_ether_addr mac;
 	bool tx_ipv4_csum, tx_udp_csum; // offloads that the port has and that are on
 };

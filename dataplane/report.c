@@ -8,10 +8,15 @@ static void report_port(struct control *c, uint32_t token, const struct port *p)
 {
 	struct rte_eth_dev_info info = { 0 };
 	struct rte_eth_stats st = { 0 };
-	struct msg_dp_port m = { .token = token, .up = 1 };
+	struct msg_dp_port m = { .token = token };
+	struct rte_eth_link link = { 0 };
 
 	rte_eth_dev_info_get(p->id, &info);
 	rte_eth_stats_get(p->id, &st);
+	// For a kernel interface its driver would make calls that seccomp forbids.
+	if (!p->interface[0])
+		rte_eth_link_get_nowait(p->id, &link);
+	m.up = p->interface[0] ? p->up : link.link_status == RTE_ETH_LINK_UP;
 	snprintf(m.name, sizeof(m.name), "%s", p->name);
 	snprintf(m.driver, sizeof(m.driver), "%s", info.driver_name ? info.driver_name : "");
 	snprintf(m.interface, sizeof(m.interface), "%s", p->interface);

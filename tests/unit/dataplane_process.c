@@ -53,7 +53,7 @@ static struct {
 	struct msg_dtls_record record;
 	struct msg_dtls_confirmed confirmed;
 	struct msg_dtls_alert alert;
-	unsigned states, ports, cores, rows;
+	unsigned states, ports, ports_up, cores, rows;
 	uint64_t no_app_id, bad_mac;
 	// the client's keys
 	uint8_t key[2][32], iv[2][4];
@@ -94,6 +94,7 @@ static int on_tunnel_state(void *who, const struct msg_tunnel_state *m, const in
 static int on_dp_port(void *who, const struct msg_dp_port *m, const int *fds)
 {
 	world.ports++;
+	world.ports_up += m->up;
 	return 0;
 }
 
@@ -616,12 +617,18 @@ static void follows_the_client_to_cstp_and_back(void **state)
 	assert_true(client_gets(p, 5000, PATIENCE_MS) > 0);
 }
 
-static void reports(void **state)
+static void ask_for_stats(uint32_t token)
 {
-	struct msg_dataplane_stats m = { .token = 99 };
+	struct msg_dataplane_stats m = { .token = token };
 
+	world.ports = world.ports_up = world.cores = world.rows = 0;
 	assert_int_equal(CHAN_SEND(&world.main, DATAPLANE_STATS, &m), 0);
 	await_main(MSG_DATAPLANE_STATS_END);
+}
+
+static void reports(void **state)
+{
+	ask_for_stats(99);
 	assert_int_equal(world.end.token, 99);
 	assert_int_equal(world.end.tunnels, 1);
 	assert_int_equal(world.ports, 2);
@@ -629,6 +636,19 @@ static void reports(void **state)
 	assert_true(world.rows > 20);
 	assert_int_equal(world.no_app_id, 1);
 	assert_int_equal(world.bad_mac, 1);
+}
+
+static void sees_a_link_go_down(void **state)
+{
+	assert_int_equal(world.ports_up, 2);
+	shell("ip link set w0 down && sleep 0.2");
+	ask_for_stats(1);
+	assert_int_equal(world.ports_up, 1);
+	shell("ip link set w0 up && sleep 0.2");
+	ask_for_stats(2);
+	assert_int_equal(world.ports_up, 2);
+	client_sends_data("up again", 5000);
+	assert_true(kernel_gets("up again", PATIENCE_MS));
 }
 
 static void tells_of_alerts(void **state)
@@ -671,7 +691,7 @@ static void ends_a_tunnel(void **state)
 		await_main(MSG_TUNNEL_COUNTERS);
 	while (!world.counters.last);
 	assert_int_equal(world.counters.tunnel, TUNNEL);
-	assert_int_equal(world.counters.packets_in, 7);
+	assert_int_equal(world.counters.packets_in, 8);
 	assert_int_equal(world.counters.packets_out, 4);
 	assert_true(world.counters.dropped >= 2);
 	assert_int_equal(recv(world.lane.fd, &m, sizeof(m), 0), 0);
@@ -741,6 +761,7 @@ int main(void)
 		cmocka_unit_test(keeps_a_path_that_is_alive),
 		cmocka_unit_test(follows_the_client_to_cstp_and_back),
 		cmocka_unit_test(reports),
+		cmocka_unit_test(sees_a_link_go_down),
 		cmocka_unit_test(tells_of_alerts),
 		cmocka_unit_test(takes_a_second_handshake),
 		cmocka_unit_test(ends_a_tunnel),
