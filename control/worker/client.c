@@ -38,7 +38,6 @@ enum phase {
 
 struct client {
 	const struct gear *gear;
-	const struct client_start *start;
 	enum phase phase;
 	struct chan main;
 	struct ask ask;
@@ -458,7 +457,7 @@ int client_run(const struct gear *gear, const struct client_start *start)
 	const int on = 1;
 	int ret;
 
-	c = (struct client){ .gear = gear, .start = start };
+	c = (struct client){ .gear = gear };
 	c.born_ms = c.now_ms = clock_ms();
 	fcntl(start->socket, F_SETFL, O_NONBLOCK);
 	setsockopt(start->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); // flushes come in bursts already

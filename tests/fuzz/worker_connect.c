@@ -1,0 +1,40 @@
+// A CONNECT request's headers: what main is asked must encode, and what the client is told must be clean lines.
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/worker/connect.h"
+#include "proto/msg.h"
+
+static void check_lines(const struct reply *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->len; i++)
+		if (((unsigned char)r->text[i] < 0x20 && r->text[i] != '\r' && r->text[i] != '\n') ||
+		    (r->text[i] == '\n') != (i > 0 && r->text[i - 1] == '\r'))
+			abort();
+	if (strstr(r->text, "\r\n\r\n") != r->text + r->len - 4)
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct msg_auth_cookie_rep rep = { .user = "anna", .mtu = 1400, .udp_port = 443, .app_id_len = APP_ID_SIZE };
+	struct msg_auth_cookie_req req;
+	struct connect c = { .psk = false };
+	struct reply r = { .text = NULL };
+	uint8_t wire[LIMIT_MESSAGE];
+	struct http h;
+
+	http_init(&h);
+	if (http_feed(&h, data, size) == 1 && connect_request(&c, &h, 1500, &req) == 0) {
+		if (msg_encode(MSG_AUTH_COOKIE_REQ, &req, wire, sizeof(wire)) < 0)
+			abort();
+		connect_answer(&c, &rep, &r);
+		check_lines(&r);
+	}
+	reply_clear(&r);
+	connect_fini(&c);
+	http_fini(&h);
+	return 0;
+}
