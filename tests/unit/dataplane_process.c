@@ -31,6 +31,17 @@
 #include "proto/lane.h"
 #include "proto/snapshot.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 #define TUNNEL 7
 #define PATIENCE_MS 3000
 
@@ -411,6 +422,8 @@ static void runs_as_nobody(void **state)
 	shell(command);
 	snprintf(command, sizeof(command), "! grep -h ^Uid: /proc/%d/task/*/status | grep -q -w 0", (int)world.pid);
 	shell(command);
+	if (SANITIZED) // seccomp does nothing there
+		return;
 	snprintf(command, sizeof(command), "! grep -h ^Seccomp: /proc/%d/task/*/status | grep -q -v -w 2", (int)world.pid);
 	shell(command);
 }
