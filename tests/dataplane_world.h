@@ -78,6 +78,7 @@ static WORLD_UNUSED bool world_eal(unsigned mb, bool want_huge)
 	snprintf(prefix, sizeof(prefix), "--file-prefix=world%d", (int)getpid());
 	snprintf(cpu, sizeof(cpu), "%ld", sysconf(_SC_NPROCESSORS_ONLN) - 1);
 	world_must(rte_eal_init(huge ? 7 : 11, huge ? fine : plain) >= 0, "EAL");
+	rmdir(rte_eal_get_runtime_dir()); // EAL makes it and leaves it, empty
 	return huge;
 }
 
