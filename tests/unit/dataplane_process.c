@@ -212,7 +212,7 @@ static int set_up(const char *huge_pages)
 	world.huge_pages = huge_pages;
 	if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0) {
 		printf("needs root and a network namespace: skipped\n");
-		exit(0);
+		exit(77);
 	}
 	shell("ip link set lo up && ip link add w0 address 02:00:00:00:00:01 type veth peer name w1 address 02:00:00:00:00:02");
 	shell("ip addr add 192.0.2.1/24 dev w0 && ip link set w0 up && ip link set w1 up");
