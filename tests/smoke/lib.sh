@@ -109,8 +109,8 @@ gateway() { # [LISTEN_ADDRESS...]
 
 configure() { # LISTEN_ADDRESS... < MORE
   cat > "$WORK/more.conf"
-  # A sanitizer's runtime maps and opens what a confined worker must not.
-  [ -z "${SANITIZED-}" ] || printf 'isolate-workers = false\nlimit-worker-memory = false\n' >> "$WORK/more.conf"
+  # A sanitizer's shadow alone is larger than what a worker may have.
+  [ -z "${SANITIZED-}" ] || echo 'limit-worker-memory = false' >> "$WORK/more.conf"
   write_config "$@" < "$WORK/more.conf"
 }
 
