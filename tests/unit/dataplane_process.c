@@ -65,7 +65,7 @@ static struct {
 	struct msg_dtls_confirmed confirmed;
 	struct msg_dtls_alert alert;
 	unsigned states, ports, ports_up, cores, rows;
-	uint64_t no_app_id, bad_mac;
+	uint64_t no_app_id, no_path, bad_mac;
 	// the client's keys
 	uint8_t key[2][32], iv[2][4];
 	uint64_t sequence;
@@ -120,6 +120,8 @@ static int on_dp_counter(void *who, const struct msg_dp_counter *m, const int *f
 	world.rows++;
 	if (strcmp(m->name, "drop_unknown_app_id") == 0)
 		world.no_app_id = m->value;
+	if (strcmp(m->name, "drop_no_path") == 0)
+		world.no_path = m->value;
 	if (strcmp(m->name, "drop_bad_mac") == 0)
 		world.bad_mac = m->value;
 	return 0;
@@ -714,6 +716,34 @@ static void ends_a_tunnel(void **state)
 	assert_int_equal(add_tunnel(TUNNEL, inner_ip, 0xaa, &world.lane), 1); // all of it is free again
 }
 
+// More sessions than there are key sets, each with its handshake: all of it comes back.
+static void forgets_whole_sessions(void **state)
+{
+	static const uint8_t ip[4] = { 10, 9, 0, 10 };
+	struct msg_tunnel_del m = { .tunnel = TUNNEL + 3 };
+	uint8_t hello[256];
+	struct chan worker = world.lane;
+
+	for (unsigned i = 0; i < 600; i++) {
+		assert_int_equal(add_tunnel(TUNNEL + 3, ip, 0xdd, &world.lane), 1);
+		client_sends(hello, put_hello(hello, 0xdd, (uint8_t)i), (uint16_t)(6000 + i));
+		await_lane(MSG_DTLS_RECORD);
+		send_keys(1);
+		client_sends(hello, put_hello(hello, 0xdd, (uint8_t)(i + 1)), (uint16_t)(6000 + i));
+		await_lane(MSG_DTLS_RECORD);
+		send_keys(2);
+		assert_int_equal(CHAN_SEND(&world.main, TUNNEL_DEL, &m), 0);
+		do
+			await_main(MSG_TUNNEL_COUNTERS);
+		while (!world.counters.last);
+		chan_fini(&world.lane);
+	}
+	world.lane = worker;
+	ask_for_stats(3);
+	assert_int_equal(world.no_path, 0); // no key set was missing
+	assert_int_equal(world.end.tunnels, 1);
+}
+
 static void drops_a_lane_that_lies(void **state)
 {
 	uint8_t hello[256];
@@ -778,6 +808,7 @@ int main(void)
 		cmocka_unit_test(tells_of_alerts),
 		cmocka_unit_test(takes_a_second_handshake),
 		cmocka_unit_test(ends_a_tunnel),
+		cmocka_unit_test(forgets_whole_sessions),
 		cmocka_unit_test(drops_a_lane_that_lies),
 		cmocka_unit_test(ends_with_main),
 	};
