@@ -23,15 +23,15 @@ need_debian() {
 
 # What the data path stands on; says all that is missing at once.
 need_network() {
-  local lacks=()
+  local lacks=() probe=penstock-probe-$$ said
   mkdir -p /dev/net
   [ -c /dev/net/tun ] || mknod /dev/net/tun c 10 200 2>/dev/null || :
   { : <> /dev/net/tun; } 2>/dev/null || lacks+=("/dev/net/tun cannot be opened (modprobe tun; in a container: --device /dev/net/tun)")
-  if ip netns add "penstock-probe-$$" 2>/dev/null; then
-    ip -n "penstock-probe-$$" link add probe type veth peer name probe1 2>/dev/null || lacks+=("no veth interfaces (modprobe veth)")
-    ip netns del "penstock-probe-$$"
+  if said=$(ip netns add $probe 2>&1); then
+    said=$(ip -n $probe link add probe type veth peer name probe1 2>&1) || lacks+=("no veth interfaces: $said (modprobe veth)")
+    ip netns del $probe
   else
-    lacks+=("no network namespaces (in a container: --privileged)")
+    lacks+=("no network namespaces: $said (in a container: --privileged)")
   fi
   [ ${#lacks[@]} -eq 0 ] && return
   printf '%s: missing on this machine:\n' "${0##*/}" >&2
