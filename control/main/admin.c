@@ -12,6 +12,7 @@
 #define BACKLOG 8
 // All of `show dataplane`, or one session with all its routes; lists come record by record.
 #define CLIENT_QUEUE (4 * LIMIT_ITEMS)
+#define PAUSE_MS 200
 #define RECORDS_A_TURN 32
 #define ROWS_MAX 131072 // sessions that one list can hold
 
@@ -165,12 +166,24 @@ static void client_new(struct gateway *g, int fd)
 	g->admin->count++;
 }
 
+static void on_pause_over(evutil_socket_t fd, short what, void *arg)
+{
+	event_add(arg, NULL);
+}
+
 static void on_accept(evutil_socket_t listen_fd, short what, void *arg)
 {
+	const struct timeval pause = { .tv_usec = PAUSE_MS * 1000 };
+	struct gateway *g = arg;
 	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (fd >= 0)
-		client_new(arg, fd);
+	if (fd >= 0) {
+		client_new(g, fd);
+	} else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+		// it would be readable again at once, and for ever
+		event_del(g->admin->readable);
+		evtimer_add(&g->admin->pause, &pause);
+	}
 }
 
 // ---------------------------------------------------------------------------------------------------------------- socket
@@ -251,6 +264,7 @@ int admin_open(struct gateway *g, const char *path)
 	admin->readable = event_new(g->base, admin->fd, EV_READ | EV_PERSIST, on_accept, g);
 	if (!admin->readable || event_add(admin->readable, NULL) < 0)
 		goto close_socket;
+	evtimer_assign(&admin->pause, g->base, on_pause_over, admin->readable);
 	g->admin = admin;
 	return 0;
 close_socket:
@@ -272,6 +286,7 @@ void admin_close(struct gateway *g)
 		return;
 	while ((a = TAILQ_FIRST(&g->admin->clients)))
 		client_free(a);
+	evtimer_del(&g->admin->pause);
 	event_free(g->admin->readable);
 	close(g->admin->fd);
 	unlink(g->admin->path);

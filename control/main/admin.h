@@ -35,6 +35,7 @@ struct admin_client {
 
 struct admin {
 	struct event *readable;
+	struct event pause; // after running out of descriptors
 	int fd;
 	char *path;
 	uint32_t last_token;

@@ -148,41 +148,37 @@ static int introduce(struct gateway *g, const struct conn *c, const struct conn_
 	return link_send(&g->nursery->link, MSG_CONN_START, &to_nursery, fds);
 }
 
-void conn_start(struct gateway *g, int fd, const struct addr *client, const struct addr *local)
+static int channels_open(struct conn *c, struct conn_fds *f)
+{
+	int ret = chan_pair(f->main);
+
+	if (ret == 0)
+		ret = chan_pair(f->secmod);
+	if (ret < 0)
+		return ret;
+	c->link.chan.fd = f->main[0];
+	f->main[0] = -1;
+	return link_open(&c->link, c->g->base, WORKER_QUEUE);
+}
+
+int conn_start(struct gateway *g, int fd, const struct addr *client, const struct addr *local)
 {
 	struct conn_fds f = { fd, { -1, -1 }, { -1, -1 } };
-	struct conn *c;
-	int ret;
+	struct conn *c = conn_new(g, client, local);
+	int ret = c ? channels_open(c, &f) : -ENOMEM;
 
-	c = conn_new(g, client, local);
-	if (!c) {
-		log_err("new connection: out of memory");
-		goto out;
-	}
-	ret = chan_pair(f.main);
-	if (ret == 0)
-		ret = chan_pair(f.secmod);
-	if (ret < 0) {
-		log_err("%s: cannot make its channels: %s", c->link.chan.name, strerror(-ret));
-		conn_free(c);
-		goto out;
-	}
-	c->link.chan.fd = f.main[0];
-	f.main[0] = -1;
-	ret = link_open(&c->link, g->base, WORKER_QUEUE);
 	if (ret == 0)
 		ret = introduce(g, c, &f);
-	if (ret < 0) {
-		log_err("%s: cannot be started: %s", c->link.chan.name, strerror(-ret));
+	fds_close(&f);
+	if (ret == 0) {
+		if (g->policy.auth_timeout)
+			timer_set(c, g->policy.auth_timeout);
+		log_debug("%s: connected", c->link.chan.name);
+	} else if (c) {
 		link_close(&c->link);
 		conn_free(c);
-		goto out;
 	}
-	if (g->policy.auth_timeout)
-		timer_set(c, g->policy.auth_timeout);
-	log_debug("%s: connected", c->link.chan.name);
-out:
-	fds_close(&f);
+	return ret;
 }
 
 // ------------------------------------------------------------------------------------------------------------------- end

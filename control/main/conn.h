@@ -21,8 +21,8 @@ struct conn {
 	bool killed;               // by us: its signal is no news
 };
 
-// Take over an accepted socket (closed on failure as well).
-void conn_start(struct gateway *g, int fd, const struct addr *client, const struct addr *local);
+// Take over an accepted socket (closed on failure as well). 0 or -errno.
+int conn_start(struct gateway *g, int fd, const struct addr *client, const struct addr *local);
 struct conn *conn_find(struct gateway *g, uint64_t id);
 // Tell the worker to say goodbye (enum end_reason); its tunnel goes at once, and it has a short grace before it is killed.
 void conn_end(struct conn *c, enum end_reason reason);

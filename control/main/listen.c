@@ -16,7 +16,7 @@
 #define ACCEPT_BURST 32 // then the others get their turn
 #define PAUSE_MS 200    // after running out of descriptors or memory
 #define FDS_OF_MAIN 256 // listeners, children, the CLI
-#define FDS_OF_CONN 4   // a connection's channel and, for a moment, all that is passed on for it
+#define FDS_OF_CONN 2   // its channel, and for a while its lane
 
 struct listener {
 	TAILQ_ENTRY(listener) all;
@@ -233,15 +233,15 @@ static void pause_briefly(struct gateway *g, int why)
 	evtimer_add(&g->accept_pause, &tv);
 }
 
+// However many clients are allowed: the operator's door and the children keep their descriptors.
 static size_t room_for_conns(const struct gateway *g)
 {
 	struct rlimit files;
+	size_t room = FDS_OF_MAIN;
 
-	if (g->policy.max_clients)
-		return g->policy.max_clients;
-	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur <= 2 * FDS_OF_MAIN)
-		return FDS_OF_MAIN;
-	return (files.rlim_cur - FDS_OF_MAIN) / FDS_OF_CONN;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > 2 * FDS_OF_MAIN)
+		room = (files.rlim_cur - FDS_OF_MAIN) / FDS_OF_CONN;
+	return g->policy.max_clients && g->policy.max_clients < room ? g->policy.max_clients : room;
 }
 
 // A ban or no room: closed at once, and no worker is started for it.
@@ -267,7 +267,8 @@ static bool admitted(struct gateway *g, const struct addr *client)
 	return true;
 }
 
-static void client_take(struct gateway *g, int fd, const struct sockaddr_storage *from)
+// 0 or -errno where we, not the client, are to blame.
+static int client_take(struct gateway *g, int fd, const struct sockaddr_storage *from)
 {
 	static const int on = 1;
 	struct sockaddr_storage to;
@@ -279,10 +280,19 @@ static void client_take(struct gateway *g, int fd, const struct sockaddr_storage
 		addr_from_sockaddr((struct sockaddr *)&to, &local);
 	if (!client.family || !local.family || !admitted(g, &client)) {
 		close(fd);
-		return;
+		return 0;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	conn_start(g, fd, &client, &local);
+	return conn_start(g, fd, &client, &local);
+}
+
+static int client_accept(struct gateway *g, int listen_fd)
+{
+	struct sockaddr_storage from;
+	socklen_t len = sizeof(from);
+	int fd = accept4(listen_fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	return fd < 0 ? -errno : client_take(g, fd, &from);
 }
 
 static void on_accept(evutil_socket_t listen_fd, short what, void *arg)
@@ -291,17 +301,12 @@ static void on_accept(evutil_socket_t listen_fd, short what, void *arg)
 	struct gateway *g = l->g;
 
 	for (int i = 0; i < ACCEPT_BURST && g->accepting; i++) {
-		struct sockaddr_storage from;
-		socklen_t len = sizeof(from);
-		int fd = accept4(listen_fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		int ret = client_accept(g, listen_fd);
 
-		if (fd >= 0) {
-			client_take(g, fd, &from);
-		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			pause_briefly(g, errno);
-		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+		if (ret == -EAGAIN)
 			return;
-		}
+		if (ret == -EMFILE || ret == -ENFILE || ret == -ENOBUFS || ret == -ENOMEM)
+			pause_briefly(g, -ret);
 		// anything else is that client's network trouble: the next one
 	}
 }
