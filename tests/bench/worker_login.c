@@ -55,10 +55,12 @@ static bool post(SSL *ssl, const char *path, const char *body, char *reply, size
 	size_t used = 0, want = SIZE_MAX;
 	int n;
 
-	n = snprintf(request, sizeof(request),
-	             "POST %s HTTP/1.1\r\nHost: gateway\r\nUser-Agent: Open AnyConnect VPN Agent v9.01\r\nX-Transcend-Version: 1\r\n"
-	             "X-Aggregate-Auth: 1\r\nAccept: */*\r\nContent-Type: application/xml; charset=utf-8\r\nContent-Length: %zu\r\n\r\n%s",
-	             path, strlen(body), body);
+	n = snprintf(
+	        request, sizeof(request),
+	        "POST %s HTTP/1.1\r\nHost: gateway\r\nUser-Agent: Open AnyConnect VPN Agent v9.01\r\nX-Transcend-Version: 1\r\n"
+	        "X-Aggregate-Auth: 1\r\nAccept: */*\r\nContent-Type: application/xml; charset=utf-8\r\nContent-Length: "
+	        "%zu\r\n\r\n%s",
+	        path, strlen(body), body);
 	if (SSL_write(ssl, request, n) != n)
 		return false;
 	while (used < want && used < room - 1) {
@@ -75,22 +77,23 @@ static bool post(SSL *ssl, const char *path, const char *body, char *reply, size
 	return used >= want && strncmp(reply, "HTTP/1.1 200", 12) == 0;
 }
 
-#define XML "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<config-auth client=\"vpn\" type=\"%s\"><version who=\"vpn\">v9.01</version>"
+#define XML \
+	"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<config-auth client=\"vpn\" type=\"%s\"><version who=\"vpn\">v9.01</version>"
 
 static bool login_steps(const struct login *l, SSL *ssl)
 {
 	char body[2048], reply[16384];
 
-	snprintf(body, sizeof(body), XML "<device-id>linux-64</device-id><group-access>https://%s</group-access></config-auth>\n", "init",
-	         l->host);
+	snprintf(body, sizeof(body), XML "<device-id>linux-64</device-id><group-access>https://%s</group-access></config-auth>\n",
+	         "init", l->host);
 	if (!post(ssl, "/", body, reply, sizeof(reply)))
 		return false;
-	snprintf(body, sizeof(body), XML "<device-id>linux-64</device-id><auth><username>%s</username></auth></config-auth>\n", "auth-reply",
-	         l->user);
+	snprintf(body, sizeof(body), XML "<device-id>linux-64</device-id><auth><username>%s</username></auth></config-auth>\n",
+	         "auth-reply", l->user);
 	if (!post(ssl, "/auth", body, reply, sizeof(reply)))
 		return false;
-	snprintf(body, sizeof(body), XML "<device-id>linux-64</device-id><auth><password>%s</password></auth></config-auth>\n", "auth-reply",
-	         l->password);
+	snprintf(body, sizeof(body), XML "<device-id>linux-64</device-id><auth><password>%s</password></auth></config-auth>\n",
+	         "auth-reply", l->password);
 	return post(ssl, "/auth", body, reply, sizeof(reply)) && strstr(reply, "webvpn=") && strstr(reply, "success");
 }
 
