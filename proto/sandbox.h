@@ -5,6 +5,8 @@
 #include <sys/types.h>
 
 // No core dumps, no ptrace by equals (PR_SET_DUMPABLE 0), no new privileges. First thing in every process.
+// With SANDBOX_TRACEABLE in the environment (penstockd -x) debuggers and core dumps are let in.
+#define SANDBOX_TRACEABLE "PENSTOCK_TRACEABLE"
 int sandbox_harden(void);
 
 // Become uid/gid with no supplementary groups; keep no capability. Names as configured; a number is accepted. -ENOENT names it in

@@ -41,7 +41,6 @@ int gateway_snapshot(const struct gateway *g, const struct config *c, int *fd)
 		{ "@log-form", g->to_syslog ? "priority" : "plain" },
 		{ "@libexec", supervise_libexec() },
 		{ "@version", PENSTOCK_VERSION },
-		{ "@traceable", g->options->traceable ? "1" : "0" },
 		{ NULL, NULL },
 	};
 	int ret;

@@ -151,7 +151,11 @@ int main(int argc, char *argv[])
 	log_init("penstockd", LOG_LEVEL_INFO, LOG_FORM_PLAIN);
 	if (options.test_config)
 		return config_test(options.config);
-	if (!options.traceable && sandbox_harden() < 0)
+	if (options.traceable)
+		setenv(SANDBOX_TRACEABLE, "1", 1);
+	else
+		unsetenv(SANDBOX_TRACEABLE);
+	if (sandbox_harden() < 0)
 		return 1;
 	if (config_load(options.config, CONFIG_START, NULL, NULL, &config) < 0)
 		return 1;

@@ -9,20 +9,23 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proto/sandbox.h"
 #include "proto/snapshot.h"
 
 #define FIRST_FREE 5 // 0-2, CHILD_FD_MAIN, CHILD_FD_CONF
 
 // The sanitizers' options have to reach the children of a sanitized build.
-static const char *const kept[] = { "TZ", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS" };
+static const char *const kept[] = { "TZ", SANDBOX_TRACEABLE, "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS" };
 
-static void child_environment(char *env[8], char text[4][512])
+#define KEPT (sizeof(kept) / sizeof(*kept))
+
+static void child_environment(char *env[KEPT + 2], char text[KEPT][512])
 {
 	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 	int n = 0;
 
 	env[n++] = path;
-	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++) {
+	for (size_t i = 0; i < KEPT; i++) {
 		const char *value = getenv(kept[i]);
 
 		if (!value || snprintf(text[i], 512, "%s=%s", kept[i], value) >= 512)
@@ -51,7 +54,7 @@ static int lift(int fd)
 
 static void become(const char *path, int main_fd, int conf_fd, int log_fd)
 {
-	char *argv[] = { (char *)path, NULL }, *env[8], text[4][512];
+	char *argv[] = { (char *)path, NULL }, *env[KEPT + 2], text[KEPT][512];
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	main_fd = lift(main_fd);
