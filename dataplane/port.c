@@ -19,6 +19,7 @@
 #include "eal.h"
 #include "lcore.h"
 #include "portfd.h"
+#include "portxdp.h"
 #include "proto/addr.h"
 #include "proto/log.h"
 
@@ -205,6 +206,19 @@ static int configure(struct opening *o, struct port *p, const char *word)
 	return ret;
 }
 
+// A port that takes an interface from the kernel shares it again, unless the operator has brought an XDP program.
+static int share(struct opening *o, const struct port *p, const char *devargs, const char *option, const char *word)
+{
+	int ret;
+
+	if (strncmp(devargs, "net_af_xdp", 10) != 0 || strstr(devargs, "xdp_prog="))
+		return 0;
+	ret = portxdp_share(p->interface, (uint16_t)snapshot_number(o->s, "udp-port"));
+	if (ret < 0)
+		return START_ERROR(o->why, -ret, "%s = %s: no XDP program of ours: %s", option, word, strerror(-ret));
+	return 0;
+}
+
 // option: what in the configuration asked for it; word: its value.
 static int open_port(struct opening *o, bool outer, const char *devargs, const char *interface, const char *option,
                      const char *word)
@@ -233,6 +247,9 @@ static int open_port(struct opening *o, bool outer, const char *devargs, const c
 	ret = configure(o, p, word);
 	if (ret < 0)
 		return START_ERROR(o->why, -ret, "%s = %s: the port %s does not start: %s", option, word, p->name, strerror(-ret));
+	ret = share(o, p, devargs, option, word);
+	if (ret < 0)
+		return ret;
 	if (outer)
 		all->outer[all->n_outer++] = p;
 	else

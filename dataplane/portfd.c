@@ -20,7 +20,7 @@
 // The driver fills its ring at once; the default would let some 100 frames through.
 #define PACKET_SEND_BUFFER (8 << 20)
 
-static void for_each_fd(void (*visit)(int fd, void *arg), void *arg)
+void portfd_each(void (*visit)(int fd, void *arg), void *arg)
 {
 	DIR *d = opendir("/proc/self/fd");
 	struct dirent *e;
@@ -62,12 +62,12 @@ static void attach_filter(int fd, uint16_t port)
 		log_warn("packet socket: no filter: %s", strerror(errno));
 }
 
-static bool is_packet_socket(int fd)
+static bool is_socket(int fd, int wanted)
 {
 	int domain = 0;
 	socklen_t len = sizeof(domain);
 
-	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_PACKET;
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == wanted;
 }
 
 static bool is_tap(int fd)
@@ -87,7 +87,7 @@ static void tune_packet_socket(int fd, void *arg)
 {
 	int room = PACKET_SEND_BUFFER;
 
-	if (!is_packet_socket(fd))
+	if (!is_socket(fd, AF_PACKET))
 		return;
 	attach_filter(fd, *(uint16_t *)arg);
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) < 0)
@@ -96,7 +96,7 @@ static void tune_packet_socket(int fd, void *arg)
 
 void portfd_tune_packet_sockets(uint16_t udp_port)
 {
-	for_each_fd(tune_packet_socket, &udp_port);
+	portfd_each(tune_packet_socket, &udp_port);
 }
 
 static void quiet_tap(int fd, void *arg)
@@ -112,7 +112,7 @@ static void quiet_tap(int fd, void *arg)
 
 void portfd_quiet_taps(void)
 {
-	for_each_fd(quiet_tap, NULL);
+	portfd_each(quiet_tap, NULL);
 }
 
 struct collecting {
@@ -125,7 +125,7 @@ static void collect(int fd, void *arg)
 	struct collecting *c = arg;
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	if (c->n == c->room || !(is_packet_socket(fd) || is_tap(fd)))
+	if (c->n == c->room || !(is_socket(fd, AF_PACKET) || is_socket(fd, AF_XDP) || is_tap(fd)))
 		return;
 	// The driver keeps one descriptor that only holds the TAP: no queue, and forever in error.
 	if (poll(&p, 1, 0) > 0 && (p.revents & POLLERR))
@@ -137,6 +137,6 @@ unsigned portfd_collect(struct pollfd *out, unsigned room)
 {
 	struct collecting c = { out, 0, room };
 
-	for_each_fd(collect, &c);
+	portfd_each(collect, &c);
 	return c.n;
 }

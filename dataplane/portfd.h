@@ -7,6 +7,8 @@
 void portfd_tune_packet_sockets(uint16_t udp_port);
 // TAPs are polled: without this the kernel would send a signal for each packet.
 void portfd_quiet_taps(void);
-// Append what a thread can wait for: our packet sockets and the queues of our TAPs. How many there are.
+// visit() every descriptor of this process.
+void portfd_each(void (*visit)(int fd, void *arg), void *arg);
+// Append what a thread can wait for: our packet and XDP sockets and the queues of our TAPs. How many there are.
 struct pollfd;
 unsigned portfd_collect(struct pollfd *out, unsigned room);

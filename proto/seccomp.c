@@ -127,6 +127,8 @@ static int build_filter(scmp_filter_ctx ctx, enum sandbox_role role)
 		ret = allow_sockets(ctx);
 	if (ret == 0 && role == SANDBOX_DATAPLANE)
 		ret = allow_calls(ctx, dataplane_calls, COUNT(dataplane_calls));
+	if (ret == 0 && role == SANDBOX_DATAPLANE) // the statistics of its sockets
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(getsockopt), 1, SCMP_A1(SCMP_CMP_EQ, (unsigned)SOL_XDP));
 	return ret;
 }
 
