@@ -27,8 +27,9 @@ pids=()
 
 stop_pid() { # PID: end it and wait until it has gone
   kill "$1" 2>/dev/null || return 0
-  for _ in $(seq 100); do kill -0 "$1" 2>/dev/null || return 0; sleep 0.05; done
+  for _ in $(seq 200); do kill -0 "$1" 2>/dev/null || return 0; sleep 0.05; done
   kill -9 "$1" 2>/dev/null || true
+  wait "$1" 2>/dev/null || true
 }
 cleanup() {
   for p in "${pids[@]}"; do stop_pid "$p"; done
