@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# The tunnel's MTU: what fits goes through whole, what does not is told to its sender or sent in fragments; a narrow path narrows it.
+#
+#   client tun0 ═══ 192.0.2.1 gateway vpns0 10.99.0.1, mtu = 1300
+#   eth0: mtu 1500, then 1200
+. "$(dirname "$0")/lib.sh"
+
+network
+gateway << CONF
+mtu = 1300
+CONF
+login client anna
+soon "DTLS is up" client_on_dtls client
+mtu=$(given client INTERNAL_IP4_MTU)
+expect "the client was given $mtu, not more than the configuration says" more 1301 "$mtu"
+expect "nor much less" more "$mtu" 1200
+expect "a packet of just that size crosses whole" pings -M "do" -s $((mtu - 28)) $INSIDE
+address=$(given client INTERNAL_IP4_ADDRESS)
+NETNS=$SERVER expect "and back" pings -M "do" -s $((mtu - 28)) "$address"
+expect "a larger one crosses in fragments" pings -M dont -s 3000 $INSIDE
+NETNS=$SERVER expect "and back" pings -M dont -s 3000 "$address"
+leave client
+soon "the client has gone" nobody
+
+ip -n "$CLIENT" link set eth0 mtu 1200
+ip -n "$SERVER" link set outer mtu 1200
+login narrow anna
+soon "DTLS is up over the narrow path" client_on_dtls narrow
+mtu=$(given narrow INTERNAL_IP4_MTU)
+expect "the client was given $mtu, which fits" more 1200 "$mtu"
+expect "a packet of just that size crosses whole" pings -M "do" -s $((mtu - 28)) $INSIDE
