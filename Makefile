@@ -90,6 +90,14 @@ ifneq ($(SANITIZE),)
 CFLAGS_dataplane += -fno-sanitize=alignment
 endif
 
+# Where an installed penstockd finds the other programs is compiled in: another PREFIX compiles it again.
+$(BUILD)/libexecdir: FORCE
+	@mkdir -p $(@D)
+	@echo '$(LIBEXECDIR)' | cmp -s - $@ || echo '$(LIBEXECDIR)' > $@
+$(call obj,control/main/supervise.c): $(BUILD)/libexecdir
+.PHONY: FORCE
+FORCE:
+
 define PROGRAM
 $(BUILD)/$(1): $(call obj,$(main_$(1))) $(BUILD)/$(room_$(1)).a $(BUILD)/proto.a
 	$$(call say,LINK,$$@)
