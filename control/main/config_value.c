@@ -262,14 +262,14 @@ int value_network(const struct opt_info *o, const char *address, const char *mas
 
 static int parse_route(const struct opt_info *o, const char *text, const char *dir, struct value_out *out)
 {
-	struct addr a;
-	bool bare;
+	bool all = strcasecmp(text, "default") == 0, bare;
+	struct addr a = { 0 };
 
-	if (strcasecmp(text, "default") == 0 || strcmp(text, "0.0.0.0/0") == 0 || strcmp(text, "0.0.0.0/0.0.0.0") == 0)
-		return o->most ? put(out, "default") : value_wrong(out, "'%s' cannot be meant here", text);
-	if (split_network(text, &a, &bare) < 0)
+	if (!all && split_network(text, &a, &bare) < 0)
 		return value_wrong(out, "'%s' is no network such as 10.0.0.0/8 or fd00::/8%s", text,
 		                   o->most ? ", nor default" : "");
+	if (all || (a.family == 4 && a.prefix == 0))
+		return o->most ? put(out, "default") : value_wrong(out, "'%s' cannot be meant here", text);
 	return put_network(&a, text, out);
 }
 
