@@ -1,150 +1,56 @@
 #include <rte_prefetch.h>
 
-#include "frame.h"
 #include "packet.h"
 #include "record.h"
 #include "stage.h"
-
-// What a frame of ours says before any table is asked.
-struct candidate {
-	struct rte_mbuf *m;
-	struct outer_frame frame;
-	struct record record;
-};
-
-static inline uint8_t *payload_of(const struct candidate *c)
-{
-	return packet_data(c->m) + c->frame.udp + UDP_HEADER;
-}
-
-static inline void key_of(const struct candidate *c, struct path_key *key)
-{
-	const uint8_t *frame = packet_data(c->m), *ip = frame + c->frame.ip;
-
-	memset(key, 0, sizeof(*key));
-	if (c->frame.family == 4) {
-		memcpy(key->peer_ip, ip + 12, 4);
-		memcpy(key->our_ip, ip + 16, 4);
-	} else {
-		memcpy(key->peer_ip, ip + 8, 16);
-		memcpy(key->our_ip, ip + 24, 16);
-	}
-	memcpy(&key->peer_udp, frame + c->frame.udp, 2);
-	memcpy(&key->our_udp, frame + c->frame.udp + 2, 2);
-	key->family = c->frame.family;
-}
-
-static void path_of(const struct candidate *c, const struct path_key *key, uint16_t port, struct path *out)
-{
-	const uint8_t *frame = packet_data(c->m);
-
-	memset(out, 0, sizeof(*out));
-	memcpy(&out->our_mac, frame, 6);
-	memcpy(&out->peer_mac, frame + 6, 6);
-	memcpy(out->peer_ip, key->peer_ip, 16);
-	memcpy(out->our_ip, key->our_ip, 16);
-	out->peer_udp = key->peer_udp;
-	out->our_udp = key->our_udp;
-	out->family = c->frame.family;
-	out->port = port;
-	out->vlan = c->frame.vlan;
-}
-
-static inline void prefetch_frame(struct rte_mbuf **pkts, unsigned n, unsigned i)
-{
-	if (i + 2 * PREFETCH_AHEAD < n)
-		rte_prefetch0(pkts[i + 2 * PREFETCH_AHEAD]);
-	if (i + PREFETCH_AHEAD < n) {
-		rte_prefetch0(packet_data(pkts[i + PREFETCH_AHEAD]));
-		rte_prefetch0(packet_data(pkts[i + PREFETCH_AHEAD]) + RTE_CACHE_LINE_SIZE);
-	}
-}
-
-// COUNTERS: a candidate; else why it is none.
-static inline enum counter examine(struct lcore *lc, struct rte_mbuf *m, struct candidate *c)
-{
-	c->m = m;
-	if (unlikely(!packet_is_one(m)))
-		return COUNT_drop_malformed_outer;
-	switch (outer_frame_parse(packet_data(m), m->data_len, lc->dp->udp_port, &c->frame)) {
-	case FRAME_OURS:
-		break;
-	case FRAME_NOT_OURS:
-		return COUNT_drop_not_ours;
-	case FRAME_FRAGMENT:
-		return COUNT_drop_fragment;
-	default:
-		return COUNT_drop_malformed_outer;
-	}
-	return record_parse(payload_of(c), c->frame.payload_len, &c->record) ? COUNTERS : COUNT_drop_malformed_record;
-}
-
-static unsigned examine_all(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct candidate *found, struct path_key *keys)
-{
-	unsigned n_found = 0;
-
-	for (unsigned i = 0; i < n && i < 2 * PREFETCH_AHEAD; i++)
-		rte_prefetch0(pkts[i]);
-	for (unsigned i = 0; i < n && i < PREFETCH_AHEAD; i++)
-		rte_prefetch0(packet_data(pkts[i]));
-	for (unsigned i = 0; i < n; i++) {
-		prefetch_frame(pkts, n, i);
-		enum counter why = examine(lc, pkts[i], &found[n_found]);
-		if (unlikely(why != COUNTERS)) {
-			drop(lc, why, pkts[i]);
-			continue;
-		}
-		key_of(&found[n_found], &keys[n_found]);
-		n_found++;
-	}
-	return n_found;
-}
 
 static inline bool tunnel_live(const struct lcore *lc, uintptr_t number)
 {
 	return number < lc->dp->tunnels_max && lc->dp->in[number].live;
 }
 
-static void punt(struct lcore *lc, const struct candidate *c, const struct path_key *key, uint16_t port, uint32_t tunnel,
-                 bool hello)
+static void punt(struct lcore *lc, struct rte_mbuf *m, uint8_t type, uint32_t tunnel, bool hello)
 {
-	struct packet *p = packet_of(c->m);
+	struct packet *p = packet_of(m);
 
-	*p = (struct packet){ .tunnel = tunnel, .kind = PACKET_HANDSHAKE, .type = c->record.type, .hello = hello };
-	path_of(c, key, port, &p->path);
-	packet_cut(c->m, c->frame.udp + UDP_HEADER, c->frame.payload_len);
-	to_control(lc, c->m, hello ? COUNT_punt_hello : COUNT_punt_handshake);
+	p->tunnel = tunnel;
+	p->handshake = 0;
+	p->kind = PACKET_HANDSHAKE;
+	p->type = type;
+	p->hello = hello;
+	p->core = (uint8_t)lc->index;
+	to_control(lc, m, hello ? COUNT_punt_hello : COUNT_punt_handshake);
 }
 
 // An App-ID opens the door, whatever address it comes from. Whether an address that has a tunnel already may speak for another one
 // is for the control thread to say: its owner may be long gone.
-static void punt_hello(struct lcore *lc, const struct candidate *c, const struct path_key *key, uint16_t port)
+static void punt_hello(struct lcore *lc, struct rte_mbuf *m)
 {
-	const uint8_t *app_id = hello_app_id(payload_of(c), c->frame.payload_len);
+	const uint8_t *app_id = hello_app_id(packet_data(m), m->data_len);
 	void *data;
 
 	if (!app_id) {
-		drop(lc, COUNT_drop_malformed_record, c->m);
+		drop(lc, COUNT_drop_malformed_record, m);
 		return;
 	}
 	if (rte_hash_lookup_data(lc->dp->tables->by_app_id, app_id, &data) < 0 || !tunnel_live(lc, (uintptr_t)data)) {
-		drop(lc, COUNT_drop_unknown_app_id, c->m);
+		drop(lc, COUNT_drop_unknown_app_id, m);
 		return;
 	}
 	lc->dp->in[(uintptr_t)data].handshaking = true;
-	punt(lc, c, key, port, (uint32_t)(uintptr_t)data, true);
+	punt(lc, m, CONTENT_HANDSHAKE, (uint32_t)(uintptr_t)data, true);
 }
 
 // Handshake records outside a handshake are nobody's: the worker has freed its DTLS object.
-static void punt_record(struct lcore *lc, const struct candidate *c, const struct path_key *key, uint16_t port, uintptr_t owner)
+static void punt_record(struct lcore *lc, struct rte_mbuf *m, uint8_t type, uintptr_t owner)
 {
 	const struct tunnel_in *in = &lc->dp->in[owner];
 
 	if (!in->handshaking && !in->next) {
-		drop(lc, COUNT_drop_no_handshake, c->m);
+		drop(lc, COUNT_drop_no_handshake, m);
 		return;
 	}
-	punt(lc, c, key, port, (uint32_t)owner, false);
+	punt(lc, m, type, (uint32_t)owner, false);
 }
 
 static inline bool is_handshake(const struct record *r)
@@ -152,22 +58,33 @@ static inline bool is_handshake(const struct record *r)
 	return r->type == CONTENT_HANDSHAKE || r->type == CONTENT_CCS || (r->type == CONTENT_ALERT && r->epoch == 0);
 }
 
-static void classify_handshake(struct lcore *lc, const struct candidate *c, const struct path_key *key, uint16_t port, bool known,
-                               uintptr_t owner)
+static void classify_handshake(struct lcore *lc, struct rte_mbuf *m, uint8_t type, bool known, uintptr_t owner)
 {
-	if (record_is_hello(payload_of(c), c->frame.payload_len))
-		punt_hello(lc, c, key, port);
+	if (record_is_hello(packet_data(m), m->data_len))
+		punt_hello(lc, m);
 	else if (known && tunnel_live(lc, owner))
-		punt_record(lc, c, key, port, owner);
+		punt_record(lc, m, type, owner);
 	else
-		drop(lc, COUNT_drop_unknown_path, c->m);
+		drop(lc, COUNT_drop_unknown_path, m);
+}
+
+static inline void to_record(const struct lcore *lc, struct rte_mbuf *m, const struct record *r, uint32_t tunnel)
+{
+	struct packet *p = packet_of(m);
+
+	p->tunnel = tunnel;
+	p->kind = PACKET_RECORD;
+	p->type = r->type;
+	p->core = (uint8_t)lc->index;
+	packet_cut(m, 0, RECORD_HEADER + r->length);
 }
 
 // One datagram may hold several records. The first stays where it is; each other gets a buffer of its own.
-static unsigned split_rest(struct lcore *lc, const struct candidate *c, uint32_t tunnel, struct rte_mbuf **out, unsigned room)
+static unsigned split_rest(struct lcore *lc, struct rte_mbuf *first, const struct record *head, uint32_t tunnel,
+                           struct rte_mbuf **out, unsigned room)
 {
-	const uint8_t *rest = payload_of(c) + RECORD_HEADER + c->record.length;
-	unsigned n = 0, len = c->frame.payload_len - RECORD_HEADER - c->record.length;
+	const uint8_t *rest = packet_data(first) + RECORD_HEADER + head->length;
+	unsigned n = 0, len = first->data_len - RECORD_HEADER - head->length;
 	struct record r;
 
 	for (; len; n++) {
@@ -183,7 +100,8 @@ static unsigned split_rest(struct lcore *lc, const struct candidate *c, uint32_t
 			return n;
 		}
 		memcpy(copy, rest, RECORD_HEADER + r.length);
-		*packet_of(m) = (struct packet){ .tunnel = tunnel, .kind = PACKET_RECORD, .type = r.type };
+		packet_of(m)->path = packet_of(first)->path;
+		to_record(lc, m, &r, tunnel);
 		out[n] = m;
 		rest += RECORD_HEADER + r.length;
 		len -= RECORD_HEADER + r.length;
@@ -191,49 +109,52 @@ static unsigned split_rest(struct lcore *lc, const struct candidate *c, uint32_t
 	return n;
 }
 
-static inline void to_record(const struct candidate *c, uint32_t tunnel)
+// Those that begin with a whole record, and what their tables are asked.
+static unsigned parse_all(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct record *records, const void **keys)
 {
-	struct packet *p = packet_of(c->m);
+	unsigned n_out = 0;
 
-	p->tunnel = tunnel;
-	p->kind = PACKET_RECORD;
-	p->type = c->record.type;
-	packet_cut(c->m, c->frame.udp + UDP_HEADER, RECORD_HEADER + c->record.length);
+	for (unsigned i = 0; i < n; i++) {
+		if (unlikely(!record_parse(packet_data(pkts[i]), pkts[i]->data_len, &records[n_out]))) {
+			drop(lc, COUNT_drop_malformed_record, pkts[i]);
+			continue;
+		}
+		keys[n_out] = &packet_of(pkts[i])->path.key;
+		pkts[n_out++] = pkts[i];
+	}
+	return n_out;
 }
 
-unsigned classify(struct lcore *lc, const struct port *port, struct rte_mbuf **pkts, unsigned n)
+unsigned classify(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 {
-	struct candidate found[BURST];
-	struct path_key keys[BURST];
-	const void *asked[BURST];
+	struct record records[BURST];
+	const void *keys[BURST];
 	void *owner[BURST];
 	uint64_t hits = 0;
 	unsigned n_out = 0, n_extra = 0;
 	struct rte_mbuf *extra[BURST];
 
-	n = examine_all(lc, pkts, n, found, keys);
-	for (unsigned i = 0; i < n; i++)
-		asked[i] = &keys[i];
+	n = parse_all(lc, pkts, n, records, keys);
 	if (n)
-		rte_hash_lookup_bulk_data(lc->dp->tables->by_path, asked, n, &hits, owner);
+		rte_hash_lookup_bulk_data(lc->dp->tables->by_path, keys, n, &hits, owner);
 	for (unsigned i = 0; i < n; i++) {
-		const struct candidate *c = &found[i];
+		const struct record *r = &records[i];
+		struct rte_mbuf *m = pkts[i];
 		bool known = hits >> i & 1;
 		uintptr_t number = known ? (uintptr_t)owner[i] : 0;
 
-		if (unlikely(is_handshake(&c->record))) {
-			classify_handshake(lc, c, &keys[i], port->id, known, number);
+		if (unlikely(is_handshake(r))) {
+			classify_handshake(lc, m, r->type, known, number);
 			continue;
 		}
 		if (unlikely(!known || number >= lc->dp->tunnels_max)) {
-			drop(lc, COUNT_drop_unknown_path, c->m);
+			drop(lc, COUNT_drop_unknown_path, m);
 			continue;
 		}
-		rte_prefetch0(&lc->dp->in[number]);
-		if (unlikely(c->frame.payload_len > RECORD_HEADER + c->record.length))
-			n_extra += split_rest(lc, c, (uint32_t)number, extra + n_extra, BURST - n - n_extra);
-		to_record(c, (uint32_t)number);
-		pkts[n_out++] = c->m;
+		if (unlikely(m->data_len > RECORD_HEADER + r->length))
+			n_extra += split_rest(lc, m, r, (uint32_t)number, extra + n_extra, BURST - n - n_extra);
+		to_record(lc, m, r, (uint32_t)number);
+		pkts[n_out++] = m;
 	}
 	memcpy(pkts + n_out, extra, n_extra * sizeof(*extra));
 	return n_out + n_extra;

@@ -12,10 +12,9 @@
 #include <rte_cycles.h>
 #include <rte_malloc.h>
 
-#include "eal.h"
+#include "hand.h"
 #include "proto/err.h"
 #include "proto/secret.h"
-#include "portfd.h"
 #include "portlink.h"
 
 #define EVENTS_MAX 64
@@ -40,22 +39,19 @@ static size_t keys_count(uint32_t tunnels_max)
 	return 2 * (size_t)tunnels_max + KEYS_SPARE;
 }
 
-size_t control_budget(uint32_t tunnels_max)
+size_t control_budget(uint32_t tunnels_max, unsigned cores)
 {
 	// rte_hash: a key store entry and its share of buckets for each of up to seven entries a tunnel.
 	size_t hashes = (size_t)tunnels_max * 7 * 160;
 	size_t halves = (size_t)tunnels_max * (sizeof(struct tunnel_in) + sizeof(struct tunnel_out));
-	size_t rings = (keys_count(tunnels_max) + 2 * RING_PACKETS + RING_COMMANDS) * 2 * sizeof(void *);
+	size_t rings =
+	        (keys_count(tunnels_max) + 2 * RING_PACKETS + RING_COMMANDS + (cores - 1) * RING_HANDED) * 2 * sizeof(void *);
 
-	return hashes + halves + rings + keys_count(tunnels_max) * sizeof(struct tunnel_keys) + sizeof(struct lcore) + (8u << 20);
+	return hashes + halves + keys_count(tunnels_max) * sizeof(struct tunnel_keys) + cores * (rings + sizeof(struct lcore)) +
+	       (8u << 20);
 }
 
 // ------------------------------------------------------------------------------------------------------------------ start
-
-static struct rte_ring *ring_new(const char *name, size_t entries)
-{
-	return rte_ring_create(name, rte_align32pow2((uint32_t)entries + 1), SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
-}
 
 static int watch(struct control *c, int fd, uint64_t what)
 {
@@ -64,42 +60,11 @@ static int watch(struct control *c, int fd, uint64_t what)
 	return epoll_ctl(c->epoll, EPOLL_CTL_ADD, fd, &e) < 0 ? -errno : 0;
 }
 
-static int core_init(struct control *c, unsigned poll_cpu)
+static int wake_init(struct control *c)
 {
-	struct lcore *lc = rte_zmalloc("lcore", sizeof(*lc), RTE_CACHE_LINE_SIZE);
-
-	c->core = lc;
-	if (!lc)
-		return -ENOMEM;
-	lc->id = LCORE_POLL;
-	lc->cpu = poll_cpu;
-	lc->dp = &c->dp;
-	lc->inner = c->ports.inner;
-	lc->outer = c->ports.outer;
-	lc->n_outer = c->ports.n_outer;
-	lc->pool = c->ports.pool;
-	lc->mailbox = ring_new("mailbox", RING_COMMANDS);
-	lc->from_control = ring_new("from_control", RING_PACKETS);
-	lc->to_control = ring_new("to_control", RING_PACKETS);
-	lc->released = ring_new("released", keys_count(c->dp.tunnels_max));
-	return lc->mailbox && lc->from_control && lc->to_control && lc->released ? 0 : -ENOMEM;
-}
-
-// A long sleep needs something to wait for on every port.
-static int waits_init(struct control *c)
-{
-	struct lcore *lc = c->core;
-	unsigned n;
-
 	c->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	lc->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	lc->wait = calloc(PORTS_MAX + 1, sizeof(*lc->wait));
-	if (c->wake.fd < 0 || lc->wake.fd < 0 || !lc->wait)
+	if (c->wake.fd < 0)
 		return -ENOMEM;
-	lc->wait[0] = (struct pollfd){ .fd = lc->wake.fd, .events = POLLIN };
-	n = portfd_collect(lc->wait + 1, PORTS_MAX);
-	lc->n_wait = n >= c->ports.n ? n + 1 : 0;
-	lc->control_wake = &c->wake;
 	c->links = portlink_open(&c->ports);
 	return c->links < 0 || watch(c, c->links, LINK_EVENT) < 0 ? -EIO : watch(c, c->wake.fd, WAKE_EVENT);
 }
@@ -121,12 +86,15 @@ static int store_init(struct control *c, uint32_t n)
 {
 	c->dp.in = rte_zmalloc("tunnel_in", n * sizeof(*c->dp.in), RTE_CACHE_LINE_SIZE);
 	c->dp.out = rte_zmalloc("tunnel_out", n * sizeof(*c->dp.out), RTE_CACHE_LINE_SIZE);
+	c->dp.owner = rte_zmalloc("owner", n, RTE_CACHE_LINE_SIZE);
 	c->tunnels = calloc(n, sizeof(*c->tunnels));
 	c->active = calloc(n, sizeof(*c->active));
-	return c->dp.in && c->dp.out && c->tunnels && c->active ? pool_init(&c->keys, keys_count(n)) : -ENOMEM;
+	c->leaving = calloc(n, sizeof(*c->leaving));
+	return c->dp.in && c->dp.out && c->dp.owner && c->tunnels && c->active && c->leaving ? pool_init(&c->keys, keys_count(n))
+	                                                                                     : -ENOMEM;
 }
 
-int control_init(struct control *c, uint32_t tunnels_max, uint16_t udp_port, unsigned poll_cpu, char *why)
+int control_init(struct control *c, uint32_t tunnels_max, uint16_t udp_port, const struct cpu_list *cpus, char *why)
 {
 	int ret;
 
@@ -134,21 +102,25 @@ int control_init(struct control *c, uint32_t tunnels_max, uint16_t udp_port, uns
 	c->dp.tunnels_max = tunnels_max;
 	c->dp.udp_port = rte_cpu_to_be_16(udp_port);
 	c->dp.tsc_hz = rte_get_tsc_hz();
+	c->dp.inner = c->ports.inner;
+	c->dp.n_ports = c->ports.n;
+	for (unsigned i = 0; i < c->ports.n; i++)
+		c->dp.ports[i] = &c->ports.all[i];
 	c->paths = (struct path_book){ &c->tables, c->dp.tsc_hz, tunnel_path_yields, c };
 	c->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (c->epoll < 0 || (c->main.fd >= 0 && watch(c, c->main.fd, MAIN_EVENT) < 0))
 		return START_ERROR(why, errno, "epoll: %s", strerror(errno));
-	ret = tables_init(&c->tables, tunnels_max, 1);
+	ret = tables_init(&c->tables, tunnels_max, cpus->n);
 	if (ret == 0)
 		ret = store_init(c, tunnels_max);
 	if (ret == 0)
-		ret = core_init(c, poll_cpu);
+		ret = cores_init(c, cpus);
 	if (ret == 0)
-		ret = waits_init(c);
+		ret = wake_init(c);
 	if (ret == 0)
 		ret = lane_init(c);
 	if (ret < 0)
-		return START_ERROR(why, -ret, "not enough memory for %u tunnels", tunnels_max);
+		return START_ERROR(why, -ret, "no room for %u tunnels on %u poll cores: %s", tunnels_max, cpus->n, strerror(-ret));
 	c->now = rte_rdtsc();
 	return 0;
 }
@@ -244,8 +216,8 @@ static unsigned serve_event(struct control *c, uint64_t what)
 		portlink_read(c->links, &c->ports);
 		return 0;
 	default:
-		// The core has to catch up: lanes wait in their sockets.
-		if (lane_congested(c)) {
+		// Its core has to catch up: lanes wait in their sockets.
+		if (lane_congested(c, &c->tunnels[what])) {
 			usleep(WAIT_MOVING_NS / 1000);
 			return 1;
 		}
@@ -276,9 +248,16 @@ int control_turn(struct control *c, int64_t wait_ns)
 	moved += tunnel_turn(c);
 	tunnel_sweep(c);
 	report_sample(c);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	wake_call(&c->core->wake);
+	cores_wake(c);
 	return (int)moved;
+}
+
+static bool nothing_waits(const struct control *c)
+{
+	for (unsigned i = 0; i < c->dp.n_cores; i++)
+		if (!rte_ring_empty(c->dp.cores[i]->to_control) || !rte_ring_empty(c->dp.cores[i]->released))
+			return false;
+	return c->tables.limbo.n == 0;
 }
 
 static int turn_asleep(struct control *c)
@@ -287,7 +266,7 @@ static int turn_asleep(struct control *c)
 	int moved;
 
 	wake_arm(&c->wake);
-	nothing = rte_ring_empty(c->core->to_control) && rte_ring_empty(c->core->released) && c->tables.limbo.n == 0;
+	nothing = nothing_waits(c);
 	moved = control_turn(c, nothing ? WAIT_ASLEEP_NS : 0);
 	wake_disarm(&c->wake);
 	return moved;

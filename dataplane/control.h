@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "handshake.h"
+#include "eal.h"
 #include "lcore.h"
 #include "mailbox.h"
 #include "port.h"
@@ -22,9 +23,9 @@ enum tunnel_phase {
 	TUNNEL_UP,
 	TUNNEL_LEAVING,  // unlinked; the retire command is to be posted
 	TUNNEL_RETIRING, // posted; the core has not done it yet
-	TUNNEL_DRAINING, // what the core had still to take from us with this number
+	TUNNEL_DRAINING, // what is on its way to a core with this number, from us or from another core
 	TUNNEL_BURYING,  // a grace period
-	TUNNEL_FLUSHING, // what we have still to take from the core with this number
+	TUNNEL_FLUSHING, // what we have still to take from the cores with this number
 };
 
 // The control thread's part of a tunnel.
@@ -32,16 +33,18 @@ struct tunnel {
 	uint32_t number;
 	uint8_t phase;    // enum tunnel_phase
 	uint8_t channel;  // enum tunnel_channel, as the core told
+	uint8_t owner;    // index of the core that has it
 	bool untold;      // main does not know the channel, cipher or path yet
+	bool moving;      // to another core: `command` says where, and `owner` is still the old one
 	struct chan lane; // fd -1: the worker has gone
 	struct addr ipv4, ipv6;
 	uint8_t app_id[APP_ID_SIZE];
 	struct handshakes handshakes;
-	uint64_t added, told; // TSC
-	uint64_t reported;    // packets, both ways and dropped, of the last TUNNEL_COUNTERS
-	struct command retire;
-	uint32_t mark;  // ring position that has to be passed
-	uint32_t place; // in control.active
+	uint64_t added, told;   // TSC
+	uint64_t reported;      // packets, both ways and dropped, of the last TUNNEL_COUNTERS
+	struct command command; // to retire or to move
+	uint64_t mark;          // epoch or turn that has to be over
+	uint32_t place;         // in control.active
 };
 
 // Key sets that are in nobody's use.
@@ -51,40 +54,54 @@ struct key_pool {
 	uint32_t n, n_free;
 };
 
+// Two rounds of every core: whatever lay in a core's rings at its beginning has been served at its end.
+struct epoch {
+	uint64_t done;              // how many are over; one is always under way
+	uint64_t rounds[CORES_MAX]; // of each core when it began
+};
+
+// What a core was like a second ago.
+struct sample {
+	uint64_t busy;
+	uint16_t busy_now; // thousandths
+};
+
 struct lane_io;
 
 struct control {
 	struct dataplane dp;
 	struct tables tables;
 	struct ports ports;
-	struct lcore *core;
 	struct chan main;
 	int epoll;
 	int links; // tells of interfaces that go up or down
 	struct path_book paths;
-	struct tunnel *tunnels;     // [dp.tunnels_max]
-	uint32_t *active, n_active; // numbers in use, in no order
-	uint32_t n_leaving;
+	struct tunnel *tunnels;       // [dp.tunnels_max]
+	uint32_t *active, n_active;   // numbers in use, in no order
+	uint32_t *leaving, n_leaving; // those of them on their way out
 	struct key_pool keys;
 	struct command installs[INSTALLS_MAX]; // ring
 	unsigned installs_first, installs_n;
 	struct lane_io *lane_io;
-	struct wake wake;      // the core calls this thread
+	struct wake wake;      // a core calls this thread
 	struct counters count; // of this thread
 	uint64_t now;          // TSC at the start of this turn
 	uint64_t moved;        // when something last moved in a lane
 	uint32_t sweep_at;     // index in active
 	uint64_t sweep_next;
-	uint64_t sample_at, sample_busy; // of the core, a second ago
-	uint16_t busy_now;               // thousandths
+	uint32_t owned[CORES_MAX]; // tunnels of each core
+	struct epoch epoch;
+	uint64_t emptied; // turns in which every core's ring to us was emptied
+	uint64_t sample_at;
+	struct sample sample[CORES_MAX];
 	bool stop;
 	const char *memory; // which memory and why
 	int status;         // how the process is to end
 };
 
 // control.c. Pools, tables and rings (after EAL and ports); 0 or -errno with `why`.
-size_t control_budget(uint32_t tunnels_max);
-int control_init(struct control *c, uint32_t tunnels_max, uint16_t udp_port, unsigned poll_cpu, char *why);
+size_t control_budget(uint32_t tunnels_max, unsigned cores);
+int control_init(struct control *c, uint32_t tunnels_max, uint16_t udp_port, const struct cpu_list *cpus, char *why);
 void control_wipe(struct control *c);
 int control_run(struct control *c);                   // until main closes its channel; the exit status
 int control_turn(struct control *c, int64_t wait_ns); // one turn of it; how much moved
@@ -100,19 +117,33 @@ void key_pool_give(void *pool, void *keys);            // wipes; as limbo_put() 
 int tunnel_add(struct control *c, const struct msg_tunnel_add *m, int lane, char *why);
 void tunnel_del(struct control *c, uint32_t number);
 struct tunnel *tunnel_of(struct control *c, uint32_t number); // NULL: not up
+// To another core, where it is not there already. Waits for a moment; -EBUSY: it moves or leaves already; -EAGAIN.
+int tunnel_move(struct control *c, struct tunnel *t, unsigned core);
 int tunnel_install(struct control *c, struct tunnel *t, struct tunnel_keys *k);
 void tunnel_on_event(struct control *c, const struct packet *p);
 unsigned tunnel_turn(struct control *c); // installs, leaving tunnels, limbo
 void tunnel_sweep(struct control *c);    // counters and states to main, old handshakes
 bool tunnel_path_yields(void *control, uint32_t owner, const struct path *p);
 
+// cores.c: the poll cores and what leads to them.
+int cores_init(struct control *c, const struct cpu_list *cpus);
+void cores_wake(struct control *c);
+// The core that a tunnel should be on whose records come through `core` on that port: that one, if the port spreads flows over the
+// cores; else the one that has fewest. port PORTS_MAX: they come nowhere yet.
+unsigned cores_choose(const struct control *c, uint8_t port, unsigned core);
+void epoch_turn(struct control *c);
+static inline uint64_t epoch_next(const struct control *c) // over when all that happens now has been seen
+{
+	return c->epoch.done + 2;
+}
+
 // lane.c
 int lane_init(struct control *c);
 int lane_open(struct control *c, struct tunnel *t, int fd);
 void lane_close(struct control *c, struct tunnel *t);
 unsigned lane_read(struct control *c, struct tunnel *t);
-unsigned lane_turn(struct control *c); // what the core has for lanes
-bool lane_congested(const struct control *c);
+unsigned lane_turn(struct control *c); // what the cores have for lanes
+bool lane_congested(const struct control *c, const struct tunnel *t);
 
 // report.c
 void report_stats(struct control *c, uint32_t token);

@@ -5,6 +5,8 @@
 #include "record.h"
 #include "stage.h"
 
+#define ASTRAY_RECORDS 64
+
 // A burst of records on their way to be opened, each beside its operation.
 struct opening {
 	struct rte_mbuf *m[BURST];
@@ -186,6 +188,19 @@ static inline void keys_heard(struct lcore *lc, uint32_t tunnel, struct tunnel_k
 		channel_to_dtls(lc, tunnel);
 }
 
+// So many records in a row through another core: that is where the client's path leads now, and its tunnel may follow. A port that
+// cannot spread flows over the cores says nothing by the core it uses.
+static void heard_astray(struct lcore *lc, const struct packet *p)
+{
+	struct tunnel_in *in = &lc->dp->in[p->tunnel];
+
+	if (++in->astray < ASTRAY_RECORDS)
+		return;
+	in->astray = 0;
+	if (lc->dp->ports[p->path.port]->rx_queues >= lc->dp->n_cores)
+		tell_control(lc, EVENT_ELSEWHERE, p->tunnel, in->keys, p->core, 0);
+}
+
 // close_notify or a fatal alert ends the key set; any other is only told.
 static void keys_alert(struct lcore *lc, struct rte_mbuf *m, struct tunnel_keys *k)
 {
@@ -258,6 +273,10 @@ static inline enum opened opened_take(struct lcore *lc, struct rte_mbuf *m, cons
 		return OPENED_DONE;
 	}
 	keys_heard(lc, p->tunnel, k, p->type == CONTENT_DATA);
+	if (unlikely(p->core != lc->index))
+		heard_astray(lc, p);
+	else
+		lc->dp->in[p->tunnel].astray = 0;
 	packet_cut(m, (int)(op->data - packet_data(m)), (uint16_t)op->len);
 	if (unlikely(p->type == CONTENT_ALERT)) {
 		keys_alert(lc, m, k);
@@ -266,7 +285,7 @@ static inline enum opened opened_take(struct lcore *lc, struct rte_mbuf *m, cons
 	uint8_t type = op->len ? packet_data(m)[0] : UINT8_MAX;
 	if (likely(type == TYPE_DATA)) {
 		packet_cut(m, 1, (uint16_t)(op->len - 1));
-		p->kind = PACKET_INNER;
+		p->kind = PACKET_OPENED;
 		count(lc, COUNT_dtls_data_in);
 		return OPENED_DATA;
 	}

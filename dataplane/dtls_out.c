@@ -44,6 +44,14 @@ unsigned cstp_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		struct packet *p = packet_of(pkts[i]);
 		struct tunnel_out *out = &lc->dp->out[p->tunnel];
+		if (unlikely(!out->live)) {
+			drop(lc, COUNT_drop_no_tunnel, pkts[i]);
+			continue;
+		}
+		if (unlikely(pkts[i]->data_len > out->mtu)) {
+			drop_of(lc, COUNT_drop_too_big, pkts[i]);
+			continue;
+		}
 		if (likely(out->channel == CHANNEL_DTLS && !is_silent(lc, out))) {
 			pkts[n_out++] = pkts[i];
 			continue;
@@ -145,7 +153,7 @@ static inline enum counter seal_one(struct lcore *lc, struct sealing *s, struct 
 		return COUNT_drop_no_keys;
 	if (unlikely(k->next_sequence > DTLS_SEQUENCE_MAX))
 		return COUNT_drop_sequence_end;
-	if (unlikely(k->path.family == 0))
+	if (unlikely(k->path.key.family == 0))
 		return COUNT_drop_no_path;
 	if (unlikely(rte_pktmbuf_headroom(m) < RECORD_GROWS || rte_pktmbuf_tailroom(m) < AEAD_TAG))
 		return COUNT_drop_no_room;
@@ -167,7 +175,7 @@ static enum counter send_one(struct lcore *lc, struct rte_mbuf *m)
 {
 	struct packet *p = packet_of(m);
 
-	if (p->path.family == 0)
+	if (p->path.key.family == 0)
 		return COUNT_drop_no_path;
 	if (rte_pktmbuf_headroom(m) < HEADERS_MAX)
 		return COUNT_drop_no_room;

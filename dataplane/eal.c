@@ -147,35 +147,106 @@ static void choose_memory(const struct snapshot *s, size_t need, struct args *a,
 
 // ---------------------------------------------------------------------------------------------------------------- cores
 
-static int choose_cores(const struct snapshot *s, struct args *a, struct eal_report *r, char *why)
+#define CPUS_AUTO_MOST 4
+
+static int cpu_add(struct cpu_list *l, unsigned long cpu)
 {
-	const char *wish = snapshot_get(s, "poll-core");
-	char all[256] = "";
-	unsigned long cpu = CPU_SETSIZE, last = 0;
-	size_t used = 0;
-	cpu_set_t set;
+	for (unsigned i = 0; i < l->n; i++)
+		if (l->cpu[i] == cpu)
+			return 0;
+	if (l->n == CORES_MAX)
+		return -E2BIG;
+	l->cpu[l->n++] = (uint16_t)cpu;
+	return 0;
+}
+
+// "2", "2-5", "1,4-7".
+static int cpus_parse(const char *word, const cpu_set_t *may, struct cpu_list *out)
+{
+	unsigned long from, to;
 	char *end;
 
-	if (sched_getaffinity(0, sizeof(set), &set) < 0)
-		return START_ERROR(why, errno, "sched_getaffinity: %s", strerror(errno));
+	do {
+		if (!isdigit((unsigned char)*word))
+			return -EINVAL;
+		from = to = strtoul(word, &end, 10);
+		if (*end == '-' && isdigit((unsigned char)end[1]))
+			to = strtoul(end + 1, &end, 10);
+		for (; from <= to; from++)
+			if (from >= CPU_SETSIZE || !CPU_ISSET(from, may) || cpu_add(out, from) < 0)
+				return -ERANGE;
+		word = end + 1;
+	} while (*end == ',');
+	return *end ? -EINVAL : 0;
+}
+
+static void cpus_text(const cpu_set_t *set, char *out, size_t room)
+{
+	size_t used = 0;
+
+	out[0] = 0;
+	for (unsigned i = 0; i < CPU_SETSIZE && used < room - 8; i++)
+		if (CPU_ISSET(i, set))
+			used += (size_t)snprintf(out + used, room - used, "%s%u", used ? "," : "", i);
+}
+
+// The last half: the first CPUs are where a machine does everything else.
+static void cpus_auto(const cpu_set_t *may, struct cpu_list *out)
+{
+	unsigned all = (unsigned)CPU_COUNT(may), want = RTE_MIN(all / 2, (unsigned)CPUS_AUTO_MOST), skip;
+
+	want = RTE_MAX(want, 1u);
+	skip = all - want;
+
 	for (unsigned i = 0; i < CPU_SETSIZE; i++) {
-		if (!CPU_ISSET(i, &set))
+		if (!CPU_ISSET(i, may))
 			continue;
-		last = i;
-		if (used < sizeof(all) - 8)
-			used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%u", used ? "," : "", i);
+		if (skip > 0)
+			skip--;
+		else
+			cpu_add(out, i);
 	}
-	if (!wish || !isdigit((unsigned char)wish[0])) {
-		cpu = last;
-	} else {
-		cpu = strtoul(wish, &end, 10);
-		if (*end || cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, &set))
-			return START_ERROR(why, EINVAL, "poll-core = %s: this process may use the CPUs %s", wish, all);
+}
+
+int eal_cpus(const struct snapshot *s, struct cpu_list *out, char *why)
+{
+	char all[CPU_SETSIZE * 5];
+	const char *word;
+	cpu_set_t may;
+	int ret;
+
+	memset(out, 0, sizeof(*out));
+	if (sched_getaffinity(0, sizeof(may), &may) < 0)
+		return START_ERROR(why, errno, "sched_getaffinity: %s", strerror(errno));
+	for (unsigned n = 0; (word = snapshot_nth(s, "poll-core", n)); n++) {
+		if (strcmp(word, "auto") == 0)
+			continue;
+		ret = cpus_parse(word, &may, out);
+		if (ret == 0)
+			continue;
+		cpus_text(&may, all, sizeof(all));
+		return START_ERROR(why, -ret,
+		                   "poll-core = %s: wanted are CPUs as in 2,4-7, at most %d; this process may use %.200s", word,
+		                   CORES_MAX, all);
 	}
-	r->poll_cpu = (unsigned)cpu;
-	args_addf(a, "--lcores=%d@(%s),%d@%lu", LCORE_CONTROL, all, LCORE_POLL, cpu);
-	args_addf(a, "--main-lcore=%d", LCORE_CONTROL);
+	if (out->n == 0)
+		cpus_auto(&may, out);
 	return 0;
+}
+
+static void choose_cores(const struct cpu_list *cpus, struct args *a)
+{
+	char all[CPU_SETSIZE * 5], map[CORES_MAX * 16 + sizeof(all)];
+	cpu_set_t may;
+	size_t used;
+
+	sched_getaffinity(0, sizeof(may), &may);
+	cpus_text(&may, all, sizeof(all));
+	used = (size_t)snprintf(map, sizeof(map), "--lcores=%d@(%s)", LCORE_CONTROL, all);
+	for (unsigned i = 0; i < cpus->n; i++)
+		used += (size_t)snprintf(map + used, sizeof(map) - used, ",%u@%u", LCORE_POLL + i, cpus->cpu[i]);
+	args_add(a, map);
+	args_addf(a, "--main-lcore=%d", LCORE_CONTROL);
 }
 
 // -------------------------------------------------------------------------------------------------------------- devices
@@ -269,7 +340,7 @@ static int redirect_log(void)
 	return rte_openlog_stream(f);
 }
 
-int eal_start(const struct snapshot *s, size_t bytes, struct eal_report *report, char *why)
+int eal_start(const struct snapshot *s, const struct cpu_list *cpus, size_t bytes, struct eal_report *report, char *why)
 {
 	static struct args args; // EAL keeps pointers into it
 	struct args *a = &args;
@@ -279,9 +350,7 @@ int eal_start(const struct snapshot *s, size_t bytes, struct eal_report *report,
 
 	args_add(a, "penstock-dataplane");
 	choose_memory(s, bytes + SPARE_BYTES, a, report);
-	ret = choose_cores(s, a, report, why);
-	if (ret < 0)
-		return ret;
+	choose_cores(cpus, a);
 	pci = choose_devices(s, a);
 	if (!pci)
 		args_add(a, "--iova-mode=va");

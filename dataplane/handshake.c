@@ -17,13 +17,7 @@ const uint8_t *hello_random(const uint8_t *datagram, size_t len)
 
 static bool path_same(const struct path *a, const struct path *b)
 {
-	struct path_key ka, kb;
-
-	if (a->family == 0 || a->family != b->family)
-		return false;
-	path_key_of(a, &ka);
-	path_key_of(b, &kb);
-	return memcmp(&ka, &kb, sizeof(ka)) == 0;
+	return a->key.family && memcmp(&a->key, &b->key, sizeof(a->key)) == 0;
 }
 
 static uint64_t random_mark(const uint8_t random[HELLO_RANDOM])
@@ -54,27 +48,21 @@ static bool path_used(const struct handshakes *h, const struct path *p)
 
 static void path_drop(const struct path_book *b, const struct handshakes *h, uint32_t tunnel, const struct path *p)
 {
-	struct path_key key;
-
-	if (p->family == 0 || path_used(h, p))
-		return;
-	path_key_of(p, &key);
-	tables_unlink(b->tables, b->tables->by_path, &key, tunnel);
+	if (p->key.family && !path_used(h, p))
+		tables_unlink(b->tables, b->tables->by_path, &p->key, tunnel);
 }
 
 static bool path_claim(const struct path_book *b, uint32_t tunnel, const struct path *p)
 {
-	struct path_key key;
 	uint32_t owner;
 
-	path_key_of(p, &key);
-	if (tables_find(b->tables->by_path, &key, &owner)) {
+	if (tables_find(b->tables->by_path, &p->key, &owner)) {
 		if (owner == tunnel)
 			return true;
 		if (!b->yields(b->who, owner, p))
 			return false;
 	}
-	return tables_relink(b->tables->by_path, &key, tunnel) == 0;
+	return tables_relink(b->tables->by_path, &p->key, tunnel) == 0;
 }
 
 static void slot_free(const struct path_book *b, struct handshakes *h, uint32_t tunnel, struct handshake *s)

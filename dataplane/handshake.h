@@ -16,6 +16,7 @@
 struct handshake {
 	uint32_t number;              // 0: the slot is free
 	uint8_t cipher;               // enum aead_cipher; AEAD_NONE: no keys yet
+	uint8_t core;                 // index of the core that its records come to
 	uint64_t started;             // TSC
 	struct path path;             // as the latest ClientHello came
 	uint8_t random[HELLO_RANDOM]; // names the client's attempt

@@ -33,8 +33,8 @@ static inline void ipv4_write(const struct path *p, uint8_t *ip, uint16_t total,
 	ip[8] = TTL;
 	ip[9] = PROTOCOL_UDP;
 	store16(ip + 10, 0);
-	memcpy(ip + 12, p->our_ip, 4);
-	memcpy(ip + 16, p->peer_ip, 4);
+	memcpy(ip + 12, p->key.our_ip, 4);
+	memcpy(ip + 16, p->key.peer_ip, 4);
 	sum = sum_fold(sum_words(ip, IPV4_HEADER));
 	memcpy(ip + 10, &sum, 2);
 }
@@ -47,8 +47,8 @@ static inline void ipv6_write(const struct path *p, uint8_t *ip, uint16_t length
 	store16(ip + 4, length);
 	ip[6] = PROTOCOL_UDP;
 	ip[7] = TTL;
-	memcpy(ip + 8, p->our_ip, 16);
-	memcpy(ip + 24, p->peer_ip, 16);
+	memcpy(ip + 8, p->key.our_ip, 16);
+	memcpy(ip + 24, p->key.peer_ip, 16);
 }
 
 static inline uint8_t *ether_write(const struct path *p, uint8_t *ip)
@@ -61,7 +61,7 @@ static inline uint8_t *ether_write(const struct path *p, uint8_t *ip)
 		store16(frame + 12, ETHER_VLAN);
 		memcpy(frame + 14, &p->vlan, 2);
 	}
-	store16(ip - 2, p->family == 4 ? ETHER_IPV4 : ETHER_IPV6);
+	store16(ip - 2, p->key.family == 4 ? ETHER_IPV4 : ETHER_IPV6);
 	return frame;
 }
 
@@ -70,11 +70,11 @@ uint8_t *headers_write(const struct path *p, uint8_t *payload, uint16_t payload_
 	uint8_t *udp = payload - UDP_HEADER;
 	uint16_t length = UDP_HEADER + payload_len;
 
-	memcpy(udp, &p->our_udp, 2);
-	memcpy(udp + 2, &p->peer_udp, 2);
+	memcpy(udp, &p->key.our_udp, 2);
+	memcpy(udp + 2, &p->key.peer_udp, 2);
 	store16(udp + 4, length);
 	store16(udp + 6, 0);
-	if (p->family == 4) {
+	if (p->key.family == 4) {
 		ipv4_write(p, udp - IPV4_HEADER, IPV4_HEADER + length, id);
 		return ether_write(p, udp - IPV4_HEADER);
 	}

@@ -7,7 +7,7 @@
 
 static inline unsigned headers_len(const struct path *p)
 {
-	return ETHER_HEADER + (p->vlan ? VLAN_TAG : 0) + (p->family == 4 ? IPV4_HEADER : IPV6_HEADER) + UDP_HEADER;
+	return ETHER_HEADER + (p->vlan ? VLAN_TAG : 0) + (p->key.family == 4 ? IPV4_HEADER : IPV6_HEADER) + UDP_HEADER;
 }
 
 // Ends at `payload`, which is payload_len long and need not be written yet. id: IPv4's identification. No checksum over the

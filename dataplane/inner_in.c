@@ -54,7 +54,7 @@ unsigned lane_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct rt
 			drop(lc, COUNT_drop_tunnel_gone, m);
 			continue;
 		}
-		if (packet_of(m)->kind != PACKET_INNER) {
+		if (packet_of(m)->kind != PACKET_OPENED) {
 			pkts[n_out++] = m;
 			continue;
 		}

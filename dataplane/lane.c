@@ -61,15 +61,15 @@ void lane_close(struct control *c, struct tunnel *t)
 
 // ------------------------------------------------------------------------------------------------------------ to the core
 
-bool lane_congested(const struct control *c)
+bool lane_congested(const struct control *c, const struct tunnel *t)
 {
-	return rte_ring_free_count(c->core->from_control) < LANE_BURST;
+	return rte_ring_free_count(c->dp.cores[t->owner]->from_control) < LANE_BURST;
 }
 
-static void flush_in(struct control *c)
+static void flush_in(struct control *c, const struct tunnel *t)
 {
 	struct lane_io *io = c->lane_io;
-	unsigned sent = rte_ring_sp_enqueue_burst(c->core->from_control, (void **)io->in, io->n_in, NULL);
+	unsigned sent = rte_ring_sp_enqueue_burst(c->dp.cores[t->owner]->from_control, (void **)io->in, io->n_in, NULL);
 
 	if (sent < io->n_in) {
 		c->count.value[COUNT_drop_ring_full] += io->n_in - sent;
@@ -86,8 +86,8 @@ static struct packet *pass_in(struct lane_call *call, enum packet_kind kind, con
 	char *data;
 
 	if (io->n_in == LANE_BURST)
-		flush_in(call->c);
-	m = rte_pktmbuf_alloc(call->c->ports.pool);
+		flush_in(call->c, call->t);
+	m = rte_pktmbuf_alloc(call->c->dp.cores[call->t->owner]->pool);
 	data = m ? rte_pktmbuf_append(m, (uint16_t)len) : NULL;
 	if (!data) {
 		call->c->count.value[m ? COUNT_drop_too_big : COUNT_drop_no_mbuf]++;
@@ -166,6 +166,9 @@ static int on_dtls_keys(void *who, const struct msg_dtls_keys *m, const int *fds
 		c->count.value[COUNT_drop_no_path]++;
 		return 0;
 	}
+	// Where its records come is where its owner should be; now is the cheapest moment.
+	if (!c->dp.in[t->number].keys)
+		tunnel_move(c, t, cores_choose(c, s->path.port, s->core));
 	if (keys_fill(k, m, &s->path) < 0 || tunnel_install(c, t, k) < 0) {
 		key_pool_give(&c->keys, k);
 		return 0;
@@ -220,7 +223,7 @@ static int serve(struct lane_call *call, struct mmsghdr *msg, uint8_t *buf)
 		return errno_log(EPROTO, "%s: %s", call->t->lane.name,
 		                 msg->msg_hdr.msg_flags & MSG_CTRUNC ? "descriptors" : "packet too long");
 	if (lane_is_packet(buf, len)) {
-		pass_in(call, PACKET_INNER, buf, len);
+		pass_in(call, PACKET_OPENED, buf, len);
 		return 0;
 	}
 	ret = chan_serve_packet(&call->t->lane, from_worker, call, buf, len, NULL, 0);
@@ -259,7 +262,7 @@ unsigned lane_read(struct control *c, struct tunnel *t)
 	}
 	for (int i = 0; i < n && ret == 0; i++)
 		ret = serve(&call, &c->lane_io->msg[i], c->lane_io->buf[i]);
-	flush_in(c);
+	flush_in(c, t);
 	if (ret == -EPIPE)
 		lane_close(c, t);
 	else if (ret < 0)
@@ -306,6 +309,8 @@ static void send_handshake(struct control *c, struct tunnel *t, struct rte_mbuf 
 		s = handshake_of_path(&t->handshakes, &p->path);
 	else if ((random = hello_random(data, m->data_len)))
 		s = handshake_hello(&c->paths, &t->handshakes, t->number, &p->path, random, c->now);
+	if (s)
+		s->core = p->core;
 	if (!s || m->data_len > sizeof(r->datagram)) {
 		c->count.value[COUNT_drop_no_handshake]++;
 		return;
@@ -347,17 +352,27 @@ static unsigned deliver(struct control *c, struct rte_mbuf **pkts, unsigned n)
 	return 1;
 }
 
-unsigned lane_turn(struct control *c)
+// As much as the ring holds: nobody else is served in between, but no more can come in the same turn.
+static unsigned turn_core(struct control *c, struct lcore *lc)
 {
 	struct rte_mbuf *pkts[TURN_BURST];
-	unsigned n, i, moved = 0;
+	unsigned n, i, moved = 0, waiting = rte_ring_count(lc->to_control);
 
-	// As much as the ring holds: nobody else is served in between, but no more can come in the same turn.
-	do {
-		n = rte_ring_sc_dequeue_burst(c->core->to_control, (void **)pkts, TURN_BURST, NULL);
+	while (moved < waiting) {
+		n = rte_ring_sc_dequeue_burst(lc->to_control, (void **)pkts, TURN_BURST, NULL);
 		for (i = 0; i < n;)
 			i += deliver(c, pkts + i, n - i);
 		moved += n;
-	} while (n == TURN_BURST && moved < RING_PACKETS);
+	}
+	return moved;
+}
+
+unsigned lane_turn(struct control *c)
+{
+	unsigned moved = 0;
+
+	for (unsigned i = 0; i < c->dp.n_cores; i++)
+		moved += turn_core(c, c->dp.cores[i]);
+	c->emptied++;
 	return moved;
 }

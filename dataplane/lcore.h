@@ -1,4 +1,5 @@
-// One poll core's world. Only its own thread writes here; the control thread reads counters and uses the rings.
+// One poll core's world. Only its own thread writes here; the control thread reads counters and uses the rings, other cores put
+// packets into its `handed` rings.
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,18 +17,21 @@
 #include "wake.h"
 
 #define BURST 32
+#define RX_MAX (2 * PORTS_MAX) // receive queues that one core polls
 
 // What a packet carries along, in the mbuf's private area (PACKET_PRIVATE bytes of every pool of ours).
 enum packet_kind {
+	PACKET_DATAGRAM,  // outer: a UDP payload with its path; from a lane: a worker's handshake datagram, sent as it is to `path`
 	PACKET_RECORD,    // outer: a DTLS record for a tunnel
-	PACKET_INNER,     // an inner IP packet: from the TAP, or opened, or from a lane
-	PACKET_DATAGRAM,  // lane -> outer: a worker's handshake datagram, sent as it is to `path`
+	PACKET_OPENED,    // an inner IP packet from a client: opened, or CSTP data from a lane
+	PACKET_INNER,     // an inner IP packet to a client
 	PACKET_SEAL,      // lane -> outer: plaintext of content type `type`, to be sealed under keys of `handshake`
+	PACKET_FRAME,     // core -> core: done, to be sent by the core that owns a queue of `port`
 	PACKET_HANDSHAKE, // core -> control -> lane: a handshake datagram as it came
 	PACKET_CSTP,      // core -> control -> lane: an inner packet for CSTP
 	PACKET_EVENT,     // core -> control: no payload; `event`
 };
-enum packet_event { EVENT_NONE, EVENT_CONFIRMED, EVENT_ALERT, EVENT_CHANNEL };
+enum packet_event { EVENT_NONE, EVENT_CONFIRMED, EVENT_ALERT, EVENT_CHANNEL, EVENT_ELSEWHERE };
 
 struct packet {
 	uint32_t tunnel; // number
@@ -37,42 +41,63 @@ struct packet {
 	uint8_t event, level, description; // PACKET_EVENT
 	bool hello;                        // PACKET_HANDSHAKE: a ClientHello (its random is in the datagram)
 	uint8_t channel;                   // EVENT_CHANNEL: enum tunnel_channel
-	uint16_t port;                     // ethdev by which it leaves; set by dtls_out()
-	struct path path; // PACKET_HANDSHAKE: where it came from; PACKET_DATAGRAM: where it goes; events: of the keys
+	uint8_t core;                      // index of the core that received it; EVENT_ELSEWHERE: where the tunnel's records come
+	uint8_t port;                      // number of the port by which it leaves; set by dtls_out()
+	struct path path __rte_cache_aligned; // outer, PACKET_HANDSHAKE: where it came from; PACKET_DATAGRAM: where it goes;
+	                                      // events: of the keys
 };
-#define PACKET_PRIVATE RTE_ALIGN_CEIL(sizeof(struct packet), RTE_CACHE_LINE_SIZE)
+#define PACKET_PRIVATE sizeof(struct packet)
+static_assert(PACKET_PRIVATE == 2 * RTE_CACHE_LINE_SIZE, "two lines a packet");
 static inline struct packet *packet_of(struct rte_mbuf *m)
 {
 	return (struct packet *)rte_mbuf_to_priv(m);
 }
 
+// A receive queue that a core polls.
+struct rx_queue {
+	const struct port *port;
+	uint16_t queue;
+};
+
+// By which queue a core sends on a port: its own, or that of the core it hands its frames to.
+struct tx_way {
+	uint16_t queue;
+	uint8_t core;
+};
+
 struct lcore {
-	unsigned id; // EAL lcore
+	unsigned id;    // EAL lcore
+	unsigned index; // in dp->cores, and in tables->rcu
 	unsigned cpu;
-	unsigned rcu_id;      // in tables->rcu
 	struct dataplane *dp; // shared, read-mostly
-	const struct port *inner;
-	const struct port *const *outer;
-	unsigned n_outer;
-	struct rte_mempool *pool;      // for packets that the core makes itself
-	struct rte_ring *mailbox;      // control -> core: struct command *
-	struct rte_ring *from_control; // control -> core: mbufs (PACKET_INNER, _DATAGRAM, _SEAL)
-	struct rte_ring *to_control;   // core -> control: mbufs (PACKET_HANDSHAKE, _CSTP, _EVENT)
-	struct rte_ring *released;     // core -> control: struct tunnel_keys * out of use; has room for all there are
-	uint64_t now;                  // TSC at the start of this round
-	struct counters count;         // owner: rw
+	struct rx_queue outer[RX_MAX], inner[RX_MAX];
+	unsigned n_outer, n_inner;
+	struct tx_way way[PORTS_MAX];       // by port number
+	struct rte_mempool *pool;           // for packets that the core makes itself
+	struct rte_ring *mailbox;           // control -> core: struct command *
+	struct rte_ring *from_control;      // control -> core: mbufs (PACKET_OPENED, _DATAGRAM, _SEAL)
+	struct rte_ring *to_control;        // core -> control: mbufs (PACKET_HANDSHAKE, _CSTP, _EVENT)
+	struct rte_ring *released;          // core -> control: struct tunnel_keys * out of use; has room for all there are
+	struct rte_ring *handed[CORES_MAX]; // that core -> this core: mbufs (hand.h); NULL: itself, or no such core
+	uint64_t now;                       // TSC at the start of this round
+	struct counters count;              // owner: rw
 	uint64_t busy_cycles, rounds_busy, sleeps, packets; // owner: rw
-	uint64_t started;                                   // owner: TSC of its first round; 0: it does not run yet
-	bool busy_poll;                                     // set before start: never sleeps
-	struct pollfd *wait;       // set before start: what ends a long sleep: the wake's fd first, then every port's
-	unsigned n_wait;           // 0: some port has no descriptor to wait for
-	struct wake wake;          // control calls the core
+	uint64_t rounds;           // owner: rw; all that was in its rings at the start of a round is served in it
+	uint64_t started;          // owner: TSC of its first round; 0: it does not run yet
+	bool busy_poll;            // set before start: never sleeps
+	struct pollfd *wait;       // set before start: what ends a long sleep: the wake's fd first, then its queues'
+	unsigned n_wait;           // 0: some queue has no descriptor to wait for
+	struct wake wake;          // control or another core calls the core
 	struct wake *control_wake; // the core calls control; NULL: nobody to call (tests)
 	bool stop;                 // control: rw, owner: ro
 	struct tx_queue {
 		struct rte_mbuf *pkts[BURST * 2];
 		unsigned n;
-	} tx[PORTS_MAX]; // by ethdev id, flushed at the end of each round
+	} tx[PORTS_MAX]; // by port number, flushed at the end of each round
+	struct hand_queue {
+		struct rte_mbuf *pkts[BURST];
+		unsigned n;
+	} hand[CORES_MAX]; // by core, flushed likewise
 } __rte_cache_aligned;
 
 // What all cores share.
@@ -80,11 +105,22 @@ struct dataplane {
 	struct tables *tables;
 	struct tunnel_in *in;   // [tunnels_max]
 	struct tunnel_out *out; // [tunnels_max]
+	uint8_t *owner; // [tunnels_max]: index of the core to which a tunnel belongs. Written by that core alone, between bursts
 	uint32_t tunnels_max;
 	uint16_t udp_port; // network order
 	uint64_t tsc_hz;
+	const struct port *ports[PORTS_MAX]; // by number
+	const struct port *inner;
+	unsigned n_ports;
+	struct lcore *cores[CORES_MAX];
+	unsigned n_cores;
 };
 
+// Everything that the owner before wrote of the tunnel is seen by whoever reads here that it is the owner now.
+static inline unsigned owner_of(const struct dataplane *dp, uint32_t tunnel)
+{
+	return __atomic_load_n(&dp->owner[tunnel], __ATOMIC_ACQUIRE);
+}
 static inline void count(struct lcore *lc, enum counter c)
 {
 	lc->count.value[c]++;
@@ -96,5 +132,6 @@ static inline void drop(struct lcore *lc, enum counter why, struct rte_mbuf *m)
 }
 // To the control thread, counted as `what`; a full ring drops and counts. (tx.c)
 void to_control(struct lcore *lc, struct rte_mbuf *m, enum counter what);
-// EVENT_CONFIRMED (once a key set), EVENT_ALERT, EVENT_CHANNEL; false: could not be told now, try with a later packet. (tx.c)
+// EVENT_CONFIRMED (once a key set), EVENT_ALERT, EVENT_CHANNEL, EVENT_ELSEWHERE; false: could not be told now, try with a later
+// packet. (tx.c)
 bool tell_control(struct lcore *lc, enum packet_event event, uint32_t tunnel, const struct tunnel_keys *k, uint8_t a, uint8_t b);

@@ -10,10 +10,11 @@
 #include <unistd.h>
 
 #include <rte_cycles.h>
-#include <rte_ethdev.h>
 #include <rte_pause.h>
 
+#include "hand.h"
 #include "mailbox.h"
+#include "packet.h"
 #include "proto/log.h"
 #include "stage.h"
 
@@ -28,57 +29,137 @@
 // See ask_for_time().
 #define CORE_SLICE_NS 100000
 
-static unsigned round_outer(struct lcore *lc, const struct port *port)
+static void send_inside(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 {
-	struct rte_mbuf *pkts[BURST], *reply[BURST];
-	unsigned n, received, n_reply = 0;
-
-	received = rte_eth_rx_burst(port->id, 0, pkts, BURST);
-	if (received == 0)
-		return 0;
-	lc->count.value[COUNT_outer_rx] += received;
-	n = classify(lc, port, pkts, received);
-	n = dtls_in(lc, pkts, n, reply, &n_reply);
 	n = inner_in(lc, pkts, n);
 	tx_inner(lc, pkts, n);
-	n = dtls_out(lc, reply, n_reply);
-	tx_outer(lc, reply, n);
-	return received;
 }
 
-static unsigned round_inner(struct lcore *lc)
+static void send_outside(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
+{
+	n = dtls_out(lc, pkts, n);
+	tx_outer(lc, pkts, n);
+}
+
+static void take_records(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
+{
+	struct rte_mbuf *reply[BURST];
+	unsigned n_reply = 0;
+
+	n = dtls_in(lc, pkts, n, reply, &n_reply);
+	send_inside(lc, pkts, n);
+	send_outside(lc, reply, n_reply);
+}
+
+static void take_inner(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
+{
+	n = cstp_out(lc, pkts, n);
+	send_outside(lc, pkts, n);
+}
+
+static void take_lanes(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
+{
+	struct rte_mbuf *inner[BURST];
+	unsigned n_inner = 0;
+
+	n = lane_in(lc, pkts, n, inner, &n_inner);
+	send_inside(lc, inner, n_inner);
+	send_outside(lc, pkts, n);
+}
+
+static unsigned round_outer(struct lcore *lc, const struct rx_queue *q)
 {
 	struct rte_mbuf *pkts[BURST];
 	unsigned n, received;
 
-	received = rte_eth_rx_burst(lc->inner->id, 0, pkts, BURST);
+	received = port_rx(q->port, q->queue, pkts, BURST);
+	if (received == 0)
+		return 0;
+	lc->count.value[COUNT_outer_rx] += received;
+	n = outer_in(lc, q->port, pkts, received);
+	n = classify(lc, pkts, n);
+	n = hand_over(lc, pkts, n);
+	take_records(lc, pkts, n);
+	return received;
+}
+
+static unsigned round_inner(struct lcore *lc, const struct rx_queue *q)
+{
+	struct rte_mbuf *pkts[BURST];
+	unsigned n, received;
+
+	received = port_rx(q->port, q->queue, pkts, BURST);
 	if (received == 0)
 		return 0;
 	lc->count.value[COUNT_inner_rx] += received;
 	n = route(lc, pkts, received);
-	n = cstp_out(lc, pkts, n);
-	n = dtls_out(lc, pkts, n);
-	tx_outer(lc, pkts, n);
+	n = hand_over(lc, pkts, n);
+	take_inner(lc, pkts, n);
 	return received;
 }
 
-static unsigned round_lanes(struct lcore *lc)
+static void round_lane_burst(struct lcore *lc)
 {
-	struct rte_mbuf *pkts[BURST], *inner[BURST];
-	unsigned n, received, n_inner = 0;
+	struct rte_mbuf *pkts[BURST];
+	unsigned n = rte_ring_sc_dequeue_burst(lc->from_control, (void **)pkts, BURST, NULL);
 
-	received = rte_ring_sc_dequeue_burst(lc->from_control, (void **)pkts, BURST, NULL);
-	if (received == 0)
-		return 0;
 	// What was posted before these packets is in force before them: a datagram may be sealed under keys of the same moment.
 	mailbox_serve(lc);
-	lc->count.value[COUNT_lane_rx] += received;
-	n = lane_in(lc, pkts, received, inner, &n_inner);
-	n_inner = inner_in(lc, inner, n_inner);
-	tx_inner(lc, inner, n_inner);
-	n = dtls_out(lc, pkts, n);
-	tx_outer(lc, pkts, n);
-	return received;
+	lc->count.value[COUNT_lane_rx] += n;
+	n = hand_over(lc, pkts, n);
+	take_lanes(lc, pkts, n);
+}
+
+// All that was there when the round began: main may use a tunnel's number again two rounds after it was retired.
+static unsigned round_lanes(struct lcore *lc)
+{
+	unsigned waiting = rte_ring_count(lc->from_control);
+
+	for (unsigned done = 0; done < waiting; done += BURST)
+		round_lane_burst(lc);
+	return waiting;
+}
+
+// What other cores received for tunnels of this one, each kind at its stage.
+static void take_handed(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
+{
+	struct rte_mbuf *records[BURST], *inner[BURST], *lanes[BURST], *frames[BURST];
+	unsigned n_records = 0, n_inner = 0, n_lanes = 0, n_frames = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		switch (packet_of(pkts[i])->kind) {
+		case PACKET_RECORD:
+			records[n_records++] = pkts[i];
+			break;
+		case PACKET_INNER:
+			inner[n_inner++] = pkts[i];
+			break;
+		case PACKET_FRAME:
+			frames[n_frames++] = pkts[i];
+			break;
+		default:
+			lanes[n_lanes++] = pkts[i];
+			break;
+		}
+	}
+	tx_frames(lc, frames, n_frames);
+	take_records(lc, records, hand_over(lc, records, n_records));
+	take_inner(lc, inner, hand_over(lc, inner, n_inner));
+	take_lanes(lc, lanes, hand_over(lc, lanes, n_lanes));
+}
+
+static unsigned round_handed(struct lcore *lc)
+{
+	struct rte_mbuf *pkts[BURST];
+	unsigned moved = 0;
+
+	for (unsigned i = 0; i < lc->dp->n_cores; i++) {
+		unsigned waiting = i == lc->index ? 0 : rte_ring_count(lc->handed[i]);
+		for (unsigned done = 0; done < waiting; done += BURST)
+			take_handed(lc, pkts, hand_take(lc, i, pkts));
+		moved += waiting;
+	}
+	return moved;
 }
 
 unsigned loop_round(struct lcore *lc)
@@ -88,20 +169,35 @@ unsigned loop_round(struct lcore *lc)
 	lc->now = rte_rdtsc();
 	mailbox_serve(lc);
 	for (unsigned i = 0; i < lc->n_outer; i++)
-		moved += round_outer(lc, lc->outer[i]);
-	moved += round_inner(lc);
+		moved += round_outer(lc, &lc->outer[i]);
+	for (unsigned i = 0; i < lc->n_inner; i++)
+		moved += round_inner(lc, &lc->inner[i]);
 	moved += round_lanes(lc);
+	if (lc->dp->n_cores > 1)
+		moved += round_handed(lc);
 	tx_flush(lc);
+	__atomic_store_n(&lc->rounds, lc->rounds + 1, __ATOMIC_RELEASE);
 	return moved;
+}
+
+// Has anybody put something into its rings?
+static bool has_mail(const struct lcore *lc)
+{
+	if (!rte_ring_empty(lc->mailbox) || !rte_ring_empty(lc->from_control))
+		return true;
+	for (unsigned i = 0; i < lc->dp->n_cores; i++)
+		if (lc->handed[i] && !rte_ring_empty(lc->handed[i]))
+			return true;
+	return false;
 }
 
 static void nap(struct lcore *lc, long ns)
 {
 	struct timespec ts = { 0, ns };
 
-	rte_rcu_qsbr_thread_offline(lc->dp->tables->rcu, lc->rcu_id);
+	rte_rcu_qsbr_thread_offline(lc->dp->tables->rcu, lc->index);
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
-	rte_rcu_qsbr_thread_online(lc->dp->tables->rcu, lc->rcu_id);
+	rte_rcu_qsbr_thread_online(lc->dp->tables->rcu, lc->index);
 	lc->sleeps++;
 }
 
@@ -123,11 +219,11 @@ static void sleep_long(struct lcore *lc)
 	const struct timespec ts = { 0, SLEEP_NS };
 
 	wake_arm(&lc->wake);
-	if (rte_ring_empty(lc->mailbox) && rte_ring_empty(lc->from_control) && !__atomic_load_n(&lc->stop, __ATOMIC_RELAXED)) {
-		rte_rcu_qsbr_thread_offline(lc->dp->tables->rcu, lc->rcu_id);
+	if (!has_mail(lc) && !__atomic_load_n(&lc->stop, __ATOMIC_RELAXED)) {
+		rte_rcu_qsbr_thread_offline(lc->dp->tables->rcu, lc->index);
 		if (ppoll(lc->wait, lc->n_wait, &ts, NULL) > 0)
 			clear_errors(lc);
-		rte_rcu_qsbr_thread_online(lc->dp->tables->rcu, lc->rcu_id);
+		rte_rcu_qsbr_thread_online(lc->dp->tables->rcu, lc->index);
 		lc->sleeps++;
 	}
 	wake_disarm(&lc->wake);
@@ -185,13 +281,13 @@ int loop_run(void *arg)
 	if (ret < 0)
 		return ret;
 	ask_for_time();
-	rte_rcu_qsbr_thread_register(rcu, lc->rcu_id);
-	rte_rcu_qsbr_thread_online(rcu, lc->rcu_id);
+	rte_rcu_qsbr_thread_register(rcu, lc->index);
+	rte_rcu_qsbr_thread_online(rcu, lc->index);
 	__atomic_store_n(&lc->started, rte_rdtsc(), __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&lc->stop, __ATOMIC_RELAXED)) {
 		begin = rte_rdtsc();
 		moved = loop_round(lc);
-		rte_rcu_qsbr_quiescent(rcu, lc->rcu_id);
+		rte_rcu_qsbr_quiescent(rcu, lc->index);
 		call_control(lc);
 		empty = moved > 0 ? 0 : empty + 1;
 		if (empty > 0) {
@@ -202,7 +298,7 @@ int loop_run(void *arg)
 		lc->rounds_busy++;
 		lc->packets += moved;
 	}
-	rte_rcu_qsbr_thread_offline(rcu, lc->rcu_id);
-	rte_rcu_qsbr_thread_unregister(rcu, lc->rcu_id);
+	rte_rcu_qsbr_thread_offline(rcu, lc->index);
+	rte_rcu_qsbr_thread_unregister(rcu, lc->index);
 	return 0;
 }

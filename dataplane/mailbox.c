@@ -24,6 +24,13 @@ static void install(struct dataplane *dp, struct command *c)
 	in->handshaking = true;
 }
 
+// The last that this core does for the tunnel: what it wrote is seen by the next.
+static void move(struct dataplane *dp, struct command *c)
+{
+	dp->in[c->tunnel].astray = 0;
+	__atomic_store_n(&dp->owner[c->tunnel], c->to, __ATOMIC_RELEASE);
+}
+
 static void retire(struct dataplane *dp, struct command *c)
 {
 	struct tunnel_in *in = &dp->in[c->tunnel];
@@ -45,10 +52,17 @@ void mailbox_serve(struct lcore *lc)
 
 	while (rte_ring_sc_dequeue(lc->mailbox, &p) == 0) {
 		c = p;
-		if (c->kind == COMMAND_INSTALL)
+		switch (c->kind) {
+		case COMMAND_INSTALL:
 			install(lc->dp, c);
-		else
+			break;
+		case COMMAND_MOVE:
+			move(lc->dp, c);
+			break;
+		case COMMAND_RETIRE:
 			retire(lc->dp, c);
+			break;
+		}
 		__atomic_store_n(&c->done, true, __ATOMIC_RELEASE);
 	}
 }

@@ -7,6 +7,7 @@
 
 enum command_kind {
 	COMMAND_INSTALL, // keys become the tunnel's `next`; they seal data from the first authenticated application record on
+	COMMAND_MOVE,    // the tunnel becomes another core's
 	COMMAND_RETIRE,  // the tunnel leaves the path: not live, no keys; afterwards the control thread may reclaim everything
 };
 
@@ -14,11 +15,13 @@ struct command {
 	enum command_kind kind;
 	uint32_t tunnel;
 	struct tunnel_keys *keys;       // COMMAND_INSTALL
+	uint8_t to;                     // COMMAND_MOVE: index of that core
 	struct tunnel_keys *retired[2]; // out: key sets that this command put out of use (to wipe after a grace period)
 	bool done;                      // release/acquire: core -> control
 };
 
-// Control thread. The command stays the caller's and must live until done. -EAGAIN: full, try in the next round.
+// Control thread, to the core that owns the tunnel. The command stays the caller's and must live until done. -EAGAIN: full, try in
+// the next round.
 int mailbox_post(struct lcore *lc, struct command *c);
 // Poll core, once a round before receiving.
 void mailbox_serve(struct lcore *lc);

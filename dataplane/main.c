@@ -57,19 +57,29 @@ static void settle_signals(void)
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-static int start_core(struct control *c, const struct snapshot *s, char *why)
+static int start_core(struct lcore *lc, const struct snapshot *s, char *why)
 {
 	const char *mode = snapshot_get(s, "poll-mode");
 
-	c->core->busy_poll = mode && strcmp(mode, "busy") == 0;
-	if (rte_eal_remote_launch(loop_run, c->core, LCORE_POLL) < 0)
-		return START_ERROR(why, EIO, "the poll core does not start");
-	while (!__atomic_load_n(&c->core->started, __ATOMIC_ACQUIRE)) {
-		if (rte_eal_get_lcore_state(LCORE_POLL) == WAIT)
-			return START_ERROR(why, EIO, "the poll core ended: %s", strerror(-rte_eal_wait_lcore(LCORE_POLL)));
+	lc->busy_poll = mode && strcmp(mode, "busy") == 0;
+	if (rte_eal_remote_launch(loop_run, lc, lc->id) < 0)
+		return START_ERROR(why, EIO, "the poll core on CPU %u does not start", lc->cpu);
+	while (!__atomic_load_n(&lc->started, __ATOMIC_ACQUIRE)) {
+		if (rte_eal_get_lcore_state(lc->id) == WAIT)
+			return START_ERROR(why, EIO, "the poll core on CPU %u ended: %s", lc->cpu,
+			                   strerror(-rte_eal_wait_lcore(lc->id)));
 		usleep(100);
 	}
 	return 0;
+}
+
+static int start_cores(struct control *c, const struct snapshot *s, char *why)
+{
+	int ret = 0;
+
+	for (unsigned i = 0; i < c->dp.n_cores && ret == 0; i++)
+		ret = start_core(c->dp.cores[i], s, why);
+	return ret;
 }
 
 // Ports and threads exist: from here on nothing is opened any more.
@@ -91,18 +101,21 @@ static int give_up_rights(const struct snapshot *s, char *why)
 static int start(struct control *c, const struct snapshot *s, struct eal_report *eal, char *why)
 {
 	uint32_t tunnels = tunnels_max(s);
+	struct cpu_list cpus;
 	int ret;
 
 	ret = aead_init();
 	if (ret < 0)
 		return START_ERROR(why, -ret, "no AEAD: %s", strerror(-ret));
-	ret = eal_start(s, ports_budget(s) + control_budget(tunnels), eal, why);
+	ret = eal_cpus(s, &cpus, why);
 	if (ret == 0)
-		ret = ports_open(&c->ports, s, why);
+		ret = eal_start(s, &cpus, ports_budget(s, cpus.n) + control_budget(tunnels, cpus.n), eal, why);
 	if (ret == 0)
-		ret = control_init(c, tunnels, (uint16_t)snapshot_number(s, "udp-port"), eal->poll_cpu, why);
+		ret = ports_open(&c->ports, s, cpus.n, why);
 	if (ret == 0)
-		ret = start_core(c, s, why);
+		ret = control_init(c, tunnels, (uint16_t)snapshot_number(s, "udp-port"), &cpus, why);
+	if (ret == 0)
+		ret = start_cores(c, s, why);
 	if (ret == 0)
 		ret = give_up_rights(s, why);
 	return ret;
@@ -120,12 +133,12 @@ static void tell_ready(struct control *c, int ret, const struct eal_report *eal,
 	MAIN_SEND(c, DATAPLANE_READY, &m);
 }
 
-static void stop_core(struct control *c)
+static void stop_cores(struct control *c)
 {
-	if (!c->core)
-		return;
-	__atomic_store_n(&c->core->stop, true, __ATOMIC_RELEASE);
-	rte_eal_wait_lcore(LCORE_POLL);
+	for (unsigned i = 0; i < c->dp.n_cores && c->dp.cores[i]; i++)
+		__atomic_store_n(&c->dp.cores[i]->stop, true, __ATOMIC_RELEASE);
+	for (unsigned i = 0; i < c->dp.n_cores && c->dp.cores[i]; i++)
+		rte_eal_wait_lcore(c->dp.cores[i]->id);
 }
 
 int main(void)
@@ -150,7 +163,7 @@ int main(void)
 		ret = control_run(c);
 	else
 		ret = EXIT_FAILURE;
-	stop_core(c);
+	stop_cores(c);
 	control_wipe(c);
 	// The kernel closes the ports with their descriptors; DPDK's own way would need calls that seccomp forbids.
 	_exit(ret);

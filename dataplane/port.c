@@ -15,6 +15,7 @@
 #include <rte_dev.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
+#include <rte_mbuf_pool_ops.h>
 
 #include "eal.h"
 #include "lcore.h"
@@ -29,10 +30,14 @@
 #define FRAME_SIZE_JUMBO 16384
 #define FRAMES_JUMBO 512
 #define FRAME_BLOCK 65536
+#define PACKET_QUEUES_MAX 16u // of a packet port
 // Tunnels above this MTU need jumbo frames outside: headers, record and the ring's own header come on top.
 #define MTU_PLAIN 1800
 #define PACKETS 16383
 #define PACKETS_JUMBO 4095
+// Each poll core after the first has packets of its own under way.
+#define PACKETS_MORE 8192
+#define PACKETS_MORE_JUMBO 2048
 #define PACKETS_CACHE 256
 #define DESCRIPTORS 1024
 // DPDK's TAP takes a buffer for each descriptor, and reads into one.
@@ -50,11 +55,16 @@ static uint16_t packet_room(const struct snapshot *s)
 	return RTE_PKTMBUF_HEADROOM + (is_jumbo(s) ? FRAME_SIZE_JUMBO : FRAME_SIZE);
 }
 
-size_t ports_budget(const struct snapshot *s)
+static unsigned packets_of(const struct snapshot *s, unsigned cores)
+{
+	return is_jumbo(s) ? PACKETS_JUMBO + (cores - 1) * PACKETS_MORE_JUMBO : PACKETS + (cores - 1) * PACKETS_MORE;
+}
+
+size_t ports_budget(const struct snapshot *s, unsigned cores)
 {
 	size_t one = RTE_CACHE_LINE_ROUNDUP(sizeof(struct rte_mbuf) + PACKET_PRIVATE + packet_room(s)) + 2 * RTE_CACHE_LINE_SIZE;
 
-	return one * (is_jumbo(s) ? PACKETS_JUMBO : PACKETS);
+	return one * packets_of(s, cores);
 }
 
 // ------------------------------------------------------------------------------------------------------- which interfaces
@@ -162,6 +172,8 @@ static bool is_ethernet(const char *interface)
 struct opening {
 	struct ports *ports;
 	const struct snapshot *s;
+	unsigned cores;
+	unsigned outer; // opened so far
 	unsigned af_packets;
 	char *why;
 };
@@ -174,29 +186,61 @@ static bool has_interface(const struct ports *p, const char *interface)
 	return false;
 }
 
+static int queues_set_up(struct opening *o, struct port *p, bool tap)
+{
+	uint16_t rx = tap ? DESCRIPTORS_TAP : DESCRIPTORS, tx = DESCRIPTORS;
+	struct rte_mempool *pool;
+	int ret;
+
+	ret = rte_eth_dev_adjust_nb_rx_tx_desc(p->id, &rx, &tx);
+	for (uint16_t q = 0; q < p->rx_queues && ret == 0; q++) {
+		pool = ports_pool(o->ports, (int)rte_lcore_to_socket_id(LCORE_POLL + q % o->cores));
+		ret = rte_eth_rx_queue_setup(p->id, q, rx, (unsigned)rte_eth_dev_socket_id(p->id), NULL, pool);
+	}
+	for (uint16_t q = 0; q < p->tx_queues && ret == 0; q++)
+		ret = rte_eth_tx_queue_setup(p->id, q, tx, (unsigned)rte_eth_dev_socket_id(p->id), NULL);
+	return ret;
+}
+
+static uint16_t at_most(unsigned a, unsigned b)
+{
+	return (uint16_t)RTE_MIN(a, b);
+}
+
+// As many queues as there are poll cores, where the port has them and can spread flows over them.
+static void queues_choose(const struct opening *o, const struct rte_eth_dev_info *info, struct port *p, struct rte_eth_conf *conf)
+{
+	const uint64_t flows = RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP;
+
+	p->rx_queues = at_most(at_most(info->max_rx_queues, QUEUES_MAX), o->cores);
+	p->tx_queues = at_most(at_most(info->max_tx_queues, QUEUES_MAX), o->cores);
+	if (p->rx_queues > 1 && (info->flow_type_rss_offloads & flows)) {
+		conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		conf->rx_adv_conf.rss_conf.rss_hf = info->flow_type_rss_offloads & flows;
+	}
+}
+
 static int configure(struct opening *o, struct port *p, const char *word)
 {
 	struct rte_eth_dev_info info;
 	struct rte_eth_conf conf = { 0 };
-	uint16_t rx = DESCRIPTORS, tx = DESCRIPTORS;
+	bool tap;
 	int ret;
 
 	ret = rte_eth_dev_info_get(p->id, &info);
 	if (ret < 0)
 		return ret;
-	if (strcmp(info.driver_name, "net_tap") == 0)
-		rx = DESCRIPTORS_TAP;
-	else if (p->outer)
+	tap = strcmp(info.driver_name, "net_tap") == 0;
+	if (!tap && p->outer)
 		conf.txmode.offloads = info.tx_offload_capa & (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM);
 	p->tx_ipv4_csum = conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
 	p->tx_udp_csum = conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
-	ret = rte_eth_dev_configure(p->id, 1, 1, &conf);
+	queues_choose(o, &info, p, &conf);
+	if (tap) // its receive and transmit queues are the same descriptors
+		p->rx_queues = p->tx_queues = RTE_MIN(p->rx_queues, p->tx_queues);
+	ret = rte_eth_dev_configure(p->id, p->rx_queues, p->tx_queues, &conf);
 	if (ret == 0)
-		ret = rte_eth_dev_adjust_nb_rx_tx_desc(p->id, &rx, &tx);
-	if (ret == 0)
-		ret = rte_eth_rx_queue_setup(p->id, 0, rx, SOCKET_ID_ANY, NULL, o->ports->pool);
-	if (ret == 0)
-		ret = rte_eth_tx_queue_setup(p->id, 0, tx, SOCKET_ID_ANY, NULL);
+		ret = queues_set_up(o, p, tap);
 	if (ret == 0)
 		ret = rte_eth_dev_start(p->id);
 	if (ret == 0)
@@ -231,6 +275,7 @@ static int open_port(struct opening *o, bool outer, const char *devargs, const c
 	if (all->n == PORTS_MAX)
 		return START_ERROR(o->why, E2BIG, "%s = %s: more than %d ports", option, word, PORTS_MAX);
 	memset(p, 0, sizeof(*p));
+	p->number = (uint8_t)all->n;
 	p->outer = outer;
 	snprintf(p->name, sizeof(p->name), "%.*s", (int)strcspn(devargs, ","), devargs);
 	snprintf(p->interface, sizeof(p->interface), "%s", interface);
@@ -250,10 +295,11 @@ static int open_port(struct opening *o, bool outer, const char *devargs, const c
 	ret = share(o, p, devargs, option, word);
 	if (ret < 0)
 		return ret;
-	if (outer)
-		all->outer[all->n_outer++] = p;
-	else
+	portfd_of_port(p);
+	if (!outer)
 		all->inner = p;
+	else
+		o->outer++;
 	all->n++;
 	return 0;
 }
@@ -267,8 +313,9 @@ static int open_packet_port(struct opening *o, const char *interface, const char
 		return 0;
 	if (!is_ethernet(interface))
 		return START_ERROR(o->why, ENODEV, "outer = %s: %s is no Ethernet interface", word, interface);
-	snprintf(devargs, sizeof(devargs), "net_af_packet%u,iface=%s,blocksz=%d,framesz=%d,framecnt=%d", o->af_packets++, interface,
-	         FRAME_BLOCK, jumbo ? FRAME_SIZE_JUMBO : FRAME_SIZE, jumbo ? FRAMES_JUMBO : FRAMES);
+	snprintf(devargs, sizeof(devargs), "net_af_packet%u,iface=%s,qpairs=%u,blocksz=%d,framesz=%d,framecnt=%d", o->af_packets++,
+	         interface, RTE_MIN(o->cores, PACKET_QUEUES_MAX), FRAME_BLOCK, jumbo ? FRAME_SIZE_JUMBO : FRAME_SIZE,
+	         jumbo ? FRAMES_JUMBO : FRAMES);
 	return open_port(o, true, devargs, interface, "outer", word);
 }
 
@@ -296,9 +343,9 @@ static int open_auto(struct opening *o)
 			log_notice("outer = auto: %s has no Ethernet header: its clients get no DTLS", i->ifa_name);
 	}
 	// Nothing else there: a gateway on a machine of its own.
-	if (ret == 0 && o->ports->n_outer == 0 && hosts->any && if_nametoindex("lo"))
+	if (ret == 0 && o->outer == 0 && hosts->any && if_nametoindex("lo"))
 		ret = open_packet_port(o, "lo", "auto");
-	if (ret == 0 && o->ports->n_outer == 0)
+	if (ret == 0 && o->outer == 0)
 		ret = START_ERROR(o->why, ENODEV, "outer = auto: no interface that is up carries a listen-host address");
 	freeifaddrs(list);
 out:
@@ -333,19 +380,69 @@ static int open_inner(struct opening *o)
 	return open_port(o, false, devargs, interface, "device", device);
 }
 
-int ports_open(struct ports *p, const struct snapshot *s, char *why)
+// As rte_pktmbuf_pool_create(); but without huge pages that would put each packet into a page of its own, lest it crosses a page's
+// border: no device that minds can be there then.
+static struct rte_mempool *pool_new(const char *name, unsigned packets, uint16_t room, int node)
 {
-	struct opening o = { .ports = p, .s = s, .why = why };
+	struct rte_pktmbuf_pool_private private = { .mbuf_data_room_size = room, .mbuf_priv_size = PACKET_PRIVATE };
+	unsigned flags = rte_eal_has_hugepages() ? 0 : RTE_MEMPOOL_F_NO_IOVA_CONTIG;
+	struct rte_mempool *p;
+
+	p = rte_mempool_create_empty(name, packets, sizeof(struct rte_mbuf) + PACKET_PRIVATE + room, PACKETS_CACHE, sizeof(private),
+	                             node, flags);
+	if (!p)
+		return NULL;
+	if (rte_mempool_set_ops_byname(p, rte_mbuf_best_mempool_ops(), NULL) == 0) {
+		rte_pktmbuf_pool_init(p, &private);
+		if (rte_mempool_populate_default(p) >= (int)packets) {
+			rte_mempool_obj_iter(p, rte_pktmbuf_init, NULL);
+			return p;
+		}
+	}
+	rte_mempool_free(p);
+	return NULL;
+}
+
+// One for each NUMA node that has a poll core, of a size that befits how many.
+static int pools_make(struct opening *o)
+{
+	unsigned cores[NUMA_MAX] = { 0 };
+	char name[32];
+
+	for (unsigned i = 0; i < o->cores; i++)
+		cores[rte_lcore_to_socket_id(LCORE_POLL + i) % NUMA_MAX]++;
+	for (unsigned node = 0; node < NUMA_MAX; node++) {
+		if (cores[node] == 0)
+			continue;
+		snprintf(name, sizeof(name), "packets%u", node);
+		o->ports->pool[node] = pool_new(name, packets_of(o->s, cores[node]), packet_room(o->s), (int)node);
+		if (!o->ports->pool[node])
+			return START_ERROR(o->why, ENOMEM, "not enough memory for packets");
+	}
+	return 0;
+}
+
+struct rte_mempool *ports_pool(const struct ports *p, int node)
+{
+	if (node >= 0 && node < NUMA_MAX && p->pool[node])
+		return p->pool[node];
+	for (unsigned i = 0; i < NUMA_MAX; i++)
+		if (p->pool[i])
+			return p->pool[i];
+	return NULL;
+}
+
+int ports_open(struct ports *p, const struct snapshot *s, unsigned cores, char *why)
+{
+	struct opening o = { .ports = p, .s = s, .cores = cores, .why = why };
 	uint16_t udp_port = (uint16_t)snapshot_number(s, "udp-port");
 	const char *word;
 	unsigned n;
 	int ret;
 
-	p->pool = rte_pktmbuf_pool_create("packets", is_jumbo(s) ? PACKETS_JUMBO : PACKETS, PACKETS_CACHE, PACKET_PRIVATE,
-	                                  packet_room(s), SOCKET_ID_ANY);
-	if (!p->pool)
-		return START_ERROR(why, ENOMEM, "not enough memory for packets");
-	ret = open_inner(&o);
+	ret = pools_make(&o);
+	if (ret == 0)
+		ret = open_inner(&o);
 	for (n = 0; ret == 0 && udp_port != 0 && (word = snapshot_nth(s, "outer", n)); n++)
 		ret = open_outer(&o, word);
 	if (ret == 0 && udp_port != 0 && n == 0)

@@ -1,37 +1,62 @@
-// Outer and inner ethdevs: probing devargs, configuring, starting. Control thread, before the cores run.
+// Outer and inner ports: probing devargs, configuring, starting; receiving and sending bursts. Opened by the control thread before
+// the cores run. A port's queues belong to one core each.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include <poll.h>
+
+#include <rte_ethdev.h>
 #include <rte_ether.h>
 #include <rte_mempool.h>
 
 #include "proto/snapshot.h"
 
 #define PORTS_MAX 16
+#define CORES_MAX 32  // poll cores
+#define QUEUES_MAX 32 // of a port
+#define NUMA_MAX 8
+
+enum port_kind {
+	PORT_ETHDEV, // one of DPDK's: frames
+};
 
 struct port {
-	uint16_t id; // ethdev
+	uint8_t number; // in ports.all: what paths and cores know it by
+	uint8_t kind;   // enum port_kind
 	bool outer;
+	bool up;     // control: rw; of an interface
+	uint16_t id; // ethdev
+	uint16_t rx_queues, tx_queues;
 	char name[64];      // devargs name ("net_af_packet0")
 	char interface[16]; // kernel interface behind it, "" for none
 	int index;          // its number
-	bool up;            // control: rw; of an interface
 	struct rte_ether_addr mac;
 	bool tx_ipv4_csum, tx_udp_csum; // offloads that the port has and that are on
+	int wait[QUEUES_MAX];           // what becomes readable when a receive queue has something; -1: nothing does
 };
 
 struct ports {
 	struct port all[PORTS_MAX]; // the inner one first
 	const struct port *inner;
-	const struct port *outer[PORTS_MAX];
-	unsigned n, n_outer;
-	struct rte_mempool *pool; // packets of all ports and both planes
+	unsigned n;
+	struct rte_mempool *pool[NUMA_MAX]; // by NUMA node: packets of the ports and cores there; at least one is there
 };
 
-// What the pool of packets takes.
-size_t ports_budget(const struct snapshot *s);
-// Make the pool, probe, configure and start all ports of the snapshot. 0 or -errno with `why` (LIMIT_TEXT + 1), which names port
-// and option.
-int ports_open(struct ports *p, const struct snapshot *s, char *why);
+// What the pools of packets take for so many poll cores.
+size_t ports_budget(const struct snapshot *s, unsigned cores);
+// Make the pools, probe, configure and start all ports of the snapshot, with a queue for each of so many poll cores where they have
+// as many. 0 or -errno with `why` (LIMIT_TEXT + 1), which names port and option.
+int ports_open(struct ports *p, const struct snapshot *s, unsigned cores, char *why);
+// The pool of a node, or the nearest thing to it.
+struct rte_mempool *ports_pool(const struct ports *p, int node);
+
+static inline uint16_t port_rx(const struct port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
+{
+	return rte_eth_rx_burst(p->id, queue, pkts, n);
+}
+static inline uint16_t port_tx(const struct port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
+{
+	return rte_eth_tx_burst(p->id, queue, pkts, n);
+}

@@ -19,6 +19,7 @@
 
 // The driver fills its ring at once; the default would let some 100 frames through.
 #define PACKET_SEND_BUFFER (8 << 20)
+#define SEEN_MAX 256
 
 void portfd_each(void (*visit)(int fd, void *arg), void *arg)
 {
@@ -115,9 +116,25 @@ void portfd_quiet_taps(void)
 	portfd_each(quiet_tap, NULL);
 }
 
+// What the ports opened so far have.
+static struct {
+	int fd[SEEN_MAX];
+	unsigned n;
+} seen;
+
+static bool is_new(int fd)
+{
+	for (unsigned i = 0; i < seen.n; i++)
+		if (seen.fd[i] == fd)
+			return false;
+	if (seen.n < SEEN_MAX)
+		seen.fd[seen.n++] = fd;
+	return true;
+}
+
 struct collecting {
-	struct pollfd *out;
-	unsigned n, room;
+	int fd[SEEN_MAX];
+	unsigned n;
 };
 
 static void collect(int fd, void *arg)
@@ -125,18 +142,26 @@ static void collect(int fd, void *arg)
 	struct collecting *c = arg;
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	if (c->n == c->room || !(is_socket(fd, AF_PACKET) || is_socket(fd, AF_XDP) || is_tap(fd)))
+	if (c->n == SEEN_MAX || !(is_socket(fd, AF_PACKET) || is_socket(fd, AF_XDP) || is_tap(fd)) || !is_new(fd))
 		return;
 	// The driver keeps one descriptor that only holds the TAP: no queue, and forever in error.
 	if (poll(&p, 1, 0) > 0 && (p.revents & POLLERR))
 		return;
-	c->out[c->n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+	c->fd[c->n++] = fd;
 }
 
-unsigned portfd_collect(struct pollfd *out, unsigned room)
+static int by_number(const void *a, const void *b)
 {
-	struct collecting c = { out, 0, room };
+	return *(const int *)a - *(const int *)b;
+}
+
+void portfd_of_port(struct port *p)
+{
+	struct collecting c = { .n = 0 };
 
 	portfd_each(collect, &c);
-	return c.n;
+	// Receive queues were set up first, one after the other; what follows are copies for sending.
+	qsort(c.fd, c.n, sizeof(*c.fd), by_number);
+	for (unsigned q = 0; q < QUEUES_MAX; q++)
+		p->wait[q] = q < p->rx_queues && q < c.n ? c.fd[q] : -1;
 }

@@ -2,6 +2,8 @@
 #pragma once
 #include <stdint.h>
 
+#include "port.h"
+
 // Every packet socket of ours gets a filter, so that the kernel copies nothing but datagrams to our UDP port to us (not our own
 // sent frames, and not the TCP that the kernel serves), and room to send. udp_port: host order.
 void portfd_tune_packet_sockets(uint16_t udp_port);
@@ -9,6 +11,5 @@ void portfd_tune_packet_sockets(uint16_t udp_port);
 void portfd_quiet_taps(void);
 // visit() every descriptor of this process.
 void portfd_each(void (*visit)(int fd, void *arg), void *arg);
-// Append what a thread can wait for: our packet and XDP sockets and the queues of our TAPs. How many there are.
-struct pollfd;
-unsigned portfd_collect(struct pollfd *out, unsigned room);
+// What a thread can wait for on each receive queue of the port that was opened last: packet and XDP sockets, queues of TAPs.
+void portfd_of_port(struct port *p);

@@ -35,34 +35,47 @@ static uint16_t thousandths(uint64_t part, uint64_t whole)
 	return whole ? (uint16_t)RTE_MIN(part * 1000 / whole, 1000ULL) : 0;
 }
 
-// Once a second: what share of it the core has spent on packets.
+// Once a second: what share of it each core has spent on packets.
 void report_sample(struct control *c)
 {
-	uint64_t busy = c->core->busy_cycles;
+	uint64_t passed = c->now - c->sample_at;
 
-	if (c->now - c->sample_at < c->dp.tsc_hz)
+	if (passed < c->dp.tsc_hz)
 		return;
-	c->busy_now = thousandths(busy - c->sample_busy, c->now - c->sample_at);
-	c->sample_busy = busy;
+	for (unsigned i = 0; i < c->dp.n_cores; i++) {
+		uint64_t busy = c->dp.cores[i]->busy_cycles;
+		c->sample[i].busy_now = thousandths(busy - c->sample[i].busy, passed);
+		c->sample[i].busy = busy;
+	}
 	c->sample_at = c->now;
 }
 
-static void report_core(struct control *c, uint32_t token)
+static void report_core(struct control *c, uint32_t token, unsigned index)
 {
-	const struct lcore *lc = c->core;
+	const struct lcore *lc = c->dp.cores[index];
 	struct msg_dp_core m = {
 		.token = token,
 		.lcore = lc->id,
 		.cpu = lc->cpu,
 		.busy = thousandths(lc->busy_cycles, rte_rdtsc() - lc->started),
-		.busy_now = c->busy_now,
+		.busy_now = c->sample[index].busy_now,
 		.cycles_per_packet = lc->packets ? (uint32_t)(lc->busy_cycles / lc->packets) : 0,
 		.packets = lc->packets,
 		.busy_us = (uint64_t)((double)lc->busy_cycles * 1e6 / (double)c->dp.tsc_hz),
 		.sleeps = lc->sleeps,
+		.tunnels = c->owned[index],
 	};
 
 	MAIN_SEND(c, DP_CORE, &m);
+}
+
+static uint64_t counter_sum(const struct control *c, unsigned counter)
+{
+	uint64_t sum = c->count.value[counter];
+
+	for (unsigned i = 0; i < c->dp.n_cores; i++)
+		sum += c->dp.cores[i]->count.value[counter];
+	return sum;
 }
 
 static void report_counters(struct control *c, uint32_t token)
@@ -73,7 +86,7 @@ static void report_counters(struct control *c, uint32_t token)
 		snprintf(m.name, sizeof(m.name), "%s", counter_descs[i].name);
 		snprintf(m.help, sizeof(m.help), "%s", counter_descs[i].help);
 		m.drop = counter_descs[i].drop;
-		m.value = c->core->count.value[i] + c->count.value[i];
+		m.value = counter_sum(c, i);
 		MAIN_SEND(c, DP_COUNTER, &m);
 	}
 }
@@ -100,7 +113,8 @@ void report_stats(struct control *c, uint32_t token)
 
 	for (unsigned i = 0; i < c->ports.n; i++)
 		report_port(c, token, &c->ports.all[i]);
-	report_core(c, token);
+	for (unsigned i = 0; i < c->dp.n_cores; i++)
+		report_core(c, token, i);
 	report_counters(c, token);
 	snprintf(end.memory, sizeof(end.memory), "%s", c->memory);
 	MAIN_SEND(c, DATAPLANE_STATS_END, &end);

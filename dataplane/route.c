@@ -86,26 +86,15 @@ unsigned route(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 	n = unwrap_all(lc, pkts, n, &ipv4, &ipv6);
 	answer(lc->dp->tables->by_ipv4, &ipv4, tunnel);
 	answer(lc->dp->tables->by_ipv6, &ipv6, tunnel);
-	for (unsigned i = 0; i < n; i++)
-		if (likely(tunnel[i] < lc->dp->tunnels_max))
-			rte_prefetch0(&lc->dp->out[tunnel[i]]);
 	for (unsigned i = 0; i < n; i++) {
-		struct rte_mbuf *m = pkts[i];
-		struct packet *p = packet_of(m);
-		if (unlikely(tunnel[i] >= lc->dp->tunnels_max || !lc->dp->out[tunnel[i]].live)) {
-			drop(lc, COUNT_drop_no_tunnel, m);
+		struct packet *p = packet_of(pkts[i]);
+		if (unlikely(tunnel[i] >= lc->dp->tunnels_max)) {
+			drop(lc, COUNT_drop_no_tunnel, pkts[i]);
 			continue;
 		}
-		struct tunnel_out *out = &lc->dp->out[tunnel[i]];
 		p->tunnel = tunnel[i];
 		p->kind = PACKET_INNER;
-		if (unlikely(m->data_len > out->mtu)) {
-			drop_of(lc, COUNT_drop_too_big, m);
-			continue;
-		}
-		if (likely(out->keys != NULL))
-			rte_prefetch0(out->keys);
-		pkts[n_out++] = m;
+		pkts[n_out++] = pkts[i];
 	}
 	return n_out;
 }

@@ -1,30 +1,38 @@
 // The stages of the packet path. Each takes a burst and returns how many go on (compacted to the front of pkts);
 // the rest were dropped, punted or answered, each with its counter. Only loop.c (and the bench) calls stages.
-// The caller counts what it receives (outer_rx, inner_rx, lane_rx), so that per core
-//   outer_rx + extra_records + inner_rx + lane_rx = outer_tx + inner_tx + punt_hello + punt_handshake + cstp_out + all drops.
+// The caller counts what it receives (outer_rx, inner_rx, lane_rx, handed_in), so that per core
+//   outer_rx + extra_records + inner_rx + lane_rx + handed_in
+//     = outer_tx + inner_tx + punt_hello + punt_handshake + cstp_out + handed_out + all drops.
 // Every array has room for BURST packets; n is at most BURST.
 #pragma once
 #include "lcore.h"
 
-// Outer frames -> DTLS application records and alerts with their tunnel (PACKET_RECORD, data at the record header). Handshake
-// records of known tunnels and ClientHellos with a known App-ID are punted (PACKET_HANDSHAKE, data = the UDP payload).
-unsigned classify(struct lcore *lc, const struct port *port, struct rte_mbuf **pkts, unsigned n);
+// Outer frames -> datagrams with their path (PACKET_DATAGRAM, data = the UDP payload).
+unsigned outer_in(struct lcore *lc, const struct port *port, struct rte_mbuf **pkts, unsigned n);
 
-// Records -> inner packets (PACKET_INNER, data at the IP header): keys, replay, open, confirm, packet type. DPD requests are
+// Datagrams -> DTLS application records and alerts with their tunnel (PACKET_RECORD, data at the record header). Handshake
+// records of known tunnels and ClientHellos with a known App-ID are punted (PACKET_HANDSHAKE).
+unsigned classify(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
+
+// What belongs to another core's tunnel goes to that core; what belongs to this core's stays. Whoever owns a tunnel may have
+// changed since a packet was last looked at: every burst passes here before its tunnels are touched.
+unsigned hand_over(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
+
+// Records -> inner packets (PACKET_OPENED, data at the IP header): keys, replay, open, confirm, packet type. DPD requests are
 // answered: the answers are appended to reply[] as PACKET_SEAL with type 23 (*n_reply of them, at most n), for dtls_out().
 unsigned dtls_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct rte_mbuf **reply, unsigned *n_reply);
 
 // Inner packets from clients (DTLS or lane): whole IP packet, source is the tunnel's own. Then they may enter the inner port.
 unsigned inner_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
 
-// Frames from the inner port -> inner packets with their tunnel, not above its MTU.
+// Frames from the inner port -> inner packets with their tunnel (PACKET_INNER).
 unsigned route(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
 
 // What the control thread handed over from lanes: inner packets (CSTP data, which moves their tunnel's channel to CSTP) go to
 // inner[], for inner_in(); datagrams and plaintext to be sealed stay, for dtls_out().
 unsigned lane_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct rte_mbuf **inner, unsigned *n_inner);
 
-// Inner packets whose tunnel is on CSTP go to its lane; the others stay.
+// Inner packets not above their tunnel's MTU; those whose tunnel is on CSTP go to its lane; the others stay.
 unsigned cstp_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
 
 // PACKET_INNER and PACKET_SEAL -> sealed records behind Ethernet, IP and UDP headers; PACKET_DATAGRAM gets the headers only.
@@ -33,4 +41,6 @@ unsigned dtls_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
 // Queue for a port; flushed when full and at the end of a round. Outer: by packet's path; inner: with an Ethernet header before it.
 void tx_outer(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
 void tx_inner(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
+// Done frames of other cores (PACKET_FRAME).
+void tx_frames(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
 void tx_flush(struct lcore *lc);

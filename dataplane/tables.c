@@ -74,16 +74,6 @@ void tables_fini(struct tables *t)
 	memset(t, 0, sizeof(*t));
 }
 
-void path_key_of(const struct path *p, struct path_key *out)
-{
-	memset(out, 0, sizeof(*out));
-	memcpy(out->peer_ip, p->peer_ip, p->family == 4 ? 4 : 16);
-	memcpy(out->our_ip, p->our_ip, p->family == 4 ? 4 : 16);
-	out->peer_udp = p->peer_udp;
-	out->our_udp = p->our_udp;
-	out->family = p->family;
-}
-
 // ---------------------------------------------------------------------------------------------------------------- entries
 
 bool tables_find(const struct rte_hash *h, const void *key, uint32_t *tunnel)

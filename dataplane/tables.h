@@ -8,18 +8,8 @@
 #include <rte_hash.h>
 #include <rte_rcu_qsbr.h>
 
+#include "path.h"
 #include "proto/limits.h"
-
-struct path;
-
-struct path_key {            // what identifies a peer on the outer side; padded with zeros: it is hashed as bytes
-	uint8_t peer_ip[16]; // IPv4 in the first four
-	uint8_t our_ip[16];
-	uint16_t peer_udp, our_udp;
-	uint16_t family;
-	uint8_t zero[10]; // 48 bytes: rte_hash compares that size in registers, and an entry fills one cache line
-};
-static_assert(sizeof(struct path_key) == 48, "path_key is hashed as 48 bytes");
 
 // What cores may still be looking at: buried after an RCU grace period, in the order in which it was put here.
 struct limbo_item {
@@ -45,7 +35,6 @@ struct tables {
 
 int tables_init(struct tables *t, uint32_t tunnels_max, unsigned poll_cores); // 0, -ENOMEM
 void tables_fini(struct tables *t);
-void path_key_of(const struct path *p, struct path_key *out);
 
 // Control thread. 0; -EEXIST: it is another tunnel's; -ENOSPC.
 int tables_link(struct rte_hash *h, const void *key, uint32_t tunnel);

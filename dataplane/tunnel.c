@@ -20,6 +20,58 @@
 #define SWEEP_BURST 64
 #define LIMBO_BURST 256
 #define KEYS_BURST 32
+// A core does what it is told within a round; one that sleeps is woken first.
+#define MOVE_PATIENCE_US 2000
+
+// ------------------------------------------------------------------------------------------------------------------ owner
+
+static void owner_set(struct control *c, struct tunnel *t, unsigned core)
+{
+	c->owned[t->owner]--;
+	t->owner = (uint8_t)core;
+	c->owned[core]++;
+}
+
+// Has the core done it?
+static bool move_reap(struct control *c, struct tunnel *t)
+{
+	if (!t->moving)
+		return true;
+	if (!__atomic_load_n(&t->command.done, __ATOMIC_ACQUIRE))
+		return false;
+	t->moving = false;
+	owner_set(c, t, t->command.to);
+	return true;
+}
+
+static bool move_wait(struct control *c, struct tunnel *t)
+{
+	uint64_t until = rte_rdtsc() + MOVE_PATIENCE_US * c->dp.tsc_hz / 1000000;
+
+	cores_wake(c);
+	while (!move_reap(c, t)) {
+		if (rte_rdtsc() > until)
+			return false;
+		rte_pause();
+	}
+	return true;
+}
+
+int tunnel_move(struct control *c, struct tunnel *t, unsigned core)
+{
+	int ret;
+
+	if (t->phase != TUNNEL_UP || !move_wait(c, t))
+		return -EBUSY;
+	if (core == t->owner)
+		return 0;
+	t->command = (struct command){ .kind = COMMAND_MOVE, .tunnel = t->number, .to = (uint8_t)core };
+	ret = mailbox_post(c->dp.cores[t->owner], &t->command);
+	if (ret < 0)
+		return ret;
+	t->moving = true;
+	return move_wait(c, t) ? 0 : -EAGAIN;
+}
 
 // ------------------------------------------------------------------------------------------------------------------- keys
 
@@ -71,20 +123,20 @@ int tunnel_install(struct control *c, struct tunnel *t, struct tunnel_keys *k)
 	int ret;
 
 	installs_reap(c);
-	if (c->installs_n == INSTALLS_MAX)
+	if (c->installs_n == INSTALLS_MAX || !move_wait(c, t))
 		return -EAGAIN;
 	i = &c->installs[(c->installs_first + c->installs_n) % INSTALLS_MAX];
 	*i = (struct command){ .kind = COMMAND_INSTALL, .tunnel = t->number, .keys = k };
-	ret = mailbox_post(c->core, i);
+	ret = mailbox_post(c->dp.cores[t->owner], i);
 	if (ret == 0)
 		c->installs_n++;
 	return ret;
 }
 
-static void released_reap(struct control *c)
+static void released_reap(struct control *c, struct lcore *lc)
 {
 	struct tunnel_keys *keys[KEYS_BURST];
-	unsigned n = mailbox_collect(c->core, keys, KEYS_BURST);
+	unsigned n = mailbox_collect(lc, keys, KEYS_BURST);
 
 	for (unsigned i = 0; i < n; i++)
 		keys_bury(c, keys[i]);
@@ -184,6 +236,8 @@ int tunnel_add(struct control *c, const struct msg_tunnel_add *m, int lane, char
 	t->ipv4 = m->ipv4;
 	t->ipv6 = m->ipv6;
 	memcpy(t->app_id, m->app_id, sizeof(t->app_id));
+	t->owner = (uint8_t)cores_choose(c, PORTS_MAX, 0);
+	c->dp.owner[t->number] = t->owner;
 	publish_halves(c, m);
 	ret = link_all(c, t, why);
 	if (ret < 0)
@@ -194,6 +248,7 @@ int tunnel_add(struct control *c, const struct msg_tunnel_add *m, int lane, char
 		return START_ERROR(why, -ret, "lane: %s", strerror(-ret));
 	}
 	t->phase = TUNNEL_UP;
+	c->owned[t->owner]++;
 	t->added = c->now;
 	t->place = c->n_active;
 	c->active[c->n_active++] = t->number;
@@ -227,12 +282,12 @@ static bool tell_counters(struct control *c, const struct tunnel *t, bool last)
 static void path_addr(const struct path *p, struct addr *out)
 {
 	memset(out, 0, sizeof(*out));
-	if (p->family == 0)
+	if (p->key.family == 0)
 		return;
-	out->family = p->family;
-	out->prefix = p->family == 4 ? 32 : 128;
-	out->port = rte_be_to_cpu_16(p->peer_udp);
-	memcpy(out->ip, p->peer_ip, p->family == 4 ? 4 : 16);
+	out->family = p->key.family;
+	out->prefix = p->key.family == 4 ? 32 : 128;
+	out->port = rte_be_to_cpu_16(p->key.peer_udp);
+	memcpy(out->ip, p->key.peer_ip, p->key.family == 4 ? 4 : 16);
 }
 
 static void tell_state(struct control *c, struct tunnel *t)
@@ -292,6 +347,9 @@ void tunnel_on_event(struct control *c, const struct packet *p)
 		t->channel = p->channel;
 		state_changed(c, t);
 		break;
+	case EVENT_ELSEWHERE:
+		tunnel_move(c, t, p->core); // not now: the core will say so again
+		break;
 	default:
 		break;
 	}
@@ -335,18 +393,8 @@ void tunnel_del(struct control *c, uint32_t number)
 	lane_close(c, t);
 	unlink_all(c, t);
 	t->phase = TUNNEL_LEAVING;
-	t->retire = (struct command){ .kind = COMMAND_RETIRE, .tunnel = number };
+	c->leaving[c->n_leaving] = number;
 	c->n_leaving++;
-}
-
-static bool ring_passed(const struct rte_ring *r, uint32_t mark)
-{
-	return (int32_t)(__atomic_load_n(&r->cons.tail, __ATOMIC_ACQUIRE) - mark) >= 0;
-}
-
-static uint32_t ring_mark(const struct rte_ring *r)
-{
-	return __atomic_load_n(&r->prod.tail, __ATOMIC_ACQUIRE);
 }
 
 static void bury_tunnel(void *control, void *tunnel)
@@ -354,7 +402,7 @@ static void bury_tunnel(void *control, void *tunnel)
 	struct control *c = control;
 	struct tunnel *t = tunnel;
 
-	t->mark = ring_mark(c->core->to_control);
+	t->mark = c->emptied + 1;
 	t->phase = TUNNEL_FLUSHING;
 }
 
@@ -363,10 +411,10 @@ static void tunnel_end(struct control *c, struct tunnel *t)
 	uint32_t last = c->active[--c->n_active];
 
 	tell_counters(c, t, true);
+	c->owned[t->owner]--;
 	c->active[t->place] = last;
 	c->tunnels[last].place = t->place;
 	t->phase = TUNNEL_FREE;
-	c->n_leaving--;
 }
 
 // One step of a tunnel's way out: nothing on either side may still know its number when main may use it again.
@@ -374,25 +422,29 @@ static void leave(struct control *c, struct tunnel *t)
 {
 	switch (t->phase) {
 	case TUNNEL_LEAVING:
-		if (mailbox_post(c->core, &t->retire) == 0)
+		if (!move_reap(c, t))
+			break;
+		t->command = (struct command){ .kind = COMMAND_RETIRE, .tunnel = t->number };
+		if (mailbox_post(c->dp.cores[t->owner], &t->command) == 0)
 			t->phase = TUNNEL_RETIRING;
 		break;
 	case TUNNEL_RETIRING:
-		if (!__atomic_load_n(&t->retire.done, __ATOMIC_ACQUIRE))
+		if (!__atomic_load_n(&t->command.done, __ATOMIC_ACQUIRE))
 			break;
-		keys_bury(c, t->retire.retired[0]);
-		keys_bury(c, t->retire.retired[1]);
-		t->mark = ring_mark(c->core->from_control);
+		keys_bury(c, t->command.retired[0]);
+		keys_bury(c, t->command.retired[1]);
+		// One epoch until nobody hands over any more what he took for live, another until that has come through.
+		t->mark = epoch_next(c) + 1;
 		t->phase = TUNNEL_DRAINING;
 		break;
 	case TUNNEL_DRAINING:
-		if (!ring_passed(c->core->from_control, t->mark))
+		if (c->epoch.done < t->mark)
 			break;
 		t->phase = TUNNEL_BURYING;
 		limbo_put(&c->tables, bury_tunnel, c, t);
 		break;
 	case TUNNEL_FLUSHING:
-		if (ring_passed(c->core->to_control, t->mark))
+		if (c->emptied >= t->mark)
 			tunnel_end(c, t);
 		break;
 	default:
@@ -404,11 +456,15 @@ unsigned tunnel_turn(struct control *c)
 {
 	unsigned busy = c->n_leaving + c->installs_n;
 
+	epoch_turn(c);
 	installs_reap(c);
-	released_reap(c);
-	if (c->n_leaving > 0)
-		for (uint32_t i = c->n_active; i-- > 0;)
-			leave(c, &c->tunnels[c->active[i]]);
+	for (unsigned i = 0; i < c->dp.n_cores; i++)
+		released_reap(c, c->dp.cores[i]);
+	for (uint32_t i = c->n_leaving; i-- > 0;) {
+		leave(c, &c->tunnels[c->leaving[i]]);
+		if (c->tunnels[c->leaving[i]].phase == TUNNEL_FREE)
+			c->leaving[i] = c->leaving[--c->n_leaving];
+	}
 	limbo_reap(&c->tables, LIMBO_BURST);
 	return busy;
 }

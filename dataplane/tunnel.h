@@ -5,23 +5,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <rte_ether.h>
-
 #include "aead.h"
+#include "path.h"
 #include "proto/addr.h"
 #include "proto/limits.h"
 #include "replay.h"
-
-// Where datagrams of one peer come from and how they get back: learned from a frame that it sent.
-struct path {
-	struct rte_ether_addr peer_mac, our_mac;
-	uint16_t port;              // ethdev
-	uint8_t family;             // 4 or 6; 0: none
-	uint8_t tos;                // for what we send
-	uint16_t peer_udp, our_udp; // network order
-	uint8_t peer_ip[16], our_ip[16];
-	uint16_t vlan; // tag control information, network order; 0: untagged
-};
 
 // One direction's and one handshake's keys: from the pool, zeroed but for the fields set once, never changed after they are
 // installed, wiped after an RCU grace period. A second handshake gets a second set; the first stays valid until the first good
@@ -53,6 +41,7 @@ struct tunnel_in {
 	bool live;                // set before publish, then owner core: false from the retire command on
 	bool handshaking;         // owner core: a ClientHello has come that no record has confirmed yet
 	uint8_t cipher;           // owner core: of keys, as a hint for prefetching
+	uint8_t astray;           // owner core: records in a row that another core received
 	uint64_t packets, bytes;  // owner core: rw
 	uint64_t last_data;       // owner core: TSC of the last inner packet of the client
 } __rte_cache_aligned;

@@ -1,15 +1,32 @@
-#include <rte_ethdev.h>
-
 #include "frame.h"
+#include "hand.h"
 #include "packet.h"
 #include "stage.h"
 
-static void queue_flush(struct lcore *lc, uint16_t port)
+static void hand_frames(struct lcore *lc, unsigned core, struct tx_queue *q, uint8_t port)
 {
-	struct tx_queue *q = &lc->tx[port];
-	unsigned sent = rte_eth_tx_burst(port, 0, q->pkts, (uint16_t)q->n);
+	for (unsigned i = 0; i < q->n; i++) {
+		struct packet *p = packet_of(q->pkts[i]);
+		p->kind = PACKET_FRAME;
+		p->port = port;
+		hand(lc, core, q->pkts[i]);
+	}
+}
 
-	lc->count.value[port == lc->inner->id ? COUNT_inner_tx : COUNT_outer_tx] += sent;
+static void queue_flush(struct lcore *lc, uint8_t port)
+{
+	const struct port *p = lc->dp->ports[port];
+	const struct tx_way *way = &lc->way[port];
+	struct tx_queue *q = &lc->tx[port];
+	unsigned sent = q->n;
+
+	if (unlikely(way->core != lc->index)) {
+		hand_frames(lc, way->core, q, port);
+		q->n = 0;
+		return;
+	}
+	sent = port_tx(p, way->queue, q->pkts, (uint16_t)q->n);
+	lc->count.value[p->outer ? COUNT_outer_tx : COUNT_inner_tx] += sent;
 	if (unlikely(sent < q->n)) {
 		lc->count.value[COUNT_drop_tx_full] += q->n - sent;
 		rte_pktmbuf_free_bulk(q->pkts + sent, q->n - sent);
@@ -17,7 +34,7 @@ static void queue_flush(struct lcore *lc, uint16_t port)
 	q->n = 0;
 }
 
-static inline void queue_add(struct lcore *lc, uint16_t port, struct rte_mbuf *m)
+static inline void queue_add(struct lcore *lc, uint8_t port, struct rte_mbuf *m)
 {
 	struct tx_queue *q = &lc->tx[port];
 
@@ -37,7 +54,7 @@ static inline void ether_write(const struct lcore *lc, uint8_t *frame, uint8_t v
 {
 	static const uint8_t us[6] = { 0x02, 'p', 'e', 'n', 's', 't' };
 
-	memcpy(frame, &lc->inner->mac, 6);
+	memcpy(frame, &lc->dp->inner->mac, 6);
 	memcpy(frame + 6, us, 6);
 	store16(frame + 12, version >> 4 == 4 ? ETHER_IPV4 : ETHER_IPV6);
 }
@@ -54,17 +71,22 @@ void tx_inner(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 		}
 		packet_cut(m, -ETHER_HEADER, m->data_len + ETHER_HEADER);
 		ether_write(lc, packet_data(m), version);
-		queue_add(lc, lc->inner->id, m);
+		queue_add(lc, lc->dp->inner->number, m);
 	}
+}
+
+void tx_frames(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		queue_add(lc, packet_of(pkts[i])->port, pkts[i]);
 }
 
 void tx_flush(struct lcore *lc)
 {
-	for (unsigned i = 0; i < lc->n_outer; i++)
-		if (lc->tx[lc->outer[i]->id].n)
-			queue_flush(lc, lc->outer[i]->id);
-	if (lc->tx[lc->inner->id].n)
-		queue_flush(lc, lc->inner->id);
+	for (unsigned i = 0; i < lc->dp->n_ports; i++)
+		if (lc->tx[i].n)
+			queue_flush(lc, (uint8_t)i);
+	hand_flush(lc);
 }
 
 void to_control(struct lcore *lc, struct rte_mbuf *m, enum counter what)
@@ -90,6 +112,7 @@ bool tell_control(struct lcore *lc, enum packet_event event, uint32_t tunnel, co
 		.level = event == EVENT_ALERT ? a : 0,
 		.description = event == EVENT_ALERT ? b : 0,
 		.channel = event == EVENT_CHANNEL ? a : 0,
+		.core = event == EVENT_ELSEWHERE ? a : 0,
 	};
 	if (k)
 		packet_of(m)->path = k->path;

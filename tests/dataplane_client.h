@@ -47,10 +47,7 @@ static WORLD_UNUSED struct tunnel_keys *world_keys(struct world *w, uint32_t t, 
 
 static WORLD_UNUSED void world_path_link(struct world *w, uint32_t t, const struct path *path)
 {
-	struct path_key key;
-
-	path_key_of(path, &key);
-	world_must(tables_link(w->tables.by_path, &key, t) == 0, "path");
+	world_must(tables_link(w->tables.by_path, &path->key, t) == 0, "path");
 }
 
 // As if the handshake had been long ago.
@@ -162,12 +159,12 @@ static WORLD_UNUSED struct rte_mbuf *world_frame(struct world *w, const struct p
 	memcpy(frame + headers, datagram, len);
 	memcpy(&back.peer_mac, &path->our_mac, 6);
 	memcpy(&back.our_mac, &path->peer_mac, 6);
-	memcpy(back.peer_ip, path->our_ip, 16);
-	memcpy(back.our_ip, path->peer_ip, 16);
-	back.peer_udp = path->our_udp;
-	back.our_udp = path->peer_udp;
+	memcpy(back.key.peer_ip, path->key.our_ip, 16);
+	memcpy(back.key.our_ip, path->key.peer_ip, 16);
+	back.key.peer_udp = path->key.our_udp;
+	back.key.our_udp = path->key.peer_udp;
 	headers_write(&back, frame + headers, len, 1);
-	if (path->family == 6)
+	if (path->key.family == 6)
 		headers_checksum(frame + headers, len);
 	return m;
 }

@@ -4,13 +4,20 @@
 
 static WORLD_UNUSED void run(void)
 {
-	while (loop_round(w.lc))
-		;
+	unsigned moved;
+
+	do {
+		moved = 0;
+		for (unsigned i = 0; i < CORES; i++)
+			moved += loop_round(w.dp.cores[i]);
+	} while (moved);
 }
+
+static unsigned arrival; // the core whose queues what comes next comes to
 
 static WORLD_UNUSED void arrive_outside(struct rte_mbuf *m)
 {
-	assert_int_equal(rte_ring_enqueue(w.outer.rx, m), 0);
+	assert_int_equal(rte_ring_enqueue(w.outer.rx_of[arrival], m), 0);
 }
 
 // The client's record of plaintext, into `out`; its length.
@@ -73,7 +80,7 @@ static WORLD_UNUSED void arrive_inside(uint16_t ethertype, const uint8_t *packet
 	memset(frame, 0, ETHER_HEADER);
 	store16(frame + 12, ethertype);
 	memcpy(frame + ETHER_HEADER, packet, len);
-	assert_int_equal(rte_ring_enqueue(w.inner.rx, m), 0);
+	assert_int_equal(rte_ring_enqueue(w.inner.rx_of[arrival], m), 0);
 }
 
 static WORLD_UNUSED void send_inside(uint32_t t, uint16_t len)
@@ -93,7 +100,7 @@ static WORLD_UNUSED void arrive_lane(uint32_t t, enum packet_kind kind, uint8_t 
 	if (path)
 		packet_of(m)->path = *path;
 	memcpy(rte_pktmbuf_append(m, len), p, len);
-	assert_int_equal(rte_ring_enqueue(w.lc->from_control, m), 0);
+	assert_int_equal(rte_ring_enqueue(w.dp.cores[arrival]->from_control, m), 0);
 }
 
 // The plaintext of the one record that left for the client; its type byte and all.
@@ -108,8 +115,8 @@ static WORLD_UNUSED const uint8_t *client_gets(uint32_t t, unsigned handshake, u
 	frame = rte_pktmbuf_mtod(m, uint8_t *);
 	assert_memory_equal(frame, &path.peer_mac, 6);
 	assert_memory_equal(frame + 6, &path.our_mac, 6);
-	assert_memory_equal(frame + headers - 8, &path.our_udp, 2);
-	assert_memory_equal(frame + headers - 6, &path.peer_udp, 2);
+	assert_memory_equal(frame + headers - 8, &path.key.our_udp, 2);
+	assert_memory_equal(frame + headers - 6, &path.key.peer_udp, 2);
 	assert_int_equal(frame[headers], type);
 	plain = world_open(&client[t][handshake], frame + headers, (uint16_t)(m->data_len - headers), len);
 	assert_non_null(plain);

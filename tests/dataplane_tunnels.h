@@ -1,8 +1,12 @@
 // Eight tunnels in a dataplane in memory, fresh for each test, and the sum that has to be right after it. Included after cmocka.h.
+// CORES may be defined before it; all tunnels are core 0's at first.
 #pragma once
 #include "dataplane_client.h"
 
 #define TUNNELS 8
+#ifndef CORES
+#define CORES 1
+#endif
 #define INSIDE rte_cpu_to_be_32(0x08080808)
 
 static struct world w;
@@ -12,19 +16,24 @@ static struct rte_mbuf *held; // by next_of()
 
 static WORLD_UNUSED unsigned long total(enum counter c)
 {
-	return w.lc->count.value[c];
+	unsigned long sum = 0;
+
+	for (unsigned i = 0; i < CORES; i++)
+		sum += w.dp.cores[i]->count.value[c];
+	return sum;
 }
 
 // What came in is what went out.
 static WORLD_UNUSED bool balanced(void)
 {
-	unsigned long in = total(COUNT_outer_rx) + total(COUNT_extra_records) + total(COUNT_inner_rx) + total(COUNT_lane_rx);
+	unsigned long in = total(COUNT_outer_rx) + total(COUNT_extra_records) + total(COUNT_inner_rx) + total(COUNT_lane_rx) +
+	                   total(COUNT_handed_in);
 	unsigned long out = total(COUNT_outer_tx) + total(COUNT_inner_tx) + total(COUNT_punt_hello) + total(COUNT_punt_handshake) +
-	                    total(COUNT_cstp_out);
+	                    total(COUNT_cstp_out) + total(COUNT_handed_out);
 
 	for (unsigned c = 0; c < COUNTERS; c++)
 		if (counter_descs[c].drop)
-			out += w.lc->count.value[c];
+			out += total(c);
 	return in == out;
 }
 
@@ -46,12 +55,16 @@ static WORLD_UNUSED int fresh(void **state)
 {
 	void *k;
 
-	empty(w.outer.tx);
-	empty(w.inner.tx);
-	empty(w.lc->to_control);
-	while (rte_ring_dequeue(w.lc->released, &k) == 0)
-		;
-	memset(&w.lc->count, 0, sizeof(w.lc->count));
+	for (unsigned i = 0; i < CORES; i++) {
+		struct lcore *lc = w.dp.cores[i];
+		empty(w.outer.tx_of[i]);
+		empty(w.inner.tx_of[i]);
+		empty(lc->to_control);
+		while (rte_ring_dequeue(lc->released, &k) == 0)
+			;
+		memset(&lc->count, 0, sizeof(lc->count));
+	}
+	memset(w.dp.owner, 0, TUNNELS);
 	for (uint32_t t = 0; t < TUNNELS; t++) {
 		struct path path = world_path(&w, t, 0, is_ipv6_outside(t));
 		struct tunnel_in *in = &w.dp.in[t];
@@ -73,9 +86,11 @@ static WORLD_UNUSED int check_balance(void **state)
 	rte_pktmbuf_free(held);
 	held = NULL;
 	assert_true(balanced());
-	assert_int_equal(rte_mempool_in_use_count(w.pool) - rte_ring_count(w.outer.tx) - rte_ring_count(w.inner.tx) -
-	                         rte_ring_count(w.lc->to_control),
-	                 0);
+	unsigned in_rings = 0;
+	for (unsigned i = 0; i < CORES; i++)
+		in_rings += rte_ring_count(w.outer.tx_of[i]) + rte_ring_count(w.inner.tx_of[i]) +
+		            rte_ring_count(w.dp.cores[i]->to_control);
+	assert_int_equal(rte_mempool_in_use_count(w.pool), in_rings);
 	return 0;
 }
 
@@ -97,7 +112,7 @@ static WORLD_UNUSED struct tunnel_keys *install_next(uint32_t t)
 static WORLD_UNUSED void traffic_init(void)
 {
 	world_eal(64, false);
-	world_init(&w, TUNNELS, 256, 4095);
+	world_init_cores(&w, TUNNELS, 256, 4095, CORES);
 	world_must(aead_init() == 0, "AEAD");
 	for (uint32_t t = 0; t < TUNNELS; t++) {
 		struct path first = path_of(t, 0), second = path_of(t, 1);

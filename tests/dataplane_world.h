@@ -18,6 +18,7 @@
 #include <rte_malloc.h>
 
 #include "dataplane/frame.h"
+#include "dataplane/hand.h"
 #include "dataplane/headers.h"
 #include "dataplane/loop.h"
 #include "dataplane/mailbox.h"
@@ -27,20 +28,22 @@
 #define WORLD_UNUSED __attribute__((unused))
 #define WORLD_UDP_PORT 443
 #define WORLD_MTU 1434
+#define WORLD_CORES_MAX 4
 #define WORLD_OVERHEAD (HEADERS_MAX + RECORD_HEADER + 8 + 1 + AEAD_TAG)
 
+// Queue q of each port is core q's.
 struct world_port {
-	struct rte_ring *rx, *tx; // of the dataplane's view
+	struct rte_ring *rx_of[WORLD_CORES_MAX], *tx_of[WORLD_CORES_MAX]; // of the dataplane's view
+	struct rte_ring *rx, *tx;                                         // of core 0
 	struct port port;
 };
 
 struct world {
 	struct dataplane dp;
 	struct tables tables;
-	struct lcore *lc;
+	struct lcore *lc; // core 0
 	struct rte_mempool *pool;
 	struct world_port outer, inner;
-	const struct port *outer_ports[1];
 	struct tunnel_keys *keys; // two a tunnel where asked for
 	uint32_t tunnels;
 };
@@ -90,58 +93,98 @@ static WORLD_UNUSED struct rte_ring *world_ring(const char *name, unsigned size)
 	return r;
 }
 
-static WORLD_UNUSED void world_port_open(struct world_port *p, const char *name, bool outer, unsigned size,
-                                         struct rte_mempool *pool)
+static WORLD_UNUSED void world_port_open(struct world *w, struct world_port *p, const char *name, bool outer, unsigned size,
+                                         uint16_t queues)
 {
 	struct rte_eth_conf conf = { 0 };
 	char ring[32];
 	int id;
 
-	snprintf(ring, sizeof(ring), "%s_rx", name);
-	p->rx = world_ring(ring, size);
-	snprintf(ring, sizeof(ring), "%s_tx", name);
-	p->tx = world_ring(ring, size);
-	id = rte_eth_from_rings(name, &p->rx, 1, &p->tx, 1, SOCKET_ID_ANY);
+	for (uint16_t q = 0; q < queues; q++) {
+		snprintf(ring, sizeof(ring), "%s_rx%u", name, q);
+		p->rx_of[q] = world_ring(ring, size);
+		snprintf(ring, sizeof(ring), "%s_tx%u", name, q);
+		p->tx_of[q] = world_ring(ring, size);
+	}
+	p->rx = p->rx_of[0];
+	p->tx = p->tx_of[0];
+	id = rte_eth_from_rings(name, p->rx_of, queues, p->tx_of, queues, SOCKET_ID_ANY);
 	world_must(id >= 0, name);
-	world_must(rte_eth_dev_configure((uint16_t)id, 1, 1, &conf) == 0, "configure");
-	world_must(rte_eth_rx_queue_setup((uint16_t)id, 0, 64, SOCKET_ID_ANY, NULL, pool) == 0, "rx queue");
-	world_must(rte_eth_tx_queue_setup((uint16_t)id, 0, 64, SOCKET_ID_ANY, NULL) == 0, "tx queue");
+	world_must(rte_eth_dev_configure((uint16_t)id, queues, queues, &conf) == 0, "configure");
+	for (uint16_t q = 0; q < queues; q++) {
+		world_must(rte_eth_rx_queue_setup((uint16_t)id, q, 64, SOCKET_ID_ANY, NULL, w->pool) == 0, "rx queue");
+		world_must(rte_eth_tx_queue_setup((uint16_t)id, q, 64, SOCKET_ID_ANY, NULL) == 0, "tx queue");
+	}
 	world_must(rte_eth_dev_start((uint16_t)id) == 0, "start");
-	p->port = (struct port){ .id = (uint16_t)id, .outer = outer };
+	p->port = (struct port){
+		.number = (uint8_t)w->dp.n_ports, .id = (uint16_t)id, .outer = outer, .rx_queues = queues, .tx_queues = queues
+	};
 	rte_eth_macaddr_get((uint16_t)id, &p->port.mac);
+	w->dp.ports[w->dp.n_ports++] = &p->port;
 }
 
-// ring: packets a ring holds (a power of two); packets: mbufs.
-static WORLD_UNUSED void world_init(struct world *w, uint32_t tunnels, unsigned ring, unsigned packets)
+// Core `index` of so many, with queue `index` of both ports.
+static WORLD_UNUSED struct lcore *world_core(struct world *w, unsigned index, unsigned cores, unsigned ring)
+{
+	struct lcore *lc = rte_zmalloc("lcore", sizeof(*lc), RTE_CACHE_LINE_SIZE);
+	char name[32];
+
+	world_must(lc != NULL, "lcore");
+	lc->index = index;
+	lc->id = index + 1;
+	lc->dp = &w->dp;
+	lc->pool = w->pool;
+	lc->inner[lc->n_inner++] = (struct rx_queue){ &w->inner.port, (uint16_t)index };
+	lc->outer[lc->n_outer++] = (struct rx_queue){ &w->outer.port, (uint16_t)index };
+	for (unsigned p = 0; p < w->dp.n_ports; p++)
+		lc->way[p] = (struct tx_way){ (uint16_t)index, (uint8_t)index };
+	snprintf(name, sizeof(name), "mailbox%u", index);
+	lc->mailbox = world_ring(name, 64);
+	snprintf(name, sizeof(name), "from_control%u", index);
+	lc->from_control = world_ring(name, ring);
+	snprintf(name, sizeof(name), "to_control%u", index);
+	lc->to_control = world_ring(name, ring);
+	snprintf(name, sizeof(name), "released%u", index);
+	lc->released = world_ring(name, rte_align32pow2(2 * w->tunnels + 1));
+	for (unsigned from = 0; from < cores; from++) {
+		snprintf(name, sizeof(name), "handed%u_%u", from, index);
+		lc->handed[from] = from == index ? NULL : world_ring(name, RING_HANDED);
+	}
+	w->dp.cores[index] = lc;
+	return lc;
+}
+
+// ring: packets a ring holds (a power of two); packets: mbufs. All tunnels are core 0's.
+static WORLD_UNUSED void world_init_cores(struct world *w, uint32_t tunnels, unsigned ring, unsigned packets, unsigned cores)
 {
 	memset(w, 0, sizeof(*w));
 	w->tunnels = tunnels;
 	w->pool = rte_pktmbuf_pool_create("packets", packets, 256, PACKET_PRIVATE, RTE_PKTMBUF_HEADROOM + 2048, SOCKET_ID_ANY);
 	world_must(w->pool != NULL, "packets");
-	world_port_open(&w->outer, "outer", true, ring, w->pool);
-	world_port_open(&w->inner, "inner", false, ring, w->pool);
-	w->outer_ports[0] = &w->outer.port;
-	world_must(tables_init(&w->tables, tunnels, 1) == 0, "tables");
+	world_must(tables_init(&w->tables, tunnels, cores) == 0, "tables");
 	w->dp = (struct dataplane){
 		.tables = &w->tables,
 		.in = rte_zmalloc("in", tunnels * sizeof(struct tunnel_in), RTE_CACHE_LINE_SIZE),
 		.out = rte_zmalloc("out", tunnels * sizeof(struct tunnel_out), RTE_CACHE_LINE_SIZE),
+		.owner = rte_zmalloc("owner", tunnels, RTE_CACHE_LINE_SIZE),
 		.tunnels_max = tunnels,
 		.udp_port = rte_cpu_to_be_16(WORLD_UDP_PORT),
 		.tsc_hz = rte_get_tsc_hz(),
+		.inner = &w->inner.port,
+		.n_cores = cores,
 	};
+	world_port_open(w, &w->inner, "inner", false, ring, (uint16_t)cores);
+	world_port_open(w, &w->outer, "outer", true, ring, (uint16_t)cores);
 	w->keys = rte_zmalloc("keys", 2 * tunnels * sizeof(*w->keys), RTE_CACHE_LINE_SIZE);
-	w->lc = rte_zmalloc("lcore", sizeof(*w->lc), RTE_CACHE_LINE_SIZE);
-	world_must(w->dp.in && w->dp.out && w->keys && w->lc, "tunnels");
-	w->lc->dp = &w->dp;
-	w->lc->inner = &w->inner.port;
-	w->lc->outer = w->outer_ports;
-	w->lc->n_outer = 1;
-	w->lc->pool = w->pool;
-	w->lc->mailbox = world_ring("mailbox", 64);
-	w->lc->from_control = world_ring("from_control", ring);
-	w->lc->to_control = world_ring("to_control", ring);
-	w->lc->released = world_ring("released", rte_align32pow2(2 * tunnels + 1));
+	world_must(w->dp.in && w->dp.out && w->dp.owner && w->keys, "tunnels");
+	for (unsigned i = 0; i < cores; i++)
+		world_core(w, i, cores, ring);
+	w->lc = w->dp.cores[0];
+}
+
+static WORLD_UNUSED void world_init(struct world *w, uint32_t tunnels, unsigned ring, unsigned packets)
+{
+	world_init_cores(w, tunnels, ring, packets, 1);
 }
 
 // ----------------------------------------------------------------------------------------------------------------- tunnels
@@ -172,12 +215,12 @@ static WORLD_UNUSED struct path world_path(const struct world *w, uint32_t t, un
 	struct path p = {
 		.peer_mac = { { 2, 0, 0, 0, 0, 1 } },
 		.our_mac = w->outer.port.mac,
-		.port = w->outer.port.id,
-		.family = ipv6 ? 6 : 4,
-		.peer_udp = rte_cpu_to_be_16((uint16_t)(1024 + t % 50000 + 10000 * handshake)),
-		.our_udp = w->dp.udp_port,
-		.peer_ip = { 192, 0, 2, (uint8_t)(t / 50000) },
-		.our_ip = { 198, 51, 100, 1 },
+		.port = w->outer.port.number,
+		.key.family = ipv6 ? 6 : 4,
+		.key.peer_udp = rte_cpu_to_be_16((uint16_t)(1024 + t % 50000 + 10000 * handshake)),
+		.key.our_udp = w->dp.udp_port,
+		.key.peer_ip = { 192, 0, 2, (uint8_t)(t / 50000) },
+		.key.our_ip = { 198, 51, 100, 1 },
 	};
 	return p;
 }

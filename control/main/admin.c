@@ -392,6 +392,7 @@ void admin_dp_core(struct gateway *g, const struct msg_dp_core *m)
 	report_number(&a->report, "cycles per packet", m->cycles_per_packet, NULL);
 	report_number(&a->report, "packets", m->packets, NULL);
 	report_number(&a->report, "sleeps", m->sleeps, NULL);
+	report_number(&a->report, "tunnels", m->tunnels, NULL);
 }
 
 void admin_dp_counter(struct gateway *g, const struct msg_dp_counter *m)

@@ -76,10 +76,10 @@ static void make_record(struct rte_mbuf *m, uint32_t t, unsigned size)
 	world_ip(plain + 1, (uint16_t)size, world_ipv4(t), rte_cpu_to_be_32(0x08080808));
 	len = world_seal(&client, record, CONTENT_DATA, 1, sequences[t]++, plain, (uint16_t)(size + 1));
 	struct path back = path;
-	memcpy(back.peer_ip, path.our_ip, 16);
-	memcpy(back.our_ip, path.peer_ip, 16);
-	back.peer_udp = path.our_udp;
-	back.our_udp = path.peer_udp;
+	memcpy(back.key.peer_ip, path.key.our_ip, 16);
+	memcpy(back.key.our_ip, path.key.peer_ip, 16);
+	back.key.peer_udp = path.key.our_udp;
+	back.key.our_udp = path.key.peer_udp;
 	uint8_t *frame = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(headers + len));
 	memcpy(frame + headers, record, len);
 	headers_write(&back, frame + headers, len, 1);

@@ -9,18 +9,18 @@
 
 #define PORT 0xbb01 // 443 in network order
 
-// The way back, as classify() learns it.
+// The way back, as outer_in() learns it.
 static struct path path_back(const uint8_t *data, const struct outer_frame *f)
 {
 	const uint8_t *ip = data + f->ip;
-	struct path p = { .family = f->family, .vlan = f->vlan };
+	struct path p = { .key.family = f->family, .vlan = f->vlan };
 
 	memcpy(&p.our_mac, data, 6);
 	memcpy(&p.peer_mac, data + 6, 6);
-	memcpy(p.peer_ip, f->family == 4 ? ip + 12 : ip + 8, f->family == 4 ? 4 : 16);
-	memcpy(p.our_ip, f->family == 4 ? ip + 16 : ip + 24, f->family == 4 ? 4 : 16);
-	memcpy(&p.peer_udp, data + f->udp, 2);
-	p.our_udp = PORT;
+	memcpy(p.key.peer_ip, f->family == 4 ? ip + 12 : ip + 8, f->family == 4 ? 4 : 16);
+	memcpy(p.key.our_ip, f->family == 4 ? ip + 16 : ip + 24, f->family == 4 ? 4 : 16);
+	memcpy(&p.key.peer_udp, data + f->udp, 2);
+	p.key.our_udp = PORT;
 	return p;
 }
 
@@ -35,9 +35,9 @@ static void check_answer(const struct path *p, const uint8_t *payload, uint16_t 
 	memcpy(frame + headers, payload, len);
 	if (headers_write(p, frame + headers, len, 1) != frame)
 		abort();
-	if (p->family == 6)
+	if (p->key.family == 6)
 		headers_checksum(frame + headers, len);
-	if (outer_frame_parse(frame, headers + len, p->peer_udp, &out) != FRAME_OURS || out.payload_len != len ||
+	if (outer_frame_parse(frame, headers + len, p->key.peer_udp, &out) != FRAME_OURS || out.payload_len != len ||
 	    out.udp + UDP_HEADER != headers)
 		abort();
 }

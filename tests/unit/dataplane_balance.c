@@ -1,10 +1,12 @@
-// A random mix of all that can come: every packet leaves by a way that has a name, and no buffer is lost.
+// A random mix of all that can come, on either of two cores, while tunnels move from one to the other: every packet leaves by a way
+// that has a name, and no buffer is lost.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
+#define CORES 2
 #include "dataplane_traffic.h"
 
 static void send_noise(uint32_t t)
@@ -42,7 +44,7 @@ static void send_any(uint32_t t)
 		break;
 	case 3:
 		world_ip(plain, 300, world_ipv4(t), INSIDE);
-		arrive_lane(t, PACKET_INNER, 0, 0, NULL, plain, (uint16_t)(1 + rand() % 300));
+		arrive_lane(t, PACKET_OPENED, 0, 0, NULL, plain, (uint16_t)(1 + rand() % 300));
 		break;
 	case 4:
 		arrive_lane(t, PACKET_SEAL, (uint8_t)(20 + rand() % 4), (uint32_t)rand() % 3, NULL, plain,
@@ -69,6 +71,17 @@ static void send_any(uint32_t t)
 	}
 }
 
+static struct command moves[64];
+
+static void move_any(uint32_t t)
+{
+	static unsigned at;
+	struct command *c = &moves[at++ % 64];
+
+	*c = (struct command){ .kind = COMMAND_MOVE, .tunnel = t, .to = (uint8_t)((w.dp.owner[t] + 1) % CORES) };
+	assert_int_equal(mailbox_post(w.dp.cores[w.dp.owner[t]], c), 0);
+}
+
 static void test_the_sum_is_exact(void **state)
 {
 	unsigned all = rte_mempool_avail_count(w.pool);
@@ -76,19 +89,26 @@ static void test_the_sum_is_exact(void **state)
 
 	srand(4);
 	for (unsigned round = 0; round < 5000; round++) {
-		for (unsigned i = (unsigned)rand() % 40; i > 0; i--)
+		for (unsigned i = (unsigned)rand() % 40; i > 0; i--) {
+			arrival = (unsigned)rand() % CORES;
 			send_any((uint32_t)rand() % TUNNELS);
+		}
+		if (rand() % 3 == 0)
+			move_any((uint32_t)rand() % TUNNELS);
 		if (rand() % 50 == 0 && !w.dp.in[round % TUNNELS].next)
 			install_next(round % TUNNELS);
 		run();
 		assert_true(balanced());
 		if (rand() % 3 == 0) { // sometimes the rings are full
-			empty(w.outer.tx);
-			empty(w.inner.tx);
-			empty(w.lc->to_control);
+			for (unsigned i = 0; i < CORES; i++) {
+				empty(w.outer.tx_of[i]);
+				empty(w.inner.tx_of[i]);
+				empty(w.dp.cores[i]->to_control);
+			}
 		}
-		while (rte_ring_dequeue(w.lc->released, &k) == 0)
-			;
+		for (unsigned i = 0; i < CORES; i++)
+			while (rte_ring_dequeue(w.dp.cores[i]->released, &k) == 0)
+				;
 		if (rand() % 500 == 0) // all the counters start again, so do the keys
 			fresh(NULL);
 	}

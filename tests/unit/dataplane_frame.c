@@ -18,11 +18,11 @@ static struct path path_of(uint8_t family, uint16_t vlan)
 	struct path p = {
 		.peer_mac = { { 2, 0, 0, 0, 0, 1 } },
 		.our_mac = { { 2, 0, 0, 0, 0, 2 } },
-		.family = family,
-		.peer_udp = __builtin_bswap16(40000),
-		.our_udp = port,
-		.peer_ip = { 192, 0, 2, 1, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 },
-		.our_ip = { 198, 51, 100, 1, 17, 18 },
+		.key.family = family,
+		.key.peer_udp = __builtin_bswap16(40000),
+		.key.our_udp = port,
+		.key.peer_ip = { 192, 0, 2, 1, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 },
+		.key.our_ip = { 198, 51, 100, 1, 17, 18 },
 		.vlan = __builtin_bswap16(vlan),
 	};
 	return p;
@@ -39,10 +39,10 @@ static struct frame frame_make(uint8_t family, uint16_t vlan, unsigned payload)
 	struct path p = path_of(family, vlan), back = p;
 	struct frame f = { .len = headers_len(&p) + payload };
 
-	memcpy(back.peer_ip, p.our_ip, 16);
-	memcpy(back.our_ip, p.peer_ip, 16);
-	back.peer_udp = p.our_udp;
-	back.our_udp = p.peer_udp;
+	memcpy(back.key.peer_ip, p.key.our_ip, 16);
+	memcpy(back.key.our_ip, p.key.peer_ip, 16);
+	back.key.peer_udp = p.key.our_udp;
+	back.key.our_udp = p.key.peer_udp;
 	memset(f.buf + headers_len(&p), 0xab, payload);
 	headers_write(&back, f.buf + headers_len(&p), (uint16_t)payload, 77);
 	if (family == 6)

@@ -23,7 +23,7 @@ static const struct path_book book = { .tables = &t, .hz = 1, .yields = ask };
 
 static struct path at(uint16_t port)
 {
-	struct path p = { .family = 4, .peer_udp = port, .our_udp = 443, .peer_ip = { 192, 0, 2, 1 } };
+	struct path p = { .key = { .family = 4, .peer_udp = port, .our_udp = 443, .peer_ip = { 192, 0, 2, 1 } } };
 
 	return p;
 }
@@ -56,11 +56,9 @@ static uint32_t record(uint16_t port)
 static int owner(uint16_t port)
 {
 	struct path p = at(port);
-	struct path_key key;
 	uint32_t tunnel;
 
-	path_key_of(&p, &key);
-	return tables_find(t.by_path, &key, &tunnel) ? (int)tunnel : -1;
+	return tables_find(t.by_path, &p.key, &tunnel) ? (int)tunnel : -1;
 }
 
 static void keyed(uint32_t number)

@@ -83,11 +83,11 @@ static void test_strangers(void **state)
 	uint16_t len = record_of(0, 0, CONTENT_DATA, plain, inner_plain(0, 60, plain), record);
 
 	other = path;
-	other.peer_udp++;
+	other.key.peer_udp++;
 	send_bytes(&other, record, len);
 	COUNTED(drop_unknown_path, 1);
 	other = path;
-	other.our_udp++;
+	other.key.our_udp++;
 	send_bytes(&other, record, len);
 	COUNTED(drop_not_ours, 1);
 	send_bytes(&path, record, len - 1);
@@ -286,7 +286,7 @@ static void test_vlan_is_kept(void **state)
 	struct outer_frame o;
 	assert_int_equal(load16(frame + 12), ETHER_VLAN);
 	assert_int_equal(load16(frame + 14), 42);
-	assert_int_equal(outer_frame_parse(frame, m->data_len, path.peer_udp, &o), FRAME_OURS);
+	assert_int_equal(outer_frame_parse(frame, m->data_len, path.key.peer_udp, &o), FRAME_OURS);
 	assert_non_null(world_open(&client[2][0], frame + o.udp + UDP_HEADER, o.payload_len, &len));
 }
 
@@ -392,7 +392,7 @@ static void test_lane_data_moves_the_channel(void **state)
 	uint16_t len;
 
 	world_ip(packet, 100, world_ipv4(0), INSIDE);
-	arrive_lane(0, PACKET_INNER, 0, 0, NULL, packet, 100);
+	arrive_lane(0, PACKET_OPENED, 0, 0, NULL, packet, 100);
 	run();
 	assert_int_equal(next_of(w.inner.tx)->data_len, ETHER_HEADER + 100);
 	assert_int_equal(event_of(EVENT_CHANNEL).channel, CHANNEL_CSTP);
@@ -406,7 +406,7 @@ static void test_lane_data_moves_the_channel(void **state)
 	run();
 	client_gets(0, 0, CONTENT_DATA, &len);
 	world_ip(packet, 100, world_ipv4(1), INSIDE);
-	arrive_lane(0, PACKET_INNER, 0, 0, NULL, packet, 100);
+	arrive_lane(0, PACKET_OPENED, 0, 0, NULL, packet, 100);
 	run();
 	COUNTED(drop_spoof, 1);
 }
@@ -421,7 +421,7 @@ static void test_lane_datagram(void **state)
 		assert_non_null(m);
 		const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
 		struct outer_frame o;
-		assert_int_equal(outer_frame_parse(frame, m->data_len, path.peer_udp, &o), FRAME_OURS);
+		assert_int_equal(outer_frame_parse(frame, m->data_len, path.key.peer_udp, &o), FRAME_OURS);
 		assert_int_equal(o.payload_len, 8);
 		assert_memory_equal(frame + o.udp + UDP_HEADER, "a flight", 8);
 	}

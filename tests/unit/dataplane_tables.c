@@ -43,23 +43,20 @@ static void has_one_owner(void **state)
 
 static void tells_paths_apart(void **state)
 {
-	struct path a = { .family = 4, .peer_udp = 1, .our_udp = 2 }, b = a;
-	struct path_key ka, kb;
+	struct path a = { .key = { .family = 4, .peer_udp = 1, .our_udp = 2, .peer_ip = { 1, 1, 1, 1 } } }, b = a;
+	uint32_t owner;
 
-	memset(a.peer_ip, 1, 16);
-	memset(b.peer_ip, 1, 4); // the rest is no part of an IPv4 address
-	b.port = 9;              // nor is the way to it
+	b.port = 9; // the way to it is no part of it
 	b.tos = 3;
-	path_key_of(&a, &ka);
-	path_key_of(&b, &kb);
-	assert_memory_equal(&ka, &kb, sizeof(ka));
-	b.peer_udp = 2;
-	path_key_of(&b, &kb);
-	assert_memory_not_equal(&ka, &kb, sizeof(ka));
+	assert_int_equal(tables_link(t.by_path, &a.key, 5), 0);
+	assert_true(tables_find(t.by_path, &b.key, &owner));
+	b.key.peer_udp = 2;
+	assert_false(tables_find(t.by_path, &b.key, &owner));
 	b = a;
-	b.family = 6;
-	path_key_of(&b, &kb);
-	assert_memory_not_equal(&ka, &kb, sizeof(ka));
+	b.key.family = 6;
+	assert_false(tables_find(t.by_path, &b.key, &owner));
+	tables_unlink(&t, t.by_path, &a.key, 5);
+	assert_int_equal(limbo_reap(&t, 100), 1);
 }
 
 static void buries_after_a_grace_period(void **state)

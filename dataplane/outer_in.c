@@ -1,0 +1,85 @@
+#include <rte_prefetch.h>
+
+#include "frame.h"
+#include "packet.h"
+#include "stage.h"
+
+static inline void prefetch_frame(struct rte_mbuf **pkts, unsigned n, unsigned i)
+{
+	if (i + 2 * PREFETCH_AHEAD < n)
+		rte_prefetch0(pkts[i + 2 * PREFETCH_AHEAD]);
+	if (i + PREFETCH_AHEAD < n) {
+		rte_prefetch0(packet_data(pkts[i + PREFETCH_AHEAD]));
+		rte_prefetch0(packet_data(pkts[i + PREFETCH_AHEAD]) + RTE_CACHE_LINE_SIZE);
+		rte_prefetch0(packet_of(pkts[i + PREFETCH_AHEAD]));
+		rte_prefetch0(&packet_of(pkts[i + PREFETCH_AHEAD])->path);
+	}
+}
+
+static inline void path_learn(struct path *path, const uint8_t *frame, const struct outer_frame *f, uint8_t port)
+{
+	const uint8_t *ip = frame + f->ip;
+
+	memset(&path->key, 0, sizeof(path->key));
+	if (f->family == 4) {
+		memcpy(path->key.peer_ip, ip + 12, 4);
+		memcpy(path->key.our_ip, ip + 16, 4);
+		path->tos = ip[1];
+	} else {
+		memcpy(path->key.peer_ip, ip + 8, 16);
+		memcpy(path->key.our_ip, ip + 24, 16);
+		path->tos = (uint8_t)(ip[0] << 4 | ip[1] >> 4);
+	}
+	memcpy(&path->key.peer_udp, frame + f->udp, 2);
+	memcpy(&path->key.our_udp, frame + f->udp + 2, 2);
+	path->key.family = f->family;
+	memcpy(&path->our_mac, frame, 6);
+	memcpy(&path->peer_mac, frame + 6, 6);
+	path->vlan = f->vlan;
+	path->port = port;
+}
+
+// COUNTERS: a datagram; else why it is none.
+static inline enum counter unwrap(struct lcore *lc, struct rte_mbuf *m, uint8_t port)
+{
+	struct outer_frame f;
+
+	if (unlikely(!packet_is_one(m)))
+		return COUNT_drop_malformed_outer;
+	switch (outer_frame_parse(packet_data(m), m->data_len, lc->dp->udp_port, &f)) {
+	case FRAME_OURS:
+		break;
+	case FRAME_NOT_OURS:
+		return COUNT_drop_not_ours;
+	case FRAME_FRAGMENT:
+		return COUNT_drop_fragment;
+	default:
+		return COUNT_drop_malformed_outer;
+	}
+	path_learn(&packet_of(m)->path, packet_data(m), &f, port);
+	packet_of(m)->kind = PACKET_DATAGRAM;
+	packet_cut(m, f.udp + UDP_HEADER, f.payload_len);
+	return COUNTERS;
+}
+
+unsigned outer_in(struct lcore *lc, const struct port *port, struct rte_mbuf **pkts, unsigned n)
+{
+	unsigned n_out = 0;
+
+	for (unsigned i = 0; i < n && i < 2 * PREFETCH_AHEAD; i++)
+		rte_prefetch0(pkts[i]);
+	for (unsigned i = 0; i < n && i < PREFETCH_AHEAD; i++) {
+		rte_prefetch0(packet_data(pkts[i]));
+		rte_prefetch0(packet_of(pkts[i]));
+		rte_prefetch0(&packet_of(pkts[i])->path);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		prefetch_frame(pkts, n, i);
+		enum counter why = unwrap(lc, pkts[i], port->number);
+		if (likely(why == COUNTERS))
+			pkts[n_out++] = pkts[i];
+		else
+			drop(lc, why, pkts[i]);
+	}
+	return n_out;
+}
