@@ -6,7 +6,7 @@
 
 static inline bool tunnel_live(const struct lcore *lc, uintptr_t number)
 {
-	return number < lc->dp->tunnels_max && lc->dp->in[number].live;
+	return number < lc->dp->tunnels_max && (lc->dp->in[number].flags & TUNNEL_LIVE);
 }
 
 static void punt(struct lcore *lc, struct rte_mbuf *m, uint8_t type, uint32_t tunnel, bool hello)

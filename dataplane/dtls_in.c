@@ -113,7 +113,7 @@ static inline void opening_add_one(struct lcore *lc, struct opening *o, struct r
 	struct tunnel_keys *k = keys_for(in, packet_data(m)), *other;
 	enum counter why;
 
-	if (unlikely(!in->live)) {
+	if (unlikely(!(in->flags & TUNNEL_LIVE))) {
 		drop(lc, COUNT_drop_tunnel_gone, m);
 		return;
 	}

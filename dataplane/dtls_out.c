@@ -44,7 +44,7 @@ unsigned cstp_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		struct packet *p = packet_of(pkts[i]);
 		struct tunnel_out *out = &lc->dp->out[p->tunnel];
-		if (unlikely(!out->live)) {
+		if (unlikely(!(out->flags & TUNNEL_LIVE))) {
 			drop(lc, COUNT_drop_no_tunnel, pkts[i]);
 			continue;
 		}

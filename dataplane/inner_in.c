@@ -50,7 +50,7 @@ unsigned lane_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct rt
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
 		uint32_t tunnel = packet_of(m)->tunnel;
-		if (unlikely(tunnel >= lc->dp->tunnels_max || !lc->dp->in[tunnel].live)) {
+		if (unlikely(tunnel >= lc->dp->tunnels_max || !(lc->dp->in[tunnel].flags & TUNNEL_LIVE))) {
 			drop(lc, COUNT_drop_tunnel_gone, m);
 			continue;
 		}

@@ -15,7 +15,7 @@ static void install(struct dataplane *dp, struct command *c)
 {
 	struct tunnel_in *in = &dp->in[c->tunnel];
 
-	if (!in->live) {
+	if (!(in->flags & TUNNEL_LIVE)) {
 		c->retired[0] = c->keys;
 		return;
 	}
@@ -38,10 +38,10 @@ static void retire(struct dataplane *dp, struct command *c)
 
 	c->retired[0] = in->keys;
 	c->retired[1] = in->next;
-	in->live = false;
+	in->flags = 0;
 	in->keys = NULL;
 	in->next = NULL;
-	out->live = false;
+	out->flags = 0;
 	out->keys = NULL;
 }
 

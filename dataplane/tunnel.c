@@ -166,8 +166,8 @@ static void publish_halves(struct control *c, const struct msg_tunnel_add *m)
 	out->channel = CHANNEL_CSTP;
 	out->mtu = m->mtu;
 	out->udp_silence = ticks < (double)INT64_MAX ? (uint64_t)ticks : INT64_MAX;
-	in->live = true;
-	out->live = true;
+	in->flags = TUNNEL_LIVE;
+	out->flags = TUNNEL_LIVE;
 }
 
 static void unlink_all(struct control *c, struct tunnel *t)

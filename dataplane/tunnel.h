@@ -32,13 +32,18 @@ struct tunnel_keys {
 static_assert(offsetof(struct tunnel_keys, path) == 192, "what opening touches grew");
 static_assert(offsetof(struct tunnel_keys, in) == 256, "what sealing touches grew");
 
+// What a packet has to know of its tunnel beside the ordinary: one byte in each half.
+enum tunnel_flag {
+	TUNNEL_LIVE = 1 << 0, // until the retire command
+};
+
 // What receiving touches; its number is its index.
 struct tunnel_in {
 	struct tunnel_keys *keys; // owner core (installed by command): in force; NULL: no DTLS yet
 	struct tunnel_keys *next; // owner core: installed, not yet confirmed
 	uint8_t ipv6[16];         // inner address, set before publish; all zero: none
 	uint32_t ipv4;            // inner address, network order; set before publish; 0: none
-	bool live;                // set before publish, then owner core: false from the retire command on
+	uint8_t flags;            // enum tunnel_flag; set before publish, then owner core
 	bool handshaking;         // owner core: a ClientHello has come that no record has confirmed yet
 	uint8_t cipher;           // owner core: of keys, as a hint for prefetching
 	uint8_t astray;           // owner core: records in a row that another core received
@@ -51,7 +56,7 @@ static_assert(sizeof(struct tunnel_in) == RTE_CACHE_LINE_SIZE, "one line a packe
 struct tunnel_out {
 	struct tunnel_keys *keys; // owner core: sealing keys; NULL: none
 	uint8_t channel;          // owner core: enum tunnel_channel
-	bool live;                // as tunnel_in's
+	uint8_t flags;            // as tunnel_in's
 	uint16_t mtu;             // set before publish
 	uint64_t udp_silence;     // TSC ticks without UDP after which CSTP takes over; set before publish
 	uint64_t packets, bytes;  // owner core: rw

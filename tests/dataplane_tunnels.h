@@ -69,9 +69,9 @@ static WORLD_UNUSED int fresh(void **state)
 		struct path path = world_path(&w, t, 0, is_ipv6_outside(t));
 		struct tunnel_in *in = &w.dp.in[t];
 		struct tunnel_out *out = &w.dp.out[t];
-		*in = (struct tunnel_in){ .ipv4 = world_ipv4(t), .live = true };
+		*in = (struct tunnel_in){ .ipv4 = world_ipv4(t), .flags = TUNNEL_LIVE };
 		world_ipv6(t, in->ipv6);
-		*out = (struct tunnel_out){ .live = true, .mtu = WORLD_MTU, .udp_silence = 25 * w.dp.tsc_hz };
+		*out = (struct tunnel_out){ .flags = TUNNEL_LIVE, .mtu = WORLD_MTU, .udp_silence = 25 * w.dp.tsc_hz };
 		world_client_init(&client[t][0], AEAD_AES_128_GCM + t % 3, (uint8_t)t);
 		world_client_init(&client[t][1], AEAD_AES_128_GCM + (t + 1) % 3, (uint8_t)(100 + t));
 		sequence[t][0] = sequence[t][1] = 1;

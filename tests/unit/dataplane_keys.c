@@ -48,7 +48,7 @@ static void test_foreign_hellos(void **state)
 	hello[RECORD_HEADER + 8] = 1; // a fragment
 	send_bytes(&stranger, hello, len);
 	COUNTED(drop_malformed_record, 1);
-	w.dp.in[2].live = false;
+	w.dp.in[2].flags = 0;
 	len = hello_of(2, hello);
 	send_bytes(&stranger, hello, len);
 	COUNTED(drop_unknown_app_id, 2);

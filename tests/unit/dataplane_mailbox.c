@@ -19,7 +19,7 @@ static int fresh(void **state)
 {
 	memset(in, 0, sizeof(in));
 	memset(out, 0, sizeof(out));
-	in[1].live = out[1].live = true;
+	in[1].flags = out[1].flags = TUNNEL_LIVE;
 	return 0;
 }
 
@@ -58,7 +58,7 @@ static void retires(void **state)
 	assert_true(c.done);
 	assert_ptr_equal(c.retired[0], &keys[0]);
 	assert_ptr_equal(c.retired[1], &keys[1]);
-	assert_false(in[1].live || out[1].live);
+	assert_false((in[1].flags | out[1].flags) & TUNNEL_LIVE);
 	assert_null(in[1].keys);
 	assert_null(in[1].next);
 	assert_null(out[1].keys);

@@ -123,7 +123,7 @@ static void test_short_records(void **state)
 
 static void test_tunnel_gone(void **state)
 {
-	w.dp.in[0].live = w.dp.out[0].live = false;
+	w.dp.in[0].flags = w.dp.out[0].flags = 0;
 	send_data(0, 0, 100);
 	send_inside(0, 100);
 	arrive_lane(0, PACKET_SEAL, CONTENT_HANDSHAKE, 1, NULL, "x", 1);
