@@ -7,6 +7,8 @@ SBINDIR  ?= $(PREFIX)/sbin
 BINDIR   ?= $(PREFIX)/bin
 LIBEXECDIR ?= $(PREFIX)/libexec/penstock
 MANDIR   ?= $(PREFIX)/share/man
+DOCDIR   ?= $(PREFIX)/share/doc/penstock
+SYSCONFDIR ?= /etc
 VERSION  := 0.1.0
 
 PKG_CONFIG ?= pkg-config
@@ -14,7 +16,8 @@ OPT      ?= -O2
 CFLAGS   ?= $(OPT) -g
 BASE_CFLAGS = -std=gnu11 -D_GNU_SOURCE -I. -I$(BUILD)/gen -Wall -Wextra -Wshadow -Wstrict-prototypes -Wno-unused-parameter \
 	-Wno-missing-field-initializers -fstack-protector-strong -fPIE -MMD -MP \
-	-DPENSTOCK_VERSION='"$(VERSION)"' -DPENSTOCK_LIBEXECDIR='"$(LIBEXECDIR)"'
+	-DPENSTOCK_VERSION='"$(VERSION)"' -DPENSTOCK_LIBEXECDIR='"$(LIBEXECDIR)"' \
+	-DPENSTOCK_CONFDIR='"$(SYSCONFDIR)/penstock"'
 BASE_LDFLAGS = -pie -Wl,-z,relro,-z,now
 ifneq ($(SANITIZE),)
 BASE_CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -90,11 +93,11 @@ ifneq ($(SANITIZE),)
 CFLAGS_dataplane += -fno-sanitize=alignment
 endif
 
-# Where an installed penstockd finds the other programs is compiled in: another PREFIX compiles it again.
-$(BUILD)/libexecdir: FORCE
+# Where installed programs find each other and the configuration is compiled in: another PREFIX or SYSCONFDIR compiles it again.
+$(BUILD)/directories: FORCE
 	@mkdir -p $(@D)
-	@echo '$(LIBEXECDIR)' | cmp -s - $@ || echo '$(LIBEXECDIR)' > $@
-$(call obj,control/main/supervise.c): $(BUILD)/libexecdir
+	@echo '$(LIBEXECDIR) $(SYSCONFDIR)' | cmp -s - $@ || echo '$(LIBEXECDIR) $(SYSCONFDIR)' > $@
+$(call obj,control/main/supervise.c control/main/options.c control/ctl/passwd.c): $(BUILD)/directories
 .PHONY: FORCE
 FORCE:
 
@@ -189,13 +192,21 @@ $(BUILD)/man/penstock.conf.5: $(BUILD)/man/penstock.conf.5.scd
 	scdoc < $< > $@
 
 LIBEXEC_PROGRAMS := penstock-secmod penstock-worker penstock-dataplane
-install: all $(MANPAGES) ## install the programs and their man pages (DESTDIR, PREFIX)
-	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
+# The sample, with the directory that it is for. An operator's own is never touched.
+$(BUILD)/penstock.conf: doc/examples/penstock.conf $(BUILD)/directories
+	sed 's,/etc/penstock,$(SYSCONFDIR)/penstock,g' < $< > $@
+
+INSTALL_DIRS = $(SBINDIR) $(BINDIR) $(LIBEXECDIR) $(MANDIR)/man5 $(MANDIR)/man8 $(DOCDIR) $(SYSCONFDIR)/penstock
+install: all $(MANPAGES) $(BUILD)/penstock.conf ## install programs, man pages and a first configuration (DESTDIR, PREFIX, SYSCONFDIR)
+	install -d $(INSTALL_DIRS:%=$(DESTDIR)%)
 	install -m 755 $(BUILD)/penstockd $(DESTDIR)$(SBINDIR)/
 	install -m 755 $(BUILD)/penstockctl $(BUILD)/penstock-passwd $(DESTDIR)$(BINDIR)/
 	install -m 755 $(LIBEXEC_PROGRAMS:%=$(BUILD)/%) $(DESTDIR)$(LIBEXECDIR)/
 	install -m 644 $(filter %.5,$(MANPAGES)) $(DESTDIR)$(MANDIR)/man5/
 	install -m 644 $(filter %.8,$(MANPAGES)) $(DESTDIR)$(MANDIR)/man8/
+	install -m 644 $(BUILD)/penstock.conf $(DESTDIR)$(DOCDIR)/
+	test -e $(DESTDIR)$(SYSCONFDIR)/penstock/penstock.conf || \
+		install -m 600 $(BUILD)/penstock.conf $(DESTDIR)$(SYSCONFDIR)/penstock/
 
 deb-deps: ## install the packages of Debian 12 that building and testing take (as root)
 	./scripts/deb-deps --install

@@ -20,7 +20,7 @@
 #include "proto/secret.h"
 #include "proto/utf8.h"
 
-#define DEFAULT_FILE "/etc/penstock/passwd"
+#define DEFAULT_FILE PENSTOCK_CONFDIR "/passwd"
 #define HASH_KIND "$y$" // yescrypt, libxcrypt's preferred one
 
 static const char USAGE[] = "Usage: penstock-passwd [options] username\n"

@@ -15,7 +15,7 @@ struct options {
 	bool syslog;          // --syslog: log to syslog, foreground or not
 };
 
-#define OPTIONS_CONFIG "/etc/penstock/penstock.conf"
+#define OPTIONS_CONFIG PENSTOCK_CONFDIR "/penstock.conf"
 
 enum options_next { OPTIONS_RUN, OPTIONS_DONE, OPTIONS_WRONG };
 
