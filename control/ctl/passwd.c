@@ -261,6 +261,21 @@ static int edit_file(const char *path, const struct passwdfile_edit *e)
 	return ret;
 }
 
+// Before a password is typed for nothing; anything else that is wrong is said when the file is opened.
+static int check_directory(const char *path)
+{
+	char copy[PATH_MAX], why[PATH_MAX + 64];
+	struct stat st;
+	char *dir;
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	dir = dirname(copy);
+	if (stat(dir, &st) == 0 || errno != ENOENT)
+		return 0;
+	snprintf(why, sizeof(why), "its directory is not there; this makes it: mkdir -p %s", dir);
+	return complain(path, why);
+}
+
 // ----------------------------------------------------------------------------------------------------------- command line
 
 struct request {
@@ -352,6 +367,8 @@ static int run(struct request *r)
 	if (realpath(r->file, path) == NULL)
 		snprintf(path, sizeof(path), "%s", r->file);
 	if (r->edit.action == PASSWDFILE_SET)
+		ret = check_directory(path);
+	if (ret == 0 && r->edit.action == PASSWDFILE_SET)
 		ret = make_hash(hash);
 	if (ret < 0)
 		return ret;

@@ -99,7 +99,7 @@ static int run(const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(arguments, sizeof(arguments), format, ap);
 	va_end(ap);
-	snprintf(command, sizeof(command), "p() { '%s/penstock-passwd' -c '%s/file' \"$@\" 2>/dev/null; }; %s",
+	snprintf(command, sizeof(command), "P='%s/penstock-passwd'; p() { \"$P\" -c '%s/file' \"$@\" 2>/dev/null; }; %s",
 	         build != NULL && build[0] != '\0' ? build : "build", dir, arguments);
 	status = system(command);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -160,6 +160,14 @@ static void the_program(void **state)
 	assert_int_equal(run("p --version && p --help"), 0);
 }
 
+// Said before the password is asked for, and with what to do.
+static void no_directory(void **state)
+{
+	assert_int_equal(run("\"$P\" -c %s/none/passwd joe 2>&1 </dev/null | grep -q 'mkdir -p %s/none$'", dir, dir), 0);
+	assert_int_equal(run("echo x | \"$P\" -c %s/none/passwd joe 2>/dev/null", dir), 1);
+	assert_int_equal(run("P=$(realpath \"$P\"); cd %s && echo x | \"$P\" -c here joe && rm here", dir), 0);
+}
+
 static void many_at_once(void **state)
 {
 	int lines = 0;
@@ -187,10 +195,8 @@ static int remove_dir(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(edits),
-		cmocka_unit_test(names),
-		cmocka_unit_test(the_program),
-		cmocka_unit_test(many_at_once),
+		cmocka_unit_test(edits),        cmocka_unit_test(names),        cmocka_unit_test(the_program),
+		cmocka_unit_test(no_directory), cmocka_unit_test(many_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
