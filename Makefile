@@ -166,7 +166,7 @@ unit hostile smoke fuzz asan lint: ## one suite of tests; make fuzz T=600 for te
 	T=$(T) BUILD=$(BUILD) ./scripts/run-tests $@
 
 format: ## format all C files
-	find proto secmod control dataplane tests -name '*.[ch]' | xargs clang-format -i
+	find proto secmod control dataplane tests scripts -name '*.[ch]' | xargs clang-format -i
 
 # Cores, memory and clients are the machine's: figures are ratios of the same run, see doc/performance.md.
 bench: all bench-bins ## measure the dataplane alone, then the whole beside ocserv; rewrites the figures of doc/performance.md (as root)
