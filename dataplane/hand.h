@@ -4,7 +4,7 @@
 #include "lcore.h"
 
 // Entries of each ring. Full: drop_hand_full.
-#define RING_HANDED 1024
+#define RING_HANDED 2048
 
 // To that core at the end of this round at the latest. (hand.c)
 void hand(struct lcore *lc, unsigned core, struct rte_mbuf *m);

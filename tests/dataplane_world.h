@@ -68,10 +68,10 @@ static WORLD_UNUSED unsigned long world_free_huge_mb(void)
 	return pages * 2;
 }
 
-// Huge pages when there are enough and they are wanted. Returns whether it has them.
-static WORLD_UNUSED bool world_eal(unsigned mb, bool want_huge)
+// Huge pages when there are enough and they are wanted; threads on the last `cores` CPUs. Returns whether it has huge pages.
+static WORLD_UNUSED bool world_eal_cores(unsigned mb, bool want_huge, unsigned cores)
 {
-	char memory[32], prefix[64], cpu[32];
+	char memory[32], prefix[64], cpu[48];
 	bool huge = want_huge && world_free_huge_mb() >= mb;
 	char *plain[] = { "world",    "--no-huge", "-m", memory,          "--no-shconf",    prefix,
 		          "--no-pci", "-l",        cpu,  "--log-level=3", "--no-telemetry", NULL };
@@ -79,10 +79,16 @@ static WORLD_UNUSED bool world_eal(unsigned mb, bool want_huge)
 
 	snprintf(memory, sizeof(memory), "%u", mb);
 	snprintf(prefix, sizeof(prefix), "--file-prefix=world%d", (int)getpid());
-	snprintf(cpu, sizeof(cpu), "%ld", sysconf(_SC_NPROCESSORS_ONLN) - 1);
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	snprintf(cpu, sizeof(cpu), "%ld-%ld", cpus - cores, cpus - 1);
 	world_must(rte_eal_init(huge ? 7 : 11, huge ? fine : plain) >= 0, "EAL");
 	rmdir(rte_eal_get_runtime_dir()); // EAL makes it and leaves it, empty
 	return huge;
+}
+
+static WORLD_UNUSED bool world_eal(unsigned mb, bool want_huge)
+{
+	return world_eal_cores(mb, want_huge, 1);
 }
 
 static WORLD_UNUSED struct rte_ring *world_ring(const char *name, unsigned size)
