@@ -72,7 +72,7 @@ static unsigned round_outer(struct lcore *lc, const struct rx_queue *q)
 	struct rte_mbuf *pkts[BURST];
 	unsigned n, received;
 
-	received = port_rx(q->port, q->queue, pkts, BURST);
+	received = port_rx(q->port, q->queue, lc, pkts, BURST);
 	if (received == 0)
 		return 0;
 	lc->count.value[COUNT_outer_rx] += received;
@@ -88,7 +88,7 @@ static unsigned round_inner(struct lcore *lc, const struct rx_queue *q)
 	struct rte_mbuf *pkts[BURST];
 	unsigned n, received;
 
-	received = port_rx(q->port, q->queue, pkts, BURST);
+	received = port_rx(q->port, q->queue, lc, pkts, BURST);
 	if (received == 0)
 		return 0;
 	lc->count.value[COUNT_inner_rx] += received;

@@ -364,18 +364,47 @@ static int open_outer(struct opening *o, const char *word)
 	return open_port(o, true, word, "", "outer", word);
 }
 
+static int open_tap(struct opening *o, const char *interface, const char *device)
+{
+	struct ports *all = o->ports;
+	struct port *p = &all->all[all->n];
+	struct tap_wish wish = { .interface = interface, .queues = at_most(o->cores, QUEUES_MAX) };
+	bool existed = if_nametoindex(interface) != 0;
+	int ret;
+
+	*p = (struct port){ .number = (uint8_t)all->n, .kind = PORT_TAP, .rx_queues = wish.queues, .tx_queues = wish.queues };
+	ret = tap_open(&wish, &p->tap);
+	if (ret < 0 && existed)
+		return START_ERROR(o->why, EBUSY, "device = %s: the interface %s is there already and in use", device, interface);
+	if (ret < 0)
+		return START_ERROR(o->why, -ret, "device = %s: the TAP %s does not open: %s", device, interface, strerror(-ret));
+	snprintf(p->name, sizeof(p->name), "tap");
+	snprintf(p->interface, sizeof(p->interface), "%s", interface);
+	p->mac = p->tap->mac;
+	for (uint16_t q = 0; q < QUEUES_MAX; q++)
+		p->wait[q] = q < wish.queues ? p->tap->queue[q].fd : -1;
+	portfd_pass_over();
+	all->inner = p;
+	all->n++;
+	return 0;
+}
+
 static int open_inner(struct opening *o)
 {
 	const char *word = snapshot_get(o->s, "inner"), *device = snapshot_get(o->s, "device");
 	char interface[64], devargs[96];
 
-	if (word && word[0] && strcmp(word, "tap") != 0)
-		return open_port(o, false, word, "", "inner", word);
+	if (!word || !word[0])
+		word = "tap";
 	if (!device || !device[0])
 		device = "vpns";
 	snprintf(interface, sizeof(interface), "%s0", device);
+	if (strcmp(word, "tap") != 0 && strcmp(word, "net_tap") != 0)
+		return open_port(o, false, word, "", "inner", word);
 	if (strlen(interface) >= IFNAMSIZ)
 		return START_ERROR(o->why, EINVAL, "device = %s: too long for an interface's name", device);
+	if (strcmp(word, "tap") == 0)
+		return open_tap(o, interface, device);
 	snprintf(devargs, sizeof(devargs), "net_tap0,iface=%s", interface);
 	return open_port(o, false, devargs, interface, "device", device);
 }

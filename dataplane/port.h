@@ -11,6 +11,7 @@
 #include <rte_ether.h>
 #include <rte_mempool.h>
 
+#include "port_tap.h"
 #include "proto/snapshot.h"
 
 #define PORTS_MAX 16
@@ -20,14 +21,16 @@
 
 enum port_kind {
 	PORT_ETHDEV, // one of DPDK's: frames
+	PORT_TAP,    // ours (port_tap.h): frames
 };
 
 struct port {
 	uint8_t number; // in ports.all: what paths and cores know it by
 	uint8_t kind;   // enum port_kind
 	bool outer;
-	bool up;     // control: rw; of an interface
-	uint16_t id; // ethdev
+	bool up;         // control: rw; of an interface
+	uint16_t id;     // PORT_ETHDEV
+	struct tap *tap; // PORT_TAP
 	uint16_t rx_queues, tx_queues;
 	char name[64];      // devargs name ("net_af_packet0")
 	char interface[16]; // kernel interface behind it, "" for none
@@ -52,11 +55,22 @@ int ports_open(struct ports *p, const struct snapshot *s, unsigned cores, char *
 // The pool of a node, or the nearest thing to it.
 struct rte_mempool *ports_pool(const struct ports *p, int node);
 
-static inline uint16_t port_rx(const struct port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
+// By the core that has the queue.
+static inline uint16_t port_rx(const struct port *p, uint16_t queue, struct lcore *lc, struct rte_mbuf **pkts, uint16_t n)
 {
+	if (p->kind == PORT_TAP)
+		return tap_rx(p->tap, queue, lc, pkts, n);
 	return rte_eth_rx_burst(p->id, queue, pkts, n);
 }
+// All packets are taken: those that were not sent are freed. How many were.
 static inline uint16_t port_tx(const struct port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
 {
-	return rte_eth_tx_burst(p->id, queue, pkts, n);
+	uint16_t sent;
+
+	if (p->kind == PORT_TAP)
+		return tap_tx(p->tap, queue, pkts, n);
+	sent = rte_eth_tx_burst(p->id, queue, pkts, n);
+	if (unlikely(sent < n))
+		rte_pktmbuf_free_bulk(pkts + sent, n - sent);
+	return sent;
 }

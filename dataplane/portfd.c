@@ -165,3 +165,13 @@ void portfd_of_port(struct port *p)
 	for (unsigned q = 0; q < QUEUES_MAX; q++)
 		p->wait[q] = q < p->rx_queues && q < c.n ? c.fd[q] : -1;
 }
+
+static void pass_over(int fd, void *arg)
+{
+	is_new(fd);
+}
+
+void portfd_pass_over(void)
+{
+	portfd_each(pass_over, NULL);
+}

@@ -11,5 +11,7 @@ void portfd_tune_packet_sockets(uint16_t udp_port);
 void portfd_quiet_taps(void);
 // visit() every descriptor of this process.
 void portfd_each(void (*visit)(int fd, void *arg), void *arg);
+// The descriptors opened so far are no port's that is still to come.
+void portfd_pass_over(void);
 // What a thread can wait for on each receive queue of the port that was opened last: packet and XDP sockets, queues of TAPs.
 void portfd_of_port(struct port *p);

@@ -4,29 +4,64 @@
 
 #include "control.h"
 
-static void report_port(struct control *c, uint32_t token, const struct port *p)
+static void ethdev_stats(const struct port *p, struct port_stats *out)
 {
-	struct rte_eth_dev_info info = { 0 };
 	struct rte_eth_stats st = { 0 };
-	struct msg_dp_port m = { .token = token };
+
+	rte_eth_stats_get(p->id, &st);
+	*out = (struct port_stats){
+		.rx_packets = st.ipackets,
+		.rx_bytes = st.ibytes,
+		.tx_packets = st.opackets,
+		.tx_bytes = st.obytes,
+		.missed = st.imissed + st.rx_nombuf,
+		.errors = st.ierrors + st.oerrors,
+	};
+}
+
+static bool ethdev_up(const struct port *p)
+{
 	struct rte_eth_link link = { 0 };
 
-	rte_eth_dev_info_get(p->id, &info);
-	rte_eth_stats_get(p->id, &st);
 	// For a kernel interface its driver would make calls that seccomp forbids.
-	if (!p->interface[0])
-		rte_eth_link_get_nowait(p->id, &link);
-	m.up = p->interface[0] ? p->up : link.link_status == RTE_ETH_LINK_UP;
+	if (p->interface[0])
+		return p->up;
+	rte_eth_link_get_nowait(p->id, &link);
+	return link.link_status == RTE_ETH_LINK_UP;
+}
+
+static void describe(const struct port *p, struct msg_dp_port *m, struct port_stats *st)
+{
+	struct rte_eth_dev_info info = { 0 };
+
+	if (p->kind == PORT_ETHDEV) {
+		rte_eth_dev_info_get(p->id, &info);
+		snprintf(m->driver, sizeof(m->driver), "%s", info.driver_name ? info.driver_name : "");
+		m->up = ethdev_up(p);
+		ethdev_stats(p, st);
+		return;
+	}
+	snprintf(m->driver, sizeof(m->driver), "penstock");
+	m->up = p->up;
+	for (uint16_t q = 0; q < p->tap->n; q++)
+		port_stats_add(st, &p->tap->queue[q].count);
+}
+
+static void report_port(struct control *c, uint32_t token, const struct port *p)
+{
+	struct msg_dp_port m = { .token = token };
+	struct port_stats st = { 0 };
+
+	describe(p, &m, &st);
 	snprintf(m.name, sizeof(m.name), "%s", p->name);
-	snprintf(m.driver, sizeof(m.driver), "%s", info.driver_name ? info.driver_name : "");
 	snprintf(m.interface, sizeof(m.interface), "%s", p->interface);
 	snprintf(m.role, sizeof(m.role), "%s", p->outer ? "outer" : "inner");
-	m.rx_packets = st.ipackets;
-	m.rx_bytes = st.ibytes;
-	m.tx_packets = st.opackets;
-	m.tx_bytes = st.obytes;
-	m.rx_missed = st.imissed + st.rx_nombuf;
-	m.errors = st.ierrors + st.oerrors;
+	m.rx_packets = st.rx_packets;
+	m.rx_bytes = st.rx_bytes;
+	m.tx_packets = st.tx_packets;
+	m.tx_bytes = st.tx_bytes;
+	m.rx_missed = st.missed;
+	m.errors = st.errors;
 	MAIN_SEND(c, DP_PORT, &m);
 }
 

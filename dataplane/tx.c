@@ -18,7 +18,7 @@ static void queue_flush(struct lcore *lc, uint8_t port)
 	const struct port *p = lc->dp->ports[port];
 	const struct tx_way *way = &lc->way[port];
 	struct tx_queue *q = &lc->tx[port];
-	unsigned sent = q->n;
+	unsigned sent;
 
 	if (unlikely(way->core != lc->index)) {
 		hand_frames(lc, way->core, q, port);
@@ -27,10 +27,7 @@ static void queue_flush(struct lcore *lc, uint8_t port)
 	}
 	sent = port_tx(p, way->queue, q->pkts, (uint16_t)q->n);
 	lc->count.value[p->outer ? COUNT_outer_tx : COUNT_inner_tx] += sent;
-	if (unlikely(sent < q->n)) {
-		lc->count.value[COUNT_drop_tx_full] += q->n - sent;
-		rte_pktmbuf_free_bulk(q->pkts + sent, q->n - sent);
-	}
+	lc->count.value[COUNT_drop_tx_full] += q->n - sent;
 	q->n = 0;
 }
 
