@@ -47,8 +47,8 @@ size_t control_budget(uint32_t tunnels_max, unsigned cores)
 	size_t rings =
 	        (keys_count(tunnels_max) + 2 * RING_PACKETS + RING_COMMANDS + (cores - 1) * RING_HANDED) * 2 * sizeof(void *);
 
-	return hashes + halves + keys_count(tunnels_max) * sizeof(struct tunnel_keys) + cores * (rings + sizeof(struct lcore)) +
-	       (8u << 20);
+	return hashes + halves + keys_count(tunnels_max) * sizeof(struct tunnel_keys) +
+	       cores * (rings + sizeof(struct lcore) + reassembly_budget()) + (8u << 20);
 }
 
 // ------------------------------------------------------------------------------------------------------------------ start

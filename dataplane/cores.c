@@ -31,11 +31,12 @@ static int core_init(struct control *c, unsigned index, unsigned cpu)
 	lc->cpu = cpu;
 	lc->dp = &c->dp;
 	lc->pool = ports_pool(&c->ports, node);
+	lc->reassembly = reassembly_new(node, c->dp.tsc_hz);
 	lc->mailbox = ring_new("mailbox", index, index, RING_COMMANDS, node);
 	lc->from_control = ring_new("from_control", index, index, RING_PACKETS, node);
 	lc->to_control = ring_new("to_control", index, index, RING_PACKETS, node);
 	lc->released = ring_new("released", index, index, c->keys.n, node);
-	return lc->mailbox && lc->from_control && lc->to_control && lc->released ? 0 : -ENOMEM;
+	return lc->reassembly && lc->mailbox && lc->from_control && lc->to_control && lc->released ? 0 : -ENOMEM;
 }
 
 static int rings_between(struct control *c)

@@ -12,12 +12,16 @@
 #define IPV4_HEADER 20
 #define IPV6_HEADER 40
 #define UDP_HEADER 8
+#define FRAGMENT_HEADER 8
 #define ETHER_IPV4 0x0800
 #define ETHER_IPV6 0x86dd
 #define ETHER_VLAN 0x8100
 #define ETHER_QINQ 0x88a8
 #define PROTOCOL_UDP 17
 #define PROTOCOL_FRAGMENT 44
+// RFC 3168: the low bits of TOS and traffic class.
+#define ECN_MASK 3
+#define ECN_CE 3
 
 enum frame_verdict { FRAME_OURS, FRAME_NOT_OURS, FRAME_MALFORMED, FRAME_FRAGMENT };
 
@@ -65,24 +69,33 @@ static inline enum frame_verdict outer_ipv4(const uint8_t *buf, size_t room, uin
 	return outer_udp(buf, total - header, port, out);
 }
 
+// A fragment header on a datagram that is none (RFC 6946: to be taken for the whole that it is).
+static inline bool is_atomic_fragment(const uint8_t *header)
+{
+	return header[0] == PROTOCOL_UDP && (load16(header + 2) & 0xfff9) == 0;
+}
+
 // Extension headers carry nothing of ours: a DTLS client sends none.
 static inline enum frame_verdict outer_ipv6(const uint8_t *buf, size_t room, uint16_t port, struct outer_frame *out)
 {
 	const uint8_t *ip = buf + out->ip;
-	unsigned length;
+	unsigned length, extra = 0;
 
 	if (room < IPV6_HEADER || ip[0] >> 4 != 6)
 		return FRAME_MALFORMED;
-	if (ip[6] == PROTOCOL_FRAGMENT)
-		return FRAME_FRAGMENT;
-	if (ip[6] != PROTOCOL_UDP)
-		return FRAME_NOT_OURS;
 	length = load16(ip + 4);
 	if (length > room - IPV6_HEADER)
 		return FRAME_MALFORMED;
+	if (ip[6] == PROTOCOL_FRAGMENT && length >= FRAGMENT_HEADER) {
+		if (!is_atomic_fragment(ip + IPV6_HEADER))
+			return FRAME_FRAGMENT;
+		extra = FRAGMENT_HEADER;
+	} else if (ip[6] != PROTOCOL_UDP) {
+		return FRAME_NOT_OURS;
+	}
 	out->family = 6;
-	out->udp = out->ip + IPV6_HEADER;
-	return outer_udp(buf, length, port, out);
+	out->udp = (uint16_t)(out->ip + IPV6_HEADER + extra);
+	return outer_udp(buf, length - extra, port, out);
 }
 
 // A frame from the outer side; port: our UDP port in network order. UDP checksums are not looked at: the MAC is what counts.

@@ -12,6 +12,7 @@
 
 #include "counters.h"
 #include "port.h"
+#include "reassembly.h"
 #include "tables.h"
 #include "tunnel.h"
 #include "wake.h"
@@ -74,6 +75,7 @@ struct lcore {
 	unsigned n_outer, n_inner;
 	struct tx_way way[PORTS_MAX];       // by port number
 	struct rte_mempool *pool;           // for packets that the core makes itself
+	struct reassembly *reassembly;      // of outer fragments
 	struct rte_ring *mailbox;           // control -> core: struct command *
 	struct rte_ring *from_control;      // control -> core: mbufs (PACKET_OPENED, _DATAGRAM, _SEAL)
 	struct rte_ring *to_control;        // core -> control: mbufs (PACKET_HANDSHAKE, _CSTP, _EVENT)

@@ -168,6 +168,7 @@ unsigned loop_round(struct lcore *lc)
 
 	lc->now = rte_rdtsc();
 	mailbox_serve(lc);
+	reassembly_expire(lc);
 	for (unsigned i = 0; i < lc->n_outer; i++)
 		moved += round_outer(lc, &lc->outer[i]);
 	for (unsigned i = 0; i < lc->n_inner; i++)

@@ -39,27 +39,72 @@ static inline void path_learn(struct path *path, const uint8_t *frame, const str
 	path->port = port;
 }
 
-// COUNTERS: a datagram; else why it is none.
-static inline enum counter unwrap(struct lcore *lc, struct rte_mbuf *m, uint8_t port)
+// COUNTERS: a datagram; fragments_in: a fragment; else why it is neither.
+static inline enum counter unwrap(struct lcore *lc, struct rte_mbuf *m, uint8_t port, struct outer_frame *f)
 {
-	struct outer_frame f;
-
 	if (unlikely(!packet_is_one(m)))
 		return COUNT_drop_malformed_outer;
-	switch (outer_frame_parse(packet_data(m), m->data_len, lc->dp->udp_port, &f)) {
+	switch (outer_frame_parse(packet_data(m), m->data_len, lc->dp->udp_port, f)) {
 	case FRAME_OURS:
 		break;
 	case FRAME_NOT_OURS:
 		return COUNT_drop_not_ours;
 	case FRAME_FRAGMENT:
-		return COUNT_drop_fragment;
+		return COUNT_fragments_in;
 	default:
 		return COUNT_drop_malformed_outer;
 	}
-	path_learn(&packet_of(m)->path, packet_data(m), &f, port);
+	path_learn(&packet_of(m)->path, packet_data(m), f, port);
 	packet_of(m)->kind = PACKET_DATAGRAM;
-	packet_cut(m, f.udp + UDP_HEADER, f.payload_len);
+	packet_cut(m, f->udp + UDP_HEADER, f->payload_len);
 	return COUNTERS;
+}
+
+// The datagram that this fragment makes whole; NULL: others are missing, or it is dropped.
+static struct rte_mbuf *take_fragment(struct lcore *lc, struct rte_mbuf *m, const struct outer_frame *frame)
+{
+	struct outer_fragment f;
+
+	switch (fragment_parse(packet_data(m), m->data_len, lc->dp->udp_port, frame, &f)) {
+	case FRAGMENT_GOOD:
+		return reassembly_take(lc, m, &f);
+	case FRAGMENT_NOT_OURS:
+		reassembly_forswear(lc, &f);
+		drop(lc, COUNT_drop_not_ours, m);
+		return NULL;
+	default:
+		drop(lc, COUNT_drop_fragment_bad, m);
+		return NULL;
+	}
+}
+
+static struct rte_mbuf *unwrap_whole(struct lcore *lc, struct rte_mbuf *m, uint8_t port)
+{
+	uint8_t tos = packet_of(m)->path.tos;
+	struct outer_frame f;
+	enum counter why = unwrap(lc, m, port, &f);
+
+	if (why != COUNTERS) {
+		drop(lc, why, m);
+		return NULL;
+	}
+	packet_of(m)->path.tos = tos;
+	return m;
+}
+
+static inline struct rte_mbuf *take(struct lcore *lc, struct rte_mbuf *m, uint8_t port)
+{
+	struct outer_frame f;
+	enum counter why = unwrap(lc, m, port, &f);
+
+	if (likely(why == COUNTERS))
+		return m;
+	if (why != COUNT_fragments_in) {
+		drop(lc, why, m);
+		return NULL;
+	}
+	m = take_fragment(lc, m, &f);
+	return m ? unwrap_whole(lc, m, port) : NULL;
 }
 
 unsigned outer_in(struct lcore *lc, const struct port *port, struct rte_mbuf **pkts, unsigned n)
@@ -75,11 +120,9 @@ unsigned outer_in(struct lcore *lc, const struct port *port, struct rte_mbuf **p
 	}
 	for (unsigned i = 0; i < n; i++) {
 		prefetch_frame(pkts, n, i);
-		enum counter why = unwrap(lc, pkts[i], port->number);
-		if (likely(why == COUNTERS))
-			pkts[n_out++] = pkts[i];
-		else
-			drop(lc, why, pkts[i]);
+		struct rte_mbuf *m = take(lc, pkts[i], port->number);
+		if (likely(m != NULL))
+			pkts[n_out++] = m;
 	}
 	return n_out;
 }

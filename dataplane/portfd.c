@@ -33,28 +33,32 @@ void portfd_each(void (*visit)(int fd, void *arg), void *arg)
 		closedir(d);
 }
 
-// Frames for this host that are IPv4 (no later fragment) or IPv6 with UDP to our port: whole, else nothing.
+// Frames for this host that are UDP to our port, and fragments of UDP to any: their first ones tell which datagrams are ours.
+// Whole, else nothing.
 static void attach_filter(int fd, uint16_t port)
 {
 	struct sock_filter code[] = {
 		/*  0 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, SKF_AD_OFF + SKF_AD_PKTTYPE),
-		/*  1 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_HOST, 0, 15),
+		/*  1 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_HOST, 0, 18),
 		/*  2 */ BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),
 		/*  3 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETHERTYPE_IP, 0, 7),
 		/*  4 */ BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 23),
-		/*  5 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 0, 11),
+		/*  5 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 0, 14),
 		/*  6 */ BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 20),
-		/*  7 */ BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x1fff, 9, 0),
+		/*  7 */ BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x3fff, 11, 0),
 		/*  8 */ BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 14),
 		/*  9 */ BPF_STMT(BPF_LD | BPF_H | BPF_IND, 16),
-		/* 10 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, port, 5, 6),
-		/* 11 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETHERTYPE_IPV6, 0, 5),
+		/* 10 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, port, 8, 9),
+		/* 11 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETHERTYPE_IPV6, 0, 8),
 		/* 12 */ BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 20),
-		/* 13 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 0, 3),
-		/* 14 */ BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 56),
-		/* 15 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, port, 0, 1),
-		/* 16 */ BPF_STMT(BPF_RET | BPF_K, 0x40000),
-		/* 17 */ BPF_STMT(BPF_RET | BPF_K, 0),
+		/* 13 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 3, 0),
+		/* 14 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_FRAGMENT, 0, 5),
+		/* 15 */ BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 54),
+		/* 16 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 2, 3),
+		/* 17 */ BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 56),
+		/* 18 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, port, 0, 1),
+		/* 19 */ BPF_STMT(BPF_RET | BPF_K, 0x40000),
+		/* 20 */ BPF_STMT(BPF_RET | BPF_K, 0),
 	};
 	struct sock_fprog prog = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
 

@@ -63,8 +63,8 @@ static int load_program(int map, uint16_t port)
 		/* 18 */ LOAD(BPF_B, 5, 2, 14 + 9),
 		/* 19 */ UNLESS(5, IPPROTO_UDP, PASS(19)),
 		/* 20 */ LOAD(BPF_H, 5, 2, 14 + 6),
-		/* 21 */ AND(5, htons(0x1fff)),
-		/* 22 */ UNLESS(5, 0, PASS(22)), // a later fragment
+		/* 21 */ AND(5, htons(0x3fff)),
+		/* 22 */ UNLESS(5, 0, PASS(22)), // a fragment: others' must stay the kernel's, and later ones name no port
 		/* 23 */ LOAD(BPF_H, 5, 2, 14 + 20 + 2),
 		/* 24 */ UNLESS(5, htons(port), PASS(24)),
 		/* 25 */ LOAD(BPF_W, 2, 6, offsetof(struct xdp_md, rx_queue_index)),

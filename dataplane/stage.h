@@ -1,13 +1,13 @@
 // The stages of the packet path. Each takes a burst and returns how many go on (compacted to the front of pkts);
 // the rest were dropped, punted or answered, each with its counter. Only loop.c (and the bench) calls stages.
 // The caller counts what it receives (outer_rx, inner_rx, lane_rx, handed_in), so that per core
-//   outer_rx + extra_records + inner_rx + lane_rx + handed_in
-//     = outer_tx + inner_tx + punt_hello + punt_handshake + cstp_out + handed_out + all drops.
+//   outer_rx + extra_records + fragments_out + inner_rx + lane_rx + handed_in
+//     = outer_tx + fragments_in + inner_tx + punt_hello + punt_handshake + cstp_out + handed_out + all drops.
 // Every array has room for BURST packets; n is at most BURST.
 #pragma once
 #include "lcore.h"
 
-// Outer frames -> datagrams with their path (PACKET_DATAGRAM, data = the UDP payload).
+// Outer frames -> datagrams with their path (PACKET_DATAGRAM, data = the UDP payload). Fragments wait here for each other.
 unsigned outer_in(struct lcore *lc, const struct port *port, struct rte_mbuf **pkts, unsigned n);
 
 // Datagrams -> DTLS application records and alerts with their tunnel (PACKET_RECORD, data at the record header). Handshake

@@ -140,6 +140,8 @@ static WORLD_UNUSED struct lcore *world_core(struct world *w, unsigned index, un
 	lc->id = index + 1;
 	lc->dp = &w->dp;
 	lc->pool = w->pool;
+	lc->reassembly = reassembly_new(SOCKET_ID_ANY, w->dp.tsc_hz);
+	world_must(lc->reassembly != NULL, "reassembly");
 	lc->inner[lc->n_inner++] = (struct rx_queue){ &w->inner.port, (uint16_t)index };
 	lc->outer[lc->n_outer++] = (struct rx_queue){ &w->outer.port, (uint16_t)index };
 	for (unsigned p = 0; p < w->dp.n_ports; p++)
