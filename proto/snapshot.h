@@ -24,4 +24,4 @@ uint64_t snapshot_number(const struct snapshot *s, const char *key);            
 bool snapshot_bool(const struct snapshot *s, const char *key);
 
 // Words of main's own: "@log-level" (syslog number), "@log-form" (plain | priority), "@libexec" (directory of our binaries),
-// "@version".
+// "@version", "@trial" (1: only to say whether we could start).

@@ -374,38 +374,6 @@ out:
 	return ret;
 }
 
-// ------------------------------------------------------------------------------------------------------------------ test
-
-struct tally {
-	unsigned errors, warnings;
-};
-
-static void print_report(void *who, enum log_level level, const char *line)
-{
-	struct tally *t = who;
-	bool error = level <= LOG_LEVEL_ERR;
-
-	*(error ? &t->errors : &t->warnings) += 1;
-	fprintf(stderr, "%s%s\n", error ? "error: " : "warning: ", line);
-}
-
-int config_test(const char *file)
-{
-	struct tally t = { 0 };
-	struct config *c = NULL;
-	int ret = config_load(file, CONFIG_TEST, print_report, &t, &c);
-
-	config_free(c);
-	if (ret == 0)
-		fprintf(stderr, "%s: the configuration is good (%u warning%s)\n", file, t.warnings, t.warnings == 1 ? "" : "s");
-	else if (t.errors)
-		fprintf(stderr, "%s: the configuration cannot be used (%u error%s, %u warning%s)\n", file, t.errors,
-		        t.errors == 1 ? "" : "s", t.warnings, t.warnings == 1 ? "" : "s");
-	else
-		fprintf(stderr, "%s: %s\n", file, strerror(-ret));
-	return ret == 0 ? 0 : 1;
-}
-
 // --------------------------------------------------------------------------------------------------------------- getters
 
 const char *config_nth(const struct config *c, enum opt o, unsigned n)

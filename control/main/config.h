@@ -35,9 +35,6 @@ typedef void config_report(void *who, enum log_level level, const char *line);
 int config_load(const char *file, enum config_mode mode, config_report *report, void *who, struct config **out);
 void config_free(struct config *c);
 
-// `penstockd -t`: every problem on stderr, then a summary. The exit status: 0 or 1.
-int config_test(const char *file);
-
 // The value of an option with one value (of a list: its first); NULL: not given and without default.
 const char *config_str(const struct config *c, enum opt o);
 uint64_t config_num(const struct config *c, enum opt o); // 0 where absent

@@ -17,6 +17,7 @@
 #include "control/main/reload.h"
 #include "control/main/supervise.h"
 #include "control/main/syslogger.h"
+#include "control/main/trial.h"
 #include "proto/err.h"
 #include "proto/sandbox.h"
 
@@ -150,7 +151,7 @@ int main(int argc, char *argv[])
 	}
 	log_init("penstockd", LOG_LEVEL_INFO, LOG_FORM_PLAIN);
 	if (options.test_config)
-		return config_test(options.config);
+		return trial_run(options.config);
 	if (options.traceable)
 		setenv(SANDBOX_TRACEABLE, "1", 1);
 	else

@@ -194,7 +194,7 @@ static int load_certificates(struct nursery *n, const struct snapshot *conf, cha
 
 	for (i = 0; (file = snapshot_nth(conf, "server-cert", i)) != NULL; i++) {
 		if (i >= LIMIT_SERVER_KEYS) {
-			snprintf(text, LIMIT_TEXT + 1, "%s: more than %d certificates", file, LIMIT_SERVER_KEYS);
+			snprintf(text, LIMIT_TEXT + 1, "server-cert %s: more than %d certificates", file, LIMIT_SERVER_KEYS);
 			return -E2BIG;
 		}
 		ret = tls_ctx_add(n->gear.tls, file, i, text);
@@ -295,7 +295,7 @@ static int start(struct nursery *n)
 	if (!n->isolate)
 		log_notice("isolate-workers is off: workers run without seccomp");
 	ret = load_gear(n, conf, ready.text);
-	if (ret == 0)
+	if (ret == 0 && !snapshot_bool(conf, "@trial")) // which anybody may ask for
 		ret = drop_user(conf, ready.text);
 	if (ret == 0)
 		ret = prepare_forks(n, ready.text);

@@ -52,13 +52,13 @@ static X509 *read_leaf(const char *file, char text[LIMIT_TEXT + 1])
 	X509 *leaf;
 
 	if (!f) {
-		snprintf(text, LIMIT_TEXT + 1, "%s: %s", file, strerror(errno));
+		snprintf(text, LIMIT_TEXT + 1, "server-cert %s: %s", file, strerror(errno));
 		return NULL;
 	}
 	leaf = PEM_read_X509_AUX(f, NULL, NULL, NULL);
 	fclose(f);
 	if (!leaf)
-		snprintf(text, LIMIT_TEXT + 1, "%s: no certificate in it: %s", file, openssl_reason());
+		snprintf(text, LIMIT_TEXT + 1, "server-cert %s: no certificate in it: %s", file, openssl_reason());
 	return leaf;
 }
 
@@ -74,9 +74,9 @@ int tls_ctx_add(SSL_CTX *ctx, const char *file, unsigned key, char text[LIMIT_TE
 		return -EINVAL;
 	pair = signer_key_new(X509_get0_pubkey(leaf), (uint8_t)key);
 	if (!pair)
-		snprintf(text, LIMIT_TEXT + 1, "%s: its key is no RSA, ECDSA P-256 or P-384, or Ed25519 key", file);
+		snprintf(text, LIMIT_TEXT + 1, "server-cert %s: its key is no RSA, ECDSA P-256 or P-384, or Ed25519 key", file);
 	else if (SSL_CTX_use_certificate_chain_file(ctx, file) != 1 || SSL_CTX_use_PrivateKey(ctx, pair) != 1)
-		snprintf(text, LIMIT_TEXT + 1, "%s: %s", file, openssl_reason());
+		snprintf(text, LIMIT_TEXT + 1, "server-cert %s: %s", file, openssl_reason());
 	else
 		ret = 0;
 	EVP_PKEY_free(pair);

@@ -25,6 +25,31 @@ expect "a number out of range" line_says 'udp-port = 70000' 'udp-port'
 expect "a line without =" line_says 'nonsense' '.'
 expect "a network that is none" line_says 'ipv6-network = fd00::/200' 'ipv6-network'
 expect "a removed option" line_says 'listen-clear-file = /x' 'listen-clear-file'
+
+# What stands in the files, with option and line.
+line_of() { grep -n "^$1" "$CONFIG" | cut -d: -f1; } # OPTION
+file_says() { # FILE OPTION REGEX
+  local said
+  if said=$(check); then said="accepted: $said"; fi
+  matches "$said" "error: $CONFIG:$(line_of "$2"): $2: $1[: ].*$3"
+}
+cp "$WORK/cert.pem" "$WORK/good-cert.pem"
+cp "$WORK/key.pem" "$WORK/good-key.pem"
+echo rubbish > "$WORK/cert.pem"
+expect "a certificate that is none" file_says "$WORK/cert.pem" server-cert 'no PEM certificate'
+{ cat "$WORK/good-cert.pem"; sed 's/^M..../MIIBB/' "$WORK/good-cert.pem"; } > "$WORK/cert.pem"
+expect "a chain with a broken link" file_says "$WORK/cert.pem" server-cert '.'
+cp "$WORK/good-cert.pem" "$WORK/cert.pem"
+echo rubbish > "$WORK/key.pem"
+expect "a key that is none" file_says "$WORK/key.pem" server-key 'no PEM private key'
+openssl genpkey -algorithm ed25519 -out "$WORK/key.pem" 2>> "$WORK/openssl.log"
+expect "a key of another certificate" file_says "$WORK/key.pem" server-key "does not belong to server-cert $WORK/cert.pem"
+cp "$WORK/good-key.pem" "$WORK/key.pem"
+expect "and the good ones pass again" check
+not_root() { setpriv --reuid nobody --regid nogroup --clear-groups "$BIN/penstockd" -t -c "$CONFIG"; }
+chmod 644 "$WORK/key.pem" "$WORK/passwd"
+expect "also for somebody who is not root" not_root
+
 sed -i '/^server-key/d' "$CONFIG"
 expect "a missing key is missed" matches "$(check || :)" 'server-key'
 rm "$CONFIG"
