@@ -1,5 +1,6 @@
 // The dataplane says which tunnels are there and what they carried.
 #include "control/main/admin.h"
+#include "control/main/inner.h"
 #include "control/main/peers.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
@@ -14,11 +15,10 @@ const chan_handler *const from_dataplane_handlers = from_dataplane;
 // Ports are up: now the interface behind them gets its addresses.
 static int inner_setup(struct gateway *g, const struct msg_dataplane_ready *m)
 {
-	snprintf(g->inner, sizeof(g->inner), "%s", m->inner);
 	log_info("dataplane: %s; inner interface %s; room for %u tunnels", m->memory, m->inner, m->tunnels_max);
 	if (tunnel_table_open(g, m->tunnels_max) < 0)
 		return errno_log(ENOMEM, "no memory for %u tunnels", m->tunnels_max);
-	return gateway_inner(g);
+	return inner_up(g, m->inner);
 }
 
 static int on_dataplane_ready(void *who, const struct msg_dataplane_ready *m, const int *fds)

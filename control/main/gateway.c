@@ -6,8 +6,8 @@
 #include "control/main/admin.h"
 #include "control/main/config.h"
 #include "control/main/daemon.h"
+#include "control/main/inner.h"
 #include "control/main/listen.h"
-#include "control/main/netlink.h"
 #include "control/main/options.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
@@ -53,7 +53,8 @@ int gateway_snapshot(const struct gateway *g, const struct config *c, int *fd)
 }
 
 // *out is a new pool only where `now` does not do.
-static int pool_for(const struct addr *network, unsigned subnet_prefix, struct lease_pool *now, struct lease_pool **out)
+static int pool_for(struct gateway *g, const struct addr *network, unsigned subnet_prefix, struct lease_pool *now,
+                    struct lease_pool **out)
 {
 	char text[ADDR_TEXT];
 	int ret;
@@ -66,6 +67,10 @@ static int pool_for(const struct addr *network, unsigned subnet_prefix, struct l
 		return 0;
 	}
 	ret = lease_pool_new(network, subnet_prefix, out);
+	if (ret == 0 && (ret = inner_use(g, *out)) < 0) {
+		lease_pool_retire(*out);
+		*out = NULL;
+	}
 	if (ret < 0)
 		log_err("no pool from %s: %s", addr_text_prefix(network, text),
 		        ret == -EINVAL ? "the prefix lengths do not fit" : strerror(-ret));
@@ -75,11 +80,11 @@ static int pool_for(const struct addr *network, unsigned subnet_prefix, struct l
 int gateway_pools(struct gateway *g, const struct policy *p)
 {
 	struct lease_pool *ipv4, *ipv6;
-	int ret = pool_for(&p->ipv4_network, 32, g->ipv4, &ipv4);
+	int ret = pool_for(g, &p->ipv4_network, 32, g->ipv4, &ipv4);
 
 	if (ret < 0)
 		return ret;
-	ret = pool_for(&p->ipv6_network, p->ipv6_subnet_prefix, g->ipv6, &ipv6);
+	ret = pool_for(g, &p->ipv6_network, p->ipv6_subnet_prefix, g->ipv6, &ipv6);
 	if (ret < 0) {
 		if (ipv4 != g->ipv4)
 			lease_pool_retire(ipv4);
@@ -92,14 +97,6 @@ int gateway_pools(struct gateway *g, const struct policy *p)
 	g->ipv4 = ipv4;
 	g->ipv6 = ipv6;
 	return 0;
-}
-
-int gateway_inner(struct gateway *g)
-{
-	static const struct addr none;
-
-	return netlink_inner_up(g->inner, session_mtu_inner(g->policy.mtu), g->ipv4 ? lease_gateway(g->ipv4) : &none,
-	                        g->ipv6 ? lease_gateway(g->ipv6) : &none);
 }
 
 // ----------------------------------------------------------------------------------------------------------- start, stop

@@ -90,7 +90,10 @@ struct gateway {
 	size_t sessions_count, sessions_active;
 	uint32_t session_last;
 	struct lease_pool *ipv4, *ipv6; // NULL: no such addresses
-	char inner[16];                 // the kernel interface behind the dataplane
+
+	// inner.c
+	char inner[16]; // the kernel interface behind the dataplane; "": there is none
+	LIST_HEAD(inner_list, inner_network) inner_networks;
 
 	// tunnel.c
 	struct tunnel **tunnels; // by number
@@ -122,5 +125,3 @@ void gateway_log_level(const struct gateway *g);
 int gateway_snapshot(const struct gateway *g, const struct config *c, int *fd);
 // The pools that the policy asks for; those that are right already stay. 0 or -errno (logged), and then nothing has changed.
 int gateway_pools(struct gateway *g, const struct policy *p);
-// The inner interface as policy and pools want it. 0 or -errno (logged).
-int gateway_inner(struct gateway *g);

@@ -22,6 +22,8 @@ struct lease_pool {
 	size_t count;      // indexes, the never-lent ones too
 	uint64_t *free_bits[LEVELS];
 	size_t words[LEVELS];
+	void (*freed)(void *who, const struct addr *gateway); // NULL: nobody wants to know
+	void *who;
 };
 
 static u128 addr_number(const struct addr *a)
@@ -121,6 +123,8 @@ static void pool_fill(struct lease_pool *p)
 
 static void pool_free(struct lease_pool *p)
 {
+	if (p->freed)
+		p->freed(p->who, &p->gateway);
 	for (int l = 0; l < LEVELS; l++)
 		free(p->free_bits[l]);
 	free(p);
@@ -170,6 +174,12 @@ void lease_pool_retire(struct lease_pool *p)
 	p->retired = true;
 	if (!p->lent)
 		pool_free(p);
+}
+
+void lease_pool_watch(struct lease_pool *p, void (*freed)(void *who, const struct addr *gateway), void *who)
+{
+	p->freed = freed;
+	p->who = who;
 }
 
 bool lease_pool_is(const struct lease_pool *p, const struct addr *network, unsigned subnet_prefix)

@@ -11,6 +11,8 @@ struct lease_pool;
 int lease_pool_new(const struct addr *network, unsigned subnet_prefix, struct lease_pool **out);
 // Lends no more; the pool is freed when its last lease has come back. NULL is fine.
 void lease_pool_retire(struct lease_pool *p);
+// Tell when it is freed.
+void lease_pool_watch(struct lease_pool *p, void (*freed)(void *who, const struct addr *gateway), void *who);
 
 // The gateway's own address; its prefix is the network's.
 const struct addr *lease_gateway(const struct lease_pool *p);

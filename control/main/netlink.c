@@ -46,15 +46,15 @@ static int link_set(struct mnl_socket *nl, unsigned index, unsigned mtu)
 	return request(nl, h);
 }
 
-static int address_set(struct mnl_socket *nl, unsigned index, const struct addr *a)
+static int address_change(struct mnl_socket *nl, unsigned index, const struct addr *a, bool add)
 {
 	char buf[MNL_SOCKET_BUFFER_SIZE];
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
 	size_t len = a->family == 4 ? 4 : 16;
 	struct ifaddrmsg *m;
 
-	h->nlmsg_type = RTM_NEWADDR;
-	h->nlmsg_flags = NLM_F_CREATE | NLM_F_REPLACE;
+	h->nlmsg_type = add ? RTM_NEWADDR : RTM_DELADDR;
+	h->nlmsg_flags = add ? NLM_F_CREATE | NLM_F_REPLACE : 0;
 	m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
 	m->ifa_family = a->family == 4 ? AF_INET : AF_INET6;
 	m->ifa_prefixlen = a->prefix;
@@ -63,56 +63,71 @@ static int address_set(struct mnl_socket *nl, unsigned index, const struct addr 
 	mnl_attr_put(h, IFA_LOCAL, len, a->ip);
 	mnl_attr_put(h, IFA_ADDRESS, len, a->ip);
 	// nobody else is on this link: an address that waits for duplicate detection could not be used for a second
-	if (a->family == 6)
+	if (add && a->family == 6)
 		mnl_attr_put_u32(h, IFA_FLAGS, IFA_F_NODAD);
 	return request(nl, h);
 }
 
-static int address_up(struct mnl_socket *nl, unsigned index, const char *interface, const struct addr *a)
+// NULL: errno says why, and the log.
+static struct mnl_socket *socket_open(void)
 {
+	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	int ret;
+
+	if (nl && mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) == 0)
+		return nl;
+	ret = errno_log(errno, "netlink: %s", strerror(errno));
+	if (nl)
+		mnl_socket_close(nl);
+	errno = -ret;
+	return NULL;
+}
+
+int netlink_link_up(const char *interface, unsigned mtu)
+{
+	unsigned index = if_nametoindex(interface);
+	struct mnl_socket *nl;
+	int ret;
+
+	if (!index)
+		return errno_log(errno, "%s: no such interface: %s", interface, strerror(errno));
+	nl = socket_open();
+	if (!nl)
+		return -errno;
+	ret = link_set(nl, index, mtu);
+	mnl_socket_close(nl);
+	if (ret < 0)
+		log_err("%s: cannot bring it up with mtu %u: %s", interface, mtu, strerror(-ret));
+	return ret;
+}
+
+int netlink_address_add(const char *interface, const struct addr *a)
+{
+	struct mnl_socket *nl = socket_open();
 	char text[ADDR_TEXT];
 	int ret;
 
-	if (!a->family)
-		return 0;
-	ret = address_set(nl, index, a);
+	if (!nl)
+		return -errno;
+	ret = address_change(nl, if_nametoindex(interface), a, true);
+	mnl_socket_close(nl);
 	if (ret < 0)
 		log_err("%s: cannot set address %s: %s", interface, addr_text_prefix(a, text), strerror(-ret));
 	return ret;
 }
 
-static int inner_up(struct mnl_socket *nl, const char *interface, unsigned mtu, const struct addr *ipv4, const struct addr *ipv6)
+int netlink_address_remove(const char *interface, const struct addr *a)
 {
-	unsigned index = if_nametoindex(interface);
-	int ret;
-
-	if (!index) {
-		ret = -errno;
-		log_err("%s: no such interface: %s", interface, strerror(-ret));
-		return ret;
-	}
-	ret = link_set(nl, index, mtu);
-	if (ret < 0) {
-		log_err("%s: cannot bring it up with mtu %u: %s", interface, mtu, strerror(-ret));
-		return ret;
-	}
-	ret = address_up(nl, index, interface, ipv4);
-	if (ret < 0)
-		return ret;
-	return address_up(nl, index, interface, ipv6);
-}
-
-int netlink_inner_up(const char *interface, unsigned mtu, const struct addr *ipv4, const struct addr *ipv6)
-{
-	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	struct mnl_socket *nl = socket_open();
+	char text[ADDR_TEXT];
 	int ret;
 
 	if (!nl)
-		return errno_log(errno, "netlink: %s", strerror(errno));
-	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0)
-		ret = errno_log(errno, "netlink: bind: %s", strerror(errno));
-	else
-		ret = inner_up(nl, interface, mtu, ipv4, ipv6);
+		return -errno;
+	ret = address_change(nl, if_nametoindex(interface), a, false);
 	mnl_socket_close(nl);
+	// somebody else, or the interface's end, may have been faster
+	if (ret < 0 && ret != -EADDRNOTAVAIL && ret != -ENODEV)
+		log_err("%s: cannot remove address %s: %s", interface, addr_text_prefix(a, text), strerror(-ret));
 	return ret;
 }

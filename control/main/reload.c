@@ -6,6 +6,7 @@
 
 #include "control/main/admin.h"
 #include "control/main/config.h"
+#include "control/main/inner.h"
 #include "control/main/supervise.h"
 #include "proto/err.h"
 
@@ -181,7 +182,7 @@ void reload_nursery_ready(struct gateway *g, bool ok, const char *text)
 	g->reload = NULL;
 	reload_free(r);
 	// its failure is logged; the interface keeps what it has
-	gateway_inner(g);
+	inner_sync(g);
 	log_notice("configuration reloaded");
 	admin_reloaded(g, true, "the configuration is reloaded");
 	supervise_step(g);

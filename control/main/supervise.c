@@ -7,6 +7,7 @@
 
 #include "control/main/admin.h"
 #include "control/main/conn.h"
+#include "control/main/inner.h"
 #include "control/main/listen.h"
 #include "control/main/peers.h"
 #include "control/main/reload.h"
@@ -298,6 +299,7 @@ static void lose(struct gateway *g, const struct child *c)
 	} else if (c->kind == &child_dataplane) {
 		tunnel_lose_all(g);
 		tunnel_table_close(g);
+		inner_down(g);
 		admin_peer_lost(g, MSG_DATAPLANE_STATS_END);
 	}
 }

@@ -179,8 +179,15 @@ static void huge_networks(void **unused)
 	done(p);
 }
 
+static void count(void *who, const struct addr *gateway)
+{
+	assert_int_equal(gateway->prefix, 29);
+	++*(int *)who;
+}
+
 static void a_retired_pool_waits_for_its_leases(void **unused)
 {
+	int freed = 0;
 	struct lease_pool *p = pool("192.0.2.8/29", 32);
 	struct addr network;
 
@@ -190,11 +197,14 @@ static void a_retired_pool_waits_for_its_leases(void **unused)
 	assert_false(lease_pool_is(p, &network, 32));
 	takes(p, 2, "192.0.2.10");
 	takes(p, 3, "192.0.2.11");
+	lease_pool_watch(p, count, &freed);
 	lease_pool_retire(p);
 	gives_back(p, "192.0.2.10");
+	assert_int_equal(freed, 0);
 	assert_int_equal(lease_lent(p), 1);
 	n_lent = 0;
 	gives_back(p, "192.0.2.11"); // freed: the sanitizer sees to it
+	assert_int_equal(freed, 1);
 }
 
 static void nothing_to_lend(void **unused)
