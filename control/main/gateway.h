@@ -103,6 +103,7 @@ struct gateway {
 	struct ban_list *bans;
 	struct admin *admin;
 	struct reload *reload; // NULL: none is going on
+	bool reload_due;       // SIGHUP came when none could begin
 };
 
 uint64_t clock_ms(void); // monotonic

@@ -34,8 +34,7 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 		supervise_reap(g);
 		break;
 	case SIGHUP:
-		log_notice("SIGHUP: reload");
-		reload_start(g);
+		reload_signal(g);
 		break;
 	case SIGUSR2:
 		log_notice("SIGUSR2: maintenance has no effect yet");

@@ -55,6 +55,7 @@ static void reload_fail(struct gateway *g, const char *why)
 	}
 	admin_reloaded(g, false, why);
 	reload_free(r);
+	reload_resume(g);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -103,18 +104,28 @@ static void ask_secmod(struct gateway *g)
 		reload_fail(g, "sec-mod cannot be asked");
 }
 
+// NULL: one can begin now.
+static const char *why_not_now(const struct gateway *g)
+{
+	if (g->reload)
+		return "another reload is going on";
+	return g->phase == GATEWAY_UP && g->secmod && g->secmod->ready ? NULL : "the gateway is not whole";
+}
+
 void reload_start(struct gateway *g)
 {
 	static uint32_t token;
+	const char *why = why_not_now(g);
 	struct reload *r;
 	int ret;
 
-	if (g->reload || g->phase != GATEWAY_UP || !g->secmod || !g->secmod->ready) {
-		log_warn("reload: not now: %s", g->reload ? "another one is going on" : "the gateway is not whole");
+	if (why) {
+		log_warn("reload: not now: %s", why);
 		if (!g->reload)
 			admin_reloaded(g, false, "the gateway is not whole; try again");
 		return;
 	}
+	g->reload_due = false;
 	r = calloc(1, sizeof(*r));
 	if (!r) {
 		log_err("reload: out of memory");
@@ -129,6 +140,25 @@ void reload_start(struct gateway *g)
 		ask_secmod(g);
 	else
 		reload_fail(g, r->problem[0] ? r->problem : strerror(-ret));
+}
+
+void reload_signal(struct gateway *g)
+{
+	const char *why = why_not_now(g);
+
+	if (why) {
+		log_notice("SIGHUP: reload, but not yet: %s", why);
+		g->reload_due = true;
+		return;
+	}
+	log_notice("SIGHUP: reload");
+	reload_start(g);
+}
+
+void reload_resume(struct gateway *g)
+{
+	if (g->reload_due && !why_not_now(g))
+		reload_start(g);
 }
 
 void reload_secmod_ready(struct gateway *g, const struct msg_secmod_reloaded *m)

@@ -6,6 +6,10 @@
 
 // The result comes through the log and admin_reloaded(), perhaps before this returns.
 void reload_start(struct gateway *g);
+// SIGHUP: now, or as soon as that is possible.
+void reload_signal(struct gateway *g);
+// Something has become ready or has ended: perhaps one that had to wait can begin.
+void reload_resume(struct gateway *g);
 void reload_secmod_ready(struct gateway *g, const struct msg_secmod_reloaded *m);
 void reload_nursery_ready(struct gateway *g, bool ok, const char *text);
 // A process has died: what it had prepared is lost.

@@ -214,6 +214,7 @@ void supervise_step(struct gateway *g)
 	if (g->phase == GATEWAY_STARTING)
 		gateway_up(g);
 	listen_resume(g);
+	reload_resume(g);
 }
 
 static void on_respawn(evutil_socket_t fd, short what, void *arg)

@@ -21,8 +21,27 @@ leave second
 
 sed -i 's/^banner = .*/banner = "third"/' "$CONFIG"
 kill -HUP "$GATEWAY"
-reloaded_twice() { [ "$(grep -c 'penstockd.*configuration reloaded' "$WORK/gateway.log")" = 2 ]; }
+reloads() { grep -c 'penstockd.*configuration reloaded' "$WORK/gateway.log" || :; }
+reloaded_twice() { [ "$(reloads)" = 2 ]; }
 soon "HUP reloads too" reloaded_twice
+
+# sec-mod takes its time, and meanwhile HUP comes again: the file is read once more, and the last banner counts.
+secmod=$(pid_of 'Sec-mod PID')
+before=$(reloads)
+kill -STOP "$secmod"
+kill -HUP "$GATEWAY"
+sed -i 's/^banner = .*/banner = "last"/' "$CONFIG"
+hups() { [ "$(grep -c 'SIGHUP: reload' "$WORK/gateway.log")" = "$1" ]; }
+soon "a reload is going on" hups 2
+kill -HUP "$GATEWAY"
+soon "HUP comes again" hups 3
+expect "the operator is told to wait" matches "$(ctl reload 2>&1 || :)" 'another reload is going on'
+kill -CONT "$secmod"
+twice() { [ "$(reloads)" = $((before + 2)) ]; }
+soon "both are done" twice
+INTERFACE=tun1 login third bert
+expect "with what the file says last" client_says third 'last'
+leave third
 
 line=$(($(wc -l < "$CONFIG") + 1))
 echo 'tcp-port = nonsense' >> "$CONFIG"
