@@ -19,6 +19,7 @@ struct reload {
 	uint32_t token;
 	struct child *nursery; // NULL: sec-mod is still preparing
 	bool secmod_asked;
+	bool again; // if a process dies meanwhile: once, for what is being loaded may have killed it
 	struct event timer;
 	char problem[LIMIT_TEXT]; // the first error of the file
 };
@@ -112,19 +113,12 @@ static const char *why_not_now(const struct gateway *g)
 	return g->phase == GATEWAY_UP && g->secmod && g->secmod->ready ? NULL : "the gateway is not whole";
 }
 
-void reload_start(struct gateway *g)
+static void start(struct gateway *g, bool again)
 {
 	static uint32_t token;
-	const char *why = why_not_now(g);
 	struct reload *r;
 	int ret;
 
-	if (why) {
-		log_warn("reload: not now: %s", why);
-		if (!g->reload)
-			admin_reloaded(g, false, "the gateway is not whole; try again");
-		return;
-	}
 	g->reload_due = false;
 	r = calloc(1, sizeof(*r));
 	if (!r) {
@@ -133,6 +127,7 @@ void reload_start(struct gateway *g)
 		return;
 	}
 	r->snapshot_fd = -1;
+	r->again = again;
 	r->token = ++token;
 	g->reload = r;
 	ret = prepare(g, r);
@@ -140,6 +135,19 @@ void reload_start(struct gateway *g)
 		ask_secmod(g);
 	else
 		reload_fail(g, r->problem[0] ? r->problem : strerror(-ret));
+}
+
+void reload_start(struct gateway *g)
+{
+	const char *why = why_not_now(g);
+
+	if (!why) {
+		start(g, false);
+		return;
+	}
+	log_warn("reload: not now: %s", why);
+	if (!g->reload)
+		admin_reloaded(g, false, "the gateway is not whole; try again");
 }
 
 void reload_signal(struct gateway *g)
@@ -152,13 +160,13 @@ void reload_signal(struct gateway *g)
 		return;
 	}
 	log_notice("SIGHUP: reload");
-	reload_start(g);
+	start(g, true);
 }
 
 void reload_resume(struct gateway *g)
 {
 	if (g->reload_due && !why_not_now(g))
-		reload_start(g);
+		start(g, false);
 }
 
 void reload_secmod_ready(struct gateway *g, const struct msg_secmod_reloaded *m)
@@ -225,5 +233,6 @@ void reload_peer_lost(struct gateway *g, const char *name)
 	if (!g->reload)
 		return;
 	snprintf(why, sizeof(why), "%s died meanwhile", name);
+	g->reload_due = g->reload_due || g->reload->again;
 	reload_fail(g, why);
 }
