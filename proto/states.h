@@ -49,8 +49,11 @@ enum end_reason {
 	END_AUTH_TIMEOUT,
 	END_DEAD_PEER, // dead peer detection
 	END_SHUTDOWN,  // the gateway stops
-	END_ERROR,     // a protocol violation, or a worker that died
-	END_REASON_LAST = END_ERROR,
+	END_ERROR,     // a protocol violation; this and what follows count as errors
+	END_WORKER,    // its worker died
+	END_NURSERY,   // the process that its worker belonged to died
+	END_DATAPLANE, // the process that had its tunnel died
+	END_REASON_LAST = END_DATAPLANE,
 };
 
 enum auth_outcome {

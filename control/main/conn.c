@@ -67,7 +67,8 @@ static void on_ended(void *who, int why)
 	struct conn *c = who;
 	bool broke = why < 0 && c->link.chan.state != MW_CLOSING;
 
-	conn_close(c, broke ? END_ERROR : END_TEMPORARY);
+	// a worker that ends its session by itself says so first
+	conn_close(c, broke ? END_ERROR : END_WORKER);
 	if (broke)
 		conn_kill(c);
 }
@@ -250,7 +251,7 @@ void conn_exited(struct conn *c, unsigned code, unsigned signal)
 		         signal == SIGSYS ? ": seccomp" : "");
 	else
 		log_debug("%s: exited with %u", c->link.chan.name, code);
-	conn_close(c, signal ? END_ERROR : END_TEMPORARY);
+	conn_close(c, END_WORKER);
 	conn_free(c);
 }
 
@@ -263,7 +264,7 @@ void conn_lose_nursery(struct gateway *g, const struct child *nursery)
 		if (c->nursery != nursery)
 			continue;
 		c->nursery = NULL;
-		conn_close(c, END_TEMPORARY);
+		conn_close(c, END_NURSERY);
 		conn_free(c);
 	}
 }

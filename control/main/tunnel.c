@@ -97,7 +97,7 @@ static void stats_end(struct gateway *g, const struct tunnel *t)
 	g->stats.ended++;
 	g->stats.ended_idle += t->reason == END_IDLE;
 	g->stats.ended_timeout += t->reason == END_SESSION_TIMEOUT;
-	g->stats.ended_error += t->reason == END_ERROR;
+	g->stats.ended_error += t->reason >= END_ERROR;
 	g->stats.session_seconds_sum += seconds;
 	if (seconds > g->stats.session_seconds_max)
 		g->stats.session_seconds_max = seconds;
@@ -138,6 +138,9 @@ static const char *reason_text(enum end_reason reason)
 		[END_DEAD_PEER] = "dead peer",
 		[END_SHUTDOWN] = "the gateway stops",
 		[END_ERROR] = "error",
+		[END_WORKER] = "its worker has died",
+		[END_NURSERY] = "the nursery of its worker has died",
+		[END_DATAPLANE] = "the dataplane has died",
 	};
 
 	return texts[reason];
@@ -186,7 +189,7 @@ void tunnel_lose_all(struct gateway *g)
 		if (t->phase == TUNNEL_DELETING)
 			tunnel_over(t);
 		else
-			conn_end(t->conn, END_TEMPORARY);
+			conn_end(t->conn, END_DATAPLANE);
 	}
 }
 

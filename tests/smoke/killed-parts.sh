@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# The nursery, the dataplane and sec-mod are killed, one after the other: each is started anew, the log says what happened, and a client
+# comes back by itself to the same address, or notices nothing.
+#
+#   anna ════ 192.0.2.1 gateway ── nursery, dataplane, sec-mod  <- SIGKILL
+. "$(dirname "$0")/lib.sh"
+MAY_LOG='died of signal 9'
+
+# "NAME PID-KEY": kill it and see it replaced.
+kill_part() { # NAME KEY
+  local old
+  old=$(pid_of "$2")
+  kill -KILL "$old"
+  soon "the $1's death is reported" has "$WORK/gateway.log" "penstockd.*: $1 \(pid $old\) died of signal 9"
+  another() { local now; now=$(pid_of "$2") && [ "$now" != 0 ] && [ "$now" != "$old" ] && gateway_online; }
+  soon "and there is another one" another "$1" "$2"
+}
+connects() { grep -c 'CSTP connected' "$WORK/anna.log"; }
+times() { [ "$(connects)" = "$1" ]; } # N
+said_once() { [ "$(grep -cE "$1" "$WORK/gateway.log")" = 1 ]; } # REGEX
+
+network
+gateway < /dev/null
+login anna anna
+soon "anna has DTLS" client_on_dtls anna
+address=$(user_field anna IPv4)
+
+kill_part nursery 'Nursery PID'
+expect "why her session ended is logged, once" said_once "user 'anna' disconnected .*: the nursery of its worker has died"
+PATIENCE=40 soon "anna comes back by herself" times 2
+PATIENCE=40 soon "with the same address" user_has anna IPv4 "^$address\$"
+PATIENCE=40 soon "her packets cross" answers -I tun0 $INSIDE
+
+kill_part dataplane 'Dataplane PID'
+expect "why her session ended is logged, once" said_once "user 'anna' disconnected .*: the dataplane has died"
+PATIENCE=40 soon "anna comes back by herself" times 3
+PATIENCE=40 soon "with the same address" user_has anna IPv4 "^$address\$"
+PATIENCE=40 soon "her packets cross" answers -I tun0 $INSIDE
+PATIENCE=40 soon "over DTLS" user_has anna 'DTLS cipher' PSK
+
+connected=$(user_field anna raw_connected_at)
+secmod=$(pid_of 'Sec-mod PID')
+kill -STOP "$secmod"
+kill -HUP "$GATEWAY"
+soon "a reload begins" has "$WORK/gateway.log" 'SIGHUP: reload'
+kill -KILL "$secmod"
+soon "sec-mod's death is reported" has "$WORK/gateway.log" 'sec-mod \(pid [0-9]+\) died of signal 9'
+soon "the reload is done in spite of it" has "$WORK/gateway.log" 'penstockd.*configuration reloaded'
+expect "anna notices nothing" same "$(user_field anna raw_connected_at)" "$connected"
+expect "her packets cross" pings -I tun0 $INSIDE
+INTERFACE=tun1 login bert bert
+expect "bert can log in" pings -I tun1 $INSIDE
