@@ -110,7 +110,6 @@ static int on_secmod_switch(void *who, const struct msg_secmod_switch *m, const 
 		settings_put(sm->settings);
 		sm->settings = sm->pending;
 		cookies_configure(sm->cookies, sm->settings->most_sessions, sm->settings->cookie_timeout_ms);
-		log_info("configuration reloaded");
 	} else {
 		settings_put(sm->pending);
 	}

@@ -112,10 +112,7 @@ static int serve(struct secmod *sm)
 		ret = CHAN_SEND(&sm->main, SECMOD_READY, &ready);
 	else
 		CHAN_SEND(&sm->main, SECMOD_READY, &ready);
-	if (ret < 0)
-		return ret;
-	log_info("%s", ready.text);
-	return dispatch_run(sm);
+	return ret < 0 ? ret : dispatch_run(sm);
 }
 
 // Keys and whatever is left of passwords go before the process does.

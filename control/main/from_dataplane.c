@@ -15,7 +15,6 @@ const chan_handler *const from_dataplane_handlers = from_dataplane;
 // Ports are up: now the interface behind them gets its addresses.
 static int inner_setup(struct gateway *g, const struct msg_dataplane_ready *m)
 {
-	log_info("dataplane: %s; inner interface %s; room for %u tunnels", m->memory, m->inner, m->tunnels_max);
 	if (tunnel_table_open(g, m->tunnels_max) < 0)
 		return errno_log(ENOMEM, "no memory for %u tunnels", m->tunnels_max);
 	return inner_up(g, m->inner);
@@ -23,6 +22,7 @@ static int inner_setup(struct gateway *g, const struct msg_dataplane_ready *m)
 
 static int on_dataplane_ready(void *who, const struct msg_dataplane_ready *m, const int *fds)
 {
+	char text[3 * LIMIT_TEXT];
 	struct child *c = who;
 	bool ok = m->ok && c->g->dataplane == c;
 
@@ -31,7 +31,9 @@ static int on_dataplane_ready(void *who, const struct msg_dataplane_ready *m, co
 		child_kill(c);
 		return 0;
 	}
-	child_ready(c, ok, m->text);
+	snprintf(text, sizeof(text), "%s; %s; inner interface %s; room for %u tunnels", m->text, m->memory, m->inner,
+	         m->tunnels_max);
+	child_ready(c, ok, ok ? text : m->text);
 	return 0;
 }
 

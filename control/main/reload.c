@@ -48,7 +48,8 @@ static void reload_fail(struct gateway *g, const char *why)
 	struct reload *r = g->reload;
 
 	g->reload = NULL;
-	log_err("reload: %s; the old configuration stays", why);
+	// what is wrong with the file stands in the log already
+	log_err("reload: %s; the old configuration stays", r->problem[0] ? "refused" : why);
 	secmod_switch(g, r, false);
 	if (r->nursery) {
 		r->nursery->leaving = true;

@@ -234,20 +234,20 @@ void child_ready(struct child *c, bool ok, const char *text)
 	struct gateway *g = c->g;
 
 	c->refused = !ok;
-	if (!ok)
-		log_err("%s: %s", c->kind->name, text);
-	if (c->next && g->reload) {
-		reload_nursery_ready(g, ok, text);
+	if (c->next) {
+		if (g->reload)
+			reload_nursery_ready(g, ok, text);
 		return;
 	}
 	if (!ok) {
+		log_err("%s: %s", c->kind->name, text);
 		// it ends by itself
 		timer_set(&c->timer, LINGER_SECONDS * 1000);
 		return;
 	}
 	evtimer_del(&c->timer);
 	c->ready = true;
-	log_info("%s is ready (pid %d)", c->kind->name, (int)c->pid);
+	log_info("%s is ready (pid %d)%s%s", c->kind->name, (int)c->pid, text[0] ? ": " : "", text);
 	supervise_step(g);
 }
 
@@ -278,9 +278,11 @@ void supervise_switch_nursery(struct gateway *g, struct child *next)
 
 // ----------------------------------------------------------------------------------------------------------------- death
 
+// One that has refused to start has said why, and one that was told to leave leaves.
 static void log_death(const struct child *c, int status)
 {
-	bool expected = c->leaving && (WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 0);
+	bool told = WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 0;
+	bool expected = (c->leaving && told) || (c->refused && !WIFSIGNALED(status));
 	enum log_level level = expected ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERR;
 
 	if (WIFSIGNALED(status))

@@ -46,16 +46,24 @@ leave third
 line=$(($(wc -l < "$CONFIG") + 1))
 echo 'tcp-port = nonsense' >> "$CONFIG"
 expect "a broken file is refused" never ctl reload
+said_once() { [ "$(grep -cE "$1" "$WORK/gateway.log")" = 1 ] || { grep -E "$1" "$WORK/gateway.log"; return 1; }; } # REGEX
 soon "with its name and line" has "$WORK/gateway.log" "$CONFIG:$line:"
+expect "which are logged once" said_once "'nonsense'"
 sed -i '$d' "$CONFIG"
 
 cp "$WORK/cert.pem" "$WORK/good.pem"
 echo rubbish > "$WORK/cert.pem"
 expect "a broken certificate is refused" never ctl reload
+expect "which is logged once" said_once "$WORK/cert.pem"
+{ cat "$WORK/good.pem"; sed 's/^M..../MIIBB/' "$WORK/good.pem"; } > "$WORK/cert.pem"
+expect "a broken chain is refused" matches "$(ctl reload 2>&1 || :)" 'server-cert'
+expect "by the nursery, and logged once" said_once "$WORK/cert.pem: [^n]"
+expect "nobody is said to have died" lacks "$WORK/gateway.log" 'exited with|died of'
 cp "$WORK/good.pem" "$WORK/cert.pem"
 expect "the gateway still takes logins" matches "$(get_cookie anna anna-secret)" '.{40,}'
 expect "and reloads again" ctl reload
 
+expect "good reloads are logged once each" same "$(grep -c 'configuration reloaded' "$WORK/gateway.log")" "$(reloads)"
 expect "anna was never disconnected" user_has anna State connected
 kill -INT "$pinger"
 soon "the pings have ended" gone "$pinger"
