@@ -326,25 +326,40 @@ static bool rows_grow(struct admin_client *a)
 	return true;
 }
 
+void admin_row_add(struct admin_client *a, const struct admin_row *row)
+{
+	struct admin_row copy = *row;
+
+	copy.user = strdup(row->user);
+	copy.group = strdup(row->group);
+	copy.user_agent = strdup(row->user_agent);
+	if (copy.user && copy.group && copy.user_agent && rows_grow(a)) {
+		a->rows[a->count++] = copy;
+		return;
+	}
+	a->cut = true;
+	free(copy.user);
+	free(copy.group);
+	free(copy.user_agent);
+}
+
 void admin_session_row(struct gateway *g, const struct msg_session_row *m)
 {
 	struct admin_client *a = client_find(g, m->token, MSG_SESSION_ROWS_END);
-	struct admin_row row = { .client = m->client, .created = m->created, .expires = m->expires, .in_use = m->in_use };
+	struct admin_row row = {
+		.user = (char *)m->user,
+		.group = (char *)m->group,
+		.user_agent = (char *)m->user_agent,
+		.client = m->client,
+		.created = m->created,
+		.expires = m->expires,
+		.in_use = m->in_use,
+	};
 
 	if (!a)
 		return;
 	memcpy(row.sid, m->sid, SID_SIZE);
-	row.user = strdup(m->user);
-	row.group = strdup(m->group);
-	row.user_agent = strdup(m->user_agent);
-	if (row.user && row.group && row.user_agent && rows_grow(a)) {
-		a->rows[a->count++] = row;
-		return;
-	}
-	a->cut = true;
-	free(row.user);
-	free(row.group);
-	free(row.user_agent);
+	admin_row_add(a, &row);
 }
 
 void admin_session_rows_end(struct gateway *g, const struct msg_session_rows_end *m)

@@ -6,8 +6,9 @@
 
 #define ADMIN_CLIENTS_MAX 16
 
-// A session as sec-mod told it.
+// A session as sec-mod told it, or one of main's own that sec-mod has forgotten.
 struct admin_row {
+	uint32_t id; // of main's own; 0: main finds it by its sid, if it has it
 	uint8_t sid[SID_SIZE];
 	char *user, *group, *user_agent;
 	struct addr client;
@@ -51,6 +52,8 @@ void admin_close(struct gateway *g);
 void admin_end(struct admin_client *a, bool ok, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void admin_stream(struct admin_client *a, bool (*next)(struct admin_client *));
 void admin_wait(struct admin_client *a, enum msg_number number);
+// One more row, with copies of these texts; where it finds no room the answer says so.
+void admin_row_add(struct admin_client *a, const struct admin_row *row);
 // command.c
 void command_start(struct admin_client *a, const struct msg_admin_req *m);
 void command_rows(struct admin_client *a); // sec-mod's list has come

@@ -10,7 +10,7 @@
 struct admin_command {
 	const char *words;
 	void (*start)(struct admin_client *a);
-	void (*rows)(struct admin_client *a); // sec-mod's list of sessions has come
+	void (*rows)(struct admin_client *a); // the list of all sessions has come
 	bool lists;                           // sessions with their DNS servers and routes
 };
 
@@ -130,14 +130,50 @@ static void terminate_id(struct admin_client *a)
 	admin_end(a, true, "connection %s was terminated", a->argument);
 }
 
-// ------------------------------------------------------------------------------------------------------ sec-mod's sessions
+// ------------------------------------------------------------------------------------------ sessions, connected or not
+
+static struct session *session_of_row(const struct admin_client *a, const struct admin_row *row)
+{
+	return row->id ? session_find_id(a->g, row->id) : session_find(a->g, row->sid);
+}
+
+static void row_of_session(struct admin_client *a, struct session *s)
+{
+	struct admin_row row = {
+		.id = s->id,
+		.user = s->user,
+		.group = s->group,
+		.user_agent = s->tunnel->info->user_agent,
+		.client = s->tunnel->client,
+		.created = (uint64_t)s->created,
+		.in_use = true,
+	};
+
+	memcpy(row.sid, s->sid, SID_SIZE);
+	admin_row_add(a, &row);
+}
+
+// Connected clients outlive the sec-mod that let them in; the one that came after it knows nothing of them.
+static void rows_complete(struct admin_client *a)
+{
+	struct session *s;
+
+	for (size_t i = 0; i < a->count; i++)
+		if ((s = session_find(a->g, a->rows[i].sid)))
+			s->listed = a->token;
+	TAILQ_FOREACH(s, &a->g->sessions, all)
+	if (s->tunnel && s->listed != a->token)
+		row_of_session(a, s);
+	a->command->rows(a);
+}
 
 static void ask_rows(struct admin_client *a)
 {
 	struct child *secmod = a->g->secmod;
 
 	if (!secmod || !secmod->ready) {
-		admin_end(a, false, "sec-mod is not running; try again");
+		// it has died, and every cookie with it: what is connected is all there is
+		rows_complete(a);
 		return;
 	}
 	admin_wait(a, MSG_SESSION_ROWS_END);
@@ -151,10 +187,12 @@ static bool next_row(struct admin_client *a)
 	const struct session *s;
 	char text[ADDR_TEXT], sid[2 * SID_SIZE + 1];
 
-	if (a->at >= a->count)
-		return false;
-	row = &a->rows[a->at++];
-	s = session_find(a->g, row->sid);
+	do {
+		if (a->at >= a->count)
+			return false;
+		row = &a->rows[a->at++];
+		s = session_of_row(a, row);
+	} while (row->id && !s); // it has ended since
 	report_sid(row->sid, sid);
 	report_begin(r, "");
 	report_text(r, "Session", "%.6s", sid);
@@ -181,7 +219,7 @@ static void show_sessions_rows(struct admin_client *a)
 static void revoke_row(struct admin_client *a, const struct admin_row *row)
 {
 	struct msg_session_revoke m = { .sid_len = SID_SIZE };
-	struct session *s = session_find(a->g, row->sid);
+	struct session *s = session_of_row(a, row);
 
 	if (s) {
 		session_terminate(s, END_TERMINATED);
@@ -193,20 +231,34 @@ static void revoke_row(struct admin_client *a, const struct admin_row *row)
 		LINK_SEND(&a->g->secmod->link, SESSION_REVOKE, &m);
 }
 
+static void terminate_user(struct gateway *g, const char *user)
+{
+	struct msg_session_revoke m = { 0 };
+	struct session *s, *next;
+
+	for (s = TAILQ_FIRST(&g->sessions); s; s = next) {
+		next = TAILQ_NEXT(s, all);
+		if (strcmp(s->user, user) == 0)
+			session_terminate(s, END_TERMINATED);
+	}
+	// those who have logged in, but not connected yet
+	snprintf(m.user, sizeof(m.user), "%.*s", LIMIT_USER, user);
+	if (g->secmod)
+		LINK_SEND(&g->secmod->link, SESSION_REVOKE, &m);
+}
+
 static void terminate_user_rows(struct admin_client *a)
 {
 	unsigned n = 0;
 
-	for (size_t i = 0; i < a->count; i++) {
-		if (strcmp(a->rows[i].user, a->argument) != 0)
-			continue;
-		revoke_row(a, &a->rows[i]);
-		n++;
-	}
-	if (n)
-		admin_end(a, true, "user '%s' was terminated (%u session%s)", a->argument, n, n == 1 ? "" : "s");
-	else
+	for (size_t i = 0; i < a->count; i++)
+		n += strcmp(a->rows[i].user, a->argument) == 0;
+	if (!n) {
 		admin_end(a, false, "user '%s' has no session", a->argument);
+		return;
+	}
+	terminate_user(a->g, a->argument);
+	admin_end(a, true, "user '%s' was terminated (%u session%s)", a->argument, n, n == 1 ? "" : "s");
 }
 
 static bool sid_begins(const struct admin_row *row, const char *prefix)
@@ -347,5 +399,5 @@ void command_start(struct admin_client *a, const struct msg_admin_req *m)
 void command_rows(struct admin_client *a)
 {
 	if (a->command && a->command->rows)
-		a->command->rows(a);
+		rows_complete(a);
 }

@@ -19,6 +19,7 @@ struct session {
 	unsigned tunnels;                 // with those that are still being deleted
 	bool gone;                        // void: ends with its last tunnel
 	bool orphan;                      // sec-mod has forgotten it
+	uint32_t listed;                  // token of the last list of sec-mod's that it was on
 	struct tunnel_totals ended;       // sums of its former tunnels
 };
 
