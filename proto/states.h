@@ -60,8 +60,9 @@ enum auth_outcome {
 	AUTH_OK,
 	AUTH_BAD,       // wrong password, unknown or locked user
 	AUTH_ERROR,     // the method itself failed (module crashed, file unreadable)
-	AUTH_ABANDONED, // the client went away in the middle
-	AUTH_OUTCOME_LAST = AUTH_ABANDONED,
+	AUTH_ABANDONED, // the client went away and left no guess behind: it had answered nothing, or rightly
+	AUTH_HUNG_UP,   // the client went away after an answer, and nobody knows what that was worth
+	AUTH_OUTCOME_LAST = AUTH_HUNG_UP,
 };
 
 enum item_kind {

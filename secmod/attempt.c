@@ -44,8 +44,7 @@ static struct attempt *attempt_new(struct conn *conn, const struct msg_auth_init
 
 static void attempt_free(struct attempt *a)
 {
-	if (a->conn->attempt == a)
-		a->conn->attempt = NULL;
+	conn_attempt_over(a->conn);
 	event_free(a->timer);
 	settings_put(a->settings);
 	secret_wipe(a, sizeof(*a));
@@ -68,7 +67,7 @@ int attempt_begin(struct conn *conn, const struct msg_auth_init *m)
 
 static void report(struct conn *conn, const struct attempt *a, enum auth_outcome outcome, const char *user)
 {
-	struct msg_auth_event event = { .conn = conn->id, .outcome = outcome };
+	struct msg_auth_event event = { .conn = conn->id, .client = conn->client, .outcome = outcome };
 
 	event.milliseconds = monotonic_ms() - a->started_ms;
 	strcpy(event.user, user);
@@ -116,9 +115,11 @@ static void conclude(struct attempt *a, enum auth_outcome outcome, const char *u
 {
 	struct conn *conn = a->conn;
 
-	if (outcome == AUTH_OK && admit(conn, a, user, group) < 0)
+	if (conn->left)
+		outcome = outcome == AUTH_OK ? AUTH_ABANDONED : outcome;
+	else if (outcome == AUTH_OK && admit(conn, a, user, group) < 0)
 		outcome = AUTH_ERROR;
-	if (outcome != AUTH_OK)
+	if (outcome != AUTH_OK && !conn->left)
 		refuse(conn);
 	report(conn, a, outcome, user);
 	attempt_free(a);
@@ -138,6 +139,10 @@ static void ask(struct attempt *a, const char *prompt, bool echo)
 
 void attempt_ask(struct attempt *a, const char *prompt, bool echo)
 {
+	if (a->conn->left) {
+		attempt_abandon(a);
+		return;
+	}
 	if (a->conn->asked < LIMIT_AUTH_ROUNDS) {
 		ask(a, prompt, echo);
 		return;
@@ -170,10 +175,12 @@ void attempt_end(struct attempt *a, enum auth_outcome outcome, const char *user,
 int attempt_answer(struct attempt *a, const struct msg_auth_cont *m)
 {
 	chan_enter(&a->conn->chan, SW_BUSY);
-	if (a->held)
+	if (a->held) {
 		conclude(a, a->outcome, a->user, "");
-	else
-		a->settings->method->answer(a, m->password);
+		return 0;
+	}
+	a->answered = true;
+	a->settings->method->answer(a, m->password);
 	return 0;
 }
 
@@ -190,13 +197,24 @@ bool attempt_is_waiting(const struct attempt *a)
 	return a->conn->chan.state == SW_ASKED;
 }
 
+bool attempt_is_pending(const struct attempt *a)
+{
+	return a->answered && !a->held && a->conn->chan.state == SW_BUSY;
+}
+
+// A second question can be all that a guesser wants to see.
+static enum auth_outcome outcome_of_leaving(const struct attempt *a)
+{
+	return a->answered ? AUTH_HUNG_UP : AUTH_ABANDONED;
+}
+
 void attempt_expire(struct attempt *a)
 {
 	if (a->held)
 		return;
 	cancel(a);
 	if (attempt_is_waiting(a))
-		attempt_end(a, AUTH_ABANDONED, NULL, NULL, NULL);
+		attempt_end(a, outcome_of_leaving(a), NULL, NULL, NULL);
 	else
 		attempt_end(a, AUTH_ERROR, NULL, NULL, "no result within auth-timeout");
 }
@@ -204,6 +222,6 @@ void attempt_expire(struct attempt *a)
 void attempt_abandon(struct attempt *a)
 {
 	cancel(a);
-	report(a->conn, a, a->held ? a->outcome : AUTH_ABANDONED, a->user);
+	report(a->conn, a, a->held ? a->outcome : outcome_of_leaving(a), a->user);
 	attempt_free(a);
 }

@@ -18,6 +18,7 @@ struct attempt {
 	struct event *timer;       // auth-timeout
 	int64_t started_ms, asked_ms;
 	uint8_t round; // AUTH_ASKs sent
+	bool answered; // the method has had an answer of the user's
 	bool held;     // the outcome below stands, and waits for the user's answer
 	uint8_t outcome;
 	char user[LIMIT_USER + 1], group[LIMIT_GROUP + 1], user_agent[LIMIT_USER_AGENT + 1];
@@ -26,7 +27,9 @@ struct attempt {
 // From the connection's handlers. 0, or -errno: the connection cannot go on.
 int attempt_begin(struct conn *conn, const struct msg_auth_init *m);
 int attempt_answer(struct attempt *a, const struct msg_auth_cont *m);
-// The connection has ended in the middle.
+// The connection has ended in the middle. Who answers and hangs up may have seen by the time it took what his guess was worth:
+// while an answer is being checked the attempt can go on without a worker, for its outcome. A success opens no session then.
+bool attempt_is_pending(const struct attempt *a);
 void attempt_abandon(struct attempt *a);
 
 // From methods.

@@ -11,12 +11,30 @@
 
 static void conn_close(struct conn *conn)
 {
-	if (conn->attempt != NULL)
-		attempt_abandon(conn->attempt);
-	TAILQ_REMOVE(&conn->sm->conns, conn, next);
-	conn->sm->n_conns--;
+	struct secmod *sm = conn->sm;
+
 	event_free(conn->readable);
 	chan_fini(&conn->chan);
+	TAILQ_REMOVE(&sm->conns, conn, next);
+	sm->n_conns--;
+	if (conn->attempt != NULL && attempt_is_pending(conn->attempt) && sm->n_left < LEFT_MAX) {
+		conn->left = true;
+		TAILQ_INSERT_TAIL(&sm->left, conn, next);
+		sm->n_left++;
+		return;
+	}
+	if (conn->attempt != NULL)
+		attempt_abandon(conn->attempt);
+	free(conn);
+}
+
+void conn_attempt_over(struct conn *conn)
+{
+	conn->attempt = NULL;
+	if (!conn->left)
+		return;
+	TAILQ_REMOVE(&conn->sm->left, conn, next);
+	conn->sm->n_left--;
 	free(conn);
 }
 
@@ -116,6 +134,7 @@ static int set_up(struct secmod *sm)
 	const struct settings *s = sm->settings;
 
 	TAILQ_INIT(&sm->conns);
+	TAILQ_INIT(&sm->left);
 	STAILQ_INIT(&sm->out);
 	sm->cookies = cookies_new(s->most_sessions, s->cookie_timeout_ms, on_record_gone, sm);
 	sm->main_readable = event_new(sm->base, sm->main.fd, EV_READ | EV_PERSIST, on_main_readable, sm);
@@ -132,6 +151,8 @@ static void tear_down(struct secmod *sm)
 
 	while ((conn = TAILQ_FIRST(&sm->conns)) != NULL)
 		conn_close(conn);
+	while ((conn = TAILQ_FIRST(&sm->left)) != NULL)
+		attempt_abandon(conn->attempt);
 	to_main_fini(sm);
 	cookies_free(sm->cookies);
 	if (sm->expiry != NULL)

@@ -27,10 +27,13 @@ struct conn {
 	uint8_t tries;           // logins that ended badly
 	uint8_t asked;           // AUTH_ASKs of all logins: the table allows so many answers
 	bool broken;             // to be dropped when its event comes round
+	bool left;               // its worker has gone, its attempt has not
 	TAILQ_ENTRY(conn) next;
 };
 
 #define LISTINGS_MAX 16
+// Logins that may go on without their client: a quarter of the PAM helpers, so that hanging up takes nobody's place.
+#define LEFT_MAX 64
 
 struct secmod {
 	struct event_base *base;
@@ -40,8 +43,8 @@ struct secmod {
 	unsigned out_count;
 	uint32_t listing[LISTINGS_MAX]; // tokens of SESSION_LISTs, the first is being answered
 	unsigned n_listings, listed;    // rows sent of the first
-	struct conn_list conns;
-	unsigned n_conns;
+	struct conn_list conns, left;
+	unsigned n_conns, n_left;
 	struct settings *settings, *pending;
 	uint32_t pending_token;
 	struct cookies *cookies;
@@ -59,6 +62,7 @@ static inline int64_t monotonic_ms(void)
 int dispatch_run(struct secmod *sm);
 int conn_open(struct secmod *sm, int fd, const struct msg_worker_open *m); // takes fd, on failure too
 void conn_break(struct conn *conn);                                        // drop it soon; callable from anywhere
+void conn_attempt_over(struct conn *conn);                                 // its attempt is no more, perhaps it with it
 void expiry_arm(struct secmod *sm);
 
 // from_worker.c, from_main.c: serve what has come in; as chan_serve().

@@ -131,7 +131,6 @@ static struct conn *conn_new(struct gateway *g, const struct addr *client, const
 	htab_insert(&g->conns_by_id, &c->by_id, htab_hash(&c->id, sizeof(c->id)));
 	TAILQ_INSERT_TAIL(&g->conns, c, all);
 	g->conns_count++;
-	g->recent[c->id % GATEWAY_RECENT] = (struct gateway_recent){ c->id, *client };
 	return c;
 }
 
@@ -193,16 +192,6 @@ struct conn *conn_find(struct gateway *g, uint64_t id)
 			return c;
 	}
 	return NULL;
-}
-
-const struct addr *conn_client(struct gateway *g, uint64_t id)
-{
-	const struct gateway_recent *r = &g->recent[id % GATEWAY_RECENT];
-	const struct conn *c = conn_find(g, id);
-
-	if (c)
-		return &c->client;
-	return r->conn == id ? &r->client : NULL;
 }
 
 void conn_leave(struct conn *c, enum end_reason reason)

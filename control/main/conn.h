@@ -41,5 +41,3 @@ void conn_lose_nursery(struct gateway *g, const struct child *nursery);
 void conn_end_all(struct gateway *g, enum end_reason reason);
 // Those that have no session yet, from one network or (NULL) all.
 void conn_end_logins(struct gateway *g, const struct addr *network, enum end_reason reason);
-// Whose was this connection? For events that outlive it; NULL: too long ago.
-const struct addr *conn_client(struct gateway *g, uint64_t id);

@@ -109,20 +109,21 @@ static void punish(struct gateway *g, const struct addr *client)
 
 static int on_auth_event(void *who, const struct msg_auth_event *m, const int *fds)
 {
-	static const char *const outcomes[] = { "logged in", "wrong user or password", "the method failed", "went away" };
+	static const char *const outcomes[] = { "logged in", "wrong user or password", "the method failed", "went away",
+		                                "went away after an answer" };
 	struct gateway *g = ((struct child *)who)->g;
-	const struct addr *client = conn_client(g, m->conn);
+	bool guess = m->outcome == AUTH_BAD || m->outcome == AUTH_HUNG_UP;
 	char text[ADDR_TEXT];
 
-	log_info("login of '%s' from %s by %s: %s (%u ms)", m->user, client ? addr_text(client, text) : "?", m->method,
-	         outcomes[m->outcome], m->milliseconds);
+	log_info("login of '%s' from %s by %s: %s (%u ms)", m->user, addr_text(&m->client, text), m->method, outcomes[m->outcome],
+	         m->milliseconds);
 	g->stats.logins++;
-	g->stats.logins_failed += m->outcome == AUTH_BAD || m->outcome == AUTH_ERROR;
+	g->stats.logins_failed += guess || m->outcome == AUTH_ERROR;
 	g->stats.login_ms_sum += m->milliseconds;
 	if (m->milliseconds > g->stats.login_ms_max)
 		g->stats.login_ms_max = m->milliseconds;
-	if (m->outcome == AUTH_BAD && client)
-		punish(g, client);
+	if (guess)
+		punish(g, &m->client);
 	return 0;
 }
 

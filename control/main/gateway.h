@@ -44,13 +44,6 @@ struct respawn {
 	struct event timer;
 };
 
-// Addresses of connections that came last, for events that outlive their connection. conn 0: unused.
-#define GATEWAY_RECENT 4096
-struct gateway_recent {
-	uint64_t conn;
-	struct addr client;
-};
-
 struct gateway {
 	struct event_base *base;
 	const struct options *options;
@@ -82,7 +75,6 @@ struct gateway {
 	TAILQ_HEAD(conn_list, conn) conns;
 	size_t conns_count;
 	uint64_t conn_last;
-	struct gateway_recent recent[GATEWAY_RECENT];
 
 	// session.c
 	struct htab sessions_by_sid, sessions_by_id;

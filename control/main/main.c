@@ -100,13 +100,12 @@ static int loop(struct gateway *g)
 
 static int gateway_run(const struct options *o, struct config *c, const char *pid_file, int ready_fd)
 {
-	static struct gateway g; // its ring of recent connections is large
+	struct gateway g = {
+		.options = o, .config = c, .snapshot_fd = -1, .ready_fd = ready_fd, .to_syslog = !options_to_stderr(o)
+	};
 	bool write_pid = o->pid_file || !o->foreground;
 	int pid_fd = -1, ret = 0;
 
-	g = (struct gateway){
-		.options = o, .config = c, .snapshot_fd = -1, .ready_fd = ready_fd, .to_syslog = !options_to_stderr(o)
-	};
 	if (write_pid) {
 		pid_fd = pidfile_open(pid_file);
 		ret = pid_fd < 0 ? pid_fd : 0;

@@ -202,11 +202,15 @@ tls_open() { # [OPTION of s_client...]
 
 tls_close() { stop "$TLS_PID"; }
 
+http_send() { # PATH BODY
+  printf 'POST %s HTTP/1.1\r\nHost: vpn.example\r\nUser-Agent: smoke test\r\nContent-Type: application/xml; charset=utf-8\r\nContent-Length: %d\r\n\r\n%s' \
+    "$1" "${#2}" "$2" >&"${TLS[1]}"
+}
+
 # The answer: status line and headers, an empty line, the body.
 http_post() { # PATH BODY
   local line length=0
-  printf 'POST %s HTTP/1.1\r\nHost: vpn.example\r\nUser-Agent: smoke test\r\nContent-Type: application/xml; charset=utf-8\r\nContent-Length: %d\r\n\r\n%s' \
-    "$1" "${#2}" "$2" >&"${TLS[1]}" || return 1
+  http_send "$@" || return 1
   while IFS= read -r -t 20 -u "${TLS[0]}" line; do
     line=${line%$'\r'}
     say "$line"

@@ -78,6 +78,10 @@ static int behave(pam_handle_t *pam, const char *how)
 	if (strcmp(how, "blocklater") == 0)
 		for (;;)
 			pause();
+	if (strncmp(how, "late", 4) == 0)
+		usleep(300000);
+	if (strcmp(how, "lateno") == 0)
+		return PAM_AUTH_ERR;
 	if (strcmp(how, "abort") == 0)
 		abort();
 	if (strcmp(how, "exit") == 0)

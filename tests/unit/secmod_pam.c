@@ -170,7 +170,7 @@ static void others_go_on_beside_a_blocked_one(void **state)
 {
 	static struct rig_worker blocked[20];
 
-	start("t-blocklater", "30");
+	start("t-blocklater", "5");
 	for (int i = 0; i < 20; i++) {
 		rig_connect_signed(&rig, &blocked[i]);
 		rig_auth_init(&blocked[i], "joe", "");
@@ -183,12 +183,72 @@ static void others_go_on_beside_a_blocked_one(void **state)
 	for (int i = 0; i < 20; i++)
 		rig_disconnect(&blocked[i]);
 	rig_disconnect(&worker);
-	expect_no_helpers(); // the client goes, its helper goes
+	expect_no_helpers(); // the client goes, its helper goes: at once, or at the latest when its time is up
 	rig_connect_signed(&rig, &worker);
 	rig_auth_init(&worker, "joe", "");
 	assert_int_equal(rig_next(&worker), MSG_AUTH_ASK);
 	rig_auth_cont(&worker, "x");
 	stop(); // sec-mod goes, its helpers go
+}
+
+static unsigned count_sessions(void)
+{
+	assert_int_equal(CHAN_SEND(&rig.main, SESSION_LIST, &(struct msg_session_list){ .token = 1 }), 0);
+	assert_int_equal(rig_await(&rig, MSG_SESSION_ROWS_END), 0);
+	return rig.in.last[MSG_SESSION_ROWS_END].session_rows_end.count;
+}
+
+// A right password is answered at once and a wrong one late: who hangs up in between has seen enough.
+static void hanging_up_saves_no_guess(void **state)
+{
+	static const struct {
+		const char *service;
+		unsigned answers;
+		int outcome;
+	} rows[] = {
+		{ "t-lateno", 0, AUTH_ABANDONED }, // no guess
+		{ "t-lateno", 1, AUTH_BAD },
+		{ "t-lateyes", 1, AUTH_ABANDONED }, // no session either
+		{ "t-two", 1, AUTH_HUNG_UP },       // that there is a second question may be news enough
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		start(rows[i].service, "30");
+		rig_auth_init(&worker, "joe", "");
+		assert_int_equal(rig_next(&worker), MSG_AUTH_ASK);
+		if (rows[i].answers)
+			rig_auth_cont(&worker, "x");
+		rig_disconnect(&worker);
+		assert_int_equal(rig_outcome(&rig, worker.conn), rows[i].outcome);
+		assert_int_equal(rig.in.last[MSG_AUTH_EVENT].auth_event.client.ip[3], 9);
+		assert_int_equal(count_sessions(), 0);
+		expect_no_helpers();
+		stop();
+	}
+}
+
+static void hanging_up_piles_nothing_up(void **state)
+{
+	enum { MANY = 100, MOST = 64 };
+
+	start("t-blocklater", "120");
+	for (int i = 0; i < MANY; i++) {
+		rig_auth_init(&worker, "joe", "");
+		assert_int_equal(rig_next(&worker), MSG_AUTH_ASK);
+		rig_auth_cont(&worker, "x");
+		rig_disconnect(&worker);
+		rig_connect_signed(&rig, &worker);
+	}
+	while (rig.in.count[MSG_AUTH_EVENT] < MANY - MOST) { // and yet no guess is lost
+		assert_int_equal(rig_await(&rig, MSG_AUTH_EVENT), 0);
+		assert_int_equal(rig.in.last[MSG_AUTH_EVENT].auth_event.outcome, AUTH_HUNG_UP);
+	}
+	for (int i = 0; count_helpers() > MOST; i++) { // some are not reaped yet
+		assert_in_range(i, 0, 1000);
+		usleep(10000);
+	}
+	assert_int_equal(count_helpers(), MOST);
+	stop(); // sec-mod goes, they go
 }
 
 static void asks_for_ever(void **state)
@@ -323,8 +383,8 @@ static void write_service(const char *name, const char *auth, const char *accoun
 
 static int set_up(void **state)
 {
-	static const char *const behaviours[] = { "two",  "ask",   "block", "recurse", "blocklater", "abort",
-		                                  "exit", "crash", "close", "rename",  "badname",    "print" };
+	static const char *const behaviours[] = { "two",     "ask",  "block", "recurse", "blocklater", "abort",   "lateno",
+		                                  "lateyes", "exit", "crash", "close",   "rename",     "badname", "print" };
 	char line[PATH_MAX + 32], name[64];
 	EVP_PKEY *key = pki_key("p256");
 
@@ -368,6 +428,8 @@ int main(void)
 		cmocka_unit_test(dies_before_it_asks),
 		cmocka_unit_test(blocks),
 		cmocka_unit_test(others_go_on_beside_a_blocked_one),
+		cmocka_unit_test(hanging_up_saves_no_guess),
+		cmocka_unit_test(hanging_up_piles_nothing_up),
 		cmocka_unit_test(asks_for_ever),
 		cmocka_unit_test(names_and_groups),
 		cmocka_unit_test(the_account_counts_too),
