@@ -155,7 +155,6 @@ static void publish_halves(struct control *c, const struct msg_tunnel_add *m)
 {
 	struct tunnel_in *in = &c->dp.in[m->tunnel];
 	struct tunnel_out *out = &c->dp.out[m->tunnel];
-	double ticks = (double)m->udp_silence * (double)c->dp.tsc_hz;
 
 	memset(in, 0, sizeof(*in));
 	memset(out, 0, sizeof(*out));
@@ -165,7 +164,7 @@ static void publish_halves(struct control *c, const struct msg_tunnel_add *m)
 		memcpy(in->ipv6, m->ipv6.ip, 16);
 	out->channel = CHANNEL_CSTP;
 	out->mtu = m->mtu;
-	out->udp_silence = ticks < (double)INT64_MAX ? (uint64_t)ticks : INT64_MAX;
+	out->udp_silence = tunnel_silence(m->udp_silence, c->dp.tsc_hz);
 	in->flags = TUNNEL_LIVE;
 	out->flags = TUNNEL_LIVE;
 }

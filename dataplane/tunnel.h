@@ -63,3 +63,9 @@ struct tunnel_out {
 	uint64_t dropped;         // owner core: packets lost, either way
 } __rte_cache_aligned;
 static_assert(sizeof(struct tunnel_out) == RTE_CACHE_LINE_SIZE, "one line a packet");
+
+// udp_silence of so many seconds; 0: no silence is long enough.
+static inline uint64_t tunnel_silence(uint32_t seconds, uint64_t hz)
+{
+	return seconds && hz < INT64_MAX / seconds ? seconds * hz : UINT64_MAX;
+}

@@ -309,7 +309,7 @@ static int send_add(const struct tunnel *t, int lane_fd)
 		.ipv6 = t->session->ipv6,
 		.mtu = t->mtu,
 		.app_id_len = APP_ID_SIZE,
-		.udp_silence = p->udp_silence ? p->udp_silence : 1,
+		.udp_silence = p->udp_silence,
 	};
 
 	memcpy(m.app_id, t->app_id, APP_ID_SIZE);

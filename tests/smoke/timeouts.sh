@@ -11,6 +11,7 @@ gateway << CONF
 dpd = 2
 idle-timeout = 8
 session-timeout = 20
+switch-to-tcp-timeout = 0
 CONF
 login busy anna
 start ping ip netns exec "$CLIENT" ping -I tun0 -i 0.5 $INSIDE

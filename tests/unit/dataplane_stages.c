@@ -366,6 +366,19 @@ static void test_silence(void **state)
 	assert_int_equal(waiting(w.outer.tx), 1);
 }
 
+// switch-to-tcp-timeout = 0: however long it has been.
+static void test_silence_without_end(void **state)
+{
+	w.dp.out[0].udp_silence = tunnel_silence(0, w.dp.tsc_hz);
+	w.dp.in[0].keys->last_udp = 1;
+	send_inside(0, 100);
+	run();
+	assert_int_equal(w.dp.out[0].channel, CHANNEL_DTLS);
+	assert_int_equal(waiting(w.outer.tx), 1);
+	assert_int_equal(tunnel_silence(25, 3000000000), 75000000000);
+	assert_true(tunnel_silence(UINT32_MAX, 3000000000) > INT64_MAX);
+}
+
 static void test_short_room(void **state)
 {
 	struct rte_mbuf *m = world_packet(&w);
@@ -469,6 +482,7 @@ int main(void)
 		TEST(test_noise_from_the_kernel),
 		TEST(test_sequence_end),
 		TEST(test_silence),
+		TEST(test_silence_without_end),
 		TEST(test_short_room),
 		TEST(test_lane_data_moves_the_channel),
 		TEST(test_lane_datagram),
