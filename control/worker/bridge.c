@@ -128,7 +128,6 @@ static int read_burst(struct bridge *b, struct burst *u)
 		}
 		u->used += (size_t)n;
 		b->heard_ms = b->now_ms;
-		b->asked_ms = 0;
 		ret = on_frame(b, u, &f);
 		if (ret < 0)
 			return b->end ? ret : over(b, END_ERROR);
@@ -252,21 +251,18 @@ bool bridge_has_room(const struct bridge *b)
 
 // ---------------------------------------------------------------------------------------------------------------- time
 
-// A question after `dpd` of silence and another after twice that; at three times the client is dead.
+// A client that lives on UDP answers here too: without its TCP it can neither say goodbye nor be told anything.
 static int check_liveness(struct bridge *b, uint64_t now_ms)
 {
-	uint64_t silence = now_ms - b->heard_ms;
-
-	if (b->dpd_ms == 0 || silence < b->dpd_ms)
-		return 0;
-	if (silence >= 3 * b->dpd_ms) {
-		log_info("the client is silent for %llu s", (unsigned long long)silence / 1000);
+	switch (dpd_step(&b->dpd, now_ms, b->heard_ms)) {
+	case DPD_ASK:
+		return send_frame(b, CSTP_DPD_REQUEST, NULL, 0) == -EPROTO ? over(b, END_ERROR) : 0;
+	case DPD_GIVE_UP:
+		log_info("the client is silent for %llu s", (unsigned long long)(now_ms - b->heard_ms) / 1000);
 		return over(b, END_DEAD_PEER);
-	}
-	if (b->asked_ms && now_ms - b->asked_ms < b->dpd_ms)
+	default:
 		return 0;
-	b->asked_ms = now_ms;
-	return send_frame(b, CSTP_DPD_REQUEST, NULL, 0) == -EPROTO ? over(b, END_ERROR) : 0;
+	}
 }
 
 static void calm_down(struct bridge *b)
@@ -298,8 +294,8 @@ int bridge_wait_ms(const struct bridge *b, uint64_t now_ms)
 		ms = clock_sooner(ms, b->busy_ms + CALM_AFTER_MS, now_ms);
 	if (tls_waiting(b->tls) > 0)
 		ms = clock_sooner(ms, b->tls->moved_ms + FROZEN_MS, now_ms);
-	if (b->dpd_ms)
-		ms = clock_sooner(ms, b->asked_ms ? b->asked_ms + b->dpd_ms : b->heard_ms + b->dpd_ms, now_ms);
+	if (b->dpd.interval)
+		ms = clock_sooner(ms, dpd_due(&b->dpd, b->heard_ms), now_ms);
 	return ms;
 }
 
@@ -330,7 +326,7 @@ int bridge_init(struct bridge *b, struct tls *tls, struct chan *main, int lane_f
 	b->main = main;
 	b->dtls_ctx = dtls_ctx;
 	b->mtu = mtu;
-	b->dpd_ms = (uint64_t)dpd * 1000;
+	b->dpd.interval = (uint64_t)dpd * 1000;
 	b->heard_ms = b->busy_ms = now_ms;
 	tls_widen(tls);
 	b->prefer = preference(tls->ssl);

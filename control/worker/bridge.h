@@ -6,6 +6,7 @@
 
 #include "dtls.h"
 #include "proto/chan.h"
+#include "proto/dpd.h"
 #include "tls.h"
 
 #define BRIDGE_HANDSHAKES 2 // alive at once: the last good one, and a new one
@@ -30,7 +31,8 @@ struct bridge {
 	uint32_t last_handshake; // numbers only grow: what belongs to an older one comes too late
 	uint8_t *scratch;        // packets under way; empty between two calls
 	uint64_t now_ms;         // of the call that is under way
-	uint64_t dpd_ms, heard_ms, asked_ms, busy_ms;
+	struct dpd dpd; // in milliseconds
+	uint64_t heard_ms, busy_ms;
 	bool calm;
 	bool more;           // read from the client once more without waiting: OpenSSL may hold records that poll() cannot see
 	enum end_reason end; // the session is over: why
