@@ -3,11 +3,11 @@
 #pragma once
 #include "packet.h"
 
-static inline void channel_to_cstp(struct lcore *lc, uint32_t tunnel)
+static inline void channel_to_cstp(struct lcore *lc, uint32_t tunnel, enum channel_why why)
 {
 	struct tunnel_out *out = &lc->dp->out[tunnel];
 
-	if (out->channel != CHANNEL_DTLS || !tell_control(lc, EVENT_CHANNEL, tunnel, out->keys, CHANNEL_CSTP, 0))
+	if (out->channel != CHANNEL_DTLS || !tell_control(lc, EVENT_CHANNEL, tunnel, out->keys, CHANNEL_CSTP, (uint8_t)why))
 		return;
 	out->channel = CHANNEL_CSTP;
 	if (out->keys)
@@ -18,7 +18,7 @@ static inline void channel_to_dtls(struct lcore *lc, uint32_t tunnel)
 {
 	struct tunnel_out *out = &lc->dp->out[tunnel];
 
-	if (!tell_control(lc, EVENT_CHANNEL, tunnel, out->keys, CHANNEL_DTLS, 0))
+	if (!tell_control(lc, EVENT_CHANNEL, tunnel, out->keys, CHANNEL_DTLS, WHY_HEARD))
 		return;
 	out->channel = CHANNEL_DTLS;
 	out->keys->quiet = false;

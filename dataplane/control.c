@@ -121,7 +121,7 @@ int control_init(struct control *c, uint32_t tunnels_max, uint16_t udp_port, con
 		ret = lane_init(c);
 	if (ret < 0)
 		return START_ERROR(why, -ret, "no room for %u tunnels on %u poll cores: %s", tunnels_max, cpus->n, strerror(-ret));
-	c->now = rte_rdtsc();
+	c->now = c->sweep_began = rte_rdtsc();
 	return 0;
 }
 
@@ -243,10 +243,10 @@ int control_turn(struct control *c, int64_t wait_ns)
 {
 	unsigned moved;
 
-	moved = serve_events(c, wait_ns);
+	moved = serve_events(c, RTE_MIN(wait_ns, sweep_wait_ns(c)));
 	moved += lane_turn(c);
 	moved += tunnel_turn(c);
-	tunnel_sweep(c);
+	sweep_turn(c);
 	report_sample(c);
 	cores_wake(c);
 	return (int)moved;

@@ -10,6 +10,7 @@
 #include "mailbox.h"
 #include "port.h"
 #include "proto/chan.h"
+#include "proto/dpd.h"
 
 // Rings between the planes: about a full lane's worth each way.
 #define RING_PACKETS 2048
@@ -33,16 +34,19 @@ struct tunnel {
 	uint32_t number;
 	uint8_t phase;    // enum tunnel_phase
 	uint8_t channel;  // enum tunnel_channel, as the core told
+	uint8_t why;      // enum channel_why
 	uint8_t owner;    // index of the core that has it
 	bool untold;      // main does not know the channel, cipher or path yet
-	bool moving;      // to another core: `command` says where, and `owner` is still the old one
+	bool commanded;   // `command` is on its way: a core has not been seen to have done it
 	struct chan lane; // fd -1: the worker has gone
 	struct addr ipv4, ipv6;
 	uint8_t app_id[APP_ID_SIZE];
 	struct handshakes handshakes;
 	uint64_t added, told;   // TSC
 	uint64_t reported;      // packets, both ways and dropped, of the last TUNNEL_COUNTERS
-	struct command command; // to retire or to move
+	struct dpd dpd;         // over UDP, in TSC ticks
+	uint64_t idle;          // main is told after so many ticks without activity; 0: never
+	struct command command; // for its core, one at a time
 	uint64_t mark;          // epoch or turn that has to be over
 	uint32_t place;         // in control.active
 };
@@ -87,8 +91,8 @@ struct control {
 	struct counters count; // of this thread
 	uint64_t now;          // TSC at the start of this turn
 	uint64_t moved;        // when something last moved in a lane
-	uint32_t sweep_at;     // index in active
-	uint64_t sweep_next;
+	uint32_t sweep_at;     // index in active: up to here the sweep that is under way has come
+	uint64_t sweep_began;
 	uint32_t owned[CORES_MAX]; // tunnels of each core
 	struct epoch epoch;
 	uint64_t emptied; // turns in which every core's ring to us was emptied
@@ -121,9 +125,19 @@ struct tunnel *tunnel_of(struct control *c, uint32_t number); // NULL: not up
 int tunnel_move(struct control *c, struct tunnel *t, unsigned core);
 int tunnel_install(struct control *c, struct tunnel *t, struct tunnel_keys *k);
 void tunnel_on_event(struct control *c, const struct packet *p);
+// Its packets go over CSTP until UDP is heard again, unless it has been since `heard`. As tunnel_move(), but does not wait.
+int tunnel_give_up_udp(struct control *c, struct tunnel *t, uint64_t heard);
+// TUNNEL_COUNTERS and TUNNEL_STATE. false: main has no room now.
+bool tunnel_tell_counters(struct control *c, const struct tunnel *t);
+bool tunnel_tell_state(struct control *c, struct tunnel *t);
 unsigned tunnel_turn(struct control *c); // installs, leaving tunnels, limbo
-void tunnel_sweep(struct control *c);    // counters and states to main, old handshakes
 bool tunnel_path_yields(void *control, uint32_t owner, const struct path *p);
+
+// sweep.c: every tunnel is looked at once a second, a few in each turn; more slowly where there are very many.
+void sweep_turn(struct control *c);
+int64_t sweep_wait_ns(const struct control *c); // until it has something to do
+// When a tunnel was last active; `added` for one that never was.
+uint64_t sweep_active(const struct control *c, const struct tunnel *t);
 
 // cores.c: the poll cores and what leads to them.
 int cores_init(struct control *c, const struct cpu_list *cpus);
@@ -143,6 +157,8 @@ int lane_open(struct control *c, struct tunnel *t, int fd);
 void lane_close(struct control *c, struct tunnel *t);
 unsigned lane_read(struct control *c, struct tunnel *t);
 unsigned lane_turn(struct control *c); // what the cores have for lanes
+// To be sealed and sent, under that handshake's keys.
+void lane_seal(struct control *c, struct tunnel *t, uint32_t handshake, uint8_t type, const void *plain, size_t len);
 bool lane_congested(const struct control *c, const struct tunnel *t);
 
 // report.c

@@ -219,7 +219,7 @@ static void keys_alert(struct lcore *lc, struct rte_mbuf *m, struct tunnel_keys 
 		return;
 	k->closed = true;
 	if (k == out->keys) {
-		channel_to_cstp(lc, tunnel);
+		channel_to_cstp(lc, tunnel, WHY_ALERT);
 		out->keys = NULL;
 		out->channel = CHANNEL_CSTP;
 	} else if (k == in->next) {

@@ -1,6 +1,7 @@
 #include <rte_prefetch.h>
 
 #include "channel.h"
+#include "frame.h"
 #include "headers.h"
 #include "record.h"
 #include "stage.h"
@@ -52,11 +53,13 @@ unsigned cstp_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 			drop_of(lc, COUNT_drop_too_big, pkts[i]);
 			continue;
 		}
+		if (!inner_is_chatter(packet_data(pkts[i])))
+			out->last_data = lc->now;
 		if (likely(out->channel == CHANNEL_DTLS && !is_silent(lc, out))) {
 			pkts[n_out++] = pkts[i];
 			continue;
 		}
-		channel_to_cstp(lc, p->tunnel);
+		channel_to_cstp(lc, p->tunnel, WHY_SILENCE);
 		out->packets++;
 		out->bytes += pkts[i]->data_len;
 		p->kind = PACKET_CSTP;

@@ -17,8 +17,12 @@
 #define ETHER_IPV6 0x86dd
 #define ETHER_VLAN 0x8100
 #define ETHER_QINQ 0x88a8
+#define PROTOCOL_HOP_BY_HOP 0
+#define PROTOCOL_ICMP 1
+#define PROTOCOL_IGMP 2
 #define PROTOCOL_UDP 17
 #define PROTOCOL_FRAGMENT 44
+#define PROTOCOL_ICMPV6 58
 // RFC 3168: the low bits of TOS and traffic class.
 #define ECN_MASK 3
 #define ECN_CE 3
@@ -149,6 +153,19 @@ static inline bool inner_ip_parse(const uint8_t *buf, size_t len, struct inner_i
 		return true;
 	}
 	return false;
+}
+
+// ICMP, IGMP and ICMPv6 keep no session busy: what a kernel says by itself is no user at work. Multicast listener reports (RFC
+// 3810) come behind a hop-by-hop header. `ip` is a packet that inner_ip_parse() has taken.
+static inline bool inner_is_chatter(const uint8_t *ip)
+{
+	uint8_t protocol = ip[6];
+
+	if (ip[0] >> 4 == 4)
+		return ip[9] == PROTOCOL_ICMP || ip[9] == PROTOCOL_IGMP;
+	if (protocol == PROTOCOL_HOP_BY_HOP && load16(ip + 4) > 0)
+		protocol = ip[IPV6_HEADER];
+	return protocol == PROTOCOL_ICMPV6;
 }
 
 static inline bool ipv4_is_loopback(const uint8_t ip[4])

@@ -36,7 +36,8 @@ unsigned inner_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 		packet_cut(m, 0, ip.len);
 		in->packets++;
 		in->bytes += ip.len;
-		in->last_data = lc->now;
+		if (!inner_is_chatter(packet_data(m)))
+			in->last_data = lc->now;
 		pkts[n_out++] = m;
 	}
 	return n_out;
@@ -58,7 +59,7 @@ unsigned lane_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct rt
 			pkts[n_out++] = m;
 			continue;
 		}
-		channel_to_cstp(lc, tunnel);
+		channel_to_cstp(lc, tunnel, WHY_CLIENT);
 		inner[(*n_inner)++] = m;
 	}
 	return n_out;

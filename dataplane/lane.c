@@ -100,6 +100,18 @@ static struct packet *pass_in(struct lane_call *call, enum packet_kind kind, con
 	return packet_of(m);
 }
 
+void lane_seal(struct control *c, struct tunnel *t, uint32_t handshake, uint8_t type, const void *plain, size_t len)
+{
+	struct lane_call call = { c, t };
+	struct packet *p = pass_in(&call, PACKET_SEAL, plain, len);
+
+	if (p) {
+		p->handshake = handshake;
+		p->type = type;
+	}
+	flush_in(c, t);
+}
+
 // ---------------------------------------------------------------------------------------------------------- from a worker
 
 static bool known_handshake(const struct tunnel *t, uint32_t number)

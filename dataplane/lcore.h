@@ -41,7 +41,7 @@ struct packet {
 	uint8_t type;                      // DTLS content type, or the CSTP packet type byte
 	uint8_t event, level, description; // PACKET_EVENT
 	bool hello;                        // PACKET_HANDSHAKE: a ClientHello (its random is in the datagram)
-	uint8_t channel;                   // EVENT_CHANNEL: enum tunnel_channel
+	uint8_t channel, why;              // EVENT_CHANNEL: enum tunnel_channel, enum channel_why
 	uint8_t core;                      // index of the core that received it; EVENT_ELSEWHERE: where the tunnel's records come
 	uint8_t port;                      // number of the port by which it leaves; set by dtls_out()
 	struct path path __rte_cache_aligned; // outer, PACKET_HANDSHAKE: where it came from; PACKET_DATAGRAM: where it goes;

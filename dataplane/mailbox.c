@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "channel.h"
+
 int mailbox_post(struct lcore *lc, struct command *c)
 {
 	c->retired[0] = NULL;
@@ -31,6 +33,14 @@ static void move(struct dataplane *dp, struct command *c)
 	__atomic_store_n(&dp->owner[c->tunnel], c->to, __ATOMIC_RELEASE);
 }
 
+static void give_up(struct lcore *lc, struct command *c)
+{
+	const struct tunnel_keys *k = lc->dp->out[c->tunnel].keys;
+
+	if (k && k->last_udp == c->heard)
+		channel_to_cstp(lc, c->tunnel, WHY_DEAD_UDP);
+}
+
 static void retire(struct dataplane *dp, struct command *c)
 {
 	struct tunnel_in *in = &dp->in[c->tunnel];
@@ -58,6 +68,9 @@ void mailbox_serve(struct lcore *lc)
 			break;
 		case COMMAND_MOVE:
 			move(lc->dp, c);
+			break;
+		case COMMAND_GIVE_UP:
+			give_up(lc, c);
 			break;
 		case COMMAND_RETIRE:
 			retire(lc->dp, c);

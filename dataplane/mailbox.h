@@ -8,6 +8,7 @@
 enum command_kind {
 	COMMAND_INSTALL, // keys become the tunnel's `next`; they seal data from the first authenticated application record on
 	COMMAND_MOVE,    // the tunnel becomes another core's
+	COMMAND_GIVE_UP, // UDP has no answer: packets go over CSTP until it is heard again
 	COMMAND_RETIRE,  // the tunnel leaves the path: not live, no keys; afterwards the control thread may reclaim everything
 };
 
@@ -16,6 +17,7 @@ struct command {
 	uint32_t tunnel;
 	struct tunnel_keys *keys;       // COMMAND_INSTALL
 	uint8_t to;                     // COMMAND_MOVE: index of that core
+	uint64_t heard;                 // COMMAND_GIVE_UP: when UDP was last heard; not given up if it has been heard since
 	struct tunnel_keys *retired[2]; // out: key sets that this command put out of use (to wipe after a grace period)
 	bool done;                      // release/acquire: core -> control
 };

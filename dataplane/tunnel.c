@@ -16,8 +16,6 @@
 #define PATH_YOUNG_SECONDS 1
 // A channel that flaps is told of at most so often at once; the rest with the counters.
 #define TELL_SECONDS 1
-#define SWEEP_SECONDS 3
-#define SWEEP_BURST 64
 #define LIMBO_BURST 256
 #define KEYS_BURST 32
 // A core does what it is told within a round; one that sleeps is woken first.
@@ -33,23 +31,34 @@ static void owner_set(struct control *c, struct tunnel *t, unsigned core)
 }
 
 // Has the core done it?
-static bool move_reap(struct control *c, struct tunnel *t)
+static bool command_reap(struct control *c, struct tunnel *t)
 {
-	if (!t->moving)
+	if (!t->commanded)
 		return true;
 	if (!__atomic_load_n(&t->command.done, __ATOMIC_ACQUIRE))
 		return false;
-	t->moving = false;
-	owner_set(c, t, t->command.to);
+	t->commanded = false;
+	if (t->command.kind == COMMAND_MOVE)
+		owner_set(c, t, t->command.to);
 	return true;
 }
 
-static bool move_wait(struct control *c, struct tunnel *t)
+static int command_post(struct control *c, struct tunnel *t, struct command command)
+{
+	int ret;
+
+	t->command = command;
+	ret = mailbox_post(c->dp.cores[t->owner], &t->command);
+	t->commanded = ret == 0;
+	return ret;
+}
+
+static bool command_wait(struct control *c, struct tunnel *t)
 {
 	uint64_t until = rte_rdtsc() + MOVE_PATIENCE_US * c->dp.tsc_hz / 1000000;
 
 	cores_wake(c);
-	while (!move_reap(c, t)) {
+	while (!command_reap(c, t)) {
 		if (rte_rdtsc() > until)
 			return false;
 		rte_pause();
@@ -61,16 +70,21 @@ int tunnel_move(struct control *c, struct tunnel *t, unsigned core)
 {
 	int ret;
 
-	if (t->phase != TUNNEL_UP || !move_wait(c, t))
+	if (t->phase != TUNNEL_UP || !command_wait(c, t))
 		return -EBUSY;
 	if (core == t->owner)
 		return 0;
-	t->command = (struct command){ .kind = COMMAND_MOVE, .tunnel = t->number, .to = (uint8_t)core };
-	ret = mailbox_post(c->dp.cores[t->owner], &t->command);
+	ret = command_post(c, t, (struct command){ .kind = COMMAND_MOVE, .tunnel = t->number, .to = (uint8_t)core });
 	if (ret < 0)
 		return ret;
-	t->moving = true;
-	return move_wait(c, t) ? 0 : -EAGAIN;
+	return command_wait(c, t) ? 0 : -EAGAIN;
+}
+
+int tunnel_give_up_udp(struct control *c, struct tunnel *t, uint64_t heard)
+{
+	if (t->phase != TUNNEL_UP || !command_reap(c, t))
+		return -EBUSY;
+	return command_post(c, t, (struct command){ .kind = COMMAND_GIVE_UP, .tunnel = t->number, .heard = heard });
 }
 
 // ------------------------------------------------------------------------------------------------------------------- keys
@@ -123,7 +137,7 @@ int tunnel_install(struct control *c, struct tunnel *t, struct tunnel_keys *k)
 	int ret;
 
 	installs_reap(c);
-	if (c->installs_n == INSTALLS_MAX || !move_wait(c, t))
+	if (c->installs_n == INSTALLS_MAX || !command_wait(c, t))
 		return -EAGAIN;
 	i = &c->installs[(c->installs_first + c->installs_n) % INSTALLS_MAX];
 	*i = (struct command){ .kind = COMMAND_INSTALL, .tunnel = t->number, .keys = k };
@@ -149,6 +163,12 @@ struct tunnel *tunnel_of(struct control *c, uint32_t number)
 	if (number >= c->dp.tunnels_max || c->tunnels[number].phase != TUNNEL_UP)
 		return NULL;
 	return &c->tunnels[number];
+}
+
+// Some 30 years are as good as never, and three times as many still fit.
+static uint64_t ticks(const struct control *c, uint32_t seconds)
+{
+	return RTE_MIN(seconds, 1u << 30) * c->dp.tsc_hz;
 }
 
 static void publish_halves(struct control *c, const struct msg_tunnel_add *m)
@@ -249,6 +269,8 @@ int tunnel_add(struct control *c, const struct msg_tunnel_add *m, int lane, char
 	t->phase = TUNNEL_UP;
 	c->owned[t->owner]++;
 	t->added = c->now;
+	t->dpd.interval = ticks(c, m->dpd);
+	t->idle = ticks(c, m->idle);
 	t->place = c->n_active;
 	c->active[c->n_active++] = t->number;
 	return 0;
@@ -256,26 +278,36 @@ int tunnel_add(struct control *c, const struct msg_tunnel_add *m, int lane, char
 
 // ------------------------------------------------------------------------------------------------------------------- tell
 
-static bool tell_counters(struct control *c, const struct tunnel *t, bool last)
+static struct msg_tunnel_counters counters(const struct control *c, const struct tunnel *t)
 {
 	const struct tunnel_in *in = &c->dp.in[t->number];
 	const struct tunnel_out *out = &c->dp.out[t->number];
-	uint64_t since = in->last_data ? in->last_data : t->added;
-	struct msg_tunnel_counters m = {
+	uint64_t active = sweep_active(c, t);
+
+	return (struct msg_tunnel_counters){
 		.tunnel = t->number,
-		.last = last,
 		.packets_in = in->packets,
 		.bytes_in = in->bytes,
 		.packets_out = out->packets,
 		.bytes_out = out->bytes,
 		.dropped = out->dropped,
-		.idle_ms = c->now > since ? (uint32_t)RTE_MIN((c->now - since) * 1000.0 / (double)c->dp.tsc_hz, 4e9) : 0,
+		.idle_ms = c->now > active ? (uint32_t)RTE_MIN((c->now - active) * 1000.0 / (double)c->dp.tsc_hz, 4e9) : 0,
 	};
+}
 
-	if (!last)
-		return main_offer(c, MSG_TUNNEL_COUNTERS, &m);
+bool tunnel_tell_counters(struct control *c, const struct tunnel *t)
+{
+	struct msg_tunnel_counters m = counters(c, t);
+
+	return main_offer(c, MSG_TUNNEL_COUNTERS, &m);
+}
+
+static void tell_last_counters(struct control *c, const struct tunnel *t)
+{
+	struct msg_tunnel_counters m = counters(c, t);
+
+	m.last = 1;
 	MAIN_SEND(c, TUNNEL_COUNTERS, &m);
-	return true;
 }
 
 static void path_addr(const struct path *p, struct addr *out)
@@ -289,23 +321,26 @@ static void path_addr(const struct path *p, struct addr *out)
 	memcpy(out->ip, p->key.peer_ip, p->key.family == 4 ? 4 : 16);
 }
 
-static void tell_state(struct control *c, struct tunnel *t)
+bool tunnel_tell_state(struct control *c, struct tunnel *t)
 {
-	struct msg_tunnel_state m = { .tunnel = t->number, .channel = t->channel, .cipher = t->handshakes.cipher };
+	struct msg_tunnel_state m = { .tunnel = t->number, .channel = t->channel, .why = t->why, .cipher = t->handshakes.cipher };
 
 	if (m.cipher)
 		path_addr(&t->handshakes.path, &m.path);
 	if (!main_offer(c, MSG_TUNNEL_STATE, &m))
-		return;
+		return false;
 	t->untold = false;
 	t->told = c->now;
+	return true;
 }
 
-static void state_changed(struct control *c, struct tunnel *t)
+static void channel_is(struct control *c, struct tunnel *t, uint8_t channel, uint8_t why)
 {
+	t->channel = channel;
+	t->why = why;
 	t->untold = true;
 	if (c->now - t->told >= TELL_SECONDS * c->dp.tsc_hz)
-		tell_state(c, t);
+		tunnel_tell_state(c, t);
 }
 
 static void on_confirmed(struct control *c, struct tunnel *t, const struct packet *p)
@@ -316,8 +351,7 @@ static void on_confirmed(struct control *c, struct tunnel *t, const struct packe
 	if (!handshake_confirmed(&c->paths, &t->handshakes, t->number, p->handshake))
 		log_debug("tunnel %u: handshake %u is confirmed late", t->number, p->handshake);
 	CHAN_SEND(&t->lane, DTLS_CONFIRMED, &m);
-	t->channel = CHANNEL_DTLS;
-	state_changed(c, t);
+	channel_is(c, t, CHANNEL_DTLS, WHY_KEYS);
 }
 
 static void on_alert(struct control *c, struct tunnel *t, const struct packet *p)
@@ -341,39 +375,14 @@ void tunnel_on_event(struct control *c, const struct packet *p)
 		on_alert(c, t, p);
 		break;
 	case EVENT_CHANNEL:
-		if (t->channel == p->channel)
-			break;
-		t->channel = p->channel;
-		state_changed(c, t);
+		if (t->channel != p->channel)
+			channel_is(c, t, p->channel, p->why);
 		break;
 	case EVENT_ELSEWHERE:
 		tunnel_move(c, t, p->core); // not now: the core will say so again
 		break;
 	default:
 		break;
-	}
-}
-
-// A few tunnels a turn, all of them every SWEEP_SECONDS.
-void tunnel_sweep(struct control *c)
-{
-	if (c->sweep_at >= c->n_active) {
-		if (c->now < c->sweep_next)
-			return;
-		c->sweep_at = 0;
-		c->sweep_next = c->now + SWEEP_SECONDS * c->dp.tsc_hz;
-	}
-	for (unsigned n = 0; n < SWEEP_BURST && c->sweep_at < c->n_active; n++) {
-		struct tunnel *t = &c->tunnels[c->active[c->sweep_at++]];
-		const struct tunnel_out *out = &c->dp.out[t->number];
-		uint64_t moved = c->dp.in[t->number].packets + out->packets + out->dropped;
-		if (t->phase != TUNNEL_UP)
-			continue;
-		handshake_sweep(&c->paths, &t->handshakes, t->number, c->now);
-		if (t->untold)
-			tell_state(c, t);
-		if (moved != t->reported && tell_counters(c, t, false))
-			t->reported = moved;
 	}
 }
 
@@ -409,7 +418,7 @@ static void tunnel_end(struct control *c, struct tunnel *t)
 {
 	uint32_t last = c->active[--c->n_active];
 
-	tell_counters(c, t, true);
+	tell_last_counters(c, t);
 	c->owned[t->owner]--;
 	c->active[t->place] = last;
 	c->tunnels[last].place = t->place;
@@ -421,7 +430,7 @@ static void leave(struct control *c, struct tunnel *t)
 {
 	switch (t->phase) {
 	case TUNNEL_LEAVING:
-		if (!move_reap(c, t))
+		if (!command_reap(c, t))
 			break;
 		t->command = (struct command){ .kind = COMMAND_RETIRE, .tunnel = t->number };
 		if (mailbox_post(c->dp.cores[t->owner], &t->command) == 0)

@@ -48,7 +48,7 @@ struct tunnel_in {
 	uint8_t cipher;           // owner core: of keys, as a hint for prefetching
 	uint8_t astray;           // owner core: records in a row that another core received
 	uint64_t packets, bytes;  // owner core: rw
-	uint64_t last_data;       // owner core: TSC of the last inner packet of the client
+	uint64_t last_data;       // owner core: TSC of the last inner packet that was not idle chatter (frame.h)
 } __rte_cache_aligned;
 static_assert(sizeof(struct tunnel_in) == RTE_CACHE_LINE_SIZE, "one line a packet");
 
@@ -61,6 +61,7 @@ struct tunnel_out {
 	uint64_t udp_silence;     // TSC ticks without UDP after which CSTP takes over; set before publish
 	uint64_t packets, bytes;  // owner core: rw
 	uint64_t dropped;         // owner core: packets lost, either way
+	uint64_t last_data;       // owner core: as tunnel_in's
 } __rte_cache_aligned;
 static_assert(sizeof(struct tunnel_out) == RTE_CACHE_LINE_SIZE, "one line a packet");
 

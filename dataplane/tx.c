@@ -109,6 +109,7 @@ bool tell_control(struct lcore *lc, enum packet_event event, uint32_t tunnel, co
 		.level = event == EVENT_ALERT ? a : 0,
 		.description = event == EVENT_ALERT ? b : 0,
 		.channel = event == EVENT_CHANNEL ? a : 0,
+		.why = event == EVENT_CHANNEL ? b : 0,
 		.core = event == EVENT_ELSEWHERE ? a : 0,
 	};
 	if (k)

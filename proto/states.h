@@ -78,6 +78,18 @@ enum item_kind {
 
 enum tunnel_channel { CHANNEL_CSTP, CHANNEL_DTLS, CHANNEL_LAST = CHANNEL_DTLS };
 
+// Why a tunnel is on the channel it is on.
+enum channel_why {
+	WHY_NO_DTLS,  // no handshake has come to an end yet
+	WHY_KEYS,     // DTLS: new keys are in force
+	WHY_HEARD,    // DTLS: UDP is heard again
+	WHY_CLIENT,   // CSTP: the client sends its packets there
+	WHY_SILENCE,  // CSTP: nothing over UDP for switch-to-tcp-timeout
+	WHY_DEAD_UDP, // CSTP: dead peer detection has had no answer over UDP
+	WHY_ALERT,    // CSTP: the client ended its DTLS
+	WHY_LAST = WHY_ALERT,
+};
+
 // RFC 5288, RFC 7905. Key 16/32/32 bytes, IV 4/4/12 bytes.
 enum aead_cipher { AEAD_NONE, AEAD_AES_128_GCM, AEAD_AES_256_GCM, AEAD_CHACHA20_POLY1305, AEAD_LAST = AEAD_CHACHA20_POLY1305 };
 

@@ -96,6 +96,7 @@ static void numbers_load(const struct config *c, struct policy *p)
 	p->max_clients = number32(c, OPT_MAX_CLIENTS);
 	p->auth_timeout = number32(c, OPT_AUTH_TIMEOUT);
 	p->idle_timeout = number32(c, OPT_IDLE_TIMEOUT);
+	p->mobile_idle_timeout = config_given(c, OPT_MOBILE_IDLE_TIMEOUT) ? number32(c, OPT_MOBILE_IDLE_TIMEOUT) : p->idle_timeout;
 	p->session_timeout = number32(c, OPT_SESSION_TIMEOUT);
 	p->dpd = number32(c, OPT_DPD);
 	p->mobile_dpd = number32(c, OPT_MOBILE_DPD);

@@ -17,9 +17,10 @@ struct policy_item {
 };
 
 struct policy {
-	uint32_t max_clients;                                                             // 0: no bound
-	uint32_t auth_timeout, idle_timeout, session_timeout, dpd, mobile_dpd, keepalive; // seconds, 0: off
-	uint32_t udp_silence;                                                             // switch-to-tcp-timeout, 0: never
+	uint32_t max_clients;                                        // 0: no bound
+	uint32_t auth_timeout, session_timeout, keepalive;           // seconds, 0: off
+	uint32_t idle_timeout, mobile_idle_timeout, dpd, mobile_dpd; // likewise; mobile: of mobile clients
+	uint32_t udp_silence;                                        // switch-to-tcp-timeout, 0: never
 	uint16_t tcp_port, udp_port;
 	uint16_t mtu; // 0: what a path of 1500 bytes leaves
 	bool no_udp, tunnel_all_dns, predictable_ips;

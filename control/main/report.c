@@ -216,7 +216,7 @@ void report_session(struct report *r, const struct session *s, bool lists)
 	report_addresses(r, s);
 	report_text(r, "User-Agent", "%s", t->info->user_agent);
 	report_traffic(r, s, t);
-	report_text(r, "DPD", "%u", p->dpd);
+	report_text(r, "DPD", "%u", t->dpd);
 	report_text(r, "KeepAlive", "%u", p->keepalive);
 	report_text(r, "Hostname", "%s", t->info->hostname);
 	report_time(r, "Last connected at", "raw_connected_at", t->since);
@@ -227,6 +227,7 @@ void report_session(struct report *r, const struct session *s, bool lists)
 	report_text(r, "TLS ciphersuite", "%s", t->info->tls_cipher);
 	report_text(r, "DTLS cipher", "%s", cipher_text(t->cipher));
 	report_text(r, "Channel", "%s", t->channel == CHANNEL_DTLS ? "DTLS" : "CSTP");
+	report_text(r, "Channel reason", "%s", channel_why_text(t->why));
 	report_text(r, "DTLS peer", "%s", addr_text_port(&t->path, text));
 	report_number(r, "Tunnel", t->number, NULL);
 	if (lists)

@@ -13,6 +13,7 @@ struct session {
 	char user[LIMIT_USER + 1], group[LIMIT_GROUP + 1];
 	time_t created;                   // at login, as sec-mod says
 	uint64_t since_ms;                // of its first tunnel; 0: none yet
+	uint32_t timeout;                 // session-timeout in seconds, counted from then; 0: off
 	struct addr ipv4, ipv6;           // lent; family 0: none
 	struct lease_pool *pool4, *pool6; // by whom
 	struct tunnel *tunnel;            // the one in force; NULL: no client is connected

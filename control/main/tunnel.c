@@ -10,9 +10,6 @@
 #include "proto/lane.h"
 #include "proto/secret.h"
 
-// Counters come every few seconds: an idle client is one that nothing has been heard of for so much longer.
-#define COUNTERS_LATE_MS 5000
-
 // --------------------------------------------------------------------------------------------------------------- numbers
 
 int tunnel_table_open(struct gateway *g, uint32_t tunnels_max)
@@ -195,42 +192,31 @@ void tunnel_lose_all(struct gateway *g)
 
 // ---------------------------------------------------------------------------------------------------------------- timers
 
-static uint64_t deadline_of(const struct tunnel *t)
+// Milliseconds of session-timeout that are left: they go on while no client is connected.
+static uint64_t left_ms(const struct session *s)
 {
-	const struct policy *p = &t->g->policy;
-	uint64_t deadline = UINT64_MAX;
+	uint64_t end = s->since_ms + s->timeout * 1000ULL, now = clock_ms();
 
-	if (p->session_timeout)
-		deadline = t->session->since_ms + p->session_timeout * 1000ULL;
-	if (p->idle_timeout && t->active_ms + p->idle_timeout * 1000ULL + COUNTERS_LATE_MS < deadline)
-		deadline = t->active_ms + p->idle_timeout * 1000ULL + COUNTERS_LATE_MS;
-	return deadline;
+	return end > now ? end - now : 0;
 }
 
 static void timer_set(struct tunnel *t)
 {
-	uint64_t deadline = deadline_of(t), now = clock_ms(), left;
-	struct timeval tv;
+	uint64_t left = left_ms(t->session);
+	struct timeval tv = { .tv_sec = (time_t)(left / 1000), .tv_usec = (suseconds_t)(left % 1000 * 1000) };
 
-	if (deadline == UINT64_MAX)
-		return;
-	left = deadline > now ? deadline - now : 0;
-	tv = (struct timeval){ .tv_sec = (time_t)(left / 1000), .tv_usec = (suseconds_t)(left % 1000 * 1000) };
-	evtimer_add(&t->timer, &tv);
+	if (t->session->timeout)
+		evtimer_add(&t->timer, &tv);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct tunnel *t = arg;
-	const struct policy *p = &t->g->policy;
-	uint64_t now = clock_ms();
 
-	if (deadline_of(t) > now)
+	if (left_ms(t->session) > 0)
 		timer_set(t);
-	else if (p->session_timeout && now >= t->session->since_ms + p->session_timeout * 1000ULL)
-		session_terminate(t->session, END_SESSION_TIMEOUT);
 	else
-		conn_end(t->conn, END_IDLE);
+		session_terminate(t->session, END_SESSION_TIMEOUT);
 }
 
 // ------------------------------------------------------------------------------------------------------------------- add
@@ -276,6 +262,19 @@ static uint16_t mtu_of(const struct session *s, const struct conn *c)
 	return session_mtu(&facts);
 }
 
+// As AnyConnect's platform header says it.
+static bool is_mobile(const struct connect_info *info)
+{
+	return strncasecmp(info->device_platform, "apple-ios", 9) == 0 || strncasecmp(info->device_platform, "android", 7) == 0;
+}
+
+// What a reload changes is for the sessions that come after it.
+static void times_set(struct tunnel *t, const struct policy *p, bool mobile)
+{
+	t->dpd = mobile ? p->mobile_dpd : p->dpd;
+	t->idle_timeout = mobile ? p->mobile_idle_timeout : p->idle_timeout;
+}
+
 static struct tunnel *tunnel_new(struct session *s, struct conn *c, uint32_t number)
 {
 	struct tunnel *t = calloc(1, sizeof(*t));
@@ -294,8 +293,9 @@ static struct tunnel *tunnel_new(struct session *s, struct conn *c, uint32_t num
 	t->local = c->local;
 	t->mtu = mtu_of(s, c);
 	t->lane_fd = -1;
-	t->since_ms = t->active_ms = clock_ms();
+	t->since_ms = clock_ms();
 	t->since = time(NULL);
+	times_set(t, &s->g->policy, is_mobile(c->info));
 	evtimer_assign(&t->timer, s->g->base, on_timer, t);
 	return t;
 }
@@ -310,6 +310,8 @@ static int send_add(const struct tunnel *t, int lane_fd)
 		.mtu = t->mtu,
 		.app_id_len = APP_ID_SIZE,
 		.udp_silence = p->udp_silence,
+		.dpd = t->dpd,
+		.idle = t->idle_timeout,
 	};
 
 	memcpy(m.app_id, t->app_id, APP_ID_SIZE);
@@ -380,12 +382,6 @@ static struct addr told(const struct addr *lent, const struct lease_pool *pool)
 	return a;
 }
 
-// As AnyConnect's platform header says it.
-static bool is_mobile(const struct connect_info *info)
-{
-	return strncasecmp(info->device_platform, "apple-ios", 9) == 0 || strncasecmp(info->device_platform, "android", 7) == 0;
-}
-
 static int send_reply(struct tunnel *t)
 {
 	const struct session *s = t->session;
@@ -397,10 +393,11 @@ static int send_reply(struct tunnel *t)
 		.base_mtu = t->info->base_mtu,
 		.app_id_len = APP_ID_SIZE,
 		.udp_port = t->info->want_dtls && !p->no_udp ? p->udp_port : 0,
-		.dpd = is_mobile(t->info) ? p->mobile_dpd : p->dpd,
+		.dpd = t->dpd,
 		.keepalive = p->keepalive,
-		.idle_timeout = p->idle_timeout,
-		.session_timeout = p->session_timeout,
+		.idle_timeout = t->idle_timeout,
+		.session_timeout = s->timeout,
+		.session_left = (uint32_t)(s->timeout ? left_ms(s) / 1000 : 0),
 		.tunnel_all_dns = p->tunnel_all_dns,
 	};
 
@@ -426,8 +423,10 @@ static void tunnel_up(struct tunnel *t)
 	char ipv4[ADDR_TEXT], ipv6[ADDR_TEXT];
 
 	t->phase = TUNNEL_UP;
-	if (!s->since_ms)
+	if (!s->since_ms) {
 		s->since_ms = t->since_ms;
+		s->timeout = t->g->policy.session_timeout;
+	}
 	stats_up(t->g, t);
 	conn_up(t->conn);
 	timer_set(t);
@@ -477,16 +476,31 @@ void tunnel_replied(struct gateway *g, const struct msg_tunnel_reply *m)
 void tunnel_counted(struct gateway *g, const struct msg_tunnel_counters *m)
 {
 	struct tunnel *t = tunnel_find(g, m->tunnel);
-	uint64_t now = clock_ms();
 
 	if (!t) {
 		log_warn("dataplane: counters of tunnel %u, which does not exist", m->tunnel);
 		return;
 	}
 	t->now = (struct tunnel_totals){ m->packets_in, m->bytes_in, m->packets_out, m->bytes_out, m->dropped };
-	t->active_ms = now > m->idle_ms ? now - m->idle_ms : 0;
 	if (m->last && t->phase == TUNNEL_DELETING)
 		tunnel_over(t);
+	else if (t->phase == TUNNEL_UP && t->idle_timeout && m->idle_ms >= t->idle_timeout * 1000ULL)
+		conn_end(t->conn, END_IDLE);
+}
+
+const char *channel_why_text(enum channel_why why)
+{
+	static const char *const texts[] = {
+		[WHY_NO_DTLS] = "no DTLS yet",
+		[WHY_KEYS] = "a handshake has ended",
+		[WHY_HEARD] = "UDP is heard again",
+		[WHY_CLIENT] = "the client sends there",
+		[WHY_SILENCE] = "nothing over UDP for switch-to-tcp-timeout",
+		[WHY_DEAD_UDP] = "dead peer detection has no answer over UDP",
+		[WHY_ALERT] = "the client has ended its DTLS",
+	};
+
+	return texts[why];
 }
 
 void tunnel_changed(struct gateway *g, const struct msg_tunnel_state *m)
@@ -497,9 +511,10 @@ void tunnel_changed(struct gateway *g, const struct msg_tunnel_state *m)
 	if (!t || t->phase != TUNNEL_UP)
 		return;
 	if (t->channel != m->channel)
-		log_info("session %u: user '%s' is on %s %s", t->session->id, t->session->user,
-		         m->channel == CHANNEL_DTLS ? "DTLS" : "CSTP", addr_text_port(&m->path, text));
+		log_info("session %u: user '%s' is on %s %s: %s", t->session->id, t->session->user,
+		         m->channel == CHANNEL_DTLS ? "DTLS" : "CSTP", addr_text_port(&m->path, text), channel_why_text(m->why));
 	t->channel = m->channel;
+	t->why = m->why;
 	t->cipher = m->cipher;
 	t->path = m->path;
 }

@@ -35,10 +35,11 @@ struct tunnel {
 	time_t since;
 	struct tunnel_totals now;
 	enum tunnel_channel channel;
+	enum channel_why why;
+	uint32_t dpd, idle_timeout; // seconds, 0: off; as its client was told
 	enum aead_cipher cipher;
 	struct addr path;
-	uint64_t active_ms; // when its client last sent or got something
-	struct event timer; // idle-timeout, session-timeout
+	struct event timer; // session-timeout
 	enum end_reason reason;
 	bool revoke;
 };
@@ -52,6 +53,7 @@ int tunnel_add(struct session *s, struct conn *c);
 void tunnel_replied(struct gateway *g, const struct msg_tunnel_reply *m);
 void tunnel_counted(struct gateway *g, const struct msg_tunnel_counters *m);
 void tunnel_changed(struct gateway *g, const struct msg_tunnel_state *m);
+const char *channel_why_text(enum channel_why why);
 // TUNNEL_DEL: it no longer belongs to its connection; the last counters end it. revoke: the cookie dies with it.
 void tunnel_end(struct tunnel *t, enum end_reason reason, bool revoke);
 // The dataplane has died: its tunnels are over, their clients come back by themselves.

@@ -31,7 +31,7 @@ struct bridge {
 	uint32_t last_handshake; // numbers only grow: what belongs to an older one comes too late
 	uint8_t *scratch;        // packets under way; empty between two calls
 	uint64_t now_ms;         // of the call that is under way
-	struct dpd dpd; // in milliseconds
+	struct dpd dpd;          // in milliseconds
 	uint64_t heard_ms, busy_ms;
 	bool calm;
 	bool more;           // read from the client once more without waiting: OpenSSL may hold records that poll() cannot see

@@ -228,6 +228,8 @@ void connect_answer(const struct connect *c, const struct msg_auth_cookie_rep *r
 	reply_add(r, "X-CSTP-Keepalive: %u\r\n", rep->keepalive);
 	add_seconds(r, "X-CSTP-Idle-Timeout", rep->idle_timeout);
 	add_seconds(r, "X-CSTP-Session-Timeout", rep->session_timeout);
+	if (rep->session_timeout)
+		reply_add(r, "X-CSTP-Session-Timeout-Remaining: %u\r\n", rep->session_left);
 	reply_add(r, "X-CSTP-Disconnected-Timeout: none\r\n");
 	reply_add(r, "X-CSTP-Smartcard-Removal-Disconnect: true\r\n");
 	reply_add(r, "X-CSTP-Rekey-Time: %u\r\nX-CSTP-Rekey-Method: new-tunnel\r\n", NEVER_REKEY);

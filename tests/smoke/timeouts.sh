@@ -1,21 +1,24 @@
 #!/usr/bin/env bash
-# Sessions end by themselves: a client that is dead, one that is idle, one whose time is up.
+# Sessions end by themselves: a client that is dead, one that is idle, one whose time is up. Pings are no activity, either way.
 #
-#   dead: SIGSTOP ════╮
-#   idle: no packet ══╪ 192.0.2.1 gateway, dpd = 2, idle-timeout = 8, session-timeout = 20
-#   busy: pings ══════╯
+#   dead: SIGSTOP ═══════╮
+#   idle: pings only ════╪ 192.0.2.1 gateway, dpd = 2, idle-timeout = 7, session-timeout = 18
+#   busy: UDP ═══════════╯
 . "$(dirname "$0")/lib.sh"
 
 network
 gateway << CONF
 dpd = 2
-idle-timeout = 8
-session-timeout = 20
+idle-timeout = 7
+session-timeout = 18
 switch-to-tcp-timeout = 0
 CONF
 login busy anna
-start ping ip netns exec "$CLIENT" ping -I tun0 -i 0.5 $INSIDE
+expect "she is told how long she may stay" client_says busy 'X-CSTP-Session-Timeout-Remaining: 1[78]'
+ip -n "$CLIENT" route add 203.0.113.1 dev tun0
+start work ip netns exec "$CLIENT" bash -c 'while sleep 0.3; do echo work > /dev/udp/203.0.113.1/9; done'
 INTERFACE=tun1 login idle bert
+start ping ip netns exec "$CLIENT" ping -I tun1 -i 0.5 $INSIDE
 soon "bert's DTLS is up" client_on_dtls idle
 add_user carl carl-secret > /dev/null
 INTERFACE=tun2 login dead carl
@@ -27,6 +30,7 @@ soon "the dead client is given up" not_connected carl
 expect "the log says why" has "$WORK/gateway.log" "'carl' disconnected .*(dead|peer)"
 PATIENCE=25 soon "the idle one is disconnected" not_connected bert
 expect "the log says why" has "$WORK/gateway.log" "'bert' disconnected .*idle"
+expect "his pings were answered all the time" has "$WORK/ping.log" "icmp_seq=10 "
 expect "the busy one is not" user_has anna State connected
 PATIENCE=25 soon "but its time is up too" not_connected anna
 expect "the log says why" has "$WORK/gateway.log" "'anna' disconnected .*(time|session)"

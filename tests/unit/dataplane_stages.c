@@ -355,14 +355,18 @@ static void test_silence(void **state)
 	w.dp.in[0].keys->last_udp = rte_rdtsc() - 26 * w.dp.tsc_hz;
 	send_inside(0, 100);
 	run();
-	assert_int_equal(event_of(EVENT_CHANNEL).channel, CHANNEL_CSTP);
-	struct packet p = control_gets(PACKET_CSTP);
+	struct packet p = event_of(EVENT_CHANNEL);
+	assert_int_equal(p.channel, CHANNEL_CSTP);
+	assert_int_equal(p.why, WHY_SILENCE);
+	p = control_gets(PACKET_CSTP);
 	assert_int_equal(p.tunnel, 0);
 	assert_int_equal(w.dp.out[0].packets, 1);
 	send_record(0, 0, CONTENT_DATA, "\x07", 1); // any record brings it back
 	send_inside(0, 100);
 	run();
-	assert_int_equal(event_of(EVENT_CHANNEL).channel, CHANNEL_DTLS);
+	p = event_of(EVENT_CHANNEL);
+	assert_int_equal(p.channel, CHANNEL_DTLS);
+	assert_int_equal(p.why, WHY_HEARD);
 	assert_int_equal(waiting(w.outer.tx), 1);
 }
 
@@ -377,6 +381,91 @@ static void test_silence_without_end(void **state)
 	assert_int_equal(waiting(w.outer.tx), 1);
 	assert_int_equal(tunnel_silence(25, 3000000000), 75000000000);
 	assert_true(tunnel_silence(UINT32_MAX, 3000000000) > INT64_MAX);
+}
+
+static void give_up(uint32_t t, uint64_t heard)
+{
+	struct command c = { .kind = COMMAND_GIVE_UP, .tunnel = t, .heard = heard };
+
+	assert_int_equal(mailbox_post(w.lc, &c), 0);
+	run();
+	assert_true(c.done);
+}
+
+static void test_dead_udp(void **state)
+{
+	uint64_t heard = w.dp.in[0].keys->last_udp;
+
+	give_up(0, heard - 1); // heard since the control thread looked
+	give_up(7, heard);     // has no DTLS
+	assert_int_equal(waiting(w.lc->to_control), 0);
+	give_up(0, heard);
+	give_up(0, heard);
+	struct packet p = event_of(EVENT_CHANNEL);
+	assert_int_equal(p.channel, CHANNEL_CSTP);
+	assert_int_equal(p.why, WHY_DEAD_UDP);
+	assert_int_equal(waiting(w.lc->to_control), 0);
+	send_inside(0, 100);
+	run();
+	control_gets(PACKET_CSTP);
+	send_record(0, 0, CONTENT_DATA, "\x04", 1); // the answer comes after all
+	run();
+	assert_int_equal(event_of(EVENT_CHANNEL).channel, CHANNEL_DTLS);
+}
+
+// Does this packet, on its way out or in, keep tunnel 0 from being idle?
+static bool is_activity(const uint8_t *packet, uint16_t len, bool out)
+{
+	uint8_t plain[200] = { TYPE_DATA };
+
+	w.dp.in[0].last_data = w.dp.out[0].last_data = 0;
+	memcpy(plain + 1, packet, len);
+	if (out)
+		arrive_inside(packet[0] >> 4 == 4 ? ETHER_IPV4 : ETHER_IPV6, packet, len);
+	else
+		send_record(0, 0, CONTENT_DATA, plain, len + 1);
+	run();
+	assert_non_null(next_of(out ? w.outer.tx : w.inner.tx));
+	assert_int_equal(out ? w.dp.in[0].last_data : w.dp.out[0].last_data, 0);
+	return (out ? w.dp.out[0].last_data : w.dp.in[0].last_data) != 0;
+}
+
+static void ipv4_activity(uint8_t protocol, bool activity)
+{
+	uint8_t packet[60];
+
+	for (int out = 0; out < 2; out++) {
+		world_ip(packet, 60, out ? INSIDE : world_ipv4(0), out ? world_ipv4(0) : INSIDE);
+		packet[9] = protocol;
+		assert_int_equal(is_activity(packet, 60, out), activity);
+	}
+}
+
+static void ipv6_activity(uint8_t next, uint8_t after, bool activity)
+{
+	uint8_t packet[60], peer[16] = { 0xfd, [15] = 9 }, own[16];
+
+	world_ipv6(0, own);
+	for (int out = 0; out < 2; out++) {
+		world_ip6(packet, 60, out ? peer : own, out ? own : peer);
+		packet[6] = next;
+		packet[IPV6_HEADER] = after;
+		assert_int_equal(is_activity(packet, 60, out), activity);
+	}
+}
+
+static void test_chatter_is_no_activity(void **state)
+{
+	ipv4_activity(1, false);
+	ipv4_activity(2, false);
+	ipv4_activity(6, true);
+	ipv4_activity(17, true);
+	ipv4_activity(58, true);
+	ipv6_activity(58, 0, false);
+	ipv6_activity(0, 58, false); // a listener report
+	ipv6_activity(0, 17, true);
+	ipv6_activity(6, 58, true);
+	ipv6_activity(1, 58, true);
 }
 
 static void test_short_room(void **state)
@@ -408,7 +497,8 @@ static void test_lane_data_moves_the_channel(void **state)
 	arrive_lane(0, PACKET_OPENED, 0, 0, NULL, packet, 100);
 	run();
 	assert_int_equal(next_of(w.inner.tx)->data_len, ETHER_HEADER + 100);
-	assert_int_equal(event_of(EVENT_CHANNEL).channel, CHANNEL_CSTP);
+	assert_int_equal(event_of(EVENT_CHANNEL).why, WHY_CLIENT);
+	assert_int_equal(w.dp.out[0].channel, CHANNEL_CSTP);
 	send_inside(0, 100);
 	run();
 	control_gets(PACKET_CSTP);
@@ -483,6 +573,8 @@ int main(void)
 		TEST(test_sequence_end),
 		TEST(test_silence),
 		TEST(test_silence_without_end),
+		TEST(test_dead_udp),
+		TEST(test_chatter_is_no_activity),
 		TEST(test_short_room),
 		TEST(test_lane_data_moves_the_channel),
 		TEST(test_lane_datagram),

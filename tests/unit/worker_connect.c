@@ -215,7 +215,12 @@ static void test_openconnect_is_told(void **state)
 	has(&t, "X-CSTP-Default-Domain: example.com");
 	has(&t, "X-CSTP-Banner: hello");
 	has(&t, "X-CSTP-DPD: 90");
+	has(&t, "X-CSTP-Keepalive: 300");
+	has(&t, "X-DTLS-DPD: 90");
+	has(&t, "X-DTLS-Keepalive: 300");
 	has(&t, "X-CSTP-Idle-Timeout: none");
+	has(&t, "X-CSTP-Session-Timeout: none");
+	lacks(&t, "Session-Timeout-Remaining");
 	has(&t, "X-CSTP-Disconnected-Timeout: none");
 	has(&t, "X-CSTP-Base-MTU: 1500");
 	has(&t, "X-CSTP-MTU: 1390");
@@ -224,6 +229,21 @@ static void test_openconnect_is_told(void **state)
 	has(&t, "X-DTLS-App-ID: a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5");
 	lacks(&t, "X-DTLS-Rekey-Method"); // openconnect would renegotiate, which OpenSSL refuses
 	assert_memory_equal(t.r.text + t.r.len - 4, "\r\n\r\n", 4);
+	told_fini(&t);
+}
+
+static void test_times_are_told(void **state)
+{
+	struct told t;
+
+	told_init(&t, NULL);
+	t.rep.idle_timeout = 1200;
+	t.rep.session_timeout = 3600;
+	t.rep.session_left = 1234;
+	answer(&t);
+	has(&t, "X-CSTP-Idle-Timeout: 1200");
+	has(&t, "X-CSTP-Session-Timeout: 3600");
+	has(&t, "X-CSTP-Session-Timeout-Remaining: 1234");
 	told_fini(&t);
 }
 
@@ -288,6 +308,7 @@ int main(void)
 		cmocka_unit_test(test_names_are_tamed),
 		cmocka_unit_test(test_families),
 		cmocka_unit_test(test_openconnect_is_told),
+		cmocka_unit_test(test_times_are_told),
 		cmocka_unit_test(test_a_default_route_is_no_list),
 		cmocka_unit_test(test_families_are_told_apart),
 		cmocka_unit_test(test_no_dtls),
