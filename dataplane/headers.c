@@ -1,25 +1,8 @@
 #include "headers.h"
 
+#include "checksum.h"
+
 #define TTL 64
-
-static inline uint32_t sum_words(const uint8_t *p, unsigned n)
-{
-	uint32_t sum = 0;
-	uint16_t word;
-
-	for (unsigned i = 0; i < n; i += 2) {
-		memcpy(&word, p + i, 2);
-		sum += word;
-	}
-	return sum;
-}
-
-static inline uint16_t sum_fold(uint64_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
 
 static inline void ipv4_write(const struct path *p, uint8_t *ip, uint16_t total, uint16_t id)
 {
@@ -35,7 +18,7 @@ static inline void ipv4_write(const struct path *p, uint8_t *ip, uint16_t total,
 	store16(ip + 10, 0);
 	memcpy(ip + 12, p->key.our_ip, 4);
 	memcpy(ip + 16, p->key.peer_ip, 4);
-	sum = sum_fold(sum_words(ip, IPV4_HEADER));
+	sum = checksum_fold(checksum_add(ip, IPV4_HEADER));
 	memcpy(ip + 10, &sum, 2);
 }
 
@@ -82,30 +65,13 @@ uint8_t *headers_write(const struct path *p, uint8_t *payload, uint16_t payload_
 	return ether_write(p, udp - IPV6_HEADER);
 }
 
-// Ones' complement addition does not mind the width of its words.
-static uint64_t sum_long(const uint8_t *p, unsigned n)
-{
-	uint64_t sum = 0;
-	uint32_t word = 0;
-
-	for (; n >= 4; p += 4, n -= 4) {
-		memcpy(&word, p, 4);
-		sum += word;
-	}
-	word = 0;
-	memcpy(&word, p, n);
-	return sum + word;
-}
-
 void headers_checksum(uint8_t *payload, uint16_t payload_len)
 {
-	uint8_t *udp = payload - UDP_HEADER, pseudo[8] = { 0 };
+	uint8_t *udp = payload - UDP_HEADER;
 	uint16_t length = UDP_HEADER + payload_len, sum;
 
-	store16(pseudo + 2, length);
-	pseudo[7] = PROTOCOL_UDP;
 	// both addresses lie before the UDP header
-	sum = sum_fold(sum_long(udp - 32, 32 + length) + sum_long(pseudo, 8));
+	sum = checksum_fold(checksum_pseudo(udp - 32, 32, PROTOCOL_UDP, length) + checksum_add(udp, length));
 	if (!sum)
 		sum = 0xffff;
 	memcpy(udp + 6, &sum, 2);
