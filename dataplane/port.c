@@ -364,11 +364,11 @@ static int open_outer(struct opening *o, const char *word)
 	return open_port(o, true, word, "", "outer", word);
 }
 
-static int open_tap(struct opening *o, const char *interface, const char *device)
+static int open_tap(struct opening *o, const char *interface, const char *device, bool offloads)
 {
 	struct ports *all = o->ports;
 	struct port *p = &all->all[all->n];
-	struct tap_wish wish = { .interface = interface, .queues = at_most(o->cores, QUEUES_MAX) };
+	struct tap_wish wish = { .interface = interface, .queues = at_most(o->cores, QUEUES_MAX), .offloads = offloads };
 	bool existed = if_nametoindex(interface) != 0;
 	int ret;
 
@@ -393,18 +393,20 @@ static int open_inner(struct opening *o)
 {
 	const char *word = snapshot_get(o->s, "inner"), *device = snapshot_get(o->s, "device");
 	char interface[64], devargs[96];
+	bool plain;
 
 	if (!word || !word[0])
 		word = "tap";
 	if (!device || !device[0])
 		device = "vpns";
 	snprintf(interface, sizeof(interface), "%s0", device);
-	if (strcmp(word, "tap") != 0 && strcmp(word, "net_tap") != 0)
+	plain = strcmp(word, "tap,plain") == 0;
+	if (!plain && strcmp(word, "tap") != 0 && strcmp(word, "net_tap") != 0)
 		return open_port(o, false, word, "", "inner", word);
 	if (strlen(interface) >= IFNAMSIZ)
 		return START_ERROR(o->why, EINVAL, "device = %s: too long for an interface's name", device);
-	if (strcmp(word, "tap") == 0)
-		return open_tap(o, interface, device);
+	if (strcmp(word, "net_tap") != 0)
+		return open_tap(o, interface, device, !plain);
 	snprintf(devargs, sizeof(devargs), "net_tap0,iface=%s", interface);
 	return open_port(o, false, devargs, interface, "device", device);
 }

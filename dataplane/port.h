@@ -63,12 +63,12 @@ static inline uint16_t port_rx(const struct port *p, uint16_t queue, struct lcor
 	return rte_eth_rx_burst(p->id, queue, pkts, n);
 }
 // All packets are taken: those that were not sent are freed. How many were.
-static inline uint16_t port_tx(const struct port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
+static inline uint16_t port_tx(const struct port *p, uint16_t queue, struct lcore *lc, struct rte_mbuf **pkts, uint16_t n)
 {
 	uint16_t sent;
 
 	if (p->kind == PORT_TAP)
-		return tap_tx(p->tap, queue, pkts, n);
+		return tap_tx(p->tap, queue, lc, pkts, n);
 	sent = rte_eth_tx_burst(p->id, queue, pkts, n);
 	if (unlikely(sent < n))
 		rte_pktmbuf_free_bulk(pkts + sent, n - sent);

@@ -25,7 +25,7 @@ static void queue_flush(struct lcore *lc, uint8_t port)
 		q->n = 0;
 		return;
 	}
-	sent = port_tx(p, way->queue, q->pkts, (uint16_t)q->n);
+	sent = port_tx(p, way->queue, lc, q->pkts, (uint16_t)q->n);
 	lc->count.value[p->outer ? COUNT_outer_tx : COUNT_inner_tx] += sent;
 	lc->count.value[COUNT_drop_tx_full] += q->n - sent;
 	q->n = 0;

@@ -192,6 +192,19 @@ carries_traffic() {
   more "$(megabits)" 1 && more "$(megabits -R)" 1 && more 20 "$(lost_percent -b 5M)" && more 20 "$(lost_percent -b 5M -R)"
 }
 
+# A file over TCP, from one namespace to an address of the other; it arrives as it was.
+carries_file() { # FROM_NETNS TO_NETNS ADDRESS
+  local family=4 file=$WORK/file copy=$WORK/copy
+  case $3 in *:*) family=6 ;; esac
+  [ -f "$file" ] || head -c 24000000 /dev/urandom > "$file"
+  rm -f "$copy"
+  start receiver ip netns exec "$2" socat -u "TCP$family-LISTEN:7000,bind=[$3]" "CREATE:$copy"
+  wait_for 5 listens "$2" 7000 || return 1
+  timeout 60 ip netns exec "$1" socat -u "FILE:$file" "TCP$family:[$3]:7000" || return 1
+  wait_for 5 gone "$pid" && same "$(sha256sum < "$copy")" "$(sha256sum < "$file")"
+}
+listens() { [ -n "$(in_ns "$1" ss -Hltn "sport = :$2")" ]; } # NETNS PORT
+
 # ------------------------------------------------------------------------------------------------------------ bare TLS, HTTP
 
 # A TLS connection without openconnect: what http_post says goes there, and its answer is read whole.
