@@ -197,6 +197,19 @@ static void report_lists(struct report *r, const struct policy *p)
 	report_items(r, "No-routes", p, ITEM_NO_ROUTE);
 }
 
+// Keys may outlive the way they were made for: only what packets go over now is told.
+static void report_channel(struct report *r, const struct tunnel *t)
+{
+	bool dtls = t->channel == CHANNEL_DTLS;
+	char text[ADDR_TEXT];
+
+	report_text(r, "TLS ciphersuite", "%s", t->info->tls_cipher);
+	report_text(r, "DTLS cipher", "%s", cipher_text(dtls ? t->cipher : AEAD_NONE));
+	report_text(r, "Channel", "%s", dtls ? "DTLS" : "CSTP");
+	report_text(r, "Channel reason", "%s", channel_why_text(t->why));
+	report_text(r, "DTLS peer", "%s", dtls ? addr_text_port(&t->path, text) : "");
+}
+
 void report_session(struct report *r, const struct session *s, bool lists)
 {
 	const struct tunnel *t = s->tunnel;
@@ -224,11 +237,7 @@ void report_session(struct report *r, const struct session *s, bool lists)
 	report_sid(s->sid, sid);
 	report_text(r, "Full session", "%s", sid);
 	report_text(r, "Session", "%.6s", sid);
-	report_text(r, "TLS ciphersuite", "%s", t->info->tls_cipher);
-	report_text(r, "DTLS cipher", "%s", cipher_text(t->cipher));
-	report_text(r, "Channel", "%s", t->channel == CHANNEL_DTLS ? "DTLS" : "CSTP");
-	report_text(r, "Channel reason", "%s", channel_why_text(t->why));
-	report_text(r, "DTLS peer", "%s", addr_text_port(&t->path, text));
+	report_channel(r, t);
 	report_number(r, "Tunnel", t->number, NULL);
 	if (lists)
 		report_lists(r, p);

@@ -28,10 +28,12 @@ table inet broken { chain forward { type filter hook forward priority 0; udp dpo
 NFT
 PATIENCE=40 soon "pings cross over TLS" answers $INSIDE
 soon "the gateway says so" user_has anna Channel CSTP
+expect "and names no DTLS cipher" same "$(user_field anna 'DTLS cipher')" ''
 expect "several of them" pings $INSIDE
 
 in_ns "$ROUTER" nft delete table inet broken
 PATIENCE=100 soon "the gateway is back on DTLS" user_has anna Channel DTLS
+expect "with a cipher again" user_has anna 'DTLS cipher' 'DTLS1.2'
 expect "after a second handshake" more "$(counter punt_hello)" "$handshakes"
 before=$(counter dtls_data_in)
 expect "pings cross" pings $INSIDE
