@@ -320,12 +320,21 @@ static void show_ip_bans(struct admin_client *a)
 	admin_stream(a, next_ban);
 }
 
+// As ban.h scores: an IPv4 address by itself, an IPv6 one with its /64.
+static bool has_one_score(const struct addr *who)
+{
+	return who->family == 4 ? who->prefix == 32 : who->prefix == 128 || who->prefix == 64;
+}
+
 static void unban_ip(struct admin_client *a)
 {
 	struct addr who;
 
 	if (addr_parse(a->argument, &who) < 0)
 		admin_end(a, false, "'%s' is no IP address", a->argument);
+	else if (!has_one_score(&who))
+		admin_end(a, false, "'%s' is a network: a ban is lifted for one IPv4 address, or for one IPv6 address or /64",
+		          a->argument);
 	else if (!ban_lift(a->g->bans, &who))
 		admin_end(a, false, "%s is neither banned nor scored", a->argument);
 	else

@@ -37,6 +37,10 @@ expect "the right password is right" matches "$(get_cookie anna anna-secret)" '.
 expect "one more wrong password" same "$(get_cookie anna wrong)" ''
 soon "the address is banned" banned 198.51.100.2
 expect "even the right password gets no answer now" same "$(get_cookie anna anna-secret)" ''
+expect "the operator cannot lift it for a network" matches "$(ctl unban ip 198.51.100.2/24 2>&1)" "198\.51\.100\.2/24' is a network"
+expect "nor for one of IPv6" matches "$(ctl unban ip 2001:db8::/32 2>&1)" "2001:db8::/32' is a network"
+expect "the address is still banned" banned 198.51.100.2
+expect "a /64 has a score, but not this one" matches "$(ctl unban ip 2001:db8:5::/64 2>&1)" 'neither banned nor scored'
 expect "the operator lifts the ban" ctl unban ip 198.51.100.2
 expect "nobody is banned" same "$(ctl -j show ip bans | jq length)" 0
 expect "the right password is right again" matches "$(get_cookie anna anna-secret)" '.{40,}'
