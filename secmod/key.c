@@ -107,6 +107,57 @@ static int match_cert(EVP_PKEY *pkey, const char *file, const char *cert, char t
 	return 0;
 }
 
+static int sign_with(EVP_MD_CTX *ctx, const struct key *k, uint16_t scheme, const uint8_t *tbs, size_t tbs_len, uint8_t *out,
+                     size_t *len)
+{
+	EVP_PKEY_CTX *pctx = NULL;
+
+	if (EVP_DigestSignInit_ex(ctx, &pctx, scheme_digest(scheme), NULL, NULL, k->pkey, NULL) != 1)
+		return -EIO;
+	// RFC 8446 4.2.3: MGF1 uses the same digest, and the salt is as long
+	if (scheme_is_pss(scheme) && (EVP_PKEY_CTX_set_rsa_padding(pctx, RSA_PKCS1_PSS_PADDING) != 1 ||
+	                              EVP_PKEY_CTX_set_rsa_mgf1_md_name(pctx, scheme_digest(scheme), NULL) != 1 ||
+	                              EVP_PKEY_CTX_set_rsa_pss_saltlen(pctx, RSA_PSS_SALTLEN_DIGEST) != 1))
+		return -EIO;
+	return EVP_DigestSign(ctx, out, len, tbs, tbs_len) == 1 ? 0 : -EIO;
+}
+
+static int sign(const struct key *k, uint16_t scheme, const uint8_t *tbs, size_t tbs_len, uint8_t signature[LIMIT_SIGNATURE],
+                uint16_t *len)
+{
+	uint8_t out[LIMIT_SIGNATURE];
+	size_t out_len = sizeof(out);
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	int ret;
+
+	if (ctx == NULL)
+		return -ENOMEM;
+	ret = sign_with(ctx, k, scheme, tbs, tbs_len, out, &out_len);
+	EVP_MD_CTX_free(ctx);
+	if (ret < 0) {
+		ERR_clear_error();
+		return ret;
+	}
+	memcpy(signature, out, out_len);
+	*len = out_len;
+	return 0;
+}
+
+// An RSA-PSS key may be bound to a digest, an MGF1 and a shortest salt (RFC 4055 3.1): is there a scheme that keeps to them?
+static bool fits_tls(const struct key *k)
+{
+	static const uint16_t schemes[] = { SCHEME_PSS_PSS_SHA256, SCHEME_PSS_PSS_SHA384, SCHEME_PSS_PSS_SHA512 };
+	uint8_t signature[LIMIT_SIGNATURE];
+	uint16_t len;
+
+	if (k->kind != KEY_RSA_PSS)
+		return true;
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++)
+		if (sign(k, schemes[i], (const uint8_t *)"a trial", 7, signature, &len) == 0)
+			return true;
+	return false;
+}
+
 struct key *key_load(const char *file, const char *cert, char text[LIMIT_TEXT + 1])
 {
 	EVP_PKEY *pkey = read_key(file, text);
@@ -124,7 +175,13 @@ struct key *key_load(const char *file, const char *cert, char text[LIMIT_TEXT + 
 	}
 	k->pkey = pkey;
 	k->kind = kind;
-	return k;
+	if (fits_tls(k))
+		return k;
+	text_refuse(text,
+	            "server-key %s: an RSA-PSS key that is bound to what TLS does not sign with (SHA-256, SHA-384 or SHA-512, "
+	            "MGF1 with the same, a salt of that length)",
+	            file);
+	OPENSSL_free(k);
 free_key:
 	ERR_clear_error();
 	EVP_PKEY_free(pkey);
@@ -153,40 +210,10 @@ const char *key_kind_name(const struct key *k)
 	return names[k->kind];
 }
 
-static int sign_with(EVP_MD_CTX *ctx, const struct key *k, uint16_t scheme, const uint8_t *tbs, size_t tbs_len, uint8_t *out,
-                     size_t *len)
-{
-	EVP_PKEY_CTX *pctx = NULL;
-
-	if (EVP_DigestSignInit_ex(ctx, &pctx, scheme_digest(scheme), NULL, NULL, k->pkey, NULL) != 1)
-		return -EIO;
-	// RFC 8446 4.2.3: the salt is as long as the digest, MGF1 uses the same one (OpenSSL's default)
-	if (scheme_is_pss(scheme) && (EVP_PKEY_CTX_set_rsa_padding(pctx, RSA_PKCS1_PSS_PADDING) != 1 ||
-	                              EVP_PKEY_CTX_set_rsa_pss_saltlen(pctx, RSA_PSS_SALTLEN_DIGEST) != 1))
-		return -EIO;
-	return EVP_DigestSign(ctx, out, len, tbs, tbs_len) == 1 ? 0 : -EIO;
-}
-
 int key_sign(const struct key *k, uint16_t scheme, const uint8_t *tbs, size_t tbs_len, uint8_t signature[LIMIT_SIGNATURE],
              uint16_t *len)
 {
-	uint8_t out[LIMIT_SIGNATURE];
-	size_t out_len = sizeof(out);
-	EVP_MD_CTX *ctx;
-	int ret;
-
 	if (!scheme_allowed(tbs_classify(tbs, tbs_len), k->kind, scheme))
 		return -EPERM;
-	ctx = EVP_MD_CTX_new();
-	if (ctx == NULL)
-		return -ENOMEM;
-	ret = sign_with(ctx, k, scheme, tbs, tbs_len, out, &out_len);
-	EVP_MD_CTX_free(ctx);
-	if (ret < 0) {
-		ERR_clear_error();
-		return ret;
-	}
-	memcpy(signature, out, out_len);
-	*len = out_len;
-	return 0;
+	return sign(k, scheme, tbs, tbs_len, signature, len);
 }

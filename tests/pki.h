@@ -48,19 +48,36 @@ static PKI_UNUSED EVP_PKEY *pki_key(const char *kind)
 	return key;
 }
 
+// An RSA-PSS key that signs with this digest and this MGF1 only, and with a salt no shorter than that.
+static PKI_UNUSED EVP_PKEY *pki_bound_key(const char *digest, const char *mgf1, int salt)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_RSA_PSS, NULL);
+	EVP_PKEY *key = NULL;
+
+	PKI_NEED(ctx != NULL && EVP_PKEY_keygen_init(ctx) == 1 && EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, 2048) == 1);
+	PKI_NEED(EVP_PKEY_CTX_set_rsa_pss_keygen_md_name(ctx, digest, NULL) == 1);
+	PKI_NEED(EVP_PKEY_CTX_set_rsa_pss_keygen_mgf1_md_name(ctx, mgf1) == 1);
+	PKI_NEED(EVP_PKEY_CTX_set_rsa_pss_keygen_saltlen(ctx, salt) == 1);
+	PKI_NEED(EVP_PKEY_keygen(ctx, &key) == 1);
+	EVP_PKEY_CTX_free(ctx);
+	return key;
+}
+
 static PKI_UNUSED X509 *pki_cert(EVP_PKEY *key)
 {
 	X509 *x = X509_new();
 	X509_NAME *name = X509_get_subject_name(x);
 	const bool own_digest = EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519;
+	char digest[32];
 
+	PKI_NEED(own_digest || EVP_PKEY_get_default_digest_name(key, digest, sizeof(digest)) > 0);
 	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
 	X509_gmtime_adj(X509_getm_notBefore(x), -60);
 	X509_gmtime_adj(X509_getm_notAfter(x), 86400);
 	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"gateway.test", -1, -1, 0);
 	X509_set_issuer_name(x, name);
 	X509_set_pubkey(x, key);
-	PKI_NEED(X509_sign(x, key, own_digest ? NULL : EVP_sha256()) > 0);
+	PKI_NEED(X509_sign(x, key, own_digest ? NULL : EVP_get_digestbyname(digest)) > 0);
 	return x;
 }
 

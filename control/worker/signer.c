@@ -225,6 +225,22 @@ static const OSSL_PARAM *signing_settable(void *ctx, void *provider)
 	return list;
 }
 
+static int digest_bits(const char *digest)
+{
+	return strstr(digest, "256") ? 256 : strstr(digest, "384") ? 384 : strstr(digest, "512") ? 512 : -1;
+}
+
+// An RSA-PSS key may be bound to one digest (RFC 4055 3.1). OpenSSL offers the schemes whose digest is not refused here.
+static bool takes_digest(const struct key *k, int bits)
+{
+	char bound[32];
+
+	if (k->kind != KIND_RSA_PSS ||
+	    EVP_PKEY_get_utf8_string_param(k->public, OSSL_PKEY_PARAM_MANDATORY_DIGEST, bound, sizeof(bound), NULL) != 1)
+		return true;
+	return digest_bits(bound) == bits;
+}
+
 static int signing_init(void *ctx, const char *digest, void *key, const OSSL_PARAM params[])
 {
 	struct signing *s = ctx;
@@ -233,8 +249,8 @@ static int signing_init(void *ctx, const char *digest, void *key, const OSSL_PAR
 	s->pss = s->key->kind == KIND_RSA_PSS;
 	s->bits = 0;
 	if (digest && digest[0]) {
-		s->bits = strstr(digest, "256") ? 256 : strstr(digest, "384") ? 384 : strstr(digest, "512") ? 512 : -1;
-		if (s->bits < 0)
+		s->bits = digest_bits(digest);
+		if (s->bits < 0 || !takes_digest(s->key, s->bits))
 			return 0;
 	}
 	return signing_set_params(ctx, params);

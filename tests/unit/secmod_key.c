@@ -189,6 +189,42 @@ static void bad_key_files(void **state)
 	X509_free(odd);
 }
 
+// RFC 4055 3.1: a key may say which digest, MGF1 and salt it is for. TLS ties all three together.
+static void keys_that_are_bound(void **state)
+{
+	static const struct {
+		const char *digest, *mgf1;
+		int salt;
+		uint16_t scheme; // 0: none
+	} rows[] = {
+		{ "SHA256", "SHA256", 32, 0x0809 }, { "SHA384", "SHA384", 20, 0x080a }, { "SHA512", "SHA512", 64, 0x080b },
+		{ "SHA384", "SHA384", 49, 0 },      { "SHA256", "SHA1", 20, 0 },        { "SHA1", "SHA1", 20, 0 },
+	};
+	const char *key_path = in_dir("bound.key"), *cert_path = in_dir("bound.crt");
+	char text[LIMIT_TEXT + 1];
+	uint8_t tbs[LIMIT_TBS], sig[LIMIT_SIGNATURE];
+	size_t len = pki_tls13(tbs, 48);
+	uint16_t sig_len;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		EVP_PKEY *pkey = pki_bound_key(rows[i].digest, rows[i].mgf1, rows[i].salt);
+		X509 *cert = pki_cert(pkey);
+		struct key *k = NULL;
+
+		pki_write_key(key_path, pkey, NULL);
+		pki_write_cert(cert_path, cert);
+		if (rows[i].scheme == 0)
+			refuse(key_path, cert_path, "RSA-PSS key that is bound");
+		else
+			assert_non_null(k = key_load(key_path, cert_path, text));
+		for (uint16_t scheme = 0x0809; k != NULL && scheme <= 0x080b; scheme++)
+			assert_int_equal(key_sign(k, scheme, tbs, len, sig, &sig_len), scheme == rows[i].scheme ? 0 : -EIO);
+		key_free(k);
+		X509_free(cert);
+		EVP_PKEY_free(pkey);
+	}
+}
+
 static int make_dir(void **state)
 {
 	key_memory_init();
@@ -206,10 +242,8 @@ static int remove_dir(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_a_handshake),
-		cmocka_unit_test(who_may_sign_how),
-		cmocka_unit_test(sign_and_verify),
-		cmocka_unit_test(bad_key_files),
+		cmocka_unit_test(what_is_a_handshake), cmocka_unit_test(who_may_sign_how),    cmocka_unit_test(sign_and_verify),
+		cmocka_unit_test(bad_key_files),       cmocka_unit_test(keys_that_are_bound),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -112,8 +112,8 @@ struct kind {
 	X509 *cert;
 };
 
-static struct kind kinds[5];
-enum { KIND_RSA, KIND_PSS, KIND_P256, KIND_P384, KIND_ED };
+enum { KIND_RSA, KIND_PSS, KIND_P256, KIND_P384, KIND_ED, KIND_PSS_SHA384, KINDS };
+static struct kind kinds[KINDS];
 
 static int make_keys(void **state)
 {
@@ -121,8 +121,8 @@ static int make_keys(void **state)
 	int i;
 
 	assert_int_equal(signer_init(), 0);
-	for (i = 0; i < 5; i++) {
-		kinds[i].key = pki_key(names[i]);
+	for (i = 0; i < KINDS; i++) {
+		kinds[i].key = i == KIND_PSS_SHA384 ? pki_bound_key("SHA384", "SHA384", 48) : pki_key(names[i]);
 		kinds[i].cert = pki_cert(kinds[i].key);
 	}
 	return 0;
@@ -231,6 +231,8 @@ static void test_every_key_signs(void **state)
 	signs(KIND_RSA, TLS1_3_VERSION, "rsa_pss_rsae_sha512", 0x0806);
 	signs(KIND_PSS, TLS1_2_VERSION, "rsa_pss_pss_sha256", 0x0809);
 	signs(KIND_PSS, TLS1_3_VERSION, "rsa_pss_pss_sha384", 0x080a);
+	signs(KIND_PSS_SHA384, TLS1_2_VERSION, "rsa_pss_pss_sha256:rsa_pss_pss_sha384:rsa_pss_pss_sha512", 0x080a);
+	signs(KIND_PSS_SHA384, TLS1_3_VERSION, "rsa_pss_pss_sha256:rsa_pss_pss_sha384:rsa_pss_pss_sha512", 0x080a);
 	signs(KIND_P256, TLS1_2_VERSION, "ECDSA+SHA256", 0x0403);
 	signs(KIND_P256, TLS1_2_VERSION, "ECDSA+SHA384", 0x0503);
 	signs(KIND_P256, TLS1_3_VERSION, "ECDSA+SHA256", 0x0403);
@@ -307,7 +309,7 @@ int main(void)
 	int i, ret;
 
 	ret = cmocka_run_group_tests(tests, make_keys, NULL);
-	for (i = 0; i < 5; i++) {
+	for (i = 0; i < KINDS; i++) {
 		EVP_PKEY_free(kinds[i].key);
 		X509_free(kinds[i].cert);
 	}
