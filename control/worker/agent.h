@@ -16,7 +16,8 @@ enum family {
 struct agent {
 	enum family family;
 	bool bare_xml;    // forms without config-auth
-	bool full_ipv6;   // understands X-CSTP-Address-IP6, IPv6 routes and DNS servers
+	bool ipv6;        // may have an IPv6 address
+	bool ipv6_lists;  // and IPv6 routes and servers with it
 	bool dns_ip6;     // wants IPv6 DNS servers in a header of their own
 	bool ios_default; // needs 2000::/3 beside IPv6 routes
 };

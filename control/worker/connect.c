@@ -50,6 +50,7 @@ static unsigned find_cookie(const struct http *h, uint8_t cookie[COOKIE_SIZE])
 unsigned connect_request(struct connect *c, const struct http *h, uint16_t base_mtu, struct msg_auth_cookie_req *out)
 {
 	const char *types = http_header(h, "X-CSTP-Address-Type", 0), *ciphers = http_header(h, "X-DTLS-CipherSuite", 0);
+	const char *full_ipv6 = http_header(h, "X-CSTP-Full-IPv6-Capability", 0);
 	unsigned status;
 
 	memset(out, 0, sizeof(*out));
@@ -66,8 +67,11 @@ unsigned connect_request(struct connect *c, const struct http *h, uint16_t base_
 	text_tame(http_header(h, "X-AnyConnect-Identifier-Platform", 0), out->device_platform, sizeof(out->device_platform));
 	out->base_mtu = base_mtu;
 	out->mtu = number_clamped(http_header(h, "X-CSTP-MTU", 0));
-	out->want_ipv4 = !types || list_has(types, "IPv4", ',');
-	out->want_ipv6 = c->agent.full_ipv6 && types && list_has(types, "IPv6", ',');
+	c->ipv4 = !types || list_has(types, "IPv4", ',');
+	c->ipv6 = c->agent.ipv6 && types && list_has(types, "IPv6", ',');
+	c->full_ipv6 = full_ipv6 && list_has(full_ipv6, "true", ',');
+	out->want_ipv4 = c->ipv4;
+	out->want_ipv6 = c->ipv6;
 	out->want_dtls = c->psk;
 	return 0;
 }
@@ -113,16 +117,32 @@ static void add_seconds(struct reply *r, const char *name, uint32_t seconds)
 		reply_add(r, "%s: none\r\n", name);
 }
 
+static bool has_ipv4(const struct connect *c, const struct msg_auth_cookie_rep *rep)
+{
+	return c->ipv4 && rep->ipv4.family == 4;
+}
+
+static bool has_ipv6(const struct connect *c, const struct msg_auth_cookie_rep *rep)
+{
+	return c->ipv6 && rep->ipv6.family == 6;
+}
+
 static void add_addresses(const struct connect *c, const struct msg_auth_cookie_rep *rep, struct reply *r)
 {
 	char text[ADDR_TEXT], mask[ADDR_TEXT];
 
-	if (rep->ipv4.family == 4) {
+	if (has_ipv4(c, rep)) {
 		reply_add(r, "X-CSTP-Address: %s\r\n", addr_text(&rep->ipv4, text));
 		reply_add(r, "X-CSTP-Netmask: %s\r\n", addr_netmask(&rep->ipv4, mask));
 	}
-	if (rep->ipv6.family == 6 && c->agent.full_ipv6)
+	if (!has_ipv6(c, rep))
+		return;
+	if (c->full_ipv6) {
 		reply_add(r, "X-CSTP-Address-IP6: %s\r\n", addr_text_prefix(&rep->ipv6, text));
+		return;
+	}
+	reply_add(r, "X-CSTP-Address: %s\r\n", addr_text(&rep->ipv6, text));
+	reply_add(r, "X-CSTP-Netmask: %s\r\n", addr_text_prefix(&rep->ipv6, text));
 }
 
 static bool is_ipv6(const char *text)
@@ -130,12 +150,15 @@ static bool is_ipv6(const char *text)
 	return strchr(text, ':') != NULL;
 }
 
+// A server or a network is of use to a session that has an address of its kind.
+static bool is_useful(const struct connect *c, const struct msg_auth_cookie_rep *rep, const char *text)
+{
+	return is_ipv6(text) ? c->agent.ipv6_lists && has_ipv6(c, rep) : has_ipv4(c, rep);
+}
+
 static void add_server(const struct connect *c, const char *text, const char *name, struct reply *r)
 {
-	if (!is_ipv6(text))
-		reply_add(r, "X-CSTP-%s: %s\r\n", name, text);
-	else if (c->agent.full_ipv6)
-		reply_add(r, "X-CSTP-%s: %s\r\n", c->agent.dns_ip6 ? "DNS-IP6" : name, text);
+	reply_add(r, "X-CSTP-%s: %s\r\n", is_ipv6(text) && c->agent.dns_ip6 ? "DNS-IP6" : name, text);
 }
 
 // IPv4 routes as address/netmask, which every client understands; IPv6 as address/length.
@@ -145,8 +168,7 @@ static void add_route(const struct connect *c, const char *text, const char *nam
 	struct addr a;
 
 	if (is_ipv6(text)) {
-		if (c->agent.full_ipv6)
-			reply_add(r, "X-CSTP-%s-IP6: %s\r\n", name, text);
+		reply_add(r, "X-CSTP-%s%s: %s\r\n", name, c->full_ipv6 ? "-IP6" : "", text);
 	} else if (addr_parse(text, &a) == 0 && a.family == 4) {
 		reply_add(r, "X-CSTP-%s: %s/%s\r\n", name, addr_text(&a, ip), addr_netmask(&a, mask));
 	} else {
@@ -164,7 +186,12 @@ static bool routes_all(const struct connect *c)
 	return false;
 }
 
-static void add_items(const struct connect *c, struct reply *r)
+static bool is_networked(enum item_kind kind)
+{
+	return kind == ITEM_DNS || kind == ITEM_NBNS || kind == ITEM_ROUTE || kind == ITEM_NO_ROUTE;
+}
+
+static void add_items(const struct connect *c, const struct msg_auth_cookie_rep *rep, struct reply *r)
 {
 	bool all = routes_all(c), ipv6_routes = false;
 	unsigned i;
@@ -172,6 +199,8 @@ static void add_items(const struct connect *c, struct reply *r)
 	for (i = 0; i < c->n_items; i++) {
 		const char *text = c->items[i].text;
 
+		if (is_networked(c->items[i].kind) && !is_useful(c, rep, text))
+			continue;
 		switch (c->items[i].kind) {
 		case ITEM_DNS:
 			add_server(c, text, "DNS", r);
@@ -222,7 +251,7 @@ void connect_answer(const struct connect *c, const struct msg_auth_cookie_rep *r
 		reply_add(r, "X-CSTP-Hostname: %s\r\n", c->hostname);
 	reply_add(r, "X-CSTP-DPD: %u\r\n", rep->dpd);
 	add_addresses(c, rep, r);
-	add_items(c, r);
+	add_items(c, rep, r);
 	reply_add(r, "X-CSTP-Tunnel-All-DNS: %s\r\n", rep->tunnel_all_dns ? "true" : "false");
 	reply_add(r, "X-CSTP-Client-Bypass-Protocol: false\r\n");
 	reply_add(r, "X-CSTP-Keepalive: %u\r\n", rep->keepalive);

@@ -14,7 +14,9 @@ struct connect_item {
 
 struct connect {
 	struct agent agent;
-	bool psk; // the client offers PSK-NEGOTIATE
+	bool psk;        // the client offers PSK-NEGOTIATE
+	bool ipv4, ipv6; // it wants addresses of this kind
+	bool full_ipv6;  // it understands the headers that end in -IP6
 	char hostname[LIMIT_HOSTNAME + 1];
 	struct connect_item *items; // main's SESSION_ITEMs
 	unsigned n_items, room;

@@ -92,9 +92,31 @@ static void test_wishes(void **state)
 	wants("X-CSTP-Address-Type: IPv6,IPv4\r\n", 1, 1, 0);
 	wants("X-CSTP-Address-Type: IPv4\r\n", 1, 0, 0);
 	wants("X-CSTP-Address-Type:  ipv6 \r\n", 0, 1, 0);
+	wants("X-CSTP-Address-Type: IPv6,IPv4\r\nUser-Agent: Open AnyConnect VPN Agent v3.20\r\n", 1, 1, 0);
+	wants("X-CSTP-Address-Type: IPv6,IPv4\r\nUser-Agent: Cisco SVC IPPhone Client v1\r\n", 1, 0, 0);
 	wants("X-DTLS-CipherSuite: PSK-NEGOTIATE:AES128-SHA\r\n", 1, 0, 1);
 	wants("X-DTLS-CipherSuite: AES128-SHA:PSK-NEGOTIATE\r\n", 1, 0, 1);
 	wants("X-DTLS-CipherSuite: PSK-NEGOTIATED\r\n", 1, 0, 0);
+}
+
+static void full_ipv6_is(const char *headers, bool full)
+{
+	struct msg_auth_cookie_req m;
+	struct connect c;
+	char text[512];
+
+	snprintf(text, sizeof(text), COOKIE "%s", headers);
+	assert_int_equal(ask(text, &c, &m), 0);
+	assert_int_equal(c.full_ipv6, full);
+}
+
+static void test_full_ipv6(void **state)
+{
+	full_ipv6_is("", false);
+	full_ipv6_is("X-CSTP-Full-IPv6-Capability: true\r\n", true);
+	full_ipv6_is("X-CSTP-Full-IPv6-Capability:  TRUE \r\n", true);
+	full_ipv6_is("X-CSTP-Full-IPv6-Capability: false\r\n", false);
+	full_ipv6_is("X-CSTP-Full-IPv6-Capability: untrue\r\n", false);
 }
 
 static void test_names_are_tamed(void **state)
@@ -141,7 +163,7 @@ static void told_init(struct told *t, const char *agent)
 {
 	memset(t, 0, sizeof(*t));
 	t->c.agent = agent_of(agent);
-	t->c.psk = true;
+	t->c.psk = t->c.ipv4 = t->c.ipv6 = t->c.full_ipv6 = true;
 	t->rep = (struct msg_auth_cookie_rep){
 		.user = "anna", .mtu = 1390, .base_mtu = 1500, .udp_port = 443, .dpd = 90, .keepalive = 300
 	};
@@ -279,7 +301,70 @@ static void test_families_are_told_apart(void **state)
 	answer(&t);
 	lacks(&t, "fd99::1");
 	lacks(&t, "fd00::");
-	lacks(&t, "Address-IP6");
+	told_fini(&t);
+}
+
+static void some_items(struct told *t)
+{
+	item(t, ITEM_DNS, "10.99.0.1");
+	item(t, ITEM_DNS, "fd99::1");
+	item(t, ITEM_NBNS, "10.99.0.3");
+	item(t, ITEM_ROUTE, "10.0.0.0/8");
+	item(t, ITEM_ROUTE, "fd00::/8");
+	item(t, ITEM_NO_ROUTE, "10.98.0.0/16");
+	item(t, ITEM_NO_ROUTE, "fd01::/16");
+}
+
+// Who does not say that it understands more gets IPv6 in the headers of IPv4.
+static void test_without_full_ipv6(void **state)
+{
+	struct told t;
+
+	told_init(&t, NULL);
+	t.c.full_ipv6 = false;
+	some_items(&t);
+	answer(&t);
+	lacks(&t, "IP6");
+	has(&t, "X-CSTP-Address: 10.99.0.2");
+	has(&t, "X-CSTP-Netmask: 255.255.255.0");
+	has(&t, "X-CSTP-Address: fd99::2");
+	has(&t, "X-CSTP-Netmask: fd99::2/128");
+	has(&t, "X-CSTP-DNS: fd99::1");
+	has(&t, "X-CSTP-Split-Include: fd00::/8");
+	has(&t, "X-CSTP-Split-Exclude: fd01::/16");
+	told_fini(&t);
+}
+
+static void test_one_family_only(void **state)
+{
+	struct told t;
+
+	told_init(&t, "Cisco AnyConnect VPN Agent for Apple iPhone");
+	memset(&t.rep.ipv6, 0, sizeof(t.rep.ipv6)); // none is configured
+	some_items(&t);
+	answer(&t);
+	lacks(&t, "fd");
+	lacks(&t, "2000::");
+	has(&t, "X-CSTP-DNS: 10.99.0.1");
+	has(&t, "X-CSTP-Split-Include: 10.0.0.0/255.0.0.0");
+	told_fini(&t);
+
+	told_init(&t, NULL);
+	t.c.ipv6 = false; // the session has one from an earlier connection, this client does not want it
+	some_items(&t);
+	answer(&t);
+	lacks(&t, "fd");
+	told_fini(&t);
+
+	told_init(&t, NULL);
+	t.c.ipv4 = false;
+	memset(&t.rep.ipv4, 0, sizeof(t.rep.ipv4));
+	some_items(&t);
+	answer(&t);
+	lacks(&t, " 10.");
+	has(&t, "X-CSTP-Address-IP6: fd99::2/128");
+	has(&t, "X-CSTP-DNS: fd99::1");
+	has(&t, "X-CSTP-Split-Include-IP6: fd00::/8");
 	told_fini(&t);
 }
 
@@ -305,12 +390,15 @@ int main(void)
 		cmocka_unit_test(test_cookies),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_wishes),
+		cmocka_unit_test(test_full_ipv6),
 		cmocka_unit_test(test_names_are_tamed),
 		cmocka_unit_test(test_families),
 		cmocka_unit_test(test_openconnect_is_told),
 		cmocka_unit_test(test_times_are_told),
 		cmocka_unit_test(test_a_default_route_is_no_list),
 		cmocka_unit_test(test_families_are_told_apart),
+		cmocka_unit_test(test_without_full_ipv6),
+		cmocka_unit_test(test_one_family_only),
 		cmocka_unit_test(test_no_dtls),
 	};
 
