@@ -42,7 +42,7 @@ static const char *kind_words(enum opt_kind kind)
 		[KIND_NETWORK4] = "network",   [KIND_NETWORK6] = "network",     [KIND_NETMASK] = "netmask",
 		[KIND_ROUTE] = "network",      [KIND_DEVICE] = "name",          [KIND_AUTH] = "method",
 		[KIND_PRIORITY] = "priority",  [KIND_PORTS] = "ports",          [KIND_DOMAIN] = "domain",
-		[KIND_DOMAINS] = "domains",
+		[KIND_DOMAINS] = "domains",    [KIND_DIRECTORY] = "directory",
 	};
 
 	return words[kind];
@@ -62,11 +62,15 @@ static void put_value(const struct opt_info *i)
 
 static void put_status(const struct opt_info *i)
 {
+	if (i->where == WHERE_USERFILE)
+		printf(" Only in the file of a user or a group.");
+	else if (i->where == WHERE_USER)
+		printf(" Also for users and groups.");
 	switch (i->status) {
 	case STATUS_WORKS:
 		return;
 	case STATUS_LATER:
-		printf(i->where == WHERE_USERFILE ? " Only for a user or a group, which has no effect yet" : " *No effect yet*");
+		printf(" *No effect yet*");
 		break;
 	case STATUS_VOID:
 		printf(" *No effect here*");
@@ -75,7 +79,7 @@ static void put_status(const struct opt_info *i)
 		printf(" *Removed*, an error");
 		break;
 	}
-	if (i->note && i->where != WHERE_USERFILE) {
+	if (i->note) {
 		printf(": ");
 		put(i->note);
 	}

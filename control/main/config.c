@@ -25,6 +25,7 @@ struct load {
 	struct config_log log;
 	enum config_mode mode;
 	bool in_vhost;
+	bool supplement;           // the file of a user or a group
 	bool mentioned[OPT_COUNT]; // a warning that holds for every repetition is said once
 	struct value_out value;
 };
@@ -121,6 +122,11 @@ static void on_section(struct load *l, const struct config_line *line)
 {
 	const char *name = line->value;
 
+	if (l->supplement) {
+		config_say(&l->log, LOG_LEVEL_ERR, line->line, NULL, "[%.64s]: the file of a user or a group has no sections",
+		           name);
+		return;
+	}
 	if (strncasecmp(name, "vhost:", 6) != 0 || !name[6] || strlen(name) > 6 + 255) {
 		config_say(&l->log, LOG_LEVEL_ERR, line->line, NULL, "[%.64s] is no section: only [vhost:NAME] is", name);
 		return;
@@ -130,11 +136,13 @@ static void on_section(struct load *l, const struct config_line *line)
 	           "[%.80s]: virtual hosts have no effect yet; everybody gets the options above it", name);
 }
 
+// In the file of a user it may be a misspelt restriction: that must not let anybody do more.
 static void on_unknown(struct load *l, const struct config_line *line)
 {
-	enum log_level level = l->mode == CONFIG_TEST ? LOG_LEVEL_ERR : LOG_LEVEL_WARN;
+	bool strict = l->mode == CONFIG_TEST || l->supplement;
+	enum log_level level = strict ? LOG_LEVEL_ERR : LOG_LEVEL_WARN;
 	const char *nearest = opt_nearest(line->key);
-	const char *ignored = l->mode == CONFIG_TEST ? "" : " and ignored";
+	const char *ignored = strict ? "" : " and ignored";
 
 	if (nearest)
 		config_say(&l->log, level, line->line, line->key, "this option is unknown%s; did you mean %s?", ignored, nearest);
@@ -173,18 +181,25 @@ static bool has_its_place(struct load *l, enum opt o, const struct config_line *
 {
 	const struct opt_info *info = &opt_table[o];
 	enum log_level level = l->mode == CONFIG_TEST ? LOG_LEVEL_ERR : LOG_LEVEL_WARN;
+	bool personal = info->where == WHERE_USER || info->where == WHERE_USERFILE;
 
 	if (info->status == STATUS_REMOVED) {
 		config_say(&l->log, LOG_LEVEL_ERR, line->line, line->key, "this option has been removed: %s", info->note);
 		return false;
 	}
+	if (l->supplement && !personal)
+		config_say(&l->log, LOG_LEVEL_WARN, line->line, line->key,
+		           "this option is not for a user or a group; it is ignored here");
+	if (l->supplement)
+		return personal;
 	if (info->where == WHERE_GLOBAL && l->in_vhost) {
 		config_say(&l->log, LOG_LEVEL_ERR, line->line, line->key,
 		           "this option is for the whole server; it cannot stand in a virtual host");
 		return false;
 	}
 	if (info->where == WHERE_USERFILE) {
-		config_say(&l->log, level, line->line, line->key, "this option cannot stand here: %s", info->note);
+		config_say(&l->log, level, line->line, line->key,
+		           "this option cannot stand here: it belongs in the file of a user or a group");
 		return false;
 	}
 	return true;
@@ -244,9 +259,9 @@ static int read_lines(struct load *l, const char *text, size_t len)
 // ------------------------------------------------------------------------------------------------------------------ file
 
 // The whole file in fresh memory; `text` is wiped and freed by the caller.
-static int read_file(int fd, char **text, size_t *len)
+static int read_file(int fd, size_t most, char **text, size_t *len)
 {
-	char *buffer = malloc(CONFIG_FILE_MAX + 1);
+	char *buffer = malloc(most + 1);
 	size_t used = 0;
 	ssize_t n;
 	int ret;
@@ -254,11 +269,11 @@ static int read_file(int fd, char **text, size_t *len)
 	if (!buffer)
 		return -ENOMEM;
 	do {
-		n = read(fd, buffer + used, CONFIG_FILE_MAX + 1 - used);
+		n = read(fd, buffer + used, most + 1 - used);
 		if (n > 0)
 			used += (size_t)n;
-	} while ((n > 0 && used <= CONFIG_FILE_MAX) || (n < 0 && errno == EINTR));
-	ret = n < 0 ? -errno : used > CONFIG_FILE_MAX ? -EFBIG : 0;
+	} while ((n > 0 && used <= most) || (n < 0 && errno == EINTR));
+	ret = n < 0 ? -errno : used > most ? -EFBIG : 0;
 	if (ret < 0) {
 		secret_wipe(buffer, used);
 		free(buffer);
@@ -269,15 +284,15 @@ static int read_file(int fd, char **text, size_t *len)
 	return 0;
 }
 
-// On a reload main is not kept waiting by a pipe or a device that somebody has put in the file's place.
-static int open_file(const char *file, enum config_mode mode)
+// While it runs main is not kept waiting by a pipe or a device that somebody has put in the file's place.
+static int open_file(const char *file, bool regular)
 {
 	struct stat st;
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | (mode == CONFIG_RELOAD ? O_NONBLOCK : 0));
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | (regular ? O_NONBLOCK : 0));
 
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) < 0 || S_ISDIR(st.st_mode) || (mode == CONFIG_RELOAD && !S_ISREG(st.st_mode))) {
+	if (fstat(fd, &st) < 0 || S_ISDIR(st.st_mode) || (regular && !S_ISREG(st.st_mode))) {
 		close(fd);
 		return -EINVAL;
 	}
@@ -325,10 +340,12 @@ static int read_all(struct load *l, const char *file)
 	size_t len = 0;
 	int fd, ret;
 
-	fd = open_file(file, l->mode);
-	ret = fd < 0 ? fd : read_file(fd, &text, &len);
+	fd = open_file(file, l->supplement || l->mode == CONFIG_RELOAD);
+	ret = fd < 0 ? fd : read_file(fd, l->supplement ? CONFIG_USER_FILE_MAX : CONFIG_FILE_MAX, &text, &len);
 	if (fd >= 0)
 		close(fd);
+	if (ret == -ENOENT && l->supplement)
+		return ret;
 	if (ret < 0) {
 		config_say(&l->log, LOG_LEVEL_ERR, 0, NULL, "this configuration file cannot be read: %s",
 		           ret == -EINVAL ? "it is no file" : strerror(-ret));
@@ -340,15 +357,25 @@ static int read_all(struct load *l, const char *file)
 	return ret;
 }
 
-int config_load(const char *file, enum config_mode mode, config_report *report, void *who, struct config **out)
+// What the whole server's file needs beyond its lines.
+static int complete(struct load *l)
 {
-	struct load *l = calloc(1, sizeof(*l));
+	int ret = fill_defaults(l);
+
+	if (ret == 0)
+		config_check(l->c, &l->log);
+	return ret;
+}
+
+static int load(const struct load *how, const char *file, struct config **out)
+{
+	struct load *l = malloc(sizeof(*l));
 	int ret = -ENOMEM;
 
 	if (!l)
 		return -ENOMEM;
-	l->mode = mode;
-	l->log = (struct config_log){ .report = report, .who = who, .file = file };
+	*l = *how;
+	l->log.file = file;
 	l->c = calloc(1, sizeof(*l->c));
 	if (!l->c)
 		goto out;
@@ -357,10 +384,8 @@ int config_load(const char *file, enum config_mode mode, config_report *report, 
 		ret = read_all(l, file);
 	if (ret == 0)
 		ret = config_fold(l->c, &l->log);
-	if (ret == 0)
-		ret = fill_defaults(l);
-	if (ret == 0)
-		config_check(l->c, &l->log);
+	if (ret == 0 && !l->supplement)
+		ret = complete(l);
 	if (ret == 0 && l->log.errors)
 		ret = -EINVAL;
 	if (ret == 0) {
@@ -372,6 +397,20 @@ out:
 	secret_wipe(l, sizeof(*l));
 	free(l);
 	return ret;
+}
+
+int config_load(const char *file, enum config_mode mode, config_report *report, void *who, struct config **out)
+{
+	const struct load how = { .mode = mode, .log = { .report = report, .who = who } };
+
+	return load(&how, file, out);
+}
+
+int config_load_supplement(const char *file, config_report *report, void *who, struct config **out)
+{
+	const struct load how = { .mode = CONFIG_RELOAD, .supplement = true, .log = { .report = report, .who = who } };
+
+	return load(&how, file, out);
 }
 
 // --------------------------------------------------------------------------------------------------------------- getters

@@ -33,6 +33,9 @@ typedef void config_report(void *who, enum log_level level, const char *line);
 // Reads and checks the whole file and reports every problem in it. 0; -EINVAL where there was an error; -ENOENT, -EACCES ...
 // where the file could not be read; -ENOMEM. On failure `out` is untouched.
 int config_load(const char *file, enum config_mode mode, config_report *report, void *who, struct config **out);
+// The file of a user or a group: only what it says itself, no defaults. What is wrong in it is an error, unknown options too.
+// Results as above; -ENOENT is not reported.
+int config_load_supplement(const char *file, config_report *report, void *who, struct config **out);
 void config_free(struct config *c);
 
 // The value of an option with one value (of a list: its first); NULL: not given and without default.

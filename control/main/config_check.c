@@ -1,4 +1,5 @@
 // Checks of the configuration that one line cannot show. See config_inside.h.
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -12,6 +13,9 @@
 
 #include "control/main/config_inside.h"
 #include "proto/limits.h"
+
+// Files that -t reads in each of the directories of users and groups.
+#define SUPPLEMENTS_MAX 100000
 
 static void wrong(struct config_log *log, const struct config *c, enum opt o, unsigned nth, const char *text)
 {
@@ -92,13 +96,19 @@ static const char *why_unreadable(const char *path)
 
 static const char *why_no_directory(const char *path)
 {
-	char copy[VALUE_MAX];
 	struct stat st;
 
-	snprintf(copy, sizeof(copy), "%s", path);
-	if (stat(dirname(copy), &st) < 0)
+	if (stat(path, &st) < 0)
 		return strerror(errno);
 	return S_ISDIR(st.st_mode) ? NULL : "it is no directory";
+}
+
+static const char *why_no_parent(const char *path)
+{
+	char copy[VALUE_MAX];
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	return why_no_directory(dirname(copy));
 }
 
 static const char *why_not(enum opt_kind kind, const char *value)
@@ -111,6 +121,8 @@ static const char *why_not(enum opt_kind kind, const char *value)
 	case KIND_FILE:
 		return why_unreadable(value);
 	case KIND_PATH:
+		return why_no_parent(value);
+	case KIND_DIRECTORY:
 		return why_no_directory(value);
 	case KIND_USER:
 		return getpwnam(value) ? NULL : "there is no such user";
@@ -208,8 +220,54 @@ static void check_items(const struct config *c, struct config_log *log)
 		           "%u routes, servers and domains are more than a client can be told (%d)", n, LIMIT_ITEMS);
 }
 
+// ----------------------------------------------------------------------------------------------------- users and groups
+
+static void check_supplement(const char *file, struct config_log *log)
+{
+	struct config *c = NULL;
+
+	if (config_load_supplement(file, log->report, log->who, &c) == -EINVAL)
+		log->errors++;
+	config_free(c);
+}
+
+// Who has no file of his own has this one: that it is good should not be found out when he connects.
+static void check_default(const struct config *c, enum opt o, struct config_log *log)
+{
+	const char *file = config_str(c, o);
+
+	if (file)
+		check_supplement(file, log);
+}
+
+static void check_directory(const char *dir, struct config_log *log)
+{
+	char path[VALUE_MAX];
+	struct dirent *e;
+	DIR *d = opendir(dir);
+
+	for (unsigned n = 0; d && n < SUPPLEMENTS_MAX && (e = readdir(d)); n++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+		if (e->d_name[0] != '.')
+			check_supplement(path, log);
+	}
+	if (d)
+		closedir(d);
+}
+
+int config_check_supplements(const struct config *c, struct config_log *log)
+{
+	if (config_str(c, OPT_CONFIG_PER_GROUP))
+		check_directory(config_str(c, OPT_CONFIG_PER_GROUP), log);
+	if (config_str(c, OPT_CONFIG_PER_USER))
+		check_directory(config_str(c, OPT_CONFIG_PER_USER), log);
+	return log->errors ? -EINVAL : 0;
+}
+
 void config_check(const struct config *c, struct config_log *log)
 {
+	check_default(c, OPT_DEFAULT_GROUP_CONFIG, log);
+	check_default(c, OPT_DEFAULT_USER_CONFIG, log);
 	check_required(c, log);
 	check_networks(c, log);
 	check_keys(c, log);

@@ -41,3 +41,5 @@ unsigned config_line_of(const struct config *c, enum opt o); // of its first val
 int config_fold(struct config *c, struct config_log *log);
 // After the defaults: required options, files, accounts, and options that contradict each other.
 void config_check(const struct config *c, struct config_log *log);
+// The files that there are for users and groups, for -t. 0, or -EINVAL where there was an error.
+int config_check_supplements(const struct config *c, struct config_log *log);

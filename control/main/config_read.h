@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #define CONFIG_FILE_MAX (1u << 20)
+#define CONFIG_USER_FILE_MAX (1u << 17) // of a user or a group: room for as many routes as a client can be told
 #define CONFIG_LINE_MAX 4096
 #define CONFIG_ENTRIES_MAX 65536
 

@@ -379,7 +379,7 @@ static int (*const parsers[])(const struct opt_info *o, const char *text, const 
 	[KIND_NETWORK4] = parse_network,  [KIND_NETWORK6] = parse_network, [KIND_NETMASK] = parse_netmask,
 	[KIND_ROUTE] = parse_route,       [KIND_DEVICE] = parse_device,    [KIND_AUTH] = parse_auth,
 	[KIND_PRIORITY] = parse_priority, [KIND_PORTS] = parse_ports,      [KIND_DOMAIN] = parse_domain,
-	[KIND_DOMAINS] = parse_domains,
+	[KIND_DOMAINS] = parse_domains,   [KIND_DIRECTORY] = parse_path,
 };
 
 // A comment behind a value, but not behind a text: those may have a # or a ; of their own.

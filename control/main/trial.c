@@ -150,6 +150,8 @@ int trial_run(const char *file)
 	int ret = config_load(file, CONFIG_TEST, print_report, &t, &c);
 
 	if (ret == 0)
+		ret = config_check_supplements(c, &log);
+	if (ret == 0)
 		ret = children_try(c, &log);
 	config_free(c);
 	if (ret == 0)
