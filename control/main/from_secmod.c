@@ -4,6 +4,7 @@
 #include "control/main/peers.h"
 #include "control/main/reload.h"
 #include "control/main/session.h"
+#include "control/main/supplement.h"
 #include "control/main/supervise.h"
 #include "proto/err.h"
 
@@ -37,25 +38,44 @@ static const char *refusal(int why)
 		return "no address is free";
 	case -EADDRNOTAVAIL:
 		return "no address of a kind that the client takes";
+	case -EADDRINUSE:
+		return "another session has the user's address";
+	case -EACCES:
+		return "the files of its user and group cannot be used";
+	case -EUSERS:
+		return "the user has as many sessions as max-same-clients allows";
 	default:
 		return "no tunnel";
 	}
 }
 
+static int connect_under(struct session *s, struct conn *c, struct terms *terms)
+{
+	int ret;
+
+	if (terms->max_same_clients && session_siblings(s) >= terms->max_same_clients)
+		return -EUSERS;
+	// the old tunnel goes before the new one comes: both have the same addresses
+	if (s->tunnel)
+		conn_end(s->tunnel->conn, END_REPLACED);
+	ret = address_lend(s, terms, c->info->want_ipv4, c->info->want_ipv6);
+	return ret < 0 ? ret : tunnel_add(s, c, terms);
+}
+
 static int session_connect(struct conn *c, const struct msg_session_reply *m)
 {
 	struct session *s = session_get(c->g, m);
+	struct terms *terms;
 	int ret;
 
 	if (!s)
 		return -ENOMEM;
-	// the old tunnel goes before the new one comes: both have the same addresses
-	if (s->tunnel)
-		conn_end(s->tunnel->conn, END_REPLACED);
-	ret = session_lease(s, c->info->want_ipv4, c->info->want_ipv6);
+	ret = supplement_terms(c->g->config, c->g->policy.terms, s->user, s->group, &terms);
 	if (ret < 0)
 		return ret;
-	return tunnel_add(s, c);
+	ret = connect_under(s, c, terms);
+	terms_put(terms);
+	return ret;
 }
 
 static int on_session_reply(void *who, const struct msg_session_reply *m, const int *fds)

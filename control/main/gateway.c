@@ -52,53 +52,6 @@ int gateway_snapshot(const struct gateway *g, const struct config *c, int *fd)
 	return ret;
 }
 
-// *out is a new pool only where `now` does not do.
-static int pool_for(struct gateway *g, const struct addr *network, unsigned subnet_prefix, struct lease_pool *now,
-                    struct lease_pool **out)
-{
-	char text[ADDR_TEXT];
-	int ret;
-
-	*out = NULL;
-	if (!network->family)
-		return 0;
-	if (now && lease_pool_is(now, network, subnet_prefix)) {
-		*out = now;
-		return 0;
-	}
-	ret = lease_pool_new(network, subnet_prefix, out);
-	if (ret == 0 && (ret = inner_use(g, *out)) < 0) {
-		lease_pool_retire(*out);
-		*out = NULL;
-	}
-	if (ret < 0)
-		log_err("no pool from %s: %s", addr_text_prefix(network, text),
-		        ret == -EINVAL ? "the prefix lengths do not fit" : strerror(-ret));
-	return ret;
-}
-
-int gateway_pools(struct gateway *g, const struct policy *p)
-{
-	struct lease_pool *ipv4, *ipv6;
-	int ret = pool_for(g, &p->ipv4_network, 32, g->ipv4, &ipv4);
-
-	if (ret < 0)
-		return ret;
-	ret = pool_for(g, &p->ipv6_network, p->ipv6_subnet_prefix, g->ipv6, &ipv6);
-	if (ret < 0) {
-		if (ipv4 != g->ipv4)
-			lease_pool_retire(ipv4);
-		return ret;
-	}
-	if (ipv4 != g->ipv4)
-		lease_pool_retire(g->ipv4);
-	if (ipv6 != g->ipv6)
-		lease_pool_retire(g->ipv6);
-	g->ipv4 = ipv4;
-	g->ipv6 = ipv6;
-	return 0;
-}
-
 // ----------------------------------------------------------------------------------------------------------- start, stop
 
 static int tables_init(struct gateway *g)
@@ -109,6 +62,10 @@ static int tables_init(struct gateway *g)
 		ret = htab_init(&g->sessions_by_sid);
 	if (ret == 0)
 		ret = htab_init(&g->sessions_by_id);
+	if (ret == 0)
+		ret = htab_init(&g->sessions_by_user);
+	if (ret == 0)
+		ret = address_book_init(&g->addresses);
 	TAILQ_INIT(&g->children);
 	TAILQ_INIT(&g->listeners);
 	TAILQ_INIT(&g->conns);
@@ -124,7 +81,7 @@ int gateway_init(struct gateway *g)
 		return errno_log(-ret, "out of memory");
 	ret = policy_load(g->config, &g->policy);
 	if (ret == 0)
-		ret = gateway_pools(g, &g->policy);
+		ret = address_pools(g, g->policy.terms);
 	if (ret < 0)
 		return ret;
 	g->bans = ban_list_new(&g->policy.bans, BAN_ENTRIES_MAX);
@@ -138,8 +95,7 @@ void gateway_fini(struct gateway *g)
 {
 	session_free_all(g);
 	tunnel_table_close(g);
-	lease_pool_retire(g->ipv4);
-	lease_pool_retire(g->ipv6);
+	address_book_fini(&g->addresses);
 	ban_list_free(g->bans);
 	policy_free(&g->policy);
 	config_free(g->config);
@@ -148,6 +104,7 @@ void gateway_fini(struct gateway *g)
 	htab_fini(&g->conns_by_id);
 	htab_fini(&g->sessions_by_sid);
 	htab_fini(&g->sessions_by_id);
+	htab_fini(&g->sessions_by_user);
 	if (g->base)
 		event_base_free(g->base);
 }

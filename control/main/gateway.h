@@ -6,9 +6,9 @@
 #include <sys/queue.h>
 #include <time.h>
 
+#include "control/main/address.h"
 #include "control/main/ban.h"
 #include "control/main/htab.h"
-#include "control/main/lease.h"
 #include "control/main/policy.h"
 #include "proto/addr.h"
 #include "proto/log.h"
@@ -77,11 +77,11 @@ struct gateway {
 	uint64_t conn_last;
 
 	// session.c
-	struct htab sessions_by_sid, sessions_by_id;
+	struct htab sessions_by_sid, sessions_by_id, sessions_by_user;
 	TAILQ_HEAD(session_list, session) sessions;
 	size_t sessions_count, sessions_active;
 	uint32_t session_last;
-	struct lease_pool *ipv4, *ipv6; // NULL: no such addresses
+	struct address_book addresses;
 
 	// inner.c
 	char inner[16]; // the kernel interface behind the dataplane; "": there is none
@@ -116,5 +116,3 @@ enum log_level gateway_level(const struct options *o, const struct config *c);
 void gateway_log_level(const struct gateway *g);
 // The snapshot of a configuration for the children. 0 or -errno (logged).
 int gateway_snapshot(const struct gateway *g, const struct config *c, int *fd);
-// The pools that the policy asks for; those that are right already stay. 0 or -errno (logged), and then nothing has changed.
-int gateway_pools(struct gateway *g, const struct policy *p);

@@ -13,9 +13,8 @@ typedef unsigned __int128 u128;
 
 struct lease_pool {
 	struct addr gateway;
-	u128 base;      // the network's address as a number
-	unsigned width; // 32 or 128
-	bool retired;
+	u128 base;         // the network's address as a number
+	unsigned width;    // 32 or 128
 	unsigned subnet;   // prefix length of one lease
 	bool whole;        // the index reaches to the network's last address
 	size_t size, lent; // size: addresses that can be lent at all
@@ -121,11 +120,11 @@ static void pool_fill(struct lease_pool *p)
 	}
 }
 
-static void pool_free(struct lease_pool *p)
+void lease_pool_free(struct lease_pool *p)
 {
-	if (p->freed)
+	if (p && p->freed)
 		p->freed(p->who, &p->gateway);
-	for (int l = 0; l < LEVELS; l++)
+	for (int l = 0; p && l < LEVELS; l++)
 		free(p->free_bits[l]);
 	free(p);
 }
@@ -163,17 +162,8 @@ int lease_pool_new(const struct addr *network, unsigned subnet_prefix, struct le
 	*out = p;
 	return 0;
 fail:
-	pool_free(p);
+	lease_pool_free(p);
 	return ret;
-}
-
-void lease_pool_retire(struct lease_pool *p)
-{
-	if (!p)
-		return;
-	p->retired = true;
-	if (!p->lent)
-		pool_free(p);
 }
 
 void lease_pool_watch(struct lease_pool *p, void (*freed)(void *who, const struct addr *gateway), void *who)
@@ -190,6 +180,16 @@ bool lease_pool_is(const struct lease_pool *p, const struct addr *network, unsig
 const struct addr *lease_gateway(const struct lease_pool *p)
 {
 	return &p->gateway;
+}
+
+unsigned lease_reserved(const struct lease_pool *p, struct addr out[3])
+{
+	number_addr(p->base, p->width, &out[0]);
+	number_addr(p->base + 1, p->width, &out[1]);
+	if (p->width == 128)
+		return 2;
+	number_addr(p->base | (((u128)1 << (32 - p->gateway.prefix)) - 1), 32, &out[2]);
+	return 3;
 }
 
 unsigned lease_subnet_prefix(const struct lease_pool *p)
@@ -214,19 +214,40 @@ int lease_take(struct lease_pool *p, uint64_t hint, struct addr *out)
 	return 0;
 }
 
+bool lease_covers(const struct lease_pool *p, const struct addr *a)
+{
+	return addr_in(a, &p->gateway);
+}
+
+// May be beyond p->count: a pool lends no more than that of a large network.
+static u128 index_of(const struct lease_pool *p, const struct addr *a)
+{
+	return (addr_number(a) - p->base) >> (p->width - p->subnet);
+}
+
+int lease_claim(struct lease_pool *p, const struct addr *a)
+{
+	u128 index = index_of(p, a);
+
+	if (!lease_covers(p, a))
+		return -EINVAL;
+	if (index >= p->count)
+		return 0;
+	if (never_lent(p, (size_t)index) || !bit_is_free(p, (size_t)index))
+		return -EADDRINUSE;
+	bit_clear(p, (size_t)index);
+	p->lent++;
+	return 0;
+}
+
 void lease_return(struct lease_pool *p, const struct addr *a)
 {
-	u128 n = addr_number(a), index;
+	u128 index = index_of(p, a);
 
-	if (a->family != (p->width == 32 ? 4 : 6) || n < p->base)
-		return;
-	index = (n - p->base) >> (p->width - p->subnet);
-	if (index >= p->count || never_lent(p, (size_t)index) || bit_is_free(p, (size_t)index))
+	if (!lease_covers(p, a) || index >= p->count || never_lent(p, (size_t)index) || bit_is_free(p, (size_t)index))
 		return;
 	bit_set(p, (size_t)index);
 	p->lent--;
-	if (p->retired && !p->lent)
-		pool_free(p);
 }
 
 size_t lease_size(const struct lease_pool *p)

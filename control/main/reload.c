@@ -211,7 +211,7 @@ void reload_nursery_ready(struct gateway *g, bool ok, const char *text)
 		reload_fail(g, text);
 		return;
 	}
-	if (gateway_pools(g, &r->policy) < 0) {
+	if (address_pools(g, r->policy.terms) < 0) {
 		reload_fail(g, "the address pools cannot be made");
 		return;
 	}

@@ -153,11 +153,11 @@ static void report_addresses(struct report *r, const struct session *s)
 
 	if (s->ipv4.family) {
 		report_text(r, "IPv4", "%s", addr_text(&s->ipv4, text));
-		report_text(r, "P-t-P IPv4", "%s", addr_text(lease_gateway(s->pool4), text));
+		report_text(r, "P-t-P IPv4", "%s", addr_text(address_gateway(s, 4), text));
 	}
 	if (s->ipv6.family) {
 		report_text(r, "IPv6", "%s", addr_text(&s->ipv6, text));
-		report_text(r, "P-t-P IPv6", "%s", addr_text(lease_gateway(s->pool6), text));
+		report_text(r, "P-t-P IPv6", "%s", addr_text(address_gateway(s, 6), text));
 	}
 }
 
@@ -175,26 +175,26 @@ static void report_traffic(struct report *r, const struct session *s, const stru
 	report_number(r, "Dropped packets", s->ended.dropped + t->now.dropped, NULL);
 }
 
-static void report_items(struct report *r, const char *key, const struct policy *p, enum item_kind kind)
+static void report_items(struct report *r, const char *key, const struct terms *terms, enum item_kind kind)
 {
-	const char *text = policy_item_text(p, kind, 0);
+	const char *text = terms_text(terms, kind, 0);
 
 	report_item(r, key, text ? text : "");
-	for (unsigned n = 1; text && (text = policy_item_text(p, kind, n)); n++)
+	for (unsigned n = 1; text && (text = terms_text(terms, kind, n)); n++)
 		report_item(r, key, text);
 }
 
-static void report_lists(struct report *r, const struct policy *p)
+static void report_lists(struct report *r, const struct terms *terms)
 {
-	report_items(r, "DNS", p, ITEM_DNS);
-	report_items(r, "NBNS", p, ITEM_NBNS);
-	report_items(r, "Split-DNS-Domains", p, ITEM_SPLIT_DNS);
+	report_items(r, "DNS", terms, ITEM_DNS);
+	report_items(r, "NBNS", terms, ITEM_NBNS);
+	report_items(r, "Split-DNS-Domains", terms, ITEM_SPLIT_DNS);
 	// occtl's word for a session without routes
-	if (policy_item_text(p, ITEM_ROUTE, 0))
-		report_items(r, "Routes", p, ITEM_ROUTE);
+	if (terms_text(terms, ITEM_ROUTE, 0))
+		report_items(r, "Routes", terms, ITEM_ROUTE);
 	else
 		report_text(r, "Routes", "defaultroute");
-	report_items(r, "No-routes", p, ITEM_NO_ROUTE);
+	report_items(r, "No-routes", terms, ITEM_NO_ROUTE);
 }
 
 // Keys may outlive the way they were made for: only what packets go over now is told.
@@ -213,7 +213,8 @@ static void report_channel(struct report *r, const struct tunnel *t)
 void report_session(struct report *r, const struct session *s, bool lists)
 {
 	const struct tunnel *t = s->tunnel;
-	const struct policy *p = &s->g->policy;
+	const struct terms *terms = t->terms;
+	const char *hostname = terms_text(terms, ITEM_HOSTNAME, 0);
 	char text[ADDR_TEXT], sid[2 * SID_SIZE + 1];
 
 	report_begin(r, "");
@@ -230,8 +231,8 @@ void report_session(struct report *r, const struct session *s, bool lists)
 	report_text(r, "User-Agent", "%s", t->info->user_agent);
 	report_traffic(r, s, t);
 	report_text(r, "DPD", "%u", t->dpd);
-	report_text(r, "KeepAlive", "%u", p->keepalive);
-	report_text(r, "Hostname", "%s", t->info->hostname);
+	report_text(r, "KeepAlive", "%u", terms->keepalive);
+	report_text(r, "Hostname", "%s", hostname ? hostname : t->info->hostname);
 	report_time(r, "Last connected at", "raw_connected_at", t->since);
 	report_time(r, "Session started at", "raw_session_started_at", s->created);
 	report_sid(s->sid, sid);
@@ -240,7 +241,7 @@ void report_session(struct report *r, const struct session *s, bool lists)
 	report_channel(r, t);
 	report_number(r, "Tunnel", t->number, NULL);
 	if (lists)
-		report_lists(r, p);
+		report_lists(r, terms);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- status

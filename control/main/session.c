@@ -44,6 +44,7 @@ static struct session *session_new(struct gateway *g, const struct msg_session_r
 	s->created = (time_t)m->created;
 	htab_insert(&g->sessions_by_sid, &s->by_sid, htab_hash(s->sid, SID_SIZE));
 	htab_insert(&g->sessions_by_id, &s->by_id, htab_hash(&s->id, sizeof(s->id)));
+	htab_insert(&g->sessions_by_user, &s->by_user, htab_hash(s->user, strlen(s->user)));
 	TAILQ_INSERT_TAIL(&g->sessions, s, all);
 	g->sessions_count++;
 	return s;
@@ -53,13 +54,11 @@ static void session_free(struct session *s)
 {
 	struct gateway *g = s->g;
 
-	if (s->ipv4.family)
-		lease_return(s->pool4, &s->ipv4);
-	if (s->ipv6.family)
-		lease_return(s->pool6, &s->ipv6);
+	address_return(s);
 	if (!s->gone)
 		htab_remove(&g->sessions_by_sid, &s->by_sid);
 	htab_remove(&g->sessions_by_id, &s->by_id);
+	htab_remove(&g->sessions_by_user, &s->by_user);
 	TAILQ_REMOVE(&g->sessions, s, all);
 	g->sessions_count--;
 	free(s);
@@ -72,36 +71,18 @@ struct session *session_get(struct gateway *g, const struct msg_session_reply *m
 	return s ? s : session_new(g, m);
 }
 
-// ---------------------------------------------------------------------------------------------------------------- leases
-
-static int lease_one(struct session *s, struct lease_pool *pool, struct addr *slot, struct lease_pool **lender)
+unsigned session_siblings(const struct session *s)
 {
-	uint64_t hint;
-	int ret;
+	uint64_t hash = htab_hash(s->user, strlen(s->user));
+	unsigned n = 0;
 
-	if (!pool || slot->family)
-		return 0;
-	if (s->g->policy.predictable_ips)
-		hint = lease_hint(s->user);
-	else if ((ret = secret_random(&hint, sizeof(hint))) < 0)
-		return ret;
-	ret = lease_take(pool, hint, slot);
-	if (ret == 0)
-		*lender = pool;
-	return ret;
-}
+	for (struct hlink *l = htab_first(&s->g->sessions_by_user, hash); l; l = htab_next(l)) {
+		const struct session *other = HTAB_OF(l, struct session, by_user);
 
-int session_lease(struct session *s, bool want_ipv4, bool want_ipv6)
-{
-	int ret = 0;
-
-	if (want_ipv4)
-		ret = lease_one(s, s->g->ipv4, &s->ipv4, &s->pool4);
-	if (ret == 0 && want_ipv6)
-		ret = lease_one(s, s->g->ipv6, &s->ipv6, &s->pool6);
-	if (ret < 0)
-		return ret;
-	return s->ipv4.family || s->ipv6.family ? 0 : -EADDRNOTAVAIL;
+		if (other != s && other->tunnel && strcmp(other->user, s->user) == 0)
+			n++;
+	}
+	return n;
 }
 
 // ------------------------------------------------------------------------------------------------------------------- end

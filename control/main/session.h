@@ -5,31 +5,31 @@
 #include "control/main/tunnel.h"
 
 struct session {
-	struct hlink by_sid, by_id;
+	struct hlink by_sid, by_id, by_user, by_ipv4, by_ipv6;
 	TAILQ_ENTRY(session) all;
 	struct gateway *g;
 	uint32_t id; // small, ours, never used twice in a run
 	uint8_t sid[SID_SIZE];
 	char user[LIMIT_USER + 1], group[LIMIT_GROUP + 1];
-	time_t created;                   // at login, as sec-mod says
-	uint64_t since_ms;                // of its first tunnel; 0: none yet
-	uint32_t timeout;                 // session-timeout in seconds, counted from then; 0: off
-	struct addr ipv4, ipv6;           // lent; family 0: none
-	struct lease_pool *pool4, *pool6; // by whom
-	struct tunnel *tunnel;            // the one in force; NULL: no client is connected
-	unsigned tunnels;                 // with those that are still being deleted
-	bool gone;                        // void: ends with its last tunnel
-	bool orphan;                      // sec-mod has forgotten it
-	uint32_t listed;                  // token of the last list of sec-mod's that it was on
-	struct tunnel_totals ended;       // sums of its former tunnels
+	time_t created;                     // at login, as sec-mod says
+	uint64_t since_ms;                  // of its first tunnel; 0: none yet
+	uint32_t timeout;                   // session-timeout in seconds, counted from then; 0: off
+	struct addr ipv4, ipv6;             // address.c: lent; family 0: none
+	struct address_pool *pool4, *pool6; // in whose networks
+	struct tunnel *tunnel;              // the one in force; NULL: no client is connected
+	unsigned tunnels;                   // with those that are still being deleted
+	bool gone;                          // void: ends with its last tunnel
+	bool orphan;                        // sec-mod has forgotten it
+	uint32_t listed;                    // token of the last list of sec-mod's that it was on
+	struct tunnel_totals ended;         // sums of its former tunnels
 };
 
 struct session *session_find(struct gateway *g, const uint8_t sid[SID_SIZE]);
 struct session *session_find_id(struct gateway *g, uint32_t id);
 // The session of that name, made where it is new. NULL: no memory.
 struct session *session_get(struct gateway *g, const struct msg_session_reply *m);
-// Lend it the addresses that its client wants, keeping those it has. 0 or -ENOSPC, -EADDRNOTAVAIL where none is configured.
-int session_lease(struct session *s, bool want_ipv4, bool want_ipv6);
+// How many other sessions of its user have a client connected.
+unsigned session_siblings(const struct session *s);
 // sec-mod has voided it.
 void session_gone(struct session *s, enum end_reason reason);
 // Void its cookie: sec-mod answers with SESSION_GONE; the client goes at once.

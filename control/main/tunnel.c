@@ -116,6 +116,7 @@ static void tunnel_over(struct tunnel *t)
 	evtimer_del(&t->timer);
 	if (t->lane_fd >= 0)
 		close(t->lane_fd);
+	terms_put(t->terms);
 	free(t->info);
 	free(t);
 }
@@ -249,10 +250,18 @@ static int lane_pair(int lane[2])
 	return ret;
 }
 
-static uint16_t mtu_of(const struct session *s, const struct conn *c)
+// A user's own value may be less than everybody's, but no more than the inner interface takes.
+static uint16_t mtu_configured(const struct gateway *g, const struct terms *terms)
+{
+	uint16_t inner = session_mtu_inner(g->policy.terms->mtu);
+
+	return terms->mtu < inner ? terms->mtu : inner;
+}
+
+static uint16_t mtu_of(const struct session *s, const struct conn *c, const struct terms *terms)
 {
 	const struct mtu_facts facts = {
-		.configured = s->g->policy.mtu,
+		.configured = mtu_configured(s->g, terms),
 		.base = c->info->base_mtu,
 		.wanted = c->info->mtu,
 		.outer = c->client.family,
@@ -268,14 +277,13 @@ static bool is_mobile(const struct connect_info *info)
 	return strncasecmp(info->device_platform, "apple-ios", 9) == 0 || strncasecmp(info->device_platform, "android", 7) == 0;
 }
 
-// What a reload changes is for the sessions that come after it.
-static void times_set(struct tunnel *t, const struct policy *p, bool mobile)
+static void times_set(struct tunnel *t, const struct terms *terms, bool mobile)
 {
-	t->dpd = mobile ? p->mobile_dpd : p->dpd;
-	t->idle_timeout = mobile ? p->mobile_idle_timeout : p->idle_timeout;
+	t->dpd = mobile ? terms->mobile_dpd : terms->dpd;
+	t->idle_timeout = mobile ? terms->mobile_idle_timeout : terms->idle_timeout;
 }
 
-static struct tunnel *tunnel_new(struct session *s, struct conn *c, uint32_t number)
+static struct tunnel *tunnel_new(struct session *s, struct conn *c, struct terms *terms, uint32_t number)
 {
 	struct tunnel *t = calloc(1, sizeof(*t));
 
@@ -289,13 +297,14 @@ static struct tunnel *tunnel_new(struct session *s, struct conn *c, uint32_t num
 	t->number = number;
 	t->session = s;
 	t->conn = c;
+	t->terms = terms_get(terms);
 	t->client = c->client;
 	t->local = c->local;
-	t->mtu = mtu_of(s, c);
+	t->mtu = mtu_of(s, c, terms);
 	t->lane_fd = -1;
 	t->since_ms = clock_ms();
 	t->since = time(NULL);
-	times_set(t, &s->g->policy, is_mobile(c->info));
+	times_set(t, terms, is_mobile(c->info));
 	evtimer_assign(&t->timer, s->g->base, on_timer, t);
 	return t;
 }
@@ -318,7 +327,7 @@ static int send_add(const struct tunnel *t, int lane_fd)
 	return link_send(&t->g->dataplane->link, MSG_TUNNEL_ADD, &m, &lane_fd);
 }
 
-int tunnel_add(struct session *s, struct conn *c)
+int tunnel_add(struct session *s, struct conn *c, struct terms *terms)
 {
 	struct gateway *g = s->g;
 	struct tunnel *t;
@@ -330,7 +339,7 @@ int tunnel_add(struct session *s, struct conn *c)
 	ret = number_take(g, &number);
 	if (ret < 0)
 		return ret;
-	t = tunnel_new(s, c, number);
+	t = tunnel_new(s, c, terms, number);
 	ret = t ? lane_pair(lane) : -ENOMEM;
 	if (ret < 0)
 		goto give_back;
@@ -349,6 +358,8 @@ int tunnel_add(struct session *s, struct conn *c)
 	g->tunnels[number] = t;
 	return 0;
 give_back:
+	if (t)
+		terms_put(t->terms);
 	free(t);
 	number_return(g, number);
 	return ret;
@@ -356,49 +367,37 @@ give_back:
 
 // --------------------------------------------------------------------------------------------------------------- opening
 
-static int send_items(struct conn *c)
+static int send_items(const struct tunnel *t)
 {
-	const struct policy *p = &c->g->policy;
 	int ret = 0;
 
-	for (size_t i = 0; i < p->n_items && ret == 0; i++) {
-		struct msg_session_item m = { .kind = (uint8_t)p->items[i].kind };
+	for (size_t i = 0; i < t->terms->n_items && ret == 0; i++) {
+		const struct terms_item *item = &t->terms->items[i];
+		struct msg_session_item m = { .kind = (uint8_t)item->kind };
 
-		snprintf(m.text, sizeof(m.text), "%s", p->items[i].text);
-		ret = LINK_SEND(&c->link, SESSION_ITEM, &m);
+		snprintf(m.text, sizeof(m.text), "%s", item->text);
+		ret = LINK_SEND(&t->conn->link, SESSION_ITEM, &m);
 	}
 	return ret;
-}
-
-// The worker tells its client the network's prefix, the dataplane takes the one address.
-static struct addr told(const struct addr *lent, const struct lease_pool *pool)
-{
-	struct addr a = *lent;
-
-	if (a.family == 4)
-		a.prefix = lease_gateway(pool)->prefix;
-	else if (a.family == 6)
-		a.prefix = (uint8_t)lease_subnet_prefix(pool);
-	return a;
 }
 
 static int send_reply(struct tunnel *t)
 {
 	const struct session *s = t->session;
-	const struct policy *p = &t->g->policy;
+	const struct terms *terms = t->terms;
 	struct msg_auth_cookie_rep m = {
-		.ipv4 = told(&s->ipv4, s->pool4),
-		.ipv6 = told(&s->ipv6, s->pool6),
+		.ipv4 = address_told(s, 4),
+		.ipv6 = address_told(s, 6),
 		.mtu = t->mtu,
 		.base_mtu = t->info->base_mtu,
 		.app_id_len = APP_ID_SIZE,
-		.udp_port = t->info->want_dtls && !p->no_udp ? p->udp_port : 0,
+		.udp_port = t->info->want_dtls && !terms->no_udp ? t->g->policy.udp_port : 0,
 		.dpd = t->dpd,
-		.keepalive = p->keepalive,
+		.keepalive = terms->keepalive,
 		.idle_timeout = t->idle_timeout,
 		.session_timeout = s->timeout,
 		.session_left = (uint32_t)(s->timeout ? left_ms(s) / 1000 : 0),
-		.tunnel_all_dns = p->tunnel_all_dns,
+		.tunnel_all_dns = terms->tunnel_all_dns,
 	};
 
 	snprintf(m.user, sizeof(m.user), "%s", s->user);
@@ -425,7 +424,7 @@ static void tunnel_up(struct tunnel *t)
 	t->phase = TUNNEL_UP;
 	if (!s->since_ms) {
 		s->since_ms = t->since_ms;
-		s->timeout = t->g->policy.session_timeout;
+		s->timeout = t->terms->session_timeout;
 	}
 	stats_up(t->g, t);
 	conn_up(t->conn);
@@ -434,7 +433,7 @@ static void tunnel_up(struct tunnel *t)
 	         t->number, addr_text(&s->ipv4, ipv4), s->ipv4.family && s->ipv6.family ? " " : "", addr_text(&s->ipv6, ipv6),
 	         t->mtu);
 	// a worker that cannot take them loses its channel, and the tunnel ends there
-	if (send_items(t->conn) == 0 && send_reply(t) == 0) {
+	if (send_items(t) == 0 && send_reply(t) == 0) {
 		close(t->lane_fd);
 		t->lane_fd = -1;
 	}

@@ -26,6 +26,7 @@ struct tunnel {
 	enum tunnel_phase phase;
 	struct session *session;
 	struct conn *conn; // NULL: deleting
+	struct terms *terms;
 	struct connect_info *info;
 	struct addr client, local;
 	uint8_t app_id[APP_ID_SIZE];
@@ -48,8 +49,8 @@ struct tunnel {
 int tunnel_table_open(struct gateway *g, uint32_t tunnels_max);
 void tunnel_table_close(struct gateway *g);
 
-// TUNNEL_ADD for this connection. 0 or -errno, and then nothing is left of it.
-int tunnel_add(struct session *s, struct conn *c);
+// TUNNEL_ADD for this connection, under these terms. 0 or -errno, and then nothing is left of it.
+int tunnel_add(struct session *s, struct conn *c, struct terms *terms);
 void tunnel_replied(struct gateway *g, const struct msg_tunnel_reply *m);
 void tunnel_counted(struct gateway *g, const struct msg_tunnel_counters *m);
 void tunnel_changed(struct gateway *g, const struct msg_tunnel_state *m);

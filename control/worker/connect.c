@@ -176,6 +176,19 @@ static void add_route(const struct connect *c, const char *text, const char *nam
 	}
 }
 
+// What the operator has chosen for it, or else what the client calls itself.
+static void add_hostname(const struct connect *c, struct reply *r)
+{
+	const char *name = c->hostname;
+	unsigned i;
+
+	for (i = 0; i < c->n_items; i++)
+		if (c->items[i].kind == ITEM_HOSTNAME)
+			name = c->items[i].text;
+	if (name[0])
+		reply_add(r, "X-CSTP-Hostname: %s\r\n", name);
+}
+
 static bool routes_all(const struct connect *c)
 {
 	unsigned i;
@@ -225,6 +238,8 @@ static void add_items(const struct connect *c, const struct msg_auth_cookie_rep 
 		case ITEM_BANNER:
 			reply_add(r, "X-CSTP-Banner: %s\r\n", text);
 			break;
+		case ITEM_HOSTNAME: // stands before
+			break;
 		}
 	}
 	if (ipv6_routes && c->agent.ios_default)
@@ -247,8 +262,7 @@ void connect_answer(const struct connect *c, const struct msg_auth_cookie_rep *r
 {
 	reply_add(r, "HTTP/1.1 200 CONNECTED\r\n");
 	reply_add(r, "X-CSTP-Version: 1\r\nX-CSTP-Server-Name: Penstock " PENSTOCK_VERSION "\r\n");
-	if (c->hostname[0])
-		reply_add(r, "X-CSTP-Hostname: %s\r\n", c->hostname);
+	add_hostname(c, r);
 	reply_add(r, "X-CSTP-DPD: %u\r\n", rep->dpd);
 	add_addresses(c, rep, r);
 	add_items(c, rep, r);

@@ -7,7 +7,7 @@
 #   bert ════╯ 10.98.0.0/24                        10.98.0.1
 . "$(dirname "$0")/lib.sh"
 
-inner_has() { ip -n "$SERVER" addr show dev vpns0 | grep -qF " $1 "; }                              # ADDRESS/PREFIX
+inner_has() { ip -n "$SERVER" addr show dev vpns0 | grep -F " $1 " > /dev/null; }                    # ADDRESS/PREFIX
 inner_routes() { [ -n "$(ip -n "$SERVER" "-$1" route show dev vpns0 "$2" | grep -v linkdown)" ]; } # FAMILY NETWORK
 use_network() { sed -i "s,^ipv4-network = .*,ipv4-network = $1,; /^ipv6-network/d" "$CONFIG"; }    # NETWORK
 

@@ -28,7 +28,7 @@ static void done(struct lease_pool *p)
 	while (n_lent > 0)
 		lease_return(p, &lent[--n_lent]);
 	assert_int_equal(lease_lent(p), 0);
-	lease_pool_retire(p);
+	lease_pool_free(p);
 }
 
 static struct lease_pool *pool(const char *network, unsigned subnet)
@@ -185,7 +185,55 @@ static void count(void *who, const struct addr *gateway)
 	++*(int *)who;
 }
 
-static void a_retired_pool_waits_for_its_leases(void **unused)
+static void C(struct lease_pool *p, const char *address, int expect)
+{
+	struct addr a;
+
+	assert_int_equal(addr_parse(address, &a), 0);
+	assert_int_equal(lease_claim(p, &a), expect);
+}
+
+static void addresses_by_name(void **unused)
+{
+	struct lease_pool *p = pool("192.0.2.8/29", 32);
+
+	C(p, "192.0.2.12", 0);
+	C(p, "192.0.2.12", -EADDRINUSE); // once
+	takes(p, 4, "192.0.2.13");       // nobody else gets it
+	C(p, "192.0.2.13", -EADDRINUSE);
+	C(p, "192.0.2.8", -EADDRINUSE); // network, gateway, broadcast
+	C(p, "192.0.2.9", -EADDRINUSE);
+	C(p, "192.0.2.15", -EADDRINUSE);
+	C(p, "192.0.2.16", -EINVAL); // another network's
+	C(p, "2001:db8::1", -EINVAL);
+	assert_int_equal(lease_lent(p), 2);
+	gives_back(p, "192.0.2.12");
+	takes(p, 4, "192.0.2.12");
+	done(p);
+}
+
+static void ipv6_addresses_by_name(void **unused)
+{
+	struct lease_pool *hosts = pool("fd00::/48", 128), *subnets = pool("fd00:1::/60", 64);
+
+	C(hosts, "fd00::2", 0);
+	C(hosts, "fd00::", -EADDRINUSE);
+	C(hosts, "fd00:0:0:1::5", 0); // further up than the pool lends: nobody else's
+	C(hosts, "fd00:0:0:1::5", 0);
+	takes(hosts, 2, "fd00::3");
+	gives_back(hosts, "fd00::2");
+	C(subnets, "fd00:1:0:3::77", 0); // with the subnet that it is in
+	C(subnets, "fd00:1:0:3::1", -EADDRINUSE);
+	takes(subnets, 3, "fd00:1:0:4::1");
+	gives_back(subnets, "fd00:1:0:3::77");
+	gives_back(subnets, "fd00:1:0:4::1");
+	assert_int_equal(lease_lent(subnets), 0);
+	lease_pool_free(subnets);
+	n_lent = 1;
+	done(hosts);
+}
+
+static void a_pool_is_its_network(void **unused)
 {
 	int freed = 0;
 	struct lease_pool *p = pool("192.0.2.8/29", 32);
@@ -195,15 +243,8 @@ static void a_retired_pool_waits_for_its_leases(void **unused)
 	assert_true(lease_pool_is(p, &network, 32));
 	network.prefix = 28;
 	assert_false(lease_pool_is(p, &network, 32));
-	takes(p, 2, "192.0.2.10");
-	takes(p, 3, "192.0.2.11");
 	lease_pool_watch(p, count, &freed);
-	lease_pool_retire(p);
-	gives_back(p, "192.0.2.10");
-	assert_int_equal(freed, 0);
-	assert_int_equal(lease_lent(p), 1);
-	n_lent = 0;
-	gives_back(p, "192.0.2.11"); // freed: the sanitizer sees to it
+	done(p);
 	assert_int_equal(freed, 1);
 }
 
@@ -237,7 +278,9 @@ int main(void)
 		cmocka_unit_test(ipv6_hosts),
 		cmocka_unit_test(ipv6_subnets),
 		cmocka_unit_test(huge_networks),
-		cmocka_unit_test(a_retired_pool_waits_for_its_leases),
+		cmocka_unit_test(addresses_by_name),
+		cmocka_unit_test(ipv6_addresses_by_name),
+		cmocka_unit_test(a_pool_is_its_network),
 		cmocka_unit_test(nothing_to_lend),
 		cmocka_unit_test(hints_are_stable_and_apart),
 	};

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -16,7 +17,7 @@
 #define DEBIAN_FILE "/etc/ocserv/ocserv.conf"
 #define OUR_SAMPLE "doc/examples/penstock.conf"
 
-static char dir[64], conf[96];
+static char dir[64], conf[96], users[96];
 
 struct heard {
 	unsigned errors, warnings;
@@ -52,19 +53,22 @@ static int set_up(void **state)
 	put("cert.pem", "c");
 	put("key.pem", "k");
 	put("passwd", "u");
+	snprintf(users, sizeof(users), "%s/users", dir);
+	assert_int_equal(mkdir(users, 0755), 0);
+	put("users/anna", "route = 10.1.0.0/255.255.0.0\nexplicit-ipv4 = 192.168.1.7\nhostname = anna\niroute = 10.2.0.0/16\n");
 	return 0;
 }
 
 static int tear_down(void **state)
 {
-	static const char *const names[] = { "cert.pem", "key.pem", "passwd", "t.conf" };
+	static const char *const names[] = { "cert.pem", "key.pem", "passwd", "t.conf", "users/anna" };
 	char path[128];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
 		unlink(path);
 	}
-	return rmdir(dir);
+	return rmdir(users) + rmdir(dir);
 }
 
 // The text is good enough for -t; the number of warnings.
@@ -193,10 +197,10 @@ static const char *const documented[] = {
 	"select-group-by-url = true",
 	"default-select-group = DEFAULT",
 	"auto-select-group = true",
-	"config-per-user = /etc/ocserv/config-per-user/",
-	"config-per-group = /etc/ocserv/config-per-group/",
-	"default-user-config = /etc/ocserv/defaults/user.conf",
-	"default-group-config = /etc/ocserv/defaults/group.conf",
+	"config-per-user = users/",
+	"config-per-group = users",
+	"default-user-config = users/anna",
+	"default-group-config = users/anna",
 	"compression = true",
 	"no-compress-limit = 256",
 	"compression-algo-priority = oc-lz4:1000",

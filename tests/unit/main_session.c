@@ -65,33 +65,39 @@ static void mtu_of_the_inner_interface(void **unused)
 
 // -------------------------------------------------------------------------------------------------------------- sessions
 
+static struct terms everybody; // of the gateway
+
+static void network(struct addr *a, const char *text)
+{
+	*a = (struct addr){ 0 };
+	if (text)
+		assert_int_equal(addr_parse(text, a), 0);
+}
+
 static struct gateway *gateway_new(const char *ipv4, const char *ipv6)
 {
 	struct gateway *g = calloc(1, sizeof(*g));
-	struct addr a;
 
 	htab_init(&g->sessions_by_sid);
 	htab_init(&g->sessions_by_id);
+	htab_init(&g->sessions_by_user);
+	address_book_init(&g->addresses);
 	TAILQ_INIT(&g->sessions);
 	g->policy.predictable_ips = true;
-	if (ipv4) {
-		assert_int_equal(addr_parse(ipv4, &a), 0);
-		assert_int_equal(lease_pool_new(&a, 32, &g->ipv4), 0);
-	}
-	if (ipv6) {
-		assert_int_equal(addr_parse(ipv6, &a), 0);
-		assert_int_equal(lease_pool_new(&a, 128, &g->ipv6), 0);
-	}
+	everybody = (struct terms){ .references = 1, .ipv6_subnet_prefix = 128 };
+	network(&everybody.ipv4_network, ipv4);
+	network(&everybody.ipv6_network, ipv6);
+	assert_int_equal(address_pools(g, &everybody), 0);
 	return g;
 }
 
 static void gateway_free(struct gateway *g)
 {
 	session_free_all(g);
-	lease_pool_retire(g->ipv4);
-	lease_pool_retire(g->ipv6);
+	address_book_fini(&g->addresses);
 	htab_fini(&g->sessions_by_sid);
 	htab_fini(&g->sessions_by_id);
+	htab_fini(&g->sessions_by_user);
 	free(g);
 }
 
@@ -123,33 +129,30 @@ static void addresses_stay_until_the_session_is_gone(void **unused)
 	struct session *s = session_of(g, 1, "alice");
 	struct addr first;
 
-	assert_int_equal(session_lease(s, true, true), 0);
+	assert_int_equal(address_lend(s, &everybody, true, true), 0);
 	first = s->ipv4;
-	assert_int_equal(session_lease(s, true, true), 0); // a new connection keeps them
+	assert_int_equal(address_lend(s, &everybody, true, true), 0); // a new connection keeps them
 	assert_true(addr_equal(&first, &s->ipv4));
-	assert_int_equal(lease_lent(g->ipv4), 1);
 	session_gone(s, END_TERMINATED);
-	assert_int_equal(lease_lent(g->ipv4), 0);
-	assert_int_equal(lease_lent(g->ipv6), 0);
 	s = session_of(g, 2, "alice"); // predictable: the user finds his address again
-	assert_int_equal(session_lease(s, true, true), 0);
+	assert_int_equal(address_lend(s, &everybody, true, true), 0);
 	assert_true(addr_equal(&first, &s->ipv4));
 	gateway_free(g);
 }
 
 static void addresses_last_as_long_as_a_tunnel_has_them(void **unused)
 {
-	struct gateway *g = gateway_new("192.0.2.0/24", NULL);
+	struct gateway *g = gateway_new("192.0.2.0/30", NULL); // one address
 	struct session *s = session_of(g, 1, "alice");
 
-	assert_int_equal(session_lease(s, true, true), 0);
+	assert_int_equal(address_lend(s, &everybody, true, true), 0);
 	s->tunnels = 1; // being deleted
 	session_gone(s, END_TERMINATED);
 	assert_null(session_find(g, s->sid));
-	assert_int_equal(lease_lent(g->ipv4), 1);
+	assert_int_equal(address_lend(session_of(g, 2, "bob"), &everybody, true, true), -ENOSPC);
 	session_tunnel_over(s);
-	assert_int_equal(lease_lent(g->ipv4), 0);
-	assert_int_equal(g->sessions_count, 0);
+	assert_int_equal(g->sessions_count, 1);
+	assert_int_equal(address_lend(session_of(g, 2, "bob"), &everybody, true, true), 0);
 	gateway_free(g);
 }
 
@@ -157,10 +160,24 @@ static void what_is_not_there_is_not_lent(void **unused)
 {
 	struct gateway *g = gateway_new("192.0.2.0/29", NULL);
 
-	assert_int_equal(session_lease(session_of(g, 1, "a"), false, true), -EADDRNOTAVAIL);
+	assert_int_equal(address_lend(session_of(g, 1, "a"), &everybody, false, true), -EADDRNOTAVAIL);
 	for (int i = 0; i < 5; i++)
-		assert_int_equal(session_lease(session_of(g, 10 + i, "b"), true, true), 0);
-	assert_int_equal(session_lease(session_of(g, 20, "c"), true, true), -ENOSPC);
+		assert_int_equal(address_lend(session_of(g, 10 + i, "b"), &everybody, true, true), 0);
+	assert_int_equal(address_lend(session_of(g, 20, "c"), &everybody, true, true), -ENOSPC);
+	gateway_free(g);
+}
+
+static void siblings_have_a_client(void **unused)
+{
+	struct gateway *g = gateway_new("192.0.2.0/24", NULL);
+	struct session *s = session_of(g, 1, "alice"), *other = session_of(g, 2, "alice"), *bob = session_of(g, 3, "bob");
+	struct tunnel t;
+
+	assert_int_equal(session_siblings(s), 0); // nobody is connected to it
+	other->tunnel = bob->tunnel = s->tunnel = &t;
+	assert_int_equal(session_siblings(s), 1);
+	session_of(g, 4, "alice")->tunnel = &t;
+	assert_int_equal(session_siblings(s), 2);
 	gateway_free(g);
 }
 
@@ -190,6 +207,7 @@ int main(void)
 		cmocka_unit_test(addresses_stay_until_the_session_is_gone),
 		cmocka_unit_test(addresses_last_as_long_as_a_tunnel_has_them),
 		cmocka_unit_test(what_is_not_there_is_not_lent),
+		cmocka_unit_test(siblings_have_a_client),
 		cmocka_unit_test(forgotten_by_secmod),
 	};
 

@@ -1,0 +1,352 @@
+#include "control/main/address.h"
+
+#include <stdlib.h>
+
+#include "control/main/inner.h"
+#include "control/main/session.h"
+#include "proto/err.h"
+#include "proto/secret.h"
+
+struct address_pool {
+	TAILQ_ENTRY(address_pool) all;
+	struct lease_pool *leases;
+	unsigned users; // sessions that have it as theirs
+	bool standing;  // the configuration's
+};
+
+// One family of a session's, so that both go the same way.
+struct slot {
+	struct addr *ip;
+	struct address_pool **pool;
+	struct htab *holders;
+	struct hlink *link;
+};
+
+static struct slot slot_of(struct session *s, int family)
+{
+	struct address_book *b = &s->g->addresses;
+
+	if (family == 4)
+		return (struct slot){ &s->ipv4, &s->pool4, &b->ipv4, &s->by_ipv4 };
+	return (struct slot){ &s->ipv6, &s->pool6, &b->ipv6, &s->by_ipv6 };
+}
+
+// ------------------------------------------------------------------------------------------------------------------ book
+
+int address_book_init(struct address_book *b)
+{
+	int ret = htab_init(&b->ipv4);
+
+	TAILQ_INIT(&b->pools);
+	return ret < 0 ? ret : htab_init(&b->ipv6);
+}
+
+void address_book_fini(struct address_book *b)
+{
+	struct address_pool *p;
+
+	while ((p = TAILQ_FIRST(&b->pools))) {
+		TAILQ_REMOVE(&b->pools, p, all);
+		lease_pool_free(p->leases);
+		free(p);
+	}
+	htab_fini(&b->ipv4);
+	htab_fini(&b->ipv6);
+}
+
+static struct session *holder_of(struct address_book *b, const struct addr *ip)
+{
+	struct htab *t = ip->family == 4 ? &b->ipv4 : &b->ipv6;
+
+	for (struct hlink *l = htab_first(t, htab_hash(ip->ip, sizeof(ip->ip))); l; l = htab_next(l)) {
+		struct session *s = ip->family == 4 ? HTAB_OF(l, struct session, by_ipv4) : HTAB_OF(l, struct session, by_ipv6);
+
+		if (addr_equal(ip->family == 4 ? &s->ipv4 : &s->ipv6, ip))
+			return s;
+	}
+	return NULL;
+}
+
+// ----------------------------------------------------------------------------------------------------------------- pools
+
+// A claim in a pool of IPv6 subnets that fails says only that another has something in that subnet.
+static bool lends_hosts(const struct address_pool *p, const struct addr *ip)
+{
+	return lease_subnet_prefix(p->leases) == (ip->family == 4 ? 32 : 128);
+}
+
+// What is one session's in one pool is nobody's in the others. 0 or -EADDRINUSE, and then nothing is claimed.
+static int claim(struct address_book *b, const struct addr *ip, const struct address_pool *but)
+{
+	struct address_pool *p, *undo;
+
+	TAILQ_FOREACH(p, &b->pools, all)
+	{
+		if (p == but || !lease_covers(p->leases, ip) || lease_claim(p->leases, ip) == 0 || !lends_hosts(p, ip))
+			continue;
+		for (undo = TAILQ_FIRST(&b->pools); undo != p; undo = TAILQ_NEXT(undo, all))
+			if (undo != but)
+				lease_return(undo->leases, ip);
+		return -EADDRINUSE;
+	}
+	return 0;
+}
+
+static void give_back(struct address_book *b, const struct addr *ip)
+{
+	struct address_pool *p;
+
+	TAILQ_FOREACH(p, &b->pools, all)
+	lease_return(p->leases, ip);
+}
+
+// What one pool never lends, those of the networks around it do not lend either.
+static void reserve(struct address_pool *around, const struct address_pool *p)
+{
+	struct addr own[3];
+
+	for (unsigned i = lease_reserved(p->leases, own); i-- > 0;)
+		if (lease_covers(around->leases, &own[i]))
+			lease_claim(around->leases, &own[i]); // it may be reserved for several
+}
+
+static bool is_reserved(const struct address_pool *p, const struct addr *ip)
+{
+	struct addr own[3];
+
+	for (unsigned i = lease_reserved(p->leases, own); i-- > 0;)
+		if (addr_equal(&own[i], ip))
+			return true;
+	return false;
+}
+
+static void unreserve(struct address_book *b, const struct address_pool *p)
+{
+	struct addr own[3];
+	struct address_pool *other;
+
+	for (unsigned i = lease_reserved(p->leases, own); i-- > 0;) {
+		TAILQ_FOREACH(other, &b->pools, all)
+		if (is_reserved(other, &own[i]))
+			break;
+		if (!other)
+			give_back(b, &own[i]);
+	}
+}
+
+// A new pool lends nothing that somebody has, and does not take anybody's address for itself.
+static int enter(struct gateway *g, struct address_pool *new)
+{
+	uint8_t family = lease_gateway(new->leases)->family;
+	struct address_pool *p;
+	struct session *s;
+
+	TAILQ_FOREACH(p, &g->addresses.pools, all)
+	reserve(new, p);
+	TAILQ_FOREACH(s, &g->sessions, all)
+	{
+		const struct addr *ip = family == 4 ? &s->ipv4 : &s->ipv6;
+
+		if (lease_covers(new->leases, ip) && lease_claim(new->leases, ip) < 0 && lends_hosts(new, ip))
+			return -EADDRINUSE;
+	}
+	return 0;
+}
+
+static int pool_open(struct gateway *g, const struct addr *network, unsigned subnet, struct address_pool **out)
+{
+	struct address_pool *p = calloc(1, sizeof(*p)), *other;
+	char text[ADDR_TEXT];
+	int ret = p ? lease_pool_new(network, subnet, &p->leases) : -ENOMEM;
+
+	if (ret == 0)
+		ret = enter(g, p);
+	if (ret == 0)
+		ret = inner_use(g, p->leases);
+	if (ret == 0)
+		ret = inner_sync(g);
+	if (ret < 0) {
+		log_err("no addresses from %s: %s", addr_text_prefix(network, text),
+		        ret == -EINVAL       ? "the prefix lengths do not fit"
+		        : ret == -EADDRINUSE ? "a client has an address that would be the gateway's"
+		                             : strerror(-ret));
+		if (p)
+			lease_pool_free(p->leases);
+		free(p);
+		return ret;
+	}
+	TAILQ_FOREACH(other, &g->addresses.pools, all)
+	reserve(other, p);
+	TAILQ_INSERT_TAIL(&g->addresses.pools, p, all);
+	g->addresses.n_pools++;
+	*out = p;
+	return 0;
+}
+
+// *out stays NULL for no network.
+static int pool_get(struct gateway *g, const struct addr *network, unsigned subnet, struct address_pool **out)
+{
+	struct address_pool *p;
+
+	if (!network->family)
+		return 0;
+	TAILQ_FOREACH(p, &g->addresses.pools, all)
+	if (lease_pool_is(p->leases, network, subnet)) {
+		*out = p;
+		return 0;
+	}
+	return pool_open(g, network, subnet, out);
+}
+
+static void pool_close(struct gateway *g, struct address_pool *p)
+{
+	TAILQ_REMOVE(&g->addresses.pools, p, all);
+	g->addresses.n_pools--;
+	unreserve(&g->addresses, p);
+	lease_pool_free(p->leases);
+	free(p);
+}
+
+static void pools_tidy(struct gateway *g)
+{
+	struct address_pool *p, *next;
+
+	for (p = TAILQ_FIRST(&g->addresses.pools); p; p = next) {
+		next = TAILQ_NEXT(p, all);
+		if (!p->users && !p->standing)
+			pool_close(g, p);
+	}
+}
+
+int address_pools(struct gateway *g, const struct terms *everybody)
+{
+	struct address_pool *ipv4 = NULL, *ipv6 = NULL, *p;
+	int ret = pool_get(g, &everybody->ipv4_network, 32, &ipv4);
+
+	if (ret == 0)
+		ret = pool_get(g, &everybody->ipv6_network, everybody->ipv6_subnet_prefix, &ipv6);
+	if (ret == 0)
+		TAILQ_FOREACH(p, &g->addresses.pools, all)
+	p->standing = p == ipv4 || p == ipv6;
+	pools_tidy(g);
+	return ret;
+}
+
+// -------------------------------------------------------------------------------------------------------------- sessions
+
+static int take_any(struct session *s, struct address_pool *pool, struct addr *out)
+{
+	uint64_t hint;
+	int ret = 0;
+
+	if (s->g->policy.predictable_ips)
+		hint = lease_hint(s->user);
+	else
+		ret = secret_random(&hint, sizeof(hint));
+	// what somebody has got in another way stays taken here until it comes back
+	do
+		ret = ret < 0 ? ret : lease_take(pool->leases, hint, out);
+	while (ret == 0 && holder_of(&s->g->addresses, out));
+	if (ret < 0)
+		return ret;
+	ret = claim(&s->g->addresses, out, pool);
+	if (ret < 0)
+		lease_return(pool->leases, out);
+	return ret;
+}
+
+static void slot_clear(struct session *s, int family)
+{
+	struct slot slot = slot_of(s, family);
+
+	if (!slot.ip->family)
+		return;
+	htab_remove(slot.holders, slot.link);
+	give_back(&s->g->addresses, slot.ip);
+	if (*slot.pool)
+		(*slot.pool)->users--;
+	*slot.pool = NULL;
+	*slot.ip = (struct addr){ 0 };
+}
+
+// A session of the same user that nobody is connected to has it for nothing.
+static int take_named(struct session *s, const struct addr *ip, struct addr *out)
+{
+	struct session *holder = holder_of(&s->g->addresses, ip);
+	int ret;
+
+	if (holder && (holder->tunnels || strcmp(holder->user, s->user) != 0))
+		return -EADDRINUSE;
+	if (holder)
+		slot_clear(holder, ip->family);
+	ret = claim(&s->g->addresses, ip, NULL);
+	if (ret == 0)
+		*out = *ip;
+	return ret;
+}
+
+static int lend(struct session *s, const struct terms *t, int family)
+{
+	const struct addr *network = family == 4 ? &t->ipv4_network : &t->ipv6_network;
+	const struct addr *named = family == 4 ? &t->explicit_ipv4 : &t->explicit_ipv6;
+	struct slot slot = slot_of(s, family);
+	struct address_pool *pool = NULL;
+	struct addr ip;
+	int ret;
+
+	if (slot.ip->family)
+		return 0;
+	ret = pool_get(s->g, network, family == 4 ? 32 : t->ipv6_subnet_prefix, &pool);
+	if (ret < 0 || (!pool && !named->family))
+		return ret;
+	if (named->family && !(pool && lease_covers(pool->leases, named)))
+		return -EADDRNOTAVAIL;
+	ret = named->family ? take_named(s, named, &ip) : take_any(s, pool, &ip);
+	if (ret < 0)
+		return ret;
+	*slot.ip = ip;
+	*slot.pool = pool;
+	pool->users++;
+	htab_insert(slot.holders, slot.link, htab_hash(slot.ip->ip, sizeof(slot.ip->ip)));
+	return 0;
+}
+
+int address_lend(struct session *s, const struct terms *t, bool ipv4, bool ipv6)
+{
+	int ret = 0;
+
+	if (ipv4)
+		ret = lend(s, t, 4);
+	if (ret == 0 && ipv6)
+		ret = lend(s, t, 6);
+	pools_tidy(s->g);
+	if (ret < 0)
+		return ret;
+	return s->ipv4.family || s->ipv6.family ? 0 : -EADDRNOTAVAIL;
+}
+
+void address_return(struct session *s)
+{
+	slot_clear(s, 4);
+	slot_clear(s, 6);
+	pools_tidy(s->g);
+}
+
+const struct addr *address_gateway(const struct session *s, int family)
+{
+	const struct address_pool *p = family == 4 ? s->pool4 : s->pool6;
+
+	return p ? lease_gateway(p->leases) : NULL;
+}
+
+struct addr address_told(const struct session *s, int family)
+{
+	const struct address_pool *p = family == 4 ? s->pool4 : s->pool6;
+	struct addr a = family == 4 ? s->ipv4 : s->ipv6;
+
+	if (p && family == 4)
+		a.prefix = lease_gateway(p->leases)->prefix;
+	else if (p)
+		a.prefix = (uint8_t)lease_subnet_prefix(p->leases);
+	return a;
+}

@@ -1,0 +1,37 @@
+// Which session has which inner address: lent by the pool of a network, or the one that its user's file names. There is a pool for
+// each network of the configuration, and one for each that a user's or a group's file names while a session of theirs is there.
+// One address is one session's, however networks overlap. Main process only.
+#pragma once
+#include <sys/queue.h>
+
+#include "control/main/htab.h"
+#include "control/main/lease.h"
+
+struct gateway;
+struct session;
+struct terms;
+struct address_pool;
+
+struct address_book {
+	struct htab ipv4, ipv6; // sessions by their address
+	TAILQ_HEAD(address_pools, address_pool) pools;
+	unsigned n_pools;
+};
+
+int address_book_init(struct address_book *b); // 0 or -ENOMEM
+void address_book_fini(struct address_book *b);
+
+// The pools that the configuration asks for; those that are right already stay, others go with their last session. 0 or -errno
+// (logged), and then nothing has changed.
+int address_pools(struct gateway *g, const struct terms *everybody);
+
+// Lend the session what its client wants, keeping what it has. 0; -ENOSPC; -EADDRINUSE: another session has the address that the
+// user's file names; -EADDRNOTAVAIL: there is none of a kind that the client takes, or it lies in no network; -EINVAL and what
+// netlink says, for a network that is wrong (logged).
+int address_lend(struct session *s, const struct terms *t, bool ipv4, bool ipv6);
+void address_return(struct session *s);
+
+// The gateway's own address as the session sees it; NULL where it has none of that family.
+const struct addr *address_gateway(const struct session *s, int family);
+// The session's address with the prefix that its client is told; family 0 where it has none.
+struct addr address_told(const struct session *s, int family);

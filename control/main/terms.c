@@ -1,0 +1,214 @@
+#include "control/main/terms.h"
+
+#include <stdlib.h>
+
+#include "control/main/config.h"
+#include "proto/err.h"
+#include "proto/limits.h"
+
+struct layers {
+	const struct config *global, *group, *user; // group, user: NULL where there is no file
+};
+
+static const struct {
+	enum opt option;
+	enum item_kind kind;
+} item_options[] = {
+	{ OPT_DNS, ITEM_DNS },
+	{ OPT_NBNS, ITEM_NBNS },
+	{ OPT_DEFAULT_DOMAIN, ITEM_DEFAULT_DOMAIN },
+	{ OPT_SPLIT_DNS, ITEM_SPLIT_DNS },
+	{ OPT_ROUTE, ITEM_ROUTE },
+	{ OPT_NO_ROUTE, ITEM_NO_ROUTE },
+	{ OPT_BANNER, ITEM_BANNER },
+	{ OPT_HOSTNAME, ITEM_HOSTNAME },
+};
+
+#define ITEM_OPTIONS (sizeof(item_options) / sizeof(*item_options))
+
+// ---------------------------------------------------------------------------------------------------------------- layers
+
+static bool says(const struct config *c, enum opt o)
+{
+	return c && config_given(c, o);
+}
+
+// Whose word on an option with one value counts.
+static const struct config *who_says(const struct layers *l, enum opt o)
+{
+	return says(l->user, o) ? l->user : says(l->group, o) ? l->group : l->global;
+}
+
+static uint32_t number32(const struct layers *l, enum opt o)
+{
+	uint64_t n = config_num(who_says(l, o), o);
+
+	return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+}
+
+static bool truth(const struct layers *l, enum opt o)
+{
+	return config_bool(who_says(l, o), o);
+}
+
+// The files whose lists make up a session's, in order; NULL: none more.
+static void lists_of(const struct layers *l, enum opt o, const struct config *from[3])
+{
+	bool own = says(l->group, o) || says(l->user, o);
+	bool append = (o == OPT_ROUTE || o == OPT_NO_ROUTE) && config_bool(l->global, OPT_APPEND_ROUTES);
+
+	from[0] = says(l->group, o) ? l->group : NULL;
+	from[1] = says(l->user, o) ? l->user : NULL;
+	from[2] = !own || append ? l->global : NULL;
+}
+
+// ----------------------------------------------------------------------------------------------------------------- items
+
+static int item_add(struct terms *t, enum item_kind kind, const char *text)
+{
+	struct terms_item *grown;
+
+	if (!*text) // a banner that is switched off
+		return 0;
+	if (t->n_items == LIMIT_ITEMS)
+		return errno_log(EINVAL, "more than %d routes, servers and domains for one session", LIMIT_ITEMS);
+	if ((t->n_items & (t->n_items - 1)) == 0) {
+		grown = realloc(t->items, (t->n_items ? 2 * t->n_items : 1) * sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		t->items = grown;
+	}
+	t->items[t->n_items] = (struct terms_item){ kind, strdup(text) };
+	if (!t->items[t->n_items].text)
+		return -ENOMEM;
+	t->n_items++;
+	return 0;
+}
+
+static int items_add_all(struct terms *t, const struct config *c, enum opt o, enum item_kind kind)
+{
+	const char *text;
+	int ret = 0;
+
+	for (unsigned n = 0; ret == 0 && (text = config_nth(c, o, n)); n++)
+		ret = item_add(t, kind, text);
+	return ret;
+}
+
+static int items_load(struct terms *t, const struct layers *l)
+{
+	const struct config *from[3];
+	int ret = 0;
+
+	for (size_t i = 0; i < ITEM_OPTIONS; i++) {
+		lists_of(l, item_options[i].option, from);
+		for (size_t f = 0; f < 3 && ret == 0; f++)
+			if (from[f])
+				ret = items_add_all(t, from[f], item_options[i].option, item_options[i].kind);
+	}
+	return ret;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- values
+
+static int address_load(const struct layers *l, enum opt o, uint8_t family, struct addr *out)
+{
+	const struct config *c = who_says(l, o);
+	const char *text = config_str(c, o);
+
+	if (!text || (addr_parse(text, out) == 0 && out->family == family))
+		return 0;
+	return errno_log(EINVAL, "%s: %s: '%s' is no IPv%u %s", config_file(c), config_name(o), text, family,
+	                 o == OPT_EXPLICIT_IPV4 || o == OPT_EXPLICIT_IPV6 ? "address" : "network");
+}
+
+static int addresses_load(struct terms *t, const struct layers *l)
+{
+	int ret = address_load(l, OPT_IPV4_NETWORK, 4, &t->ipv4_network);
+
+	if (ret == 0)
+		ret = address_load(l, OPT_IPV6_NETWORK, 6, &t->ipv6_network);
+	if (ret == 0)
+		ret = address_load(l, OPT_EXPLICIT_IPV4, 4, &t->explicit_ipv4);
+	if (ret == 0)
+		ret = address_load(l, OPT_EXPLICIT_IPV6, 6, &t->explicit_ipv6);
+	if (ret == 0 && !t->ipv4_network.family && !t->ipv6_network.family)
+		ret = errno_log(EINVAL, "%s: ipv4-network or ipv6-network has to be there: clients need addresses",
+		                config_file(l->global));
+	t->ipv6_subnet_prefix = (uint8_t)number32(l, OPT_IPV6_SUBNET_PREFIX);
+	return ret;
+}
+
+// Who says nothing of mobile clients means them too.
+static uint32_t mobile_idle(const struct layers *l)
+{
+	const struct config *from[] = { l->user, l->group, l->global };
+
+	for (size_t i = 0; i < 3; i++) {
+		if (says(from[i], OPT_MOBILE_IDLE_TIMEOUT))
+			return (uint32_t)config_num(from[i], OPT_MOBILE_IDLE_TIMEOUT);
+		if (says(from[i], OPT_IDLE_TIMEOUT))
+			return (uint32_t)config_num(from[i], OPT_IDLE_TIMEOUT);
+	}
+	return number32(l, OPT_IDLE_TIMEOUT);
+}
+
+static void numbers_load(struct terms *t, const struct layers *l)
+{
+	t->idle_timeout = number32(l, OPT_IDLE_TIMEOUT);
+	t->mobile_idle_timeout = mobile_idle(l);
+	t->session_timeout = number32(l, OPT_SESSION_TIMEOUT);
+	t->dpd = number32(l, OPT_DPD);
+	t->mobile_dpd = number32(l, OPT_MOBILE_DPD);
+	t->keepalive = number32(l, OPT_KEEPALIVE);
+	t->max_same_clients = number32(l, OPT_MAX_SAME_CLIENTS);
+	t->mtu = (uint16_t)number32(l, OPT_MTU);
+	t->no_udp = truth(l, OPT_NO_UDP);
+	t->tunnel_all_dns = truth(l, OPT_TUNNEL_ALL_DNS);
+}
+
+// --------------------------------------------------------------------------------------------------------------- objects
+
+int terms_new(const struct config *global, const struct config *group, const struct config *user, struct terms **out)
+{
+	const struct layers l = { global, group, user };
+	struct terms *t = calloc(1, sizeof(*t));
+	int ret;
+
+	if (!t)
+		return -ENOMEM;
+	t->references = 1;
+	numbers_load(t, &l);
+	ret = addresses_load(t, &l);
+	if (ret == 0)
+		ret = items_load(t, &l);
+	if (ret < 0)
+		terms_put(t);
+	else
+		*out = t;
+	return ret;
+}
+
+struct terms *terms_get(struct terms *t)
+{
+	t->references++;
+	return t;
+}
+
+void terms_put(struct terms *t)
+{
+	if (!t || --t->references > 0)
+		return;
+	for (size_t i = 0; i < t->n_items; i++)
+		free(t->items[i].text);
+	free(t->items);
+	free(t);
+}
+
+const char *terms_text(const struct terms *t, enum item_kind kind, unsigned n)
+{
+	for (size_t i = 0; i < t->n_items; i++)
+		if (t->items[i].kind == kind && n-- == 0)
+			return t->items[i].text;
+	return NULL;
+}

@@ -1,0 +1,413 @@
+// The files of users and groups: which are read, what they may say, and what comes of them together.
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "control/main/config_read.h"
+#include "control/main/supplement.h"
+
+static char dir[64];
+static struct config *config;
+static struct terms *everybody;
+
+static const char *path_of(const char *name)
+{
+	static char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return path;
+}
+
+static void put(const char *name, const char *text)
+{
+	FILE *f = fopen(path_of(name), "w");
+
+	assert_non_null(f);
+	assert_int_not_equal(fputs(text, f), EOF);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void move(const char *from, const char *to)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, from);
+	assert_int_equal(rename(path, path_of(to)), 0);
+}
+
+static int set_up(void **state)
+{
+	strcpy(dir, "/tmp/penstock-supplement-XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(mkdir(path_of("users"), 0755), 0);
+	assert_int_equal(mkdir(path_of("groups"), 0755), 0);
+	put("cert.pem", "c");
+	put("key.pem", "k");
+	put("passwd", "u");
+	put("user.conf", "dpd = 11\n");
+	put("group.conf", "keepalive = 22\n");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	return system(command);
+}
+
+#define BASE                                                                                                               \
+	"auth = \"plain[passwd=./passwd]\"\ntcp-port = 443\nserver-cert = cert.pem\nserver-key = key.pem\ndevice = vpns\n" \
+	"run-as-group = nogroup\nipv4-network = 192.0.2.0/24\ndns = 192.0.2.1\nroute = 10.0.0.0/8\nno-route = 10.9.0.0/16\n"
+#define DIRS "config-per-user = users\nconfig-per-group = groups\n"
+#define DEFAULTS "default-user-config = user.conf\ndefault-group-config = group.conf\n"
+
+static void configure(const char *text)
+{
+	put("test.conf", text);
+	assert_int_equal(config_load(path_of("test.conf"), CONFIG_START, NULL, NULL, &config), 0);
+	assert_int_equal(terms_new(config, NULL, NULL, &everybody), 0);
+}
+
+static int forget(void **state)
+{
+	terms_put(everybody);
+	config_free(config);
+	everybody = NULL;
+	config = NULL;
+	return 0;
+}
+
+static struct terms *terms_of(const char *user, const char *group)
+{
+	struct terms *t = NULL;
+
+	assert_int_equal(supplement_terms(config, everybody, user, group, &t), 0);
+	return t;
+}
+
+static void refused(const char *user, const char *group)
+{
+	struct terms *t = NULL;
+
+	assert_int_equal(supplement_terms(config, everybody, user, group, &t), -EACCES);
+	assert_null(t);
+}
+
+// All texts of one kind, with spaces between them.
+static void texts(const struct terms *t, enum item_kind kind, const char *expect)
+{
+	char all[512] = "";
+	const char *text;
+
+	for (unsigned n = 0; (text = terms_text(t, kind, n)); n++)
+		snprintf(all + strlen(all), sizeof(all) - strlen(all), "%s%s", n ? " " : "", text);
+	assert_string_equal(all, expect);
+}
+
+// ----------------------------------------------------------------------------------------------------------------- names
+
+static void names(void **state)
+{
+	static const char *const fit[] = { "anna",          "anna@example.com", "a.b", "EXAMPLE\\anna",
+		                           "j\xc3\xbcrgen", "two words",        "-x",  "~" };
+	static const char *const unfit[] = { "",          ".",    "..",     ".anna",    "a/b",      "/etc/passwd", "../anna",
+		                             "anna/../x", "a..b", "an\nna", "an\x1bna", "an\x7fna", "\xff" };
+	char longest[257];
+
+	for (size_t i = 0; i < sizeof(fit) / sizeof(*fit); i++)
+		assert_true(supplement_name_fits(fit[i]));
+	for (size_t i = 0; i < sizeof(unfit) / sizeof(*unfit); i++)
+		assert_false(supplement_name_fits(unfit[i]));
+	memset(longest, 'a', sizeof(longest));
+	longest[256] = '\0';
+	assert_false(supplement_name_fits(longest));
+	longest[255] = '\0';
+	assert_true(supplement_name_fits(longest));
+}
+
+static void a_name_that_is_a_path_opens_nothing(void **state)
+{
+	configure(BASE DIRS DEFAULTS);
+	put("users/anna", "dpd = 1\n");
+	refused("../users/anna", "");
+	refused("x/../anna", "");
+	refused(".hidden", "");
+	refused("anna", "../groups/staff");
+	forget(NULL);
+	configure(BASE); // where no file is looked for, any name does
+	terms_put(terms_of("../users/anna", "a/b"));
+}
+
+// ----------------------------------------------------------------------------------------------------------------- files
+
+static void without_files_everybody_has_the_same(void **state)
+{
+	struct terms *t;
+
+	configure(BASE);
+	t = terms_of("anna", "staff");
+	assert_ptr_equal(t, everybody);
+	terms_put(t);
+	forget(NULL);
+	configure(BASE DIRS); // directories without such files
+	unlink(path_of("users/anna"));
+	t = terms_of("anna", "staff");
+	assert_ptr_equal(t, everybody);
+	terms_put(t);
+}
+
+static void user_before_group_before_everybody(void **state)
+{
+	struct terms *t;
+
+	configure(BASE DIRS "dpd = 1\nkeepalive = 1\nidle-timeout = 1\nno-udp = true\n");
+	put("groups/staff", "dpd = 2\nkeepalive = 2\nno-udp = false\n");
+	put("users/anna", "dpd = 3\nexplicit-ipv4 = 192.0.2.7\nhostname = anna-pc\nmax-same-clients = 2\n");
+	t = terms_of("anna", "staff");
+	assert_int_equal(t->dpd, 3);
+	assert_int_equal(t->keepalive, 2);
+	assert_int_equal(t->idle_timeout, 1);
+	assert_false(t->no_udp);
+	assert_int_equal(t->max_same_clients, 2);
+	assert_int_equal(t->explicit_ipv4.ip[3], 7);
+	texts(t, ITEM_HOSTNAME, "anna-pc");
+	terms_put(t);
+	t = terms_of("anna", ""); // no group, no group's file
+	assert_int_equal(t->keepalive, 1);
+	assert_true(t->no_udp);
+	terms_put(t);
+	t = terms_of("bert", "staff");
+	assert_int_equal(t->dpd, 2);
+	assert_int_equal(t->explicit_ipv4.family, 0);
+	terms_put(t);
+	assert_int_equal(everybody->dpd, 1);
+}
+
+static void idle(const char *global, const char *group, const char *user, uint32_t all, uint32_t mobile)
+{
+	char text[2048];
+	struct terms *t;
+
+	snprintf(text, sizeof(text), BASE DIRS "%s", global);
+	configure(text);
+	put("groups/staff", group);
+	put("users/anna", user);
+	t = terms_of("anna", "staff");
+	assert_int_equal(t->idle_timeout, all);
+	assert_int_equal(t->mobile_idle_timeout, mobile);
+	terms_put(t);
+	forget(NULL);
+}
+
+static void idle_mobile_clients(void **state)
+{
+	idle("", "", "", 0, 0);
+	idle("idle-timeout = 1\n", "", "", 1, 1);
+	idle("idle-timeout = 1\nmobile-idle-timeout = 2\n", "", "", 1, 2);
+	idle("mobile-idle-timeout = 2\n", "", "idle-timeout = 3\n", 3, 3);
+	idle("mobile-idle-timeout = 2\n", "idle-timeout = 3\n", "", 3, 3);
+	idle("idle-timeout = 1\n", "mobile-idle-timeout = 4\n", "", 1, 4);
+	idle("idle-timeout = 1\n", "mobile-idle-timeout = 4\n", "idle-timeout = 5\n", 5, 5);
+}
+
+static void the_default_files(void **state)
+{
+	struct terms *t;
+
+	configure(BASE DIRS DEFAULTS "dpd = 1\nkeepalive = 1\n");
+	put("groups/staff", "");
+	put("users/anna", "");
+	t = terms_of("bert", "guests");
+	assert_int_equal(t->dpd, 11);
+	assert_int_equal(t->keepalive, 22);
+	terms_put(t);
+	t = terms_of("anna", "staff"); // a file of one's own, though it says nothing
+	assert_int_equal(t->dpd, 1);
+	assert_int_equal(t->keepalive, 1);
+	terms_put(t);
+	t = terms_of("bert", ""); // who is in no group has no group's file
+	assert_int_equal(t->keepalive, 1);
+	terms_put(t);
+	move("user.conf", "user.gone");
+	refused("bert", "");
+	move("user.gone", "user.conf");
+}
+
+static void lists_add_up(void **state)
+{
+	struct terms *t;
+
+	configure(BASE DIRS);
+	put("groups/staff", "route = 10.1.0.0/16\ndns = 10.1.0.1\n");
+	put("users/anna", "route = 10.2.0.0/16\nroute = fd00::/8\n");
+	t = terms_of("anna", "staff");
+	texts(t, ITEM_ROUTE, "10.1.0.0/16 10.2.0.0/16 fd00::/8");
+	texts(t, ITEM_NO_ROUTE, "10.9.0.0/16"); // everybody's: nobody has said anything else
+	texts(t, ITEM_DNS, "10.1.0.1");
+	terms_put(t);
+	forget(NULL);
+	configure(BASE DIRS "append-routes = true\n");
+	put("users/anna", "route = 10.2.0.0/16\nno-route = 10.2.9.0/24\n");
+	t = terms_of("anna", "staff");
+	texts(t, ITEM_ROUTE, "10.1.0.0/16 10.2.0.0/16 10.0.0.0/8");
+	texts(t, ITEM_NO_ROUTE, "10.2.9.0/24 10.9.0.0/16");
+	terms_put(t);
+	t = terms_of("bert", ""); // once is enough
+	texts(t, ITEM_ROUTE, "10.0.0.0/8");
+	terms_put(t);
+}
+
+static void networks_of_their_own(void **state)
+{
+	char text[ADDR_TEXT];
+	struct terms *t;
+
+	configure(BASE DIRS);
+	put("users/anna", "ipv4-network = 198.51.100.0\nipv4-netmask = 255.255.255.0\nipv6-network = fd00::/64\n");
+	t = terms_of("anna", "");
+	assert_string_equal(addr_text_prefix(&t->ipv4_network, text), "198.51.100.0/24");
+	assert_string_equal(addr_text_prefix(&t->ipv6_network, text), "fd00::/64");
+	assert_int_equal(t->ipv6_subnet_prefix, 128);
+	terms_put(t);
+	put("users/anna", "explicit-ipv4 = fd00::1\n");
+	refused("anna", "");
+	put("users/anna", "explicit-ipv6 = 192.0.2.1\n");
+	refused("anna", "");
+}
+
+// ---------------------------------------------------------------------------------------------------------------- faults
+
+// A file that is wrong lets nobody in who may have had less with a right one.
+static void what_is_wrong_refuses(void **state)
+{
+	static const char *const wrong[] = {
+		"dpd = soon\n",
+		"restrict-user-to-ruotes = true\n", // misspelt
+		"route = 10.0.0.0/33\n",
+		"nonsense\n",
+		"[vhost:x]\ndpd = 1\n",
+		"ipv4-network = 198.51.100.0\n", // without a mask
+		"listen-clear-file = /x\n",
+	};
+
+	configure(BASE DIRS);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		put("users/anna", wrong[i]);
+		refused("anna", "");
+		put("groups/odd", wrong[i]);
+		refused("bert", "odd");
+	}
+}
+
+static void what_is_no_file_refuses(void **state)
+{
+	char *big = malloc(CONFIG_USER_FILE_MAX + 2);
+
+	configure(BASE DIRS);
+	assert_int_equal(mkdir(path_of("users/carl"), 0755), 0);
+	refused("carl", "");
+	assert_int_equal(mkfifo(path_of("users/dora"), 0644), 0);
+	refused("dora", ""); // and nobody waits for its other end
+	memset(big, '#', CONFIG_USER_FILE_MAX + 1);
+	big[CONFIG_USER_FILE_MAX + 1] = '\0';
+	for (size_t i = 100; i < CONFIG_USER_FILE_MAX; i += 100)
+		big[i] = '\n';
+	put("users/emil", big);
+	refused("emil", "");
+	big[CONFIG_USER_FILE_MAX] = '\0';
+	put("users/emil", big);
+	terms_put(terms_of("emil", ""));
+	free(big);
+	move("users", "elsewhere"); // a file system that is not mounted
+	refused("bert", "");
+	move("elsewhere", "users");
+}
+
+static void too_much_for_one_session(void **state)
+{
+	FILE *f = fopen(path_of("users/anna"), "w");
+
+	configure(BASE DIRS);
+	for (unsigned i = 0; i < 2046; i++)
+		fprintf(f, "route = 10.%u.%u.0/24\n", i / 256, i % 256);
+	fflush(f);
+	terms_put(terms_of("anna", "")); // with a DNS server and a no-route
+	fprintf(f, "route = 10.99.0.0/24\n");
+	fclose(f);
+	refused("anna", "");
+}
+
+static void options_of_the_whole_server_are_ignored(void **state)
+{
+	struct terms *t;
+
+	configure(BASE DIRS);
+	put("users/anna", "banner = hello\ntcp-port = 1\ndpd = 5\n");
+	t = terms_of("anna", "");
+	assert_int_equal(t->dpd, 5);
+	texts(t, ITEM_BANNER, "");
+	terms_put(t);
+}
+
+// ------------------------------------------------------------------------------------------------------------------ tests
+
+struct heard {
+	unsigned errors, warnings;
+	char text[4096];
+};
+
+static void hear(void *who, enum log_level level, const char *line)
+{
+	struct heard *h = who;
+
+	*(level <= LOG_LEVEL_ERR ? &h->errors : &h->warnings) += 1;
+	snprintf(h->text + strlen(h->text), sizeof(h->text) - strlen(h->text), "%s\n", line);
+}
+
+static void the_default_files_are_checked_at_once(void **state)
+{
+	struct config *c = NULL;
+	struct heard h = { 0 };
+
+	put("test.conf", BASE DIRS DEFAULTS);
+	put("user.conf", "dpd = 1\ndpd = x\n");
+	assert_int_equal(config_load(path_of("test.conf"), CONFIG_START, hear, &h, &c), -EINVAL);
+	assert_non_null(strstr(h.text, "user.conf:2: dpd: 'x'"));
+	put("user.conf", "dpd = 11\n");
+	put("test.conf", BASE "config-per-user = missing\n");
+	assert_int_equal(config_load(path_of("test.conf"), CONFIG_START, hear, &h, &c), -EINVAL);
+	assert_non_null(strstr(h.text, "/missing: No such file or directory"));
+}
+
+#define TEST(f) cmocka_unit_test_teardown(f, forget)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(names),
+		TEST(a_name_that_is_a_path_opens_nothing),
+		TEST(without_files_everybody_has_the_same),
+		TEST(user_before_group_before_everybody),
+		TEST(idle_mobile_clients),
+		TEST(the_default_files),
+		TEST(lists_add_up),
+		TEST(networks_of_their_own),
+		TEST(what_is_wrong_refuses),
+		TEST(what_is_no_file_refuses),
+		TEST(too_much_for_one_session),
+		TEST(options_of_the_whole_server_are_ignored),
+		TEST(the_default_files_are_checked_at_once),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
