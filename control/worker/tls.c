@@ -248,6 +248,34 @@ static const char *name_of(const struct name *names, size_t n, int number)
 
 #define NAME_OF(names, number) name_of(names, sizeof(names) / sizeof((names)[0]), number)
 
+// RFC 8446 4.2.3. Before TLS 1.3 the numbers of ECDSA said nothing of the curve (RFC 8422 5.1.1).
+static const char *scheme_name(int version, uint16_t scheme)
+{
+	static const struct name ecdsa12[] = {
+		{ 0x0403, "ECDSA-SHA256" },
+		{ 0x0503, "ECDSA-SHA384" },
+		{ 0x0603, "ECDSA-SHA512" },
+	};
+	static const struct name schemes[] = {
+		{ 0x0401, "RSA-SHA256" },
+		{ 0x0501, "RSA-SHA384" },
+		{ 0x0601, "RSA-SHA512" },
+		{ 0x0403, "ECDSA-SECP256R1-SHA256" },
+		{ 0x0503, "ECDSA-SECP384R1-SHA384" },
+		{ 0x0807, "EdDSA-Ed25519" },
+		{ 0x0804, "RSA-PSS-RSAE-SHA256" },
+		{ 0x0805, "RSA-PSS-RSAE-SHA384" },
+		{ 0x0806, "RSA-PSS-RSAE-SHA512" },
+		{ 0x0809, "RSA-PSS-SHA256" },
+		{ 0x080a, "RSA-PSS-SHA384" },
+		{ 0x080b, "RSA-PSS-SHA512" },
+	};
+
+	if (version == TLS1_2_VERSION && (scheme & 0xff) == 3)
+		return NAME_OF(ecdsa12, scheme);
+	return NAME_OF(schemes, scheme);
+}
+
 void tls_describe(const struct tls *t, uint16_t scheme, char *out, size_t room)
 {
 	static const struct name versions[] = { { TLS1_2_VERSION, "TLS1.2" }, { TLS1_3_VERSION, "TLS1.3" } };
@@ -257,24 +285,9 @@ void tls_describe(const struct tls *t, uint16_t scheme, char *out, size_t room)
 	static const struct name ciphers[] = { { NID_aes_128_gcm, "AES-128-GCM" },
 		                               { NID_aes_256_gcm, "AES-256-GCM" },
 		                               { NID_chacha20_poly1305, "CHACHA20-POLY1305" } };
-	// RFC 8446 4.2.3
-	static const struct name schemes[] = {
-		{ 0x0401, "RSA-SHA256" },
-		{ 0x0501, "RSA-SHA384" },
-		{ 0x0601, "RSA-SHA512" },
-		{ 0x0403, "ECDSA-SECP256R1-SHA256" },
-		{ 0x0503, "ECDSA-SECP384R1-SHA384" },
-		{ 0x0807, "EDDSA-ED25519" },
-		{ 0x0804, "RSA-PSS-RSAE-SHA256" },
-		{ 0x0805, "RSA-PSS-RSAE-SHA384" },
-		{ 0x0806, "RSA-PSS-RSAE-SHA512" },
-		{ 0x0809, "RSA-PSS-SHA256" },
-		{ 0x080a, "RSA-PSS-SHA384" },
-		{ 0x080b, "RSA-PSS-SHA512" },
-	};
 	const SSL_CIPHER *cipher = SSL_get_current_cipher(t->ssl);
 
 	snprintf(out, room, "(%s)-(ECDHE-%s)-(%s)-(%s)", NAME_OF(versions, SSL_version(t->ssl)),
-	         NAME_OF(groups, SSL_get_negotiated_group(t->ssl)), NAME_OF(schemes, scheme),
+	         NAME_OF(groups, SSL_get_negotiated_group(t->ssl)), scheme_name(SSL_version(t->ssl), scheme),
 	         NAME_OF(ciphers, cipher ? SSL_CIPHER_get_cipher_nid(cipher) : NID_undef));
 }
