@@ -15,6 +15,12 @@ static bool machine_only(const char *key)
 	return key[0] == '_' || strncmp(key, "raw_", 4) == 0;
 }
 
+// A place that nobody knows is no news to people.
+static bool says_nothing(const struct cell *c)
+{
+	return strcmp(c->key, "Location") == 0 && strcmp(c->text, "unknown") == 0;
+}
+
 // A cell as people read it; `room` serves where the gateway sent a bare value.
 static const char *cell_text(const struct cell *c, char room[CELL_TEXT])
 {
@@ -62,7 +68,8 @@ static bool shown(const struct answer *a, size_t i, size_t from)
 {
 	char room[CELL_TEXT];
 
-	return !machine_only(a->cells[i].key) && !is_list_tail(a, i, from) && cell_text(&a->cells[i], room)[0];
+	return !machine_only(a->cells[i].key) && !says_nothing(&a->cells[i]) && !is_list_tail(a, i, from) &&
+	       cell_text(&a->cells[i], room)[0];
 }
 
 // Keys stand flush right below each other where `aligned`, else as they come: scripts read both.

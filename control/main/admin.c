@@ -401,8 +401,10 @@ void admin_dp_core(struct gateway *g, const struct msg_dp_core *m)
 	report_begin(&a->report, "cores");
 	report_number(&a->report, "lcore", m->lcore, NULL);
 	report_number(&a->report, "cpu", m->cpu, NULL);
-	report_number(&a->report, "busy", m->busy, "%u.%u%%", m->busy / 10u, m->busy % 10u);
-	report_number(&a->report, "busy now", m->busy_now, "%u.%u%%", m->busy_now / 10u, m->busy_now % 10u);
+	report_text(&a->report, "busy", "%u.%u%%", m->busy / 10u, m->busy % 10u);
+	report_number(&a->report, "raw_busy_permille", m->busy, NULL);
+	report_text(&a->report, "busy now", "%u.%u%%", m->busy_now / 10u, m->busy_now % 10u);
+	report_number(&a->report, "raw_busy_now_permille", m->busy_now, NULL);
 	report_number(&a->report, "raw_busy_us", m->busy_us, NULL);
 	report_number(&a->report, "cycles per packet", m->cycles_per_packet, NULL);
 	report_number(&a->report, "packets", m->packets, NULL);

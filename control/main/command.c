@@ -206,7 +206,9 @@ static bool next_row(struct admin_client *a)
 	report_text(r, "vhost", "default");
 	report_text(r, "User-Agent", "%s", row->user_agent);
 	report_text(r, "Remote IP", "%s", addr_text(&row->client, text));
+	report_location(r);
 	report_bool(r, "session_is_open", s && s->tunnel);
+	report_bool(r, "tls_auth_ok", false); // by a certificate, of which there are none
 	report_bool(r, "in_use", row->in_use);
 	return true;
 }

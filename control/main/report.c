@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "control/main/session.h"
@@ -113,7 +114,7 @@ void report_time(struct report *r, const char *key, const char *raw, time_t when
 
 	key_under(key, under);
 	report_text(r, key, "%s", time_text(when, text));
-	report_text(r, under, "%s", duration_text(now > when ? (uint64_t)(now - when) : 0, text));
+	report_text(r, under, "%s", duration_text((uint64_t)llabs((long long)now - when), text));
 	report_number(r, raw, (uint64_t)when, NULL);
 }
 
@@ -125,6 +126,12 @@ void report_bytes(struct report *r, const char *key, uint64_t bytes)
 	bytes_text(bytes, text);
 	report_number(r, key, bytes, "%llu (%s)", (unsigned long long)bytes, text);
 	report_text(r, under, "%s", text);
+}
+
+// occtl's word where it has no database; programs count on the key.
+void report_location(struct report *r)
+{
+	report_text(r, "Location", "unknown");
 }
 
 void report_sid(const uint8_t sid[SID_SIZE], char hex[2 * SID_SIZE + 1])
@@ -226,6 +233,7 @@ void report_session(struct report *r, const struct session *s, bool lists)
 	report_text(r, "Device", "%s", s->g->inner);
 	report_text(r, "MTU", "%u", t->mtu);
 	report_text(r, "Remote IP", "%s", addr_text(&t->client, text));
+	report_location(r);
 	report_text(r, "Local Device IP", "%s", addr_text(&t->local, text));
 	report_addresses(r, s);
 	report_text(r, "User-Agent", "%s", t->info->user_agent);
@@ -332,6 +340,6 @@ void report_ban(struct report *r, const struct ban_row *row)
 	report_begin(r, "");
 	report_text(r, "IP", "%s", row->who.prefix == 64 ? addr_text_prefix(&row->who, text) : addr_text(&row->who, text));
 	report_time(r, "Since", "raw_since", wall + (time_t)row->since);
-	report_text(r, "Expires", "%s", time_text(wall + (time_t)row->until, text));
+	report_time(r, "Expires", "raw_expires", wall + (time_t)row->until);
 	report_number(r, "Score", row->score, NULL);
 }

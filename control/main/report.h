@@ -20,11 +20,12 @@ void report_text(struct report *r, const char *key, const char *fmt, ...) __attr
 void report_number(struct report *r, const char *key, uint64_t number, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void report_bool(struct report *r, const char *key, bool value);
 void report_item(struct report *r, const char *key, const char *text); // one element; "" stands for an empty list
-// occtl's three forms of a time: `key`, `_key` (how long ago) and `raw`.
+// occtl's three forms of a time: `key`, `_key` (how long ago, or until then) and `raw`.
 void report_time(struct report *r, const char *key, const char *raw, time_t when);
 void report_bytes(struct report *r, const char *key, uint64_t bytes); // `key` and `_key`
 
 void report_status(struct report *r, struct gateway *g);
 void report_session(struct report *r, const struct session *s, bool lists); // connected; lists: DNS, routes and so on too
 void report_ban(struct report *r, const struct ban_row *row);
+void report_location(struct report *r);
 void report_sid(const uint8_t sid[SID_SIZE], char hex[2 * SID_SIZE + 1]);

@@ -16,13 +16,19 @@ expect "show users is a table" matches "$(ctl show users | head -n 1)" '^id +use
 expect "with anna in it" matches "$(ctl show users)" 'anna .*192\.0\.2\.2 .*10\.99\.0\.'
 expect "show user prints lines" matches "$(ctl show user anna)" $'\tUsername: anna\n'
 expect "show id the same" matches "$(ctl show id "$(user_field anna ID)")" $'\tUsername: anna\n'
+expect "which leave out where the client is, as nobody knows" never matches "$(ctl show user anna)" Location
+expect "but JSON has the key" same "$(ctl -j show user anna | jq -r '.[0].Location')" unknown
 expect "show user as JSON" same "$(ctl -j show user anna | jq -r '.[0].Username')" anna
 expect "with lists" same "$(ctl -j show user anna | jq -r '.[0].DNS | type')" array
 expect "show status" matches "$(ctl show status)" 'Status: online'
 expect "show status as JSON has numbers" same "$(ctl -j show status | jq '."Active sessions"')" 1
 expect "show sessions" same "$(ctl -j show sessions | jq -r '.[0].Username')" anna
+expect "of which programs learn more" same "$(ctl -j show sessions | jq -c '.[0] | [.Location, .session_is_open, .tls_auth_ok]')" '["unknown",true,false]'
+get_cookie bert bert-secret > /dev/null
+expect "a session says for how long it stays" matches "$(ctl -j show sessions | jq -r '.[] | select(.Username == "bert") | ._Expires')" '^[45]m'
 expect "show dataplane has ports, cores and counters" matches "$(ctl -j show dataplane | jq -r 'keys | join(" ")')" 'cores counters .*ports'
-expect "a core's busy share is a number" matches "$(ctl -j show dataplane | jq '.cores[0].busy')" '^[0-9]+$'
+expect "a core's busy share is for people" matches "$(ctl -j show dataplane | jq -r '.cores[0].busy')" '^[0-9]+\.[0-9]%$'
+expect "and its thousandths for programs" matches "$(ctl -j show dataplane | jq '.cores[0].raw_busy_permille')" '^[0-9]+$'
 for command in status users sessions dataplane "ip bans"; do
   expect "show $command is JSON" jq -e . <<< "$(ctl -j show $command)"
 done

@@ -106,13 +106,16 @@ static void records_are_lines(void **state)
 	NUMBER("_RX", 5);
 	TEXT("RX", "5 bytes");
 	TEXT("Groupname", "");
+	TEXT("Location", "unknown");
 	cell(VALUE_LIST, "", "DNS", "192.0.2.53", 0);
 	cell(VALUE_LIST, "", "DNS", "192.0.2.54", 0);
 	cell(VALUE_BOOL, "", "Restricted to routes", "", 1);
 	NEXT;
 	NUMBER("ID", 9);
+	TEXT("Username", "unknown");
 	prints("show user", false,
-	       "\tID: 7\n\tUsername: anna\n\tRX: 5 bytes\n\tDNS: 192.0.2.53, 192.0.2.54\n\tRestricted to routes: yes\n\n\tID: 9\n");
+	       "\tID: 7\n\tUsername: anna\n\tRX: 5 bytes\n\tDNS: 192.0.2.53, 192.0.2.54\n\tRestricted to routes: yes\n\n\tID: 9\n"
+	       "\tUsername: unknown\n");
 }
 
 static void json_keeps_types(void **state)
