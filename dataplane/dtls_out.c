@@ -37,6 +37,20 @@ static inline bool is_silent(const struct lcore *lc, const struct tunnel_out *ou
 	return !out->keys || lc->now - out->keys->last_udp > out->udp_silence;
 }
 
+static inline void send_cstp(struct lcore *lc, struct tunnel_out *out, struct rte_mbuf *m)
+{
+	uint16_t len = m->data_len;
+
+	channel_to_cstp(lc, packet_of(m)->tunnel, WHY_SILENCE);
+	packet_of(m)->kind = PACKET_CSTP;
+	if (unlikely(!to_control(lc, m, COUNT_cstp_out))) {
+		out->dropped++;
+		return;
+	}
+	out->packets++;
+	out->bytes += len;
+}
+
 unsigned cstp_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 {
 	unsigned n_out = 0;
@@ -59,11 +73,7 @@ unsigned cstp_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 			pkts[n_out++] = pkts[i];
 			continue;
 		}
-		channel_to_cstp(lc, p->tunnel, WHY_SILENCE);
-		out->packets++;
-		out->bytes += pkts[i]->data_len;
-		p->kind = PACKET_CSTP;
-		to_control(lc, pkts[i], COUNT_cstp_out);
+		send_cstp(lc, out, pkts[i]);
 	}
 	return n_out;
 }

@@ -284,10 +284,16 @@ unsigned lane_read(struct control *c, struct tunnel *t)
 
 // ------------------------------------------------------------------------------------------------------------ to a worker
 
-static void drop_out(struct control *c, struct rte_mbuf **pkts, unsigned n)
+// Its core has counted them as sent; they have been neither. Main may not use the number again before all are back from there.
+static void lose(struct control *c, struct rte_mbuf **pkts, unsigned n, enum counter why)
 {
-	c->count.value[COUNT_drop_lane_full] += n;
-	rte_pktmbuf_free_bulk(pkts, n);
+	struct tunnel *t = &c->tunnels[packet_of(pkts[0])->tunnel];
+
+	c->count.value[why] += n;
+	for (unsigned i = 0; i < n && packet_of(pkts[i])->kind == PACKET_CSTP; i++) {
+		t->lost++;
+		t->lost_bytes += pkts[i]->data_len;
+	}
 }
 
 // CSTP packets of one tunnel. What its worker does not read is lost, as on any link.
@@ -305,9 +311,9 @@ static void send_cstp(struct control *c, struct tunnel *t, struct rte_mbuf **pkt
 	while (sent < 0 && errno == EINTR);
 	sent = sent < 0 ? 0 : sent;
 	c->count.value[COUNT_lane_tx] += (unsigned)sent;
-	rte_pktmbuf_free_bulk(pkts, (unsigned)sent);
 	if ((unsigned)sent < n)
-		drop_out(c, pkts + sent, n - (unsigned)sent);
+		lose(c, pkts + sent, n - (unsigned)sent, COUNT_drop_lane_full);
+	rte_pktmbuf_free_bulk(pkts, n);
 }
 
 static void send_handshake(struct control *c, struct tunnel *t, struct rte_mbuf *m)
@@ -354,10 +360,10 @@ static unsigned deliver(struct control *c, struct rte_mbuf **pkts, unsigned n)
 		send_cstp(c, t, pkts, run);
 		return run;
 	}
-	if (!t || (p->kind != PACKET_EVENT && t->lane.fd < 0))
-		c->count.value[COUNT_drop_tunnel_gone] += p->kind == PACKET_EVENT ? 0 : 1;
-	else if (p->kind == PACKET_EVENT)
+	if (p->kind == PACKET_EVENT)
 		tunnel_on_event(c, p);
+	else if (!t || t->lane.fd < 0)
+		lose(c, pkts, 1, COUNT_drop_tunnel_gone);
 	else
 		send_handshake(c, t, pkts[0]);
 	rte_pktmbuf_free(pkts[0]);

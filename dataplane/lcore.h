@@ -132,8 +132,8 @@ static inline void drop(struct lcore *lc, enum counter why, struct rte_mbuf *m)
 	lc->count.value[why]++;
 	rte_pktmbuf_free(m);
 }
-// To the control thread, counted as `what`; a full ring drops and counts. (tx.c)
-void to_control(struct lcore *lc, struct rte_mbuf *m, enum counter what);
+// To the control thread, counted as `what`; a full ring drops and counts, and says false. (tx.c)
+bool to_control(struct lcore *lc, struct rte_mbuf *m, enum counter what);
 // EVENT_CONFIRMED (once a key set), EVENT_ALERT, EVENT_CHANNEL, EVENT_ELSEWHERE; false: could not be told now, try with a later
 // packet. (tx.c)
 bool tell_control(struct lcore *lc, enum packet_event event, uint32_t tunnel, const struct tunnel_keys *k, uint8_t a, uint8_t b);

@@ -288,9 +288,9 @@ static struct msg_tunnel_counters counters(const struct control *c, const struct
 		.tunnel = t->number,
 		.packets_in = in->packets,
 		.bytes_in = in->bytes,
-		.packets_out = out->packets,
-		.bytes_out = out->bytes,
-		.dropped = out->dropped,
+		.packets_out = out->packets - t->lost,
+		.bytes_out = out->bytes - t->lost_bytes,
+		.dropped = out->dropped + t->lost,
 		.idle_ms = c->now > active ? (uint32_t)RTE_MIN((c->now - active) * 1000.0 / (double)c->dp.tsc_hz, 4e9) : 0,
 	};
 }

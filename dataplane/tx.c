@@ -86,13 +86,14 @@ void tx_flush(struct lcore *lc)
 	hand_flush(lc);
 }
 
-void to_control(struct lcore *lc, struct rte_mbuf *m, enum counter what)
+bool to_control(struct lcore *lc, struct rte_mbuf *m, enum counter what)
 {
 	if (unlikely(rte_ring_enqueue(lc->to_control, m) < 0)) {
 		drop(lc, COUNT_drop_ring_full, m);
-		return;
+		return false;
 	}
 	count(lc, what);
+	return true;
 }
 
 bool tell_control(struct lcore *lc, enum packet_event event, uint32_t tunnel, const struct tunnel_keys *k, uint8_t a, uint8_t b)

@@ -179,6 +179,8 @@ static void report_traffic(struct report *r, const struct session *s, const stru
 	report_bytes(r, "TX", out);
 	report_text(r, "Average RX", "%s/s", bytes_text(in / (seconds ? seconds : 1), text));
 	report_text(r, "Average TX", "%s/s", bytes_text(out / (seconds ? seconds : 1), text));
+	report_number(r, "RX packets", s->ended.packets_in + t->now.packets_in, NULL);
+	report_number(r, "TX packets", s->ended.packets_out + t->now.packets_out, NULL);
 	report_number(r, "Dropped packets", s->ended.dropped + t->now.dropped, NULL);
 }
 

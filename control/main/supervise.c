@@ -359,9 +359,15 @@ void supervise_reap(struct gateway *g)
 static const uint64_t stop_limits_ms[] = { 2000, 5000, 2000 }; // workers; children; after SIGKILL
 
 // In order: 0 workers say goodbye, 1 children end when their channels close, 2 they are killed.
+// The dataplane has told what each session's last connection carried, unless it is gone.
+static bool all_counted(const struct gateway *g)
+{
+	return g->tunnels_free_count == g->tunnels_max;
+}
+
 static bool stop_step_done(const struct gateway *g)
 {
-	return g->stop_step == 0 ? g->conns_count == 0 : TAILQ_EMPTY(&g->children);
+	return g->stop_step == 0 ? g->conns_count == 0 && all_counted(g) : TAILQ_EMPTY(&g->children);
 }
 
 static void stop_step_enter(struct gateway *g, int step)

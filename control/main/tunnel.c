@@ -102,25 +102,6 @@ static void stats_end(struct gateway *g, const struct tunnel *t)
 	g->stats.bytes_out += t->now.bytes_out;
 }
 
-// The dataplane knows nothing of it any more.
-static void tunnel_over(struct tunnel *t)
-{
-	struct gateway *g = t->g;
-
-	report_close(t);
-	stats_end(g, t);
-	totals_add(&t->session->ended, &t->now);
-	g->tunnels[t->number] = NULL;
-	number_return(g, t->number);
-	session_tunnel_over(t->session);
-	evtimer_del(&t->timer);
-	if (t->lane_fd >= 0)
-		close(t->lane_fd);
-	terms_put(t->terms);
-	free(t->info);
-	free(t);
-}
-
 static const char *reason_text(enum end_reason reason)
 {
 	static const char *const texts[] = {
@@ -144,16 +125,42 @@ static const char *reason_text(enum end_reason reason)
 	return texts[reason];
 }
 
+static void log_end(const struct tunnel *t)
+{
+	if (t->was_up)
+		log_info("session %u: user '%s' disconnected from %s: %s (after %llu s, rx: %llu, tx: %llu)", t->session->id,
+		         t->session->user, t->from, reason_text(t->reason), (unsigned long long)(clock_ms() - t->since_ms) / 1000,
+		         (unsigned long long)t->now.bytes_in, (unsigned long long)t->now.bytes_out);
+}
+
+// The dataplane knows nothing of it any more.
+static void tunnel_over(struct tunnel *t)
+{
+	struct gateway *g = t->g;
+
+	log_end(t);
+	report_close(t);
+	stats_end(g, t);
+	totals_add(&t->session->ended, &t->now);
+	g->tunnels[t->number] = NULL;
+	number_return(g, t->number);
+	session_tunnel_over(t->session);
+	evtimer_del(&t->timer);
+	if (t->lane_fd >= 0)
+		close(t->lane_fd);
+	terms_put(t->terms);
+	free(t->info);
+	free(t);
+}
+
 static void detach(struct tunnel *t, enum end_reason reason, bool revoke)
 {
 	struct gateway *g = t->g;
 	struct session *s = t->session;
 
-	if (t->phase == TUNNEL_UP) {
-		g->sessions_active--;
-		log_info("session %u: user '%s' disconnected from %s: %s", s->id, s->user, t->conn->link.chan.name,
-		         reason_text(reason));
-	}
+	t->was_up = t->phase == TUNNEL_UP;
+	g->sessions_active -= t->was_up;
+	snprintf(t->from, sizeof(t->from), "%s", t->conn->link.chan.name);
 	t->phase = TUNNEL_DELETING;
 	t->reason = reason;
 	t->revoke = revoke;

@@ -43,6 +43,8 @@ struct tunnel {
 	struct event timer; // session-timeout
 	enum end_reason reason;
 	bool revoke;
+	bool was_up;   // when it ended: worth a line in the log once all is counted
+	char from[48]; // the name of its connection
 };
 
 // The dataplane has room for so many. 0 or -ENOMEM.

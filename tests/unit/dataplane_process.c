@@ -416,6 +416,26 @@ static void drops_a_lane_that_lies(void **state)
 	assert_int_equal(recv(world.lane.fd, hello, sizeof(hello), 0), 0);
 }
 
+// What its core gave away for CSTP and no lane took was not sent.
+static void counts_what_a_lane_lost(void **state)
+{
+	struct msg_tunnel_del m = { .tunnel = TUNNEL };
+
+	for (unsigned i = 0; i < 3; i++)
+		kernel_sends("for nobody");
+	do
+		await_main(MSG_TUNNEL_COUNTERS);
+	while (world.counters.dropped < 3);
+	assert_int_equal(CHAN_SEND(&world.main, TUNNEL_DEL, &m), 0);
+	do
+		await_main(MSG_TUNNEL_COUNTERS);
+	while (!world.counters.last);
+	assert_int_equal(world.counters.tunnel, TUNNEL);
+	assert_int_equal(world.counters.packets_out, 0);
+	assert_int_equal(world.counters.bytes_out, 0);
+	assert_int_equal(world.counters.dropped, 3);
+}
+
 static void ends_with_main(void **state)
 {
 	int status;
@@ -466,6 +486,7 @@ int main(void)
 		cmocka_unit_test(asks_a_silent_client),
 		cmocka_unit_test(forgets_whole_sessions),
 		cmocka_unit_test(drops_a_lane_that_lies),
+		cmocka_unit_test(counts_what_a_lane_lost),
 		cmocka_unit_test(ends_with_main),
 	};
 
