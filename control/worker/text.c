@@ -89,6 +89,46 @@ void hex_encode(const uint8_t *in, size_t len, char *out)
 		snprintf(out + 2 * i, 3, "%02x", in[i]);
 }
 
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+int hex_decode(const char *text, uint8_t *out, size_t len)
+{
+	size_t i;
+
+	if (strlen(text) != 2 * len)
+		return -EINVAL;
+	for (i = 0; i < 2 * len; i++)
+		if (hex_value(text[i]) < 0)
+			return -EINVAL;
+	for (i = 0; i < len; i++)
+		out[i] = (uint8_t)(hex_value(text[2 * i]) << 4 | hex_value(text[2 * i + 1]));
+	return 0;
+}
+
+// --------------------------------------------------------------------------------------------------------------- lists
+
+const char *list_next(const char **list, char sep, size_t *len)
+{
+	const char *word = *list, *stop;
+
+	if (!word)
+		return NULL;
+	word += strspn(word, " \t");
+	stop = strchr(word, sep);
+	*len = stop ? (size_t)(stop - word) : strlen(word);
+	while (*len > 0 && (word[*len - 1] == ' ' || word[*len - 1] == '\t'))
+		(*len)--;
+	*list = stop ? stop + 1 : NULL;
+	return word;
+}
+
 // -------------------------------------------------------------------------------------------------------------- numbers
 
 uint16_t number_clamped(const char *text)
@@ -107,15 +147,6 @@ uint16_t number_clamped(const char *text)
 }
 
 // ---------------------------------------------------------------------------------------------------------------- forms
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
 
 // Decode one byte at text[*at] and step over it; -EBADMSG.
 static int form_byte(const char *text, size_t len, size_t *at)

@@ -1,4 +1,4 @@
-// Small texts of the protocol: base64, decimal header values, urlencoded forms, the Cookie header. Worker only.
+// Small texts of the protocol: base64, hex, lists, decimal header values, urlencoded forms, the Cookie header. Worker only.
 // All are pure and bounded, and leave their output alone when they refuse.
 #pragma once
 #include <stdbool.h>
@@ -13,6 +13,11 @@ void base64_encode(const uint8_t *in, size_t len, char *out); // out has BASE64_
 // Canonical base64 only (RFC 4648 3.5): padded, no spaces, no stray bits. The decoded length, or -EINVAL.
 int base64_decode(const char *text, size_t len, uint8_t *out, size_t room);
 void hex_encode(const uint8_t *in, size_t len, char *out); // lower case; 2 * len + 1 bytes
+// Exactly 2 * len digits of either case, or -EINVAL.
+int hex_decode(const char *text, uint8_t *out, size_t len);
+
+// The next word of a list that is separated by `sep`, without the spaces around it; *list moves on behind it. NULL at the end.
+const char *list_next(const char **list, char sep, size_t *len);
 
 // What a header says about a size: 0 where it is no plain decimal number, UINT16_MAX where it is more.
 uint16_t number_clamped(const char *text);

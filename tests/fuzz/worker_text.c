@@ -1,8 +1,20 @@
-// base64, the Cookie header, header numbers, and the texts that we echo.
+// base64, hex, lists, the Cookie header, header numbers, and the texts that we echo.
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "control/worker/text.h"
+
+static void check_words(const char *text)
+{
+	const char *list = text, *word, *end = text + strlen(text);
+	size_t len;
+
+	while ((word = list_next(&list, ':', &len)))
+		if (word < text || word + len > end || memchr(word, ':', len) ||
+		    (len > 0 && (word[0] == ' ' || word[len - 1] == ' ')))
+			abort();
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -20,6 +32,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (strlen(back) != size || memcmp(back, text, size) != 0)
 			abort();
 	}
+	if (text[0] && hex_decode(text, raw, strlen(text) / 2) == 0) {
+		hex_encode(raw, strlen(text) / 2, back);
+		if (strcasecmp(back, text) != 0)
+			abort();
+	}
+	check_words(text);
 	cookie_get(text, cookie);
 	number_clamped(text);
 	text_tame(text, out, sizeof(out));

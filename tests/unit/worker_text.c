@@ -1,9 +1,10 @@
-// base64, header numbers, forms, cookies and XML text as tables of facts.
+// base64, hex, lists, header numbers, forms, cookies and XML text as tables of facts.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "control/worker/cstp.h"
@@ -37,6 +38,41 @@ static void test_base64(void **state)
 		assert_int_equal(base64_decode(bad[i], strlen(bad[i]), out, sizeof(out)), -EINVAL);
 	assert_int_equal(base64_decode("Zm9vYg==", 8, out, sizeof(out)), -EINVAL); // no room
 	assert_memory_equal(out, "\x09\x09\x09", 3);
+}
+
+static void test_hex(void **state)
+{
+	static const char *const bad[] = { "", "00", "0000000", "00000", "0000 0", "00000g", "00000\377", "0x0000" };
+	uint8_t out[3] = { 9, 9, 9 };
+	char text[7];
+	size_t i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(hex_decode(bad[i], out, sizeof(out)), -EINVAL);
+	assert_memory_equal(out, "\x09\x09\x09", 3);
+	assert_int_equal(hex_decode("00aFf9", out, sizeof(out)), 0);
+	hex_encode(out, sizeof(out), text);
+	assert_string_equal(text, "00aff9");
+}
+
+static void list_is(const char *list, const char *want)
+{
+	const char *word;
+	char text[32] = "";
+	size_t len;
+
+	while ((word = list_next(&list, ':', &len)))
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "[%.*s]", (int)len, word);
+	assert_string_equal(text, want);
+}
+
+static void test_lists(void **state)
+{
+	list_is(NULL, "");
+	list_is("", "[]");
+	list_is("a", "[a]");
+	list_is(" a b :\tc\t", "[a b][c]");
+	list_is("a::b:", "[a][][b][]");
 }
 
 static void test_numbers(void **state)
@@ -154,8 +190,9 @@ static void test_cstp(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_base64),  cmocka_unit_test(test_numbers), cmocka_unit_test(test_forms),
-		cmocka_unit_test(test_cookies), cmocka_unit_test(test_text),    cmocka_unit_test(test_cstp),
+		cmocka_unit_test(test_base64),  cmocka_unit_test(test_hex),   cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_numbers), cmocka_unit_test(test_forms), cmocka_unit_test(test_cookies),
+		cmocka_unit_test(test_text),    cmocka_unit_test(test_cstp),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
