@@ -31,7 +31,7 @@ static struct connect_info *info_new(const struct msg_auth_cookie_req *m)
 	info->mtu = m->mtu;
 	info->want_ipv4 = m->want_ipv4;
 	info->want_ipv6 = m->want_ipv6;
-	info->want_dtls = m->want_dtls;
+	info->dtls_offers = m->dtls_offers;
 	return info;
 }
 

@@ -18,6 +18,8 @@ int policy_load(const struct config *c, struct policy *out)
 		.tcp_port = (uint16_t)config_num(c, OPT_TCP_PORT),
 		.udp_port = (uint16_t)config_num(c, OPT_UDP_PORT),
 		.predictable_ips = config_bool(c, OPT_PREDICTABLE_IPS),
+		.dtls_psk = config_bool(c, OPT_DTLS_PSK),
+		.dtls_legacy = config_bool(c, OPT_DTLS_LEGACY),
 		.points_wrong_password = number32(c, OPT_BAN_POINTS_WRONG_PASSWORD),
 		.points_connection = number32(c, OPT_BAN_POINTS_CONNECTION),
 		.bans.max_score = number32(c, OPT_MAX_BAN_SCORE),

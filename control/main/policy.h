@@ -14,7 +14,7 @@ struct policy {
 	uint32_t auth_timeout; // seconds, 0: off
 	uint32_t udp_silence;  // switch-to-tcp-timeout, 0: never
 	uint16_t tcp_port, udp_port;
-	bool predictable_ips;
+	bool predictable_ips, dtls_psk, dtls_legacy;
 	uint32_t points_wrong_password, points_connection;
 	struct ban_rules bans;
 	struct terms *terms; // of sessions whose user and group have no file

@@ -140,7 +140,8 @@ void report_sid(const uint8_t sid[SID_SIZE], char hex[2 * SID_SIZE + 1])
 		snprintf(hex + 2 * i, 3, "%02x", sid[i]);
 }
 
-static const char *cipher_text(enum aead_cipher cipher)
+// Of keys that are in force. How a resumed session's cipher is called only its worker knows.
+static const char *cipher_text(const struct tunnel *t)
 {
 	static const char *const texts[] = {
 		[AEAD_NONE] = "",
@@ -149,7 +150,7 @@ static const char *cipher_text(enum aead_cipher cipher)
 		[AEAD_CHACHA20_POLY1305] = "(DTLS1.2)-(PSK)-(CHACHA20-POLY1305)",
 	};
 
-	return texts[cipher];
+	return t->cipher && t->dtls != DTLS_KIND_PSK ? t->info->dtls_cipher : texts[t->cipher];
 }
 
 // --------------------------------------------------------------------------------------------------------------- session
@@ -213,7 +214,7 @@ static void report_channel(struct report *r, const struct tunnel *t)
 	char text[ADDR_TEXT];
 
 	report_text(r, "TLS ciphersuite", "%s", t->info->tls_cipher);
-	report_text(r, "DTLS cipher", "%s", cipher_text(dtls ? t->cipher : AEAD_NONE));
+	report_text(r, "DTLS cipher", "%s", dtls ? cipher_text(t) : "");
 	report_text(r, "Channel", "%s", dtls ? "DTLS" : "CSTP");
 	report_text(r, "Channel reason", "%s", channel_why_text(t->why));
 	report_text(r, "DTLS peer", "%s", dtls ? addr_text_port(&t->path, text) : "");

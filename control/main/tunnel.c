@@ -290,6 +290,19 @@ static void times_set(struct tunnel *t, const struct terms *terms, bool mobile)
 	t->idle_timeout = mobile ? terms->mobile_idle_timeout : terms->idle_timeout;
 }
 
+// The client's best offer that the operator allows.
+static enum dtls_kind dtls_of(const struct conn *c, const struct terms *terms)
+{
+	const struct policy *p = &c->g->policy;
+	uint8_t offers = c->info->dtls_offers;
+
+	if (terms->no_udp || !p->udp_port)
+		return DTLS_KIND_NONE;
+	if ((offers & DTLS_OFFER_PSK) && p->dtls_psk)
+		return DTLS_KIND_PSK;
+	return (offers & DTLS_OFFER_RESUMED) && p->dtls_legacy ? DTLS_KIND_RESUMED : DTLS_KIND_NONE;
+}
+
 static struct tunnel *tunnel_new(struct session *s, struct conn *c, struct terms *terms, uint32_t number)
 {
 	struct tunnel *t = calloc(1, sizeof(*t));
@@ -308,6 +321,7 @@ static struct tunnel *tunnel_new(struct session *s, struct conn *c, struct terms
 	t->client = c->client;
 	t->local = c->local;
 	t->mtu = mtu_of(s, c, terms);
+	t->dtls = dtls_of(c, terms);
 	t->lane_fd = -1;
 	t->since_ms = clock_ms();
 	t->since = time(NULL);
@@ -398,7 +412,8 @@ static int send_reply(struct tunnel *t)
 		.mtu = t->mtu,
 		.base_mtu = t->info->base_mtu,
 		.app_id_len = APP_ID_SIZE,
-		.udp_port = t->info->want_dtls && !terms->no_udp ? t->g->policy.udp_port : 0,
+		.dtls = (uint8_t)t->dtls,
+		.udp_port = t->dtls ? t->g->policy.udp_port : 0,
 		.dpd = t->dpd,
 		.keepalive = terms->keepalive,
 		.idle_timeout = t->idle_timeout,

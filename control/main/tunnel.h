@@ -15,7 +15,8 @@ struct connect_info {
 	char device_type[LIMIT_DEVICE + 1], device_platform[LIMIT_DEVICE + 1];
 	char tls_cipher[LIMIT_CIPHER + 1], dtls_cipher[LIMIT_CIPHER + 1];
 	uint16_t base_mtu, mtu;
-	bool want_ipv4, want_ipv6, want_dtls;
+	uint8_t dtls_offers; // enum dtls_offer
+	bool want_ipv4, want_ipv6;
 };
 
 enum tunnel_phase { TUNNEL_ADDING, TUNNEL_UP, TUNNEL_DELETING };
@@ -31,6 +32,7 @@ struct tunnel {
 	struct addr client, local;
 	uint8_t app_id[APP_ID_SIZE];
 	uint16_t mtu;
+	enum dtls_kind dtls;
 	int lane_fd; // the worker's end, until the worker gets it
 	uint64_t since_ms;
 	time_t since;

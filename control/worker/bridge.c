@@ -301,36 +301,34 @@ int bridge_wait_ms(const struct bridge *b, uint64_t now_ms)
 
 // ------------------------------------------------------------------------------------------------------------- beginning
 
-static enum aead_cipher preference(const SSL *ssl)
-{
-	const SSL_CIPHER *c = SSL_get_current_cipher(ssl);
-
-	switch (c ? SSL_CIPHER_get_cipher_nid(c) : NID_undef) {
-	case NID_aes_128_gcm:
-		return AEAD_AES_128_GCM;
-	case NID_chacha20_poly1305:
-		return AEAD_CHACHA20_POLY1305;
-	default:
-		return AEAD_AES_256_GCM;
-	}
-}
-
-int bridge_init(struct bridge *b, struct tls *tls, struct chan *main, int lane_fd, SSL_CTX *dtls_ctx, unsigned mtu, uint32_t dpd,
-                uint64_t now_ms)
+static void secret_init(struct dtls_secret *s, const struct tls *tls, const struct msg_auth_cookie_rep *rep,
+                        const struct connect *c)
 {
 	static const char label[] = "EXPORTER-openconnect-psk";
 
+	s->kind = (enum dtls_kind)rep->dtls;
+	s->prefer = tls_cipher(tls);
+	s->suite = c->suite;
+	memcpy(s->id, rep->app_id, sizeof(s->id));
+	memcpy(s->master, c->master, sizeof(s->master));
+	if (s->kind == DTLS_KIND_PSK &&
+	    SSL_export_keying_material(tls->ssl, s->psk, sizeof(s->psk), label, sizeof(label) - 1, NULL, 0, 0) != 1)
+		s->kind = DTLS_KIND_NONE;
+}
+
+int bridge_init(struct bridge *b, struct tls *tls, struct chan *main, int lane_fd, SSL_CTX *dtls_ctx,
+                const struct msg_auth_cookie_rep *rep, const struct connect *c, uint64_t now_ms)
+{
 	memset(b, 0, sizeof(*b));
 	chan_init(&b->lane, lane_fd, ROLE_WORKER, ROLE_DATAPLANE, CHAN_PLAIN, "lane");
 	b->tls = tls;
 	b->main = main;
 	b->dtls_ctx = dtls_ctx;
-	b->mtu = mtu;
-	b->dpd.interval = (uint64_t)dpd * 1000;
+	b->mtu = rep->mtu;
+	b->dpd.interval = (uint64_t)rep->dpd * 1000;
 	b->heard_ms = b->busy_ms = now_ms;
 	tls_widen(tls);
-	b->prefer = preference(tls->ssl);
-	b->psk_known = SSL_export_keying_material(tls->ssl, b->psk, sizeof(b->psk), label, sizeof(label) - 1, NULL, 0, 0) == 1;
+	secret_init(&b->dtls, tls, rep, c);
 	b->scratch = mmap(NULL, SCRATCH_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (b->scratch != MAP_FAILED)
 		return 0;
@@ -343,7 +341,7 @@ void bridge_fini(struct bridge *b)
 {
 	handshakes_fini(b);
 	chan_fini(&b->lane);
-	secret_wipe(b->psk, sizeof(b->psk));
+	secret_wipe(&b->dtls, sizeof(b->dtls));
 	if (b->scratch)
 		munmap(b->scratch, SCRATCH_SIZE);
 	b->scratch = NULL;

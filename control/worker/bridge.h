@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "connect.h"
 #include "dtls.h"
 #include "proto/chan.h"
 #include "proto/dpd.h"
@@ -14,7 +15,7 @@
 // The dataplane ends a worker that is louder than the message table allows; no client may bring us there.
 struct handshake_rates {
 	uint64_t second;
-	unsigned sends, keys, seals;
+	unsigned sends, seals;
 };
 
 struct bridge {
@@ -22,12 +23,11 @@ struct bridge {
 	struct chan lane;
 	struct chan *main; // for SESSION_INFO
 	SSL_CTX *dtls_ctx;
-	bool psk_known;
-	uint8_t psk[DTLS_PSK_SIZE];
-	enum aead_cipher prefer;
+	struct dtls_secret dtls; // of kind DTLS_KIND_NONE: there is none
 	unsigned mtu;
 	struct dtls *handshakes[BRIDGE_HANDSHAKES];
 	struct handshake_rates rates;
+	uint64_t keys_ms;        // when the last keys were handed over; 0: never
 	uint32_t last_handshake; // numbers only grow: what belongs to an older one comes too late
 	uint8_t *scratch;        // packets under way; empty between two calls
 	uint64_t now_ms;         // of the call that is under way
@@ -38,9 +38,9 @@ struct bridge {
 	enum end_reason end; // the session is over: why
 };
 
-// Takes the lane. dpd in seconds, 0 = off. 0 or -errno.
-int bridge_init(struct bridge *b, struct tls *tls, struct chan *main, int lane_fd, SSL_CTX *dtls_ctx, unsigned mtu, uint32_t dpd,
-                uint64_t now_ms);
+// Takes the lane. What main and the client have agreed on is in `rep` and `c`. 0 or -errno.
+int bridge_init(struct bridge *b, struct tls *tls, struct chan *main, int lane_fd, SSL_CTX *dtls_ctx,
+                const struct msg_auth_cookie_rep *rep, const struct connect *c, uint64_t now_ms);
 void bridge_fini(struct bridge *b);
 
 // The client has sent something / the lane has something / time has passed. 0; or a negative errno, and b->end says why.

@@ -105,7 +105,7 @@ static void ask_session(struct client *c)
 {
 	uint16_t base = mtu_base(number_clamped(http_header(&c->http, "X-CSTP-Base-MTU", 0)), mtu_path(c->tls.fd));
 	struct msg_auth_cookie_req m;
-	unsigned status = connect_request(&c->connect, &c->http, base, &m);
+	unsigned status = connect_request(&c->connect, &c->http, base, tls_cipher(&c->tls), &m);
 	int ret;
 
 	if (status) {
@@ -146,7 +146,7 @@ static int open_session(struct client *c, const struct msg_auth_cookie_rep *m, i
 		close(lane_fd);
 		return errno_log(-ret, "cannot open the session: %s", strerror(-ret));
 	}
-	ret = bridge_init(&c->bridge, &c->tls, &c->main, lane_fd, c->gear->dtls, m->mtu, m->dpd, c->now_ms);
+	ret = bridge_init(&c->bridge, &c->tls, &c->main, lane_fd, c->gear->dtls, m, &c->connect, c->now_ms);
 	if (ret < 0)
 		return errno_log(-ret, "cannot open the session: %s", strerror(-ret));
 	drop_login(c);

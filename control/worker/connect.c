@@ -13,21 +13,14 @@
 
 // -------------------------------------------------------------------------------------------------------------- request
 
-// One word of a list that is separated by `sep`, spaces around it aside.
 static bool list_has(const char *list, const char *word, char sep)
 {
-	size_t len = strlen(word), n;
-	const char *stop;
+	const char *at;
+	size_t len;
 
-	for (; list; list = stop ? stop + 1 : NULL) {
-		list += strspn(list, " \t");
-		stop = strchr(list, sep);
-		n = stop ? (size_t)(stop - list) : strlen(list);
-		while (n > 0 && (list[n - 1] == ' ' || list[n - 1] == '\t'))
-			n--;
-		if (n == len && strncasecmp(list, word, n) == 0)
+	while ((at = list_next(&list, sep, &len)))
+		if (len == strlen(word) && strncasecmp(at, word, len) == 0)
 			return true;
-	}
 	return false;
 }
 
@@ -47,9 +40,26 @@ static unsigned find_cookie(const struct http *h, uint8_t cookie[COOKIE_SIZE])
 	return found == 1 ? 0 : found == 0 ? 503 : 400;
 }
 
-unsigned connect_request(struct connect *c, const struct http *h, uint16_t base_mtu, struct msg_auth_cookie_req *out)
+// AnyConnect's own header before the one that openconnect shares with it, as ocserv does.
+static uint8_t find_dtls(struct connect *c, const struct http *h, enum aead_cipher prefer)
 {
-	const char *types = http_header(h, "X-CSTP-Address-Type", 0), *ciphers = http_header(h, "X-DTLS-CipherSuite", 0);
+	const char *ciphers = http_header(h, "X-DTLS-CipherSuite", 0), *master = http_header(h, "X-DTLS-Master-Secret", 0);
+	uint8_t offers = 0;
+
+	if (list_has(ciphers, "PSK-NEGOTIATE", ':'))
+		offers |= DTLS_OFFER_PSK;
+	c->suite = suite_choose(http_header(h, "X-DTLS12-CipherSuite", 0), true, prefer);
+	if (!c->suite)
+		c->suite = suite_choose(ciphers, false, prefer);
+	if (c->suite && master && hex_decode(master, c->master, sizeof(c->master)) == 0)
+		offers |= DTLS_OFFER_RESUMED;
+	return offers;
+}
+
+unsigned connect_request(struct connect *c, const struct http *h, uint16_t base_mtu, enum aead_cipher prefer,
+                         struct msg_auth_cookie_req *out)
+{
+	const char *types = http_header(h, "X-CSTP-Address-Type", 0);
 	const char *full_ipv6 = http_header(h, "X-CSTP-Full-IPv6-Capability", 0);
 	unsigned status;
 
@@ -59,7 +69,6 @@ unsigned connect_request(struct connect *c, const struct http *h, uint16_t base_
 		return status;
 	out->cookie_len = COOKIE_SIZE;
 	c->agent = agent_of(http_header(h, "User-Agent", 0));
-	c->psk = ciphers && list_has(ciphers, "PSK-NEGOTIATE", ':');
 	text_tame(http_header(h, "X-CSTP-Hostname", 0), c->hostname, sizeof(c->hostname));
 	memcpy(out->hostname, c->hostname, sizeof(out->hostname));
 	text_tame(http_header(h, "User-Agent", 0), out->user_agent, sizeof(out->user_agent));
@@ -72,7 +81,7 @@ unsigned connect_request(struct connect *c, const struct http *h, uint16_t base_
 	c->full_ipv6 = full_ipv6 && list_has(full_ipv6, "true", ',');
 	out->want_ipv4 = c->ipv4;
 	out->want_ipv6 = c->ipv6;
-	out->want_dtls = c->psk;
+	out->dtls_offers = find_dtls(c, h, prefer);
 	return 0;
 }
 
@@ -105,6 +114,7 @@ void connect_fini(struct connect *c)
 	free(c->items);
 	c->items = NULL;
 	c->n_items = c->room = 0;
+	secret_wipe(c->master, sizeof(c->master));
 }
 
 // --------------------------------------------------------------------------------------------------------------- answer
@@ -246,16 +256,21 @@ static void add_items(const struct connect *c, const struct msg_auth_cookie_rep 
 		reply_add(r, "X-CSTP-Split-Include-IP6: 2000::/3\r\n");
 }
 
-static void add_dtls(const struct msg_auth_cookie_rep *rep, struct reply *r)
+static void add_dtls(const struct connect *c, const struct msg_auth_cookie_rep *rep, struct reply *r)
 {
-	char app_id[2 * APP_ID_SIZE + 1];
+	char id[2 * APP_ID_SIZE + 1];
 
-	hex_encode(rep->app_id, APP_ID_SIZE, app_id);
-	reply_add(r, "X-DTLS-App-ID: %s\r\n", app_id);
+	hex_encode(rep->app_id, APP_ID_SIZE, id);
 	reply_add(r, "X-DTLS-Port: %u\r\n", rep->udp_port);
 	reply_add(r, "X-DTLS-DPD: %u\r\n", rep->dpd);
 	reply_add(r, "X-DTLS-Keepalive: %u\r\n", rep->keepalive);
-	reply_add(r, "X-DTLS-CipherSuite: PSK-NEGOTIATE\r\n");
+	if (rep->dtls == DTLS_KIND_PSK) {
+		reply_add(r, "X-DTLS-App-ID: %s\r\nX-DTLS-CipherSuite: PSK-NEGOTIATE\r\n", id);
+		return;
+	}
+	reply_add(r, "X-DTLS-Session-ID: %s\r\n", id);
+	reply_add(r, "X-DTLS%s-CipherSuite: %s\r\n", c->suite->dtls12 ? "12" : "", c->suite->name);
+	reply_add(r, "X-DTLS-MTU: %u\r\n", rep->mtu);
 }
 
 void connect_answer(const struct connect *c, const struct msg_auth_cookie_rep *rep, struct reply *r)
@@ -277,8 +292,8 @@ void connect_answer(const struct connect *c, const struct msg_auth_cookie_rep *r
 	reply_add(r, "X-CSTP-Smartcard-Removal-Disconnect: true\r\n");
 	reply_add(r, "X-CSTP-Rekey-Time: %u\r\nX-CSTP-Rekey-Method: new-tunnel\r\n", NEVER_REKEY);
 	reply_add(r, "X-CSTP-Keep: true\r\nX-CSTP-TCP-Keepalive: true\r\nX-CSTP-License: accept\r\n");
-	if (c->psk && rep->udp_port)
-		add_dtls(rep, r);
+	if (rep->dtls)
+		add_dtls(c, rep, r);
 	if (rep->base_mtu)
 		reply_add(r, "X-CSTP-Base-MTU: %u\r\n", rep->base_mtu);
 	reply_add(r, "X-CSTP-MTU: %u\r\n\r\n", rep->mtu);

@@ -6,6 +6,7 @@
 #include "http.h"
 #include "proto/messages.h"
 #include "reply.h"
+#include "suite.h"
 
 struct connect_item {
 	enum item_kind kind;
@@ -14,16 +15,19 @@ struct connect_item {
 
 struct connect {
 	struct agent agent;
-	bool psk;        // the client offers PSK-NEGOTIATE
-	bool ipv4, ipv6; // it wants addresses of this kind
-	bool full_ipv6;  // it understands the headers that end in -IP6
+	bool ipv4, ipv6;                  // it wants addresses of this kind
+	bool full_ipv6;                   // it understands the headers that end in -IP6
+	const struct suite *suite;        // of a resumed DTLS session; NULL: the client offers none of ours
+	uint8_t master[DTLS_MASTER_SIZE]; // its secret, which never leaves this process
 	char hostname[LIMIT_HOSTNAME + 1];
 	struct connect_item *items; // main's SESSION_ITEMs
 	unsigned n_items, room;
 };
 
-// Holds a secret then: wipe out. 0, or the HTTP status to refuse with: 400 for a cookie that is none, 401 for several, 503 without.
-unsigned connect_request(struct connect *c, const struct http *h, uint16_t base_mtu, struct msg_auth_cookie_req *out);
+// Holds a secret then: wipe out. prefer: the cipher of TLS, which DTLS is to have too where it can. 0, or the HTTP status to refuse
+// with: 400 for a cookie that is none, 401 for several, 503 without.
+unsigned connect_request(struct connect *c, const struct http *h, uint16_t base_mtu, enum aead_cipher prefer,
+                         struct msg_auth_cookie_req *out);
 int connect_add_item(struct connect *c, const struct msg_session_item *m);
 // The head of the answer.
 void connect_answer(const struct connect *c, const struct msg_auth_cookie_rep *rep, struct reply *r);

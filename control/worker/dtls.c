@@ -10,7 +10,8 @@
 #include "proto/secret.h"
 #include "record.h"
 
-#define HANDSHAKE_MESSAGE_MAX 4096 // a PSK handshake's largest is the ClientHello, which fits into one datagram
+#define HANDSHAKE_MESSAGE_MAX 4096 // the largest of these handshakes is the ClientHello, which fits into one datagram
+#define COOKIE_BYTES 16            // of a HelloVerifyRequest
 #define FIRST_TIMEOUT_US 250000
 #define LAST_TIMEOUT_US 8000000
 #define DATAGRAM_OVERHEAD 28 // IPv4 and UDP headers, for OpenSSL's own arithmetic
@@ -26,7 +27,9 @@ struct dtls {
 	bool keyed; // keys are with the dataplane
 	bool done, failed;
 	struct msg_dtls_keys keys; // handshake number and our write keys; the client's are wiped after the hand-over
-	uint8_t psk[DTLS_PSK_SIZE];
+	const struct dtls_secret *secret;
+	SSL_SESSION *resumed; // the session that never was
+	uint8_t cookie[COOKIE_BYTES];
 };
 
 // ------------------------------------------------------------------------------------------------------------- output
@@ -69,6 +72,8 @@ static void send_final_flight(struct dtls *d, const uint8_t *buf, size_t len, ui
 	d->keys.next_sequence = highest + 1;
 	if (ret == 0)
 		ret = d->road->keys(d->who, &d->keys);
+	if (ret == -EBUSY)
+		return; // it is repeated, by OpenSSL or upon the client's
 	if (ret < 0) {
 		log_warn("dtls: cannot hand over keys: %s", strerror(-ret));
 		d->failed = true;
@@ -179,8 +184,35 @@ static unsigned int psk_find(SSL *ssl, const char *identity, unsigned char *psk,
 	(void)identity;
 	if (room < DTLS_PSK_SIZE)
 		return 0;
-	memcpy(psk, d->psk, DTLS_PSK_SIZE);
+	memcpy(psk, d->secret->psk, DTLS_PSK_SIZE);
 	return DTLS_PSK_SIZE;
+}
+
+// Nobody has made that session: both sides know of it by CONNECT.
+static SSL_SESSION *session_find(SSL *ssl, const unsigned char *id, int len, int *copy)
+{
+	const struct dtls *d = SSL_get_app_data(ssl);
+
+	if (!d->resumed || len != APP_ID_SIZE || memcmp(id, d->secret->id, APP_ID_SIZE) != 0)
+		return NULL;
+	*copy = 1;
+	return d->resumed;
+}
+
+static int cookie_make(SSL *ssl, unsigned char *cookie, unsigned int *len)
+{
+	const struct dtls *d = SSL_get_app_data(ssl);
+
+	memcpy(cookie, d->cookie, sizeof(d->cookie));
+	*len = sizeof(d->cookie);
+	return 1;
+}
+
+static int cookie_check(SSL *ssl, const unsigned char *cookie, unsigned int len)
+{
+	const struct dtls *d = SSL_get_app_data(ssl);
+
+	return len == sizeof(d->cookie) && secret_equal(cookie, d->cookie, len);
 }
 
 static unsigned int next_timeout(SSL *ssl, unsigned int last_us)
@@ -203,7 +235,10 @@ SSL_CTX *dtls_ctx_new(void)
 	}
 	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_QUERY_MTU | SSL_OP_CIPHER_SERVER_PREFERENCE |
 	                                 SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_get_cb(ctx, session_find);
+	SSL_CTX_set_cookie_generate_cb(ctx, cookie_make);
+	SSL_CTX_set_cookie_verify_cb(ctx, cookie_check);
 	SSL_CTX_set_psk_server_callback(ctx, psk_find);
 	SSL_CTX_set_max_cert_list(ctx, HANDSHAKE_MESSAGE_MAX);
 	return ctx;
@@ -221,7 +256,31 @@ static const char *cipher_list(enum aead_cipher first)
 	}
 }
 
-struct dtls *dtls_new(SSL_CTX *ctx, uint32_t handshake, const uint8_t psk[DTLS_PSK_SIZE], enum aead_cipher first, unsigned mtu,
+static int prepare_psk(struct dtls *d)
+{
+	return SSL_set_cipher_list(d->ssl, cipher_list(d->secret->prefer)) == 1 ? 0 : -ENOMEM;
+}
+
+// Our first flight is our last here: it goes out under new keys before the client has proven anything. So its address has to, by a
+// cookie; and the session has no extended master secret (RFC 7627 5.3), since it has no handshake to bind it to.
+static int prepare_resumed(struct dtls *d)
+{
+	const struct dtls_secret *s = d->secret;
+	const SSL_CIPHER *cipher = SSL_CIPHER_find(d->ssl, s->suite->id);
+
+	d->resumed = SSL_SESSION_new();
+	if (!cipher || !d->resumed || secret_random(d->cookie, sizeof(d->cookie)) < 0)
+		return -ENOMEM;
+	if (SSL_SESSION_set1_id(d->resumed, s->id, sizeof(s->id)) != 1 ||
+	    SSL_SESSION_set1_master_key(d->resumed, s->master, sizeof(s->master)) != 1 ||
+	    SSL_SESSION_set_cipher(d->resumed, cipher) != 1 || SSL_SESSION_set_protocol_version(d->resumed, DTLS1_2_VERSION) != 1 ||
+	    SSL_set_cipher_list(d->ssl, SSL_CIPHER_get_name(cipher)) != 1)
+		return -ENOMEM;
+	SSL_set_options(d->ssl, SSL_OP_COOKIE_EXCHANGE | SSL_OP_NO_EXTENDED_MASTER_SECRET);
+	return 0;
+}
+
+struct dtls *dtls_new(SSL_CTX *ctx, uint32_t handshake, const struct dtls_secret *secret, unsigned mtu,
                       const struct dtls_road *road, void *who, uint64_t now_ms)
 {
 	struct dtls *d = calloc(1, sizeof(*d));
@@ -233,10 +292,10 @@ struct dtls *dtls_new(SSL_CTX *ctx, uint32_t handshake, const uint8_t psk[DTLS_P
 	d->who = who;
 	d->born_ms = now_ms;
 	d->keys.handshake = handshake;
-	memcpy(d->psk, psk, DTLS_PSK_SIZE);
+	d->secret = secret;
 	d->ssl = SSL_new(ctx);
 	bio = d->ssl ? bio_new(d) : NULL;
-	if (!bio || SSL_set_cipher_list(d->ssl, cipher_list(first)) != 1)
+	if (!bio || (secret->kind == DTLS_KIND_PSK ? prepare_psk(d) : prepare_resumed(d)) < 0)
 		goto fail;
 	SSL_set_bio(d->ssl, bio, bio);
 	SSL_set_app_data(d->ssl, d);
@@ -256,6 +315,7 @@ void dtls_free(struct dtls *d)
 	if (!d)
 		return;
 	SSL_free(d->ssl); // without SSL_shutdown: no close_notify
+	SSL_SESSION_free(d->resumed);
 	secret_wipe(d, sizeof(*d));
 	free(d);
 }
@@ -368,5 +428,5 @@ const char *dtls_cipher_name(const struct dtls *d)
 		[AEAD_CHACHA20_POLY1305] = "(DTLS1.2)-(PSK)-(CHACHA20-POLY1305)",
 	};
 
-	return names[d->keys.cipher];
+	return d->keyed && d->secret->kind == DTLS_KIND_RESUMED ? d->secret->suite->text : names[d->keys.cipher];
 }

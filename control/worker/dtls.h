@@ -1,7 +1,7 @@
-// One DTLS 1.2 handshake with a pre-shared key, without a socket: datagrams in, datagrams and keys out. Worker only.
-// The keys come out before the datagram that carries our Finished; from that moment the dataplane owns the sequence numbers, and
-// what OpenSSL still writes under those keys comes out as plaintext to be sealed there. A close_notify never comes out:
-// openconnect's DTLS would not come back after it.
+// One DTLS 1.2 handshake without a socket, with a pre-shared key or as the resumption of a session that never was: datagrams in,
+// datagrams and keys out. Worker only. The keys come out before the datagram that carries our Finished; from that moment the
+// dataplane owns the sequence numbers, and what OpenSSL still writes under those keys comes out as plaintext to be sealed there. A
+// close_notify never comes out: openconnect's DTLS would not come back after it.
 #pragma once
 #include <openssl/ssl.h>
 #include <stdbool.h>
@@ -9,14 +9,25 @@
 #include <stdint.h>
 
 #include "proto/messages.h"
+#include "suite.h"
 
 #define DTLS_PSK_SIZE 32
 #define DTLS_LIFE_MS 60000 // openconnect gives a handshake 60 s
 
 struct dtls;
 
-// Where the output goes. The buffers are the caller's only during the call. keys: 0 or -errno, and then nothing goes out under
-// them.
+// What a session's handshakes come from.
+struct dtls_secret {
+	enum dtls_kind kind;
+	uint8_t psk[DTLS_PSK_SIZE];
+	enum aead_cipher prefer;   // with the pre-shared key; the others follow
+	const struct suite *suite; // of the resumed session, with the next two
+	uint8_t id[APP_ID_SIZE];
+	uint8_t master[DTLS_MASTER_SIZE];
+};
+
+// Where the output goes. The buffers are the caller's only during the call. keys: 0; -EBUSY: not now, the flight is as good as
+// lost; another -errno ends the handshake. Nothing goes out under keys that were not taken.
 struct dtls_road {
 	void (*send)(void *who, uint32_t handshake, const uint8_t *datagram, size_t len);
 	int (*keys)(void *who, const struct msg_dtls_keys *keys);
@@ -26,8 +37,8 @@ struct dtls_road {
 // The context that all handshakes of this process share; holds no key.
 SSL_CTX *dtls_ctx_new(void);
 
-// first: the cipher to prefer (enum aead_cipher; the others follow). now_ms: monotonic. NULL, errno.
-struct dtls *dtls_new(SSL_CTX *ctx, uint32_t handshake, const uint8_t psk[DTLS_PSK_SIZE], enum aead_cipher first, unsigned mtu,
+// secret outlives it. now_ms: monotonic. NULL, errno.
+struct dtls *dtls_new(SSL_CTX *ctx, uint32_t handshake, const struct dtls_secret *secret, unsigned mtu,
                       const struct dtls_road *road, void *who, uint64_t now_ms);
 void dtls_free(struct dtls *d);
 

@@ -8,7 +8,7 @@
 
 // Half of what messages.def allows a second, since its receiver's seconds are not ours.
 #define SENDS_A_SECOND 100
-#define KEYS_A_SECOND 1
+#define KEYS_EVERY_MS 1000
 #define SEALS_A_SECOND 25
 
 // ---------------------------------------------------------------------------------------------------------------- road
@@ -36,10 +36,15 @@ static void on_send(void *who, uint32_t handshake, const uint8_t *datagram, size
 static int on_keys(void *who, const struct msg_dtls_keys *keys)
 {
 	struct bridge *b = who;
+	int ret;
 
-	if (rates_of(b)->keys++ >= KEYS_A_SECOND)
+	// New keys put those of the handshake before out of use, unless they are confirmed: it gets the time for that.
+	if (b->keys_ms && b->now_ms - b->keys_ms < KEYS_EVERY_MS)
 		return -EBUSY;
-	return CHAN_SEND(&b->lane, DTLS_KEYS, keys);
+	ret = CHAN_SEND(&b->lane, DTLS_KEYS, keys);
+	if (ret == 0)
+		b->keys_ms = b->now_ms;
+	return ret == -EAGAIN ? -EBUSY : ret;
 }
 
 static void on_seal(void *who, uint32_t handshake, uint8_t type, const uint8_t *plain, size_t len)
@@ -96,10 +101,10 @@ static struct dtls **begin(struct bridge *b, uint32_t number)
 	static const struct dtls_road road = { on_send, on_keys, on_seal };
 	struct dtls **slot;
 
-	if (number <= b->last_handshake || !b->psk_known)
+	if (number <= b->last_handshake || b->dtls.kind == DTLS_KIND_NONE)
 		return NULL;
 	slot = place(b);
-	*slot = dtls_new(b->dtls_ctx, number, b->psk, b->prefer, b->mtu, &road, b, b->now_ms);
+	*slot = dtls_new(b->dtls_ctx, number, &b->dtls, b->mtu, &road, b, b->now_ms);
 	if (!*slot) {
 		log_warn("dtls: no memory for a handshake");
 		return NULL;

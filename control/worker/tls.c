@@ -229,6 +229,20 @@ void tls_calm(struct tls *t)
 	t->out_at = t->out_len = t->out_room = 0;
 }
 
+enum aead_cipher tls_cipher(const struct tls *t)
+{
+	const SSL_CIPHER *c = SSL_get_current_cipher(t->ssl);
+
+	switch (c ? SSL_CIPHER_get_cipher_nid(c) : NID_undef) {
+	case NID_aes_128_gcm:
+		return AEAD_AES_128_GCM;
+	case NID_chacha20_poly1305:
+		return AEAD_CHACHA20_POLY1305;
+	default:
+		return AEAD_AES_256_GCM;
+	}
+}
+
 // ------------------------------------------------------------------------------------------------------------- names
 
 struct name {

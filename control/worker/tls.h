@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proto/states.h"
+
 // More than this is not gathered: the writer has to wait until the client reads.
 #define TLS_OUT_MAX (256 * 1024)
 
@@ -40,6 +42,9 @@ size_t tls_waiting(const struct tls *t);
 void tls_goodbye(struct tls *t);
 // Give back what only a busy connection needs.
 void tls_calm(struct tls *t);
+
+// The cipher of its records, as DTLS has it; AES-256-GCM where DTLS has none like it.
+enum aead_cipher tls_cipher(const struct tls *t);
 
 // GnuTLS's description, as occtl prints it: "(TLS1.3)-(ECDHE-X25519)-(ECDSA-SECP256R1-SHA256)-(AES-256-GCM)". scheme: the
 // SignatureScheme of our signature.

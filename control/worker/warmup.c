@@ -102,7 +102,7 @@ static int warm_tls(SSL_CTX *ctx, SSL_CTX *own)
 
 // ----------------------------------------------------------------------------------------------------------------- DTLS
 
-static const uint8_t warm_psk[DTLS_PSK_SIZE] = "warm-up";
+static const struct dtls_secret warm_secret = { .kind = DTLS_KIND_PSK, .psk = "warm-up", .prefer = AEAD_AES_256_GCM };
 
 // Datagrams do not survive a BIO pair; one at a time through a variable does, since each side answers before the next.
 struct loop {
@@ -162,8 +162,8 @@ static unsigned int loop_psk(SSL *ssl, const char *hint, char *identity, unsigne
                              unsigned int room)
 {
 	strncpy(identity, "psk", id_room);
-	memcpy(out, warm_psk, sizeof(warm_psk));
-	return sizeof(warm_psk);
+	memcpy(out, warm_secret.psk, DTLS_PSK_SIZE);
+	return DTLS_PSK_SIZE;
 }
 
 static BIO *loop_bio(BIO_METHOD *method, struct loop *l)
@@ -200,7 +200,7 @@ static int warm_dtls(SSL_CTX *ctx)
 	static struct loop l;
 	SSL_CTX *client_ctx = SSL_CTX_new(DTLS_client_method());
 	BIO_METHOD *method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "warm-up");
-	struct dtls *server = dtls_new(ctx, 1, warm_psk, AEAD_NONE, 1400, &road, &l, 0);
+	struct dtls *server = dtls_new(ctx, 1, &warm_secret, 1400, &road, &l, 0);
 	SSL *client = client_ctx ? SSL_new(client_ctx) : NULL;
 	BIO *bio = client ? loop_bio(method, &l) : NULL;
 	int ret = -EPROTO;

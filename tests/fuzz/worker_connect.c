@@ -21,13 +21,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct msg_auth_cookie_rep rep = { .user = "anna", .mtu = 1400, .udp_port = 443, .app_id_len = APP_ID_SIZE };
 	struct msg_auth_cookie_req req;
-	struct connect c = { .psk = false };
+	struct connect c = { .suite = NULL };
 	struct reply r = { .text = NULL };
 	uint8_t wire[LIMIT_MESSAGE];
 	struct http h;
 
 	http_init(&h);
-	if (http_feed(&h, data, size) == 1 && connect_request(&c, &h, 1500, &req) == 0) {
+	if (http_feed(&h, data, size) == 1 && connect_request(&c, &h, 1500, AEAD_AES_256_GCM, &req) == 0) {
+		rep.dtls = req.dtls_offers & DTLS_OFFER_PSK       ? DTLS_KIND_PSK
+		           : req.dtls_offers & DTLS_OFFER_RESUMED ? DTLS_KIND_RESUMED
+		                                                  : DTLS_KIND_NONE;
 		if (msg_encode(MSG_AUTH_COOKIE_REQ, &req, wire, sizeof(wire)) < 0)
 			abort();
 		connect_answer(&c, &rep, &r);

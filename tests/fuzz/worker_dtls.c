@@ -1,4 +1,5 @@
-// Datagrams for a DTLS handshake: two bytes of length before each. Nothing of them makes keys.
+// Datagrams for a DTLS handshake, with a pre-shared key or (first byte odd) resumed: two bytes of length before each. Nothing of
+// them makes keys.
 #include <stdlib.h>
 
 #include "control/worker/dtls.h"
@@ -17,7 +18,10 @@ static void on_seal(void *who, uint32_t handshake, uint8_t type, const uint8_t *
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct dtls_road road = { on_send, on_keys, on_seal };
-	static const uint8_t psk[DTLS_PSK_SIZE] = { 1 };
+	static struct dtls_secret secrets[] = {
+		{ .kind = DTLS_KIND_PSK, .psk = { 1 } },
+		{ .kind = DTLS_KIND_RESUMED, .id = "the id of the ClientHello", .master = { 1 } },
+	};
 	static SSL_CTX *ctx;
 	struct dtls *d;
 	size_t len;
@@ -26,8 +30,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!ctx) {
 		log_init("fuzz", LOG_LEVEL_ERR, LOG_FORM_PLAIN);
 		ctx = dtls_ctx_new();
+		secrets[1].suite = suite_choose("OC-DTLS1_2-AES256-GCM", false, AEAD_NONE);
 	}
-	d = dtls_new(ctx, 1, psk, AEAD_NONE, 1400, &road, NULL, 0);
+	if (size == 0)
+		return 0;
+	d = dtls_new(ctx, 1, &secrets[*data & 1], 1400, &road, NULL, 0);
+	data++;
+	size--;
 	while (size > 2 && ret == 0) {
 		len = (size_t)(data[0] << 8 | data[1]);
 		data += 2;

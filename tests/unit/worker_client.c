@@ -147,9 +147,11 @@ static void main_awaits(struct world *w, enum msg_number number)
 
 static void main_admits(struct world *w, uint32_t dpd)
 {
-	struct msg_auth_cookie_rep m = { .user = "anna", .mtu = 1390, .app_id_len = APP_ID_SIZE, .udp_port = 443, .dpd = dpd };
+	struct msg_auth_cookie_rep m = { .user = "anna", .mtu = 1390, .app_id_len = APP_ID_SIZE, .dtls = DTLS_KIND_PSK };
 
 	main_awaits(w, MSG_AUTH_COOKIE_REQ);
+	m.udp_port = 443;
+	m.dpd = dpd;
 	addr_parse("10.99.0.2", &m.ipv4);
 	assert_int_equal(chan_pair(w->lane_pair), 0);
 	chan_init(&w->lane, w->lane_pair[0], ROLE_DATAPLANE, ROLE_WORKER, CHAN_PLAIN, "lane");
@@ -320,7 +322,7 @@ static void test_login_and_tunnel(void **state)
 	assert_non_null(strstr(text, "Set-Cookie: webvpn=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=;"));
 	put(&w, CONNECT);
 	main_admits(&w, 0);
-	assert_int_equal(w.asked.want_dtls, 1);
+	assert_int_equal(w.asked.dtls_offers, DTLS_OFFER_PSK);
 	assert_string_equal(w.asked.tls_cipher, "(TLS1.3)-(ECDHE-X25519)-(ECDSA-SECP256R1-SHA256)-(AES-256-GCM)");
 	get(&w, text);
 	put_frame(&w, CSTP_DATA, packet, sizeof(packet));

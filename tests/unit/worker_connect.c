@@ -22,7 +22,7 @@ static unsigned ask(const char *headers, struct connect *c, struct msg_auth_cook
 	http_init(&h);
 	n = snprintf(text, sizeof(text), "CONNECT /CSCOSSLC/tunnel HTTP/1.1\r\n%s\r\n", headers);
 	assert_int_equal(http_feed(&h, (const uint8_t *)text, (size_t)n), 1);
-	status = connect_request(c, &h, 1400, out);
+	status = connect_request(c, &h, 1400, AEAD_AES_128_GCM, out);
 	http_fini(&h);
 	return status;
 }
@@ -73,7 +73,7 @@ static void test_sizes(void **state)
 	assert_int_equal(mtu_base(0, 100000), 65535);
 }
 
-static void wants(const char *headers, int ipv4, int ipv6, int dtls)
+static void wants(const char *headers, int ipv4, int ipv6)
 {
 	struct msg_auth_cookie_req m;
 	struct connect c;
@@ -83,20 +83,64 @@ static void wants(const char *headers, int ipv4, int ipv6, int dtls)
 	assert_int_equal(ask(text, &c, &m), 0);
 	assert_int_equal(m.want_ipv4, ipv4);
 	assert_int_equal(m.want_ipv6, ipv6);
-	assert_int_equal(m.want_dtls, dtls);
 }
 
 static void test_wishes(void **state)
 {
-	wants("", 1, 0, 0);
-	wants("X-CSTP-Address-Type: IPv6,IPv4\r\n", 1, 1, 0);
-	wants("X-CSTP-Address-Type: IPv4\r\n", 1, 0, 0);
-	wants("X-CSTP-Address-Type:  ipv6 \r\n", 0, 1, 0);
-	wants("X-CSTP-Address-Type: IPv6,IPv4\r\nUser-Agent: Open AnyConnect VPN Agent v3.20\r\n", 1, 1, 0);
-	wants("X-CSTP-Address-Type: IPv6,IPv4\r\nUser-Agent: Cisco SVC IPPhone Client v1\r\n", 1, 0, 0);
-	wants("X-DTLS-CipherSuite: PSK-NEGOTIATE:AES128-SHA\r\n", 1, 0, 1);
-	wants("X-DTLS-CipherSuite: AES128-SHA:PSK-NEGOTIATE\r\n", 1, 0, 1);
-	wants("X-DTLS-CipherSuite: PSK-NEGOTIATED\r\n", 1, 0, 0);
+	wants("", 1, 0);
+	wants("X-CSTP-Address-Type: IPv6,IPv4\r\n", 1, 1);
+	wants("X-CSTP-Address-Type: IPv4\r\n", 1, 0);
+	wants("X-CSTP-Address-Type:  ipv6 \r\n", 0, 1);
+	wants("X-CSTP-Address-Type: IPv6,IPv4\r\nUser-Agent: Open AnyConnect VPN Agent v3.20\r\n", 1, 1);
+	wants("X-CSTP-Address-Type: IPv6,IPv4\r\nUser-Agent: Cisco SVC IPPhone Client v1\r\n", 1, 0);
+}
+
+#define MASTER_32 "000102030405060708090a0b0c0d0e0F101112131415161718191A1b1c1d1e1f"
+#define MASTER "X-DTLS-Master-Secret: " MASTER_32 "202122232425262728292a2b2c2d2e2f\r\n"
+
+// suite NULL: none.
+static void offers(const char *headers, int dtls, const char *suite)
+{
+	struct msg_auth_cookie_req m;
+	struct connect c;
+	char text[1024];
+
+	snprintf(text, sizeof(text), COOKIE "%s", headers);
+	assert_int_equal(ask(text, &c, &m), 0);
+	assert_int_equal(m.dtls_offers, dtls);
+	if (suite)
+		assert_string_equal(c.suite->name, suite);
+	else
+		assert_null(c.suite);
+	assert_int_equal(c.master[47], dtls & DTLS_OFFER_RESUMED ? 47 : 0);
+	assert_int_equal(c.master[31], dtls & DTLS_OFFER_RESUMED ? 31 : 0);
+	connect_fini(&c);
+	assert_int_equal(c.master[47], 0);
+}
+
+static void test_dtls_offers(void **state)
+{
+	offers("X-DTLS-CipherSuite: PSK-NEGOTIATE:AES128-SHA\r\n", DTLS_OFFER_PSK, NULL);
+	offers("X-DTLS-CipherSuite: AES128-SHA:PSK-NEGOTIATE\r\n", DTLS_OFFER_PSK, NULL);
+	offers("X-DTLS-CipherSuite: PSK-NEGOTIATED\r\n", 0, NULL);
+	// the cipher of TLS, which is AES-128-GCM here; else the longest key
+	offers(MASTER "X-DTLS-CipherSuite: OC-DTLS1_2-AES256-GCM:OC-DTLS1_2-AES128-GCM\r\n", 2, "OC-DTLS1_2-AES128-GCM");
+	offers(MASTER "X-DTLS-CipherSuite: x : OC-DTLS1_2-AES256-GCM \r\n", 2, "OC-DTLS1_2-AES256-GCM");
+	offers(MASTER "X-DTLS-CipherSuite: PSK-NEGOTIATE:OC-DTLS1_2-AES256-GCM\r\n", 3, "OC-DTLS1_2-AES256-GCM");
+	// AnyConnect's header first; a name counts only in its own header
+	offers(MASTER "X-DTLS-CipherSuite: OC-DTLS1_2-AES128-GCM\r\nX-DTLS12-CipherSuite: AES256-GCM-SHA384\r\n", 2,
+	       "AES256-GCM-SHA384");
+	offers(MASTER "X-DTLS12-CipherSuite: ECDHE-RSA-AES128-GCM-SHA256:AES128-GCM-SHA256\r\n", 2, "ECDHE-RSA-AES128-GCM-SHA256");
+	offers(MASTER "X-DTLS12-CipherSuite: AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384\r\n", 2, "AES256-GCM-SHA384");
+	offers(MASTER "X-DTLS-CipherSuite: AES256-GCM-SHA384\r\n", 0, NULL);
+	offers(MASTER "X-DTLS12-CipherSuite: OC-DTLS1_2-AES128-GCM\r\n", 0, NULL);
+	// no secret, no session
+	offers("X-DTLS12-CipherSuite: AES256-GCM-SHA384\r\n", 0, "AES256-GCM-SHA384");
+	offers("X-DTLS-Master-Secret: " MASTER_32 "\r\nX-DTLS12-CipherSuite: AES256-GCM-SHA384\r\n", 0, "AES256-GCM-SHA384");
+	offers("X-DTLS-Master-Secret: " MASTER_32 MASTER_32 "\r\nX-DTLS12-CipherSuite: AES256-GCM-SHA384\r\n", 0,
+	       "AES256-GCM-SHA384");
+	offers("X-DTLS-Master-Secret: " MASTER_32 "2021222324252627 8292a2b2c2d2e2f\r\nX-DTLS12-CipherSuite: AES256-GCM-SHA384\r\n",
+	       0, "AES256-GCM-SHA384");
 }
 
 static void full_ipv6_is(const char *headers, bool full)
@@ -163,9 +207,9 @@ static void told_init(struct told *t, const char *agent)
 {
 	memset(t, 0, sizeof(*t));
 	t->c.agent = agent_of(agent);
-	t->c.psk = t->c.ipv4 = t->c.ipv6 = t->c.full_ipv6 = true;
+	t->c.ipv4 = t->c.ipv6 = t->c.full_ipv6 = true;
 	t->rep = (struct msg_auth_cookie_rep){
-		.user = "anna", .mtu = 1390, .base_mtu = 1500, .udp_port = 443, .dpd = 90, .keepalive = 300
+		.user = "anna", .mtu = 1390, .base_mtu = 1500, .dtls = DTLS_KIND_PSK, .udp_port = 443, .dpd = 90, .keepalive = 300
 	};
 	addr_parse("10.99.0.2/24", &t->rep.ipv4);
 	addr_parse("fd99::2/128", &t->rep.ipv6);
@@ -373,14 +417,34 @@ static void test_no_dtls(void **state)
 	struct told t;
 
 	told_init(&t, NULL);
-	t.rep.udp_port = 0;
+	t.rep.dtls = DTLS_KIND_NONE;
 	answer(&t);
 	lacks(&t, "X-DTLS");
 	told_fini(&t);
+}
+
+static void test_a_session_that_never_was(void **state)
+{
+	struct told t;
+
 	told_init(&t, NULL);
-	t.c.psk = false;
+	t.rep.dtls = DTLS_KIND_RESUMED;
+	t.c.suite = suite_choose("OC-DTLS1_2-AES256-GCM", false, AEAD_NONE);
 	answer(&t);
-	lacks(&t, "X-DTLS");
+	has(&t, "X-DTLS-CipherSuite: OC-DTLS1_2-AES256-GCM");
+	has(&t, "X-DTLS-Session-ID: a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5");
+	has(&t, "X-DTLS-Port: 443");
+	has(&t, "X-DTLS-MTU: 1390");
+	lacks(&t, "X-DTLS-App-ID");
+	lacks(&t, "X-DTLS12");
+	told_fini(&t);
+
+	told_init(&t, "Cisco AnyConnect VPN Agent for Windows");
+	t.rep.dtls = DTLS_KIND_RESUMED;
+	t.c.suite = suite_choose("ECDHE-RSA-AES256-GCM-SHA384", true, AEAD_NONE);
+	answer(&t);
+	has(&t, "X-DTLS12-CipherSuite: ECDHE-RSA-AES256-GCM-SHA384");
+	lacks(&t, "X-DTLS-CipherSuite");
 	told_fini(&t);
 }
 
@@ -391,6 +455,7 @@ int main(void)
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_wishes),
 		cmocka_unit_test(test_full_ipv6),
+		cmocka_unit_test(test_dtls_offers),
 		cmocka_unit_test(test_names_are_tamed),
 		cmocka_unit_test(test_families),
 		cmocka_unit_test(test_openconnect_is_told),
@@ -400,6 +465,7 @@ int main(void)
 		cmocka_unit_test(test_without_full_ipv6),
 		cmocka_unit_test(test_one_family_only),
 		cmocka_unit_test(test_no_dtls),
+		cmocka_unit_test(test_a_session_that_never_was),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,10 @@
-// An OpenSSL DTLS client against dtls.c over an in-memory lane. This test plays the dataplane: it opens the client's records and
-// seals ours with the keys that the handshake handed over.
+// An OpenSSL DTLS client against dtls.c over an in-memory lane, with a pre-shared key and as the resumption of a session that never
+// was. This test plays the dataplane: it opens the client's records and seals ours with the keys that the handshake handed over.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <poll.h>
@@ -35,12 +36,16 @@ struct world {
 	struct dtls *server;
 	SSL *client;
 	struct queue up, down;
+	struct dtls_secret secret;
 	struct msg_dtls_keys keys;
 	int n_keys, n_seals, down_when_keyed;
+	int busy; // so many times keys are not taken
 	bool client_done;
 };
 
 static const uint8_t psk[DTLS_PSK_SIZE] = "a key from the TLS exporter ....";
+static const uint8_t master[DTLS_MASTER_SIZE] = "a master secret that the client has made up ....";
+static const uint8_t session_id[APP_ID_SIZE] = "a session id of the server's ...";
 
 static uint64_t now_ms(void)
 {
@@ -127,6 +132,10 @@ static int on_keys(void *who, const struct msg_dtls_keys *keys)
 {
 	struct world *w = who;
 
+	if (w->busy > 0) {
+		w->busy--;
+		return -EBUSY;
+	}
 	w->keys = *keys;
 	w->n_keys++;
 	w->down_when_keyed = w->down.sent;
@@ -197,6 +206,20 @@ static unsigned int client_timeout(SSL *ssl, unsigned int last_us)
 	return last_us ? last_us * 2 : 100000;
 }
 
+// The session that both sides know of without ever having had it.
+static void client_resumes(struct world *w, const struct suite *suite)
+{
+	SSL_SESSION *s = SSL_SESSION_new();
+
+	SSL_SESSION_set1_id(s, session_id, sizeof(session_id));
+	SSL_SESSION_set1_master_key(s, master, sizeof(master));
+	SSL_SESSION_set_cipher(s, SSL_CIPHER_find(w->client, suite->id));
+	SSL_SESSION_set_protocol_version(s, DTLS1_2_VERSION);
+	SSL_set_session(w->client, s);
+	SSL_SESSION_free(s);
+}
+
+// ciphers NULL: the suite of the resumed session.
 static void client_start(struct world *w, const char *ciphers)
 {
 	static BIO_METHOD *method;
@@ -213,7 +236,9 @@ static void client_start(struct world *w, const char *ciphers)
 	BIO_set_init(bio, 1);
 	SSL_free(w->client);
 	w->client = SSL_new(w->client_ctx);
-	SSL_set_cipher_list(w->client, ciphers);
+	SSL_set_cipher_list(w->client, ciphers ? ciphers : "ECDHE+AESGCM:RSA+AESGCM");
+	if (!ciphers)
+		client_resumes(w, w->secret.suite);
 	SSL_set_bio(w->client, bio, bio);
 	SSL_set_mtu(w->client, 1400);
 	DTLS_set_timer_cb(w->client, client_timeout);
@@ -221,17 +246,35 @@ static void client_start(struct world *w, const char *ciphers)
 	w->client_done = false;
 }
 
-static void world_init(struct world *w, const char *ciphers, enum aead_cipher first)
+static void world_begin(struct world *w, const char *ciphers)
 {
-	memset(w, 0, sizeof(*w));
 	w->up.lose = w->down.lose = NEVER;
 	w->server_ctx = dtls_ctx_new();
 	w->client_ctx = SSL_CTX_new(DTLS_client_method());
 	SSL_CTX_set_psk_client_callback(w->client_ctx, client_psk);
 	SSL_CTX_set_options(w->client_ctx, SSL_OP_NO_QUERY_MTU);
 	client_start(w, ciphers);
-	w->server = dtls_new(w->server_ctx, 7, psk, first, 1400, &road, w, now_ms());
+	w->server = dtls_new(w->server_ctx, 7, &w->secret, 1400, &road, w, now_ms());
 	assert_non_null(w->server);
+}
+
+static void world_init(struct world *w, const char *ciphers, enum aead_cipher first)
+{
+	memset(w, 0, sizeof(*w));
+	w->secret.kind = DTLS_KIND_PSK;
+	w->secret.prefer = first;
+	memcpy(w->secret.psk, psk, sizeof(psk));
+	world_begin(w, ciphers);
+}
+
+static void world_init_resumed(struct world *w, const char *suite, bool dtls12)
+{
+	memset(w, 0, sizeof(*w));
+	w->secret.kind = DTLS_KIND_RESUMED;
+	w->secret.suite = suite_choose(suite, dtls12, AEAD_NONE);
+	memcpy(w->secret.id, session_id, sizeof(session_id));
+	memcpy(w->secret.master, master, sizeof(master));
+	world_begin(w, NULL);
 }
 
 static void world_fini(struct world *w)
@@ -275,6 +318,8 @@ static void talk_until_done(struct world *w)
 		assert_int_equal(dtls_tick(w->server, now_ms()), 0);
 		if (!w->client_done)
 			DTLSv1_handle_timeout(w->client);
+		else
+			SSL_read(w->client, &(uint8_t){ 0 }, 1); // a repeated flight is answered by its own
 	}
 }
 
@@ -399,7 +444,7 @@ static void test_second_handshake(void **state)
 	dtls_free(w.server);
 	client_start(&w, ALL);
 	w.n_keys = 0;
-	w.server = dtls_new(w.server_ctx, 7, psk, AEAD_NONE, 1400, &road, &w, now_ms());
+	w.server = dtls_new(w.server_ctx, 7, &w.secret, 1400, &road, &w, now_ms());
 	talk_until_done(&w);
 	assert_int_equal(w.n_keys, 1);
 	assert_memory_not_equal(first.server_key, w.keys.server_key, first.server_key_len);
@@ -430,14 +475,12 @@ static void test_no_louder_than_its_sender(void **state)
 
 static void test_wrong_key_ends(void **state)
 {
-	static const uint8_t other[DTLS_PSK_SIZE] = "another key";
 	struct world w;
 	int i, ret = 0;
 
 	(void)state;
 	world_init(&w, ALL, AEAD_NONE);
-	dtls_free(w.server);
-	w.server = dtls_new(w.server_ctx, 7, other, AEAD_NONE, 1400, &road, &w, now_ms());
+	w.secret.psk[0] ^= 1;
 	for (i = 0; i < 5 && ret == 0; i++) {
 		struct datagram *d;
 
@@ -470,6 +513,117 @@ static void test_rubbish_is_lost(void **state)
 	world_fini(&w);
 }
 
+// ---------------------------------------------------------------------------------------- a session that never was
+
+static void resumes(const char *suite, bool dtls12, enum aead_cipher want, const char *name)
+{
+	struct world w;
+
+	world_init_resumed(&w, suite, dtls12);
+	talk_until_done(&w);
+	assert_true(SSL_session_reused(w.client));
+	assert_int_equal(w.keys.cipher, want);
+	assert_string_equal(dtls_cipher_name(w.server), name);
+	assert_int_equal(w.n_keys, 1);
+	assert_int_equal(w.keys.epoch, 1);
+	records_pass(&w);
+	world_fini(&w);
+}
+
+static void test_resumed_suites(void **state)
+{
+	resumes("OC-DTLS1_2-AES256-GCM", false, AEAD_AES_256_GCM, "(DTLS1.2)-(RSA)-(AES-256-GCM)");
+	resumes("OC-DTLS1_2-AES128-GCM", false, AEAD_AES_128_GCM, "(DTLS1.2)-(RSA)-(AES-128-GCM)");
+	resumes("AES256-GCM-SHA384", true, AEAD_AES_256_GCM, "(DTLS1.2)-(RSA)-(AES-256-GCM)");
+	resumes("AES128-GCM-SHA256", true, AEAD_AES_128_GCM, "(DTLS1.2)-(RSA)-(AES-128-GCM)");
+	resumes("ECDHE-RSA-AES256-GCM-SHA384", true, AEAD_AES_256_GCM, "(DTLS1.2)-(ECDHE-RSA)-(AES-256-GCM)");
+	resumes("ECDHE-RSA-AES128-GCM-SHA256", true, AEAD_AES_128_GCM, "(DTLS1.2)-(ECDHE-RSA)-(AES-128-GCM)");
+}
+
+#define OC256 "OC-DTLS1_2-AES256-GCM"
+
+static void resumption_heals(int lose_up, int lose_down, int busy, int seals)
+{
+	struct world w;
+
+	world_init_resumed(&w, OC256, false);
+	w.up.lose = lose_up;
+	w.down.lose = lose_down;
+	w.busy = busy;
+	talk_until_done(&w);
+	assert_int_equal(w.n_keys, 1);
+	if (seals)
+		assert_true(w.n_seals >= seals);
+	records_pass(&w);
+	world_fini(&w);
+}
+
+static void test_resumption_heals(void **state)
+{
+	resumption_heals(0, NEVER, 0, 0);     // ClientHello
+	resumption_heals(NEVER, 0, 0, 0);     // HelloVerifyRequest
+	resumption_heals(1, NEVER, 0, 0);     // ClientHello with its cookie
+	resumption_heals(NEVER, 1, 0, 1);     // ServerHello, Finished: the repeated Finished is sealed by the dataplane
+	resumption_heals(2, NEVER, 0, 1);     // the client's Finished: it repeats it when ours is repeated
+	resumption_heals(NEVER, NEVER, 1, 0); // keys come too soon after the last ones: the flight is held back
+	resumption_heals(NEVER, NEVER, 2, 0);
+}
+
+// Where the client is has to be proven before keys are made and before we are louder than it.
+static void test_no_keys_for_a_replayed_hello(void **state)
+{
+	struct datagram hello;
+	struct world w;
+	size_t out = 0;
+	int i;
+
+	world_init_resumed(&w, OC256, false);
+	SSL_do_handshake(w.client);
+	hello = w.up.d[0];
+	for (i = 0; i < 20; i++)
+		assert_int_equal(dtls_input(w.server, hello.bytes, hello.len), 0);
+	for (i = 0; i < 40; i++) {
+		poll(NULL, 0, 10);
+		assert_int_equal(dtls_tick(w.server, now_ms()), 0);
+	}
+	for (i = 0; i < w.down.tail; i++)
+		out += w.down.d[i].len;
+	assert_true(out > 0 && out <= 20 * hello.len);
+	assert_int_equal(w.n_keys, 0);
+	world_fini(&w);
+}
+
+static void never_resumes(struct world *w)
+{
+	struct datagram *d;
+	int i, ret = 0;
+
+	for (i = 0; i < 5; i++) {
+		SSL_do_handshake(w->client);
+		while ((d = queue_get(&w->up)))
+			ret |= dtls_input(w->server, d->bytes, d->len);
+	}
+	assert_false(dtls_done(w->server));
+	ERR_clear_error();
+	world_fini(w);
+}
+
+static void test_another_session(void **state)
+{
+	struct world w;
+
+	world_init_resumed(&w, OC256, false); // no such session: there is no other way in
+	w.secret.id[0] ^= 1;
+	never_resumes(&w);
+	assert_int_equal(w.n_keys, 0);
+
+	world_init_resumed(&w, OC256, false); // the suite that CONNECT has agreed on is not offered
+	client_start(&w, NULL);
+	SSL_set_cipher_list(w.client, "AES128-GCM-SHA256");
+	never_resumes(&w);
+	assert_int_equal(w.n_keys, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -480,6 +634,10 @@ int main(void)
 		cmocka_unit_test(test_no_louder_than_its_sender),
 		cmocka_unit_test(test_wrong_key_ends),
 		cmocka_unit_test(test_rubbish_is_lost),
+		cmocka_unit_test(test_resumed_suites),
+		cmocka_unit_test(test_resumption_heals),
+		cmocka_unit_test(test_no_keys_for_a_replayed_hello),
+		cmocka_unit_test(test_another_session),
 	};
 
 	log_init("worker_dtls", LOG_LEVEL_WARN, LOG_FORM_PLAIN);
