@@ -185,26 +185,37 @@ static void report_traffic(struct report *r, const struct session *s, const stru
 	report_number(r, "Dropped packets", s->ended.dropped + t->now.dropped, NULL);
 }
 
-static void report_items(struct report *r, const char *key, const struct terms *terms, enum item_kind kind)
+// How many there were.
+static unsigned report_items(struct report *r, const char *key, const struct tunnel *t, enum item_kind kind)
 {
-	const char *text = terms_text(terms, kind, 0);
+	unsigned n = 0;
 
-	report_item(r, key, text ? text : "");
-	for (unsigned n = 1; text && (text = terms_text(terms, kind, n)); n++)
-		report_item(r, key, text);
+	for (size_t i = 0; i < t->terms->n_items; i++) {
+		const struct terms_item *item = &t->terms->items[i];
+
+		if (item->kind != kind || !tunnel_grants(t, item))
+			continue;
+		report_item(r, key, item->text);
+		n++;
+	}
+	return n;
 }
 
-static void report_lists(struct report *r, const struct terms *terms)
+static void report_list(struct report *r, const char *key, const struct tunnel *t, enum item_kind kind)
 {
-	report_items(r, "DNS", terms, ITEM_DNS);
-	report_items(r, "NBNS", terms, ITEM_NBNS);
-	report_items(r, "Split-DNS-Domains", terms, ITEM_SPLIT_DNS);
+	if (!report_items(r, key, t, kind))
+		report_item(r, key, "");
+}
+
+static void report_lists(struct report *r, const struct tunnel *t)
+{
+	report_list(r, "DNS", t, ITEM_DNS);
+	report_list(r, "NBNS", t, ITEM_NBNS);
+	report_list(r, "Split-DNS-Domains", t, ITEM_SPLIT_DNS);
 	// occtl's word for a session without routes
-	if (terms_text(terms, ITEM_ROUTE, 0))
-		report_items(r, "Routes", terms, ITEM_ROUTE);
-	else
+	if (!report_items(r, "Routes", t, ITEM_ROUTE))
 		report_text(r, "Routes", "defaultroute");
-	report_items(r, "No-routes", terms, ITEM_NO_ROUTE);
+	report_list(r, "No-routes", t, ITEM_NO_ROUTE);
 }
 
 // Keys may outlive the way they were made for: only what packets go over now is told.
@@ -252,7 +263,7 @@ void report_session(struct report *r, const struct session *s, bool lists)
 	report_channel(r, t);
 	report_number(r, "Tunnel", t->number, NULL);
 	if (lists)
-		report_lists(r, terms);
+		report_lists(r, t);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- status

@@ -388,6 +388,23 @@ give_back:
 
 // --------------------------------------------------------------------------------------------------------------- opening
 
+bool tunnel_grants(const struct tunnel *t, const struct terms_item *item)
+{
+	switch (item->kind) {
+	case ITEM_DNS:
+	case ITEM_NBNS:
+	case ITEM_ROUTE:
+	case ITEM_NO_ROUTE:
+		if (strcmp(item->text, "default") == 0)
+			return true;
+		if (strchr(item->text, ':'))
+			return t->info->want_ipv6 && t->session->ipv6.family;
+		return t->info->want_ipv4 && t->session->ipv4.family;
+	default:
+		return true;
+	}
+}
+
 static int send_items(const struct tunnel *t)
 {
 	int ret = 0;
@@ -396,6 +413,8 @@ static int send_items(const struct tunnel *t)
 		const struct terms_item *item = &t->terms->items[i];
 		struct msg_session_item m = { .kind = (uint8_t)item->kind };
 
+		if (!tunnel_grants(t, item))
+			continue;
 		snprintf(m.text, sizeof(m.text), "%s", item->text);
 		ret = LINK_SEND(&t->conn->link, SESSION_ITEM, &m);
 	}

@@ -55,6 +55,8 @@ void tunnel_table_close(struct gateway *g);
 
 // TUNNEL_ADD for this connection, under these terms. 0 or -errno, and then nothing is left of it.
 int tunnel_add(struct session *s, struct conn *c, struct terms *terms);
+// Is this line of its terms for its client? Servers and networks are of use where there is an address of their kind.
+bool tunnel_grants(const struct tunnel *t, const struct terms_item *item);
 void tunnel_replied(struct gateway *g, const struct msg_tunnel_reply *m);
 void tunnel_counted(struct gateway *g, const struct msg_tunnel_counters *m);
 void tunnel_changed(struct gateway *g, const struct msg_tunnel_state *m);

@@ -7,16 +7,20 @@
 network
 gateway << CONF
 banner = "before"
+dns = 10.99.0.53
 CONF
 login client anna
 soon "DTLS is up" client_on_dtls client
 start ping ip netns exec "$CLIENT" ping -I tun0 -i 0.05 -D $INSIDE
 pinger=$pid
 
-sed -i 's/^banner = .*/banner = "after"/' "$CONFIG"
+dns_of() { ctl -j show user "$1" | jq -r '.[0].DNS | join(" ")'; } # USER
+sed -i 's/^banner = .*/banner = "after"/; s/^dns = .*/dns = 10.99.0.54/' "$CONFIG"
 expect "penstockctl reload" ctl reload
 INTERFACE=tun1 login second bert
 expect "new clients get the new banner" client_says second 'after'
+expect "and the new DNS server" matches "$(dns_of bert)" '10\.99\.0\.54$'
+expect "the operator sees that the old one has the old server" matches "$(dns_of anna)" '10\.99\.0\.53$'
 leave second
 
 sed -i 's/^banner = .*/banner = "third"/' "$CONFIG"
