@@ -118,7 +118,8 @@ void gateway_up(struct gateway *g)
 	g->phase = GATEWAY_UP;
 	g->stats.up_since = time(NULL);
 	g->stats.up_since_ms = clock_ms();
-	log_notice("penstockd %s is up: TCP port %u, UDP port %u", PENSTOCK_VERSION, g->policy.tcp_port, g->policy.udp_port);
+	log_notice("penstockd %s is up: TCP port %u, UDP port %u, configuration %s", PENSTOCK_VERSION, g->policy.tcp_port,
+	           g->policy.udp_port, config_file(g->config));
 	daemon_ready(g->ready_fd);
 	g->ready_fd = -1;
 }

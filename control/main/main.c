@@ -149,14 +149,14 @@ int main(int argc, char *argv[])
 	}
 	log_init("penstockd", LOG_LEVEL_INFO, LOG_FORM_PLAIN);
 	if (options.test_config)
-		return trial_run(options.config);
+		return trial_run(options_config(&options));
 	if (options.traceable)
 		setenv(SANDBOX_TRACEABLE, "1", 1);
 	else
 		unsetenv(SANDBOX_TRACEABLE);
 	if (sandbox_harden() < 0)
 		return 1;
-	if (config_load(options.config, CONFIG_START, NULL, NULL, &config) < 0)
+	if (config_load(options_config(&options), CONFIG_START, NULL, NULL, &config) < 0)
 		return 1;
 	if (geteuid() != 0) {
 		log_err("penstockd has to be started by root");

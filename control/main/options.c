@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "control/main/config.h"
 
@@ -31,7 +32,8 @@ static void print_help(void)
 	       "Usage: penstockd [OPTION]...\n\n"
 	       "  -f, --foreground            do not daemonise\n"
 	       "  -d, --debug=N               log level 0 to 9 instead of the configuration's\n"
-	       "  -c, --config=FILE           configuration (" OPTIONS_CONFIG ")\n"
+	       "  -c, --config=FILE           configuration (" OPTIONS_CONFIG ",\n"
+	       "                              else " OPTIONS_CONFIG_OCSERV " or " OPTIONS_CONFIG_OCSERV_OLD ")\n"
 	       "  -p, --pid-file=FILE         pid file instead of the configuration's\n"
 	       "  -t, --test-config           say everything that is wrong with the configuration, and exit\n"
 	       "      --no-chdir              stay in the working directory as a daemon\n"
@@ -99,7 +101,7 @@ static enum options_next take(int letter, const char *value, struct options *o)
 
 enum options_next options_parse(int argc, char *argv[], struct options *out)
 {
-	struct options o = { .config = OPTIONS_CONFIG, .debug = -1, .syslog_facility = -1 };
+	struct options o = { .debug = -1, .syslog_facility = -1 };
 	enum options_next next = OPTIONS_RUN;
 	int letter;
 
@@ -113,4 +115,16 @@ enum options_next options_parse(int argc, char *argv[], struct options *out)
 	if (next == OPTIONS_RUN)
 		*out = o;
 	return next;
+}
+
+const char *options_config(const struct options *o)
+{
+	static const char *const places[] = { OPTIONS_CONFIG, OPTIONS_CONFIG_OCSERV, OPTIONS_CONFIG_OCSERV_OLD };
+
+	if (o->config)
+		return o->config;
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
+		if (access(places[i], F_OK) == 0)
+			return places[i];
+	return OPTIONS_CONFIG;
 }

@@ -3,7 +3,7 @@
 #include <stdbool.h>
 
 struct options {
-	const char *config;   // -c; absent: OPTIONS_CONFIG
+	const char *config;   // -c; NULL: options_config() finds it
 	const char *pid_file; // -p; NULL: the configuration's
 	int debug;            // -d, 0-9; -1: the configuration's log-level
 	int syslog_facility;  // --syslog-facility; -1: the configuration's
@@ -15,13 +15,19 @@ struct options {
 	bool syslog;          // --syslog: log to syslog, foreground or not
 };
 
+// Without -c: ours, then ocserv's of today and of old.
 #define OPTIONS_CONFIG PENSTOCK_CONFDIR "/penstock.conf"
+#define OPTIONS_CONFIG_OCSERV "/etc/ocserv/ocserv.conf"
+#define OPTIONS_CONFIG_OCSERV_OLD "/etc/ocserv.conf"
 
 enum options_next { OPTIONS_RUN, OPTIONS_DONE, OPTIONS_WRONG };
 
 // OPTIONS_DONE: --help or --version has been printed: exit 0. OPTIONS_WRONG: stderr says why: exit 1.
 // Strings point into argv.
 enum options_next options_parse(int argc, char *argv[], struct options *out);
+
+// -c, or the first of our places where there is a file; OPTIONS_CONFIG where there is none at all.
+const char *options_config(const struct options *o);
 
 // stderr is for the log: in the foreground, or asked for; and syslog was not asked for.
 static inline bool options_to_stderr(const struct options *o)

@@ -41,6 +41,15 @@ expect "and the manual is there" inside test -s /usr/local/share/man/man8/pensto
 expect "penstockctl stop now" inside penstockctl stop now
 soon "it is gone" gone "$daemon"
 
+# ocserv's configuration, where it always was.
+mkdir -p "$WORK/etc/ocserv"
+mv "$WORK/etc/penstock/penstock.conf" "$WORK/etc/ocserv/ocserv.conf"
+expect "without ours, ocserv's is read" matches "$(inside penstockd -t 2>&1)" '/etc/ocserv/ocserv.conf: the configuration is good'
+mv "$WORK/etc/ocserv/ocserv.conf" "$WORK/etc/ocserv.conf"
+expect "and that of old" matches "$(inside penstockd -t 2>&1)" '/etc/ocserv.conf: the configuration is good'
+rm "$WORK/etc/ocserv.conf"
+expect "without any, ours is missed" matches "$(inside penstockd -t 2>&1 || :)" '/etc/penstock/penstock.conf: .*cannot be read'
+
 # Another place: DESTDIR and SYSCONFDIR are honoured, and the sample names the directory that it stands in.
 mkdir "$WORK/build"
 cp -a "$BUILD"/{obj,gen,man,directories,penstock*,*.a} "$WORK/build"

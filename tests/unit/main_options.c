@@ -42,7 +42,7 @@ static enum options_next parse(const char *line)
 static void nothing_means_a_daemon(void **state)
 {
 	assert_int_equal(parse(""), OPTIONS_RUN);
-	assert_string_equal(o.config, OPTIONS_CONFIG);
+	assert_null(o.config);
 	assert_null(o.pid_file);
 	assert_int_equal(o.debug, -1);
 	assert_int_equal(o.syslog_facility, -1);
@@ -62,6 +62,7 @@ static void letters_and_words(void **state)
 	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
 		assert_int_equal(parse(lines[i]), OPTIONS_RUN);
 		assert_string_equal(o.config, "/a");
+		assert_string_equal(options_config(&o), "/a");
 		assert_string_equal(o.pid_file, "/b");
 		assert_int_equal(o.debug, 4);
 		assert_true(o.foreground && o.test_config && o.traceable);
