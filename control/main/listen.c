@@ -4,6 +4,7 @@
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -26,22 +27,29 @@ struct listener {
 	struct addr local;
 };
 
+// Where to listen, as the configuration has it. host NULL: every address.
+struct place {
+	const char *host;
+	struct sockaddr_storage sa;
+	socklen_t len;
+};
+
 // ------------------------------------------------------------------------------------------------------------------ bind
 
-static int socket_bind(const struct addrinfo *ai, int type)
+static int socket_bind(const struct place *p, int type)
 {
 	static const int on = 1;
-	int fd = socket(ai->ai_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(p->sa.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int ret;
 
 	if (fd < 0)
 		return -errno;
 	// one socket a family: a dual-stack one would take the other's address
-	if (ai->ai_family == AF_INET6)
+	if (p->sa.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (type == SOCK_STREAM)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0)
+	if (bind(fd, (const struct sockaddr *)&p->sa, p->len) == 0)
 		return fd;
 	ret = -errno;
 	close(fd);
@@ -49,11 +57,11 @@ static int socket_bind(const struct addrinfo *ai, int type)
 }
 
 // The kernel has to think that somebody listens, or it answers each DTLS packet with port unreachable.
-static int udp_hold(const struct addrinfo *ai)
+static int udp_hold(const struct place *p)
 {
 	static struct sock_filter drop_all = BPF_STMT(BPF_RET | BPF_K, 0);
 	static const struct sock_fprog program = { 1, &drop_all };
-	int fd = socket_bind(ai, SOCK_DGRAM), ret;
+	int fd = socket_bind(p, SOCK_DGRAM), ret;
 
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0)
 		return fd;
@@ -72,25 +80,30 @@ static void port_set(struct sockaddr *sa, uint16_t port)
 		((struct sockaddr_in6 *)sa)->sin6_port = htons(port);
 }
 
-static int listener_bind(struct listener *l, const struct addrinfo *ai)
+static int bind_failed(const struct place *p, const char *option, uint16_t port, int why)
+{
+	char text[ADDR_TEXT];
+	struct addr a;
+
+	addr_from_sockaddr((const struct sockaddr *)&p->sa, &a);
+	return errno_log(-why, "%s%s, %s %u: cannot listen on %s: %s", p->host ? "listen-host " : "",
+	                 p->host ? p->host : "every address", option, port, addr_text(&a, text), strerror(-why));
+}
+
+static int listener_bind(struct listener *l, struct place place)
 {
 	const struct policy *p = &l->g->policy;
-	char text[ADDR_TEXT];
-	struct addr udp;
 
-	port_set(ai->ai_addr, p->tcp_port);
-	addr_from_sockaddr(ai->ai_addr, &l->local);
-	l->tcp = socket_bind(ai, SOCK_STREAM);
+	port_set((struct sockaddr *)&place.sa, p->tcp_port);
+	addr_from_sockaddr((struct sockaddr *)&place.sa, &l->local);
+	l->tcp = socket_bind(&place, SOCK_STREAM);
 	if (l->tcp < 0)
-		return errno_log(-l->tcp, "cannot listen on %s, TCP: %s", addr_text_port(&l->local, text), strerror(-l->tcp));
+		return bind_failed(&place, "tcp-port", p->tcp_port, l->tcp);
 	if (!p->udp_port)
 		return 0;
-	port_set(ai->ai_addr, p->udp_port);
-	addr_from_sockaddr(ai->ai_addr, &udp);
-	l->udp = udp_hold(ai);
-	if (l->udp < 0)
-		return errno_log(-l->udp, "cannot hold %s, UDP: %s", addr_text_port(&udp, text), strerror(-l->udp));
-	return 0;
+	port_set((struct sockaddr *)&place.sa, p->udp_port);
+	l->udp = udp_hold(&place);
+	return l->udp < 0 ? bind_failed(&place, "udp-port", p->udp_port, l->udp) : 0;
 }
 
 static void listener_free(struct listener *l)
@@ -104,7 +117,7 @@ static void listener_free(struct listener *l)
 	free(l);
 }
 
-static int listener_open(struct gateway *g, const struct addrinfo *ai)
+static int listener_open(struct gateway *g, const struct place *place)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 	int ret;
@@ -113,7 +126,7 @@ static int listener_open(struct gateway *g, const struct addrinfo *ai)
 		return -ENOMEM;
 	l->g = g;
 	l->tcp = l->udp = -1;
-	ret = listener_bind(l, ai);
+	ret = listener_bind(l, *place);
 	if (ret < 0) {
 		if (l->tcp >= 0)
 			close(l->tcp);
@@ -125,38 +138,99 @@ static int listener_open(struct gateway *g, const struct addrinfo *ai)
 	return 0;
 }
 
-// host NULL: every address of both families; a kernel without IPv6 is no error then.
-static int host_open(struct gateway *g, const char *host)
+// ---------------------------------------------------------------------------------------------------------------- places
+
+struct places {
+	struct place *all;
+	size_t n;
+};
+
+static int place_add(struct places *p, const char *host, const struct addrinfo *ai)
+{
+	struct place *grown = realloc(p->all, (p->n + 1) * sizeof(*grown));
+
+	if (!grown)
+		return errno_log(ENOMEM, "out of memory");
+	p->all = grown;
+	grown[p->n] = (struct place){ .host = host, .len = ai->ai_addrlen };
+	memcpy(&grown[p->n++].sa, ai->ai_addr, ai->ai_addrlen);
+	return 0;
+}
+
+// Without a host a kernel without IPv6 is no error.
+static bool family_missing(const struct addrinfo *ai)
+{
+	int probe = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (probe < 0)
+		return errno == EAFNOSUPPORT;
+	close(probe);
+	return false;
+}
+
+static int places_of(struct places *p, const char *host)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
 	struct addrinfo *list, *ai;
-	int ret, probe;
+	int ret = getaddrinfo(host, "0", &hints, &list);
 
-	ret = getaddrinfo(host, "0", &hints, &list);
 	if (ret != 0)
 		return errno_log(EADDRNOTAVAIL, "listen-host %s: %s", host ? host : "(every address)", gai_strerror(ret));
-	ret = 0;
-	for (ai = list; ai && ret == 0; ai = ai->ai_next) {
-		probe = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		if (probe < 0 && errno == EAFNOSUPPORT && !host)
-			continue;
-		if (probe >= 0)
-			close(probe);
-		ret = listener_open(g, ai);
-	}
+	for (ai = list; ai && ret == 0; ai = ai->ai_next)
+		if (host || !family_missing(ai))
+			ret = place_add(p, host, ai);
 	freeaddrinfo(list);
+	return ret;
+}
+
+static bool is_every(const struct place *p)
+{
+	const struct sockaddr_in *in = (const struct sockaddr_in *)&p->sa;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&p->sa;
+
+	return p->sa.ss_family == AF_INET ? in->sin_addr.s_addr == INADDR_ANY : IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr);
+}
+
+// Named before, or part of "every address" that is named anywhere: the kernel gives a port of it once.
+static bool is_covered(const struct places *p, size_t nth)
+{
+	const struct place *place = &p->all[nth], *other;
+
+	for (size_t i = 0; i < p->n; i++) {
+		other = &p->all[i];
+		if (i == nth || other->sa.ss_family != place->sa.ss_family)
+			continue;
+		if (is_every(other) && !is_every(place))
+			return true;
+		if (i < nth && other->len == place->len && memcmp(&other->sa, &place->sa, place->len) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int places_open(struct gateway *g, const struct places *p)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < p->n && ret == 0; i++)
+		if (!is_covered(p, i))
+			ret = listener_open(g, &p->all[i]);
 	return ret;
 }
 
 int listen_open(struct gateway *g)
 {
 	unsigned hosts = config_count(g->config, OPT_LISTEN_HOST);
+	struct places p = { 0 };
 	int ret = 0;
 
 	if (!hosts)
-		ret = host_open(g, NULL);
+		ret = places_of(&p, NULL);
 	for (unsigned i = 0; i < hosts && ret == 0; i++)
-		ret = host_open(g, config_nth(g->config, OPT_LISTEN_HOST, i));
+		ret = places_of(&p, config_nth(g->config, OPT_LISTEN_HOST, i));
+	if (ret == 0)
+		ret = places_open(g, &p);
+	free(p.all);
 	if (ret < 0)
 		listen_close(g);
 	return ret;
@@ -169,7 +243,8 @@ int listen_start(struct gateway *g)
 
 	TAILQ_FOREACH(l, &g->listeners, all)
 	if (listen(l->tcp, BACKLOG) < 0)
-		return errno_log(errno, "cannot listen on %s, TCP: %s", addr_text_port(&l->local, text), strerror(errno));
+		return errno_log(errno, "tcp-port %u: cannot listen on %s: %s", g->policy.tcp_port, addr_text(&l->local, text),
+		                 strerror(errno));
 	return 0;
 }
 
