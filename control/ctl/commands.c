@@ -97,6 +97,17 @@ static const struct command *ended(const bool *fits, int count)
 	return NULL;
 }
 
+// Does a longer command go on with this word? ("show sessions all")
+static bool goes_on(const bool *fits, int i, const char *typed)
+{
+	size_t c;
+
+	for (c = 0; c < commands_count; c++)
+		if (fits[c] && begins(word_at(&commands[c], i), typed))
+			return true;
+	return false;
+}
+
 static enum command_fault take_argument(const struct command *c, const struct words *w, int used, const char **argument)
 {
 	if (c->argument != ARG_NONE && used == w->count)
@@ -118,7 +129,7 @@ enum command_fault command_find(const struct words *w, const struct command **fo
 		if (narrow(fits, i, w->word[i]) == 0 || ambiguous(fits, i))
 			return COMMAND_UNKNOWN;
 		*found = ended(fits, i + 1);
-		if (*found)
+		if (*found && !(i + 1 < w->count && goes_on(fits, i + 1, w->word[i + 1])))
 			return take_argument(*found, w, i + 1, argument);
 	}
 	return COMMAND_INCOMPLETE;

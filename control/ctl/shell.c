@@ -28,6 +28,17 @@ struct choices {
 	struct answer owner;
 };
 
+// What the shell does by itself.
+static const struct {
+	const char *word, *help;
+} shell_words[] = {
+	{ "help", "list all commands" },
+	{ "reset", "make the terminal usable again" },
+	{ "exit", "leave" },
+};
+
+#define SHELL_WORDS (sizeof(shell_words) / sizeof(shell_words[0]))
+
 static const char *prompt(EditLine *line)
 {
 	return "penstock> ";
@@ -91,13 +102,12 @@ static void choose(const struct shell *sh, struct words *w, struct choices *ch)
 		choose_argument(sh, c, prefix, ch);
 		return;
 	}
-	ch->count = command_next(&before, before.count, prefix, ch->at, CHOICES - 2);
+	ch->count = command_next(&before, before.count, prefix, ch->at, CHOICES - SHELL_WORDS);
 	if (before.count > 0)
 		return;
-	if (strncmp("help", prefix, strlen(prefix)) == 0)
-		ch->at[ch->count++] = (struct piece){ "help", 4 };
-	if (strncmp("exit", prefix, strlen(prefix)) == 0)
-		ch->at[ch->count++] = (struct piece){ "exit", 4 };
+	for (size_t i = 0; i < SHELL_WORDS; i++)
+		if (strncmp(shell_words[i].word, prefix, strlen(prefix)) == 0)
+			ch->at[ch->count++] = (struct piece){ shell_words[i].word, strlen(shell_words[i].word) };
 }
 
 static size_t common_prefix(const struct choices *ch)
@@ -167,6 +177,21 @@ static unsigned char complete(EditLine *line, int key)
 
 // ---------------------------------------------------------------------------------------------------------------- lines
 
+static void help(void)
+{
+	ctl_list_commands(stdout);
+	for (size_t i = 0; i < SHELL_WORDS; i++)
+		printf("  %-26s  %s\n", shell_words[i].word, shell_words[i].help);
+}
+
+static void reset(struct shell *sh)
+{
+	if (!sh->line)
+		return;
+	el_reset(sh->line);
+	el_resize(sh->line);
+}
+
 static void run_line(struct shell *sh, char *line)
 {
 	struct words w;
@@ -181,7 +206,9 @@ static void run_line(struct shell *sh, char *line)
 	if (strcmp(w.word[0], "exit") == 0 || strcmp(w.word[0], "quit") == 0)
 		sh->leave = true;
 	else if (strcmp(w.word[0], "help") == 0 || strcmp(w.word[0], "?") == 0)
-		ctl_list_commands(stdout);
+		help();
+	else if (strcmp(w.word[0], "reset") == 0)
+		reset(sh);
 	else
 		sh->last = ctl_run_words(sh->ctl, &w);
 }

@@ -12,6 +12,7 @@ struct admin_command {
 	void (*start)(struct admin_client *a);
 	void (*rows)(struct admin_client *a); // the list of all sessions has come
 	bool lists;                           // sessions with their DNS servers and routes
+	bool valid;                           // only sessions whose cookie is still good
 };
 
 // -------------------------------------------------------------------------------------------------------------- sessions
@@ -192,7 +193,7 @@ static bool next_row(struct admin_client *a)
 			return false;
 		row = &a->rows[a->at++];
 		s = session_of_row(a, row);
-	} while (row->id && !s); // it has ended since
+	} while (row->id && (!s || a->command->valid)); // it has ended since, or has no cookie
 	report_sid(row->sid, sid);
 	report_begin(r, "");
 	report_text(r, "Session", "%.6s", sid);
@@ -210,6 +211,7 @@ static bool next_row(struct admin_client *a)
 	report_bool(r, "session_is_open", s && s->tunnel);
 	report_bool(r, "tls_auth_ok", false); // by a certificate, of which there are none
 	report_bool(r, "in_use", row->in_use);
+	report_bool(r, "valid", !row->id);
 	return true;
 }
 
@@ -380,6 +382,8 @@ static const struct admin_command commands[] = {
 	{ "show user", show_user, .lists = true },
 	{ "show id", show_id },
 	{ "show sessions", ask_rows, show_sessions_rows },
+	{ "show sessions all", ask_rows, show_sessions_rows },
+	{ "show sessions valid", ask_rows, show_sessions_rows, .valid = true },
 	{ "show ip bans", show_ip_bans },
 	{ "show dataplane", show_dataplane },
 	{ "unban ip", unban_ip },

@@ -29,18 +29,20 @@ expect "a session says for how long it stays" matches "$(ctl -j show sessions | 
 expect "show dataplane has ports, cores and counters" matches "$(ctl -j show dataplane | jq -r 'keys | join(" ")')" 'cores counters .*ports'
 expect "a core's busy share is for people" matches "$(ctl -j show dataplane | jq -r '.cores[0].busy')" '^[0-9]+\.[0-9]%$'
 expect "and its thousandths for programs" matches "$(ctl -j show dataplane | jq '.cores[0].raw_busy_permille')" '^[0-9]+$'
-for command in status users sessions dataplane "ip bans"; do
+expect "show sessions all" same "$(ctl -j show sessions all | jq -r '.[] | select(.Username == "anna") | .State, .valid')" $'connected\ntrue'
+expect "show sessions valid" same "$(ctl -j show sessions valid | jq -r '.[].Username' | sort)" $'anna\nbert'
+for command in status users sessions "sessions all" dataplane "ip bans"; do
   expect "show $command is JSON" jq -e . <<< "$(ctl -j show $command)"
 done
 
-expect "the shell takes commands" matches "$(printf 'show users\nhelp\nexit\n' | "$BIN/penstockctl" -s "$WORK/admin.socket")" 'anna'
+expect "the shell takes commands" matches "$(printf 'reset\nshow users\nhelp\nexit\n' | "$BIN/penstockctl" -s "$WORK/admin.socket")" 'anna'
 
-# On a terminal: Tab completes "sho" and the user's name.
+# On a terminal: Tab completes "res", "sho" and the user's name.
 on_terminal() {
   local line
   coproc PTY { TERM=xterm exec script -qec "$BIN/penstockctl -n -s $WORK/admin.socket" /dev/null; }
   read -r -t 10 -d '>' -u "${PTY[0]}" line || return 1
-  printf 'sho\tuser an\t\nexit\n' >&"${PTY[1]}"
+  printf 'res\t\nsho\tuser an\t\nexit\n' >&"${PTY[1]}"
   while read -r -t 10 -u "${PTY[0]}" line; do
     [[ $line != *"Username: anna"* ]] || return 0
   done

@@ -48,5 +48,7 @@ soon "sec-mod's death is reported" has "$WORK/gateway.log" 'sec-mod \(pid [0-9]+
 soon "the reload is done in spite of it" has "$WORK/gateway.log" 'penstockd.*configuration reloaded'
 expect "anna notices nothing" same "$(user_field anna raw_connected_at)" "$connected"
 expect "her packets cross" pings -I tun0 $INSIDE
+expect "her cookie died with it" same "$(ctl -j show sessions valid | jq length)" 0
+expect "which show sessions all tells" same "$(ctl -j show sessions all | jq -r '.[] | .Username, .valid')" $'anna\nfalse'
 INTERFACE=tun1 login bert bert
 expect "bert can log in" pings -I tun1 $INSIDE

@@ -84,6 +84,12 @@ static void finds_commands(void **state)
 	calls("show ip", COMMAND_INCOMPLETE, NULL, NULL);
 	calls("stop later", COMMAND_UNKNOWN, NULL, NULL);
 	calls("show '' x", COMMAND_UNKNOWN, NULL, NULL);
+	// a command that others go on from
+	calls("show sessions", COMMAND_FOUND, "show sessions", NULL);
+	calls("show sessions all", COMMAND_FOUND, "show sessions all", NULL);
+	calls("sh se v", COMMAND_FOUND, "show sessions valid", NULL);
+	calls("show sessions new", COMMAND_TOO_MANY, "show sessions", NULL);
+	calls("show sessions all x", COMMAND_TOO_MANY, "show sessions all", NULL);
 	calls("reload now", COMMAND_TOO_MANY, "reload", NULL);
 	calls("show user a b", COMMAND_TOO_MANY, "show user", "a");
 }
@@ -114,6 +120,7 @@ static void completes_words(void **state)
 	assert_string_equal(next("show ip", ""), "bans");
 	assert_string_equal(next("terminate", ""), "user id session");
 	assert_string_equal(next("show users", ""), "");
+	assert_string_equal(next("show sessions", ""), "all valid");
 	assert_string_equal(next("nonsense", ""), "");
 }
 
