@@ -27,7 +27,7 @@ pids=()
 
 stop_pid() { # PID: end it and wait until it has gone
   kill "$1" 2>/dev/null || return 0
-  for _ in $(seq 200); do kill -0 "$1" 2>/dev/null || return 0; sleep 0.05; done
+  for _ in $(seq 500); do kill -0 "$1" 2>/dev/null || return 0; sleep 0.05; done # ocserv takes up to 15 s
   kill -9 "$1" 2>/dev/null || true
   wait "$1" 2>/dev/null || true
 }
