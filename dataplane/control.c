@@ -185,6 +185,14 @@ static int on_dataplane_stats(void *who, const struct msg_dataplane_stats *m, co
 	return 0;
 }
 
+static int on_dataplane_ping(void *who, const struct msg_dataplane_ping *m, const int *fds)
+{
+	struct control *c = who;
+
+	MAIN_SEND(c, DATAPLANE_PONG, &(struct msg_dataplane_pong){ .number = m->number });
+	return 0;
+}
+
 #define HANDLERS from_main
 #define ON_MAIN_DATAPLANE(...) __VA_ARGS__
 #include "proto/handlers.h"

@@ -69,6 +69,12 @@ static int on_session_list(void *who, const struct msg_session_list *m, const in
 	return 0;
 }
 
+static int on_secmod_ping(void *who, const struct msg_secmod_ping *m, const int *fds)
+{
+	to_main(who, MSG_SECMOD_PONG, &(struct msg_secmod_pong){ .number = m->number });
+	return 0;
+}
+
 // ---------------------------------------------------------------------------------------------------------------- reload
 
 static struct settings *load_beside(int fd, char text[LIMIT_TEXT + 1])

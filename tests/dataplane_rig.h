@@ -59,6 +59,7 @@ static struct {
 	struct msg_tunnel_state state;
 	struct msg_tunnel_counters counters;
 	struct msg_dataplane_stats_end end;
+	struct msg_dataplane_pong pong;
 	struct msg_dtls_record record;
 	struct msg_dtls_confirmed confirmed;
 	struct msg_dtls_alert alert;
@@ -89,6 +90,7 @@ KEEP(dataplane_ready, ready)
 KEEP(tunnel_reply, reply)
 KEEP(tunnel_counters, counters)
 KEEP(dataplane_stats_end, end)
+KEEP(dataplane_pong, pong)
 KEEP(dtls_record, record)
 KEEP(dtls_confirmed, confirmed)
 KEEP(dtls_alert, alert)

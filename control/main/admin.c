@@ -450,7 +450,7 @@ void admin_reloaded(struct gateway *g, bool ok, const char *text)
 		admin_end(a, ok, "%s", text);
 }
 
-void admin_peer_lost(struct gateway *g, enum msg_number number)
+void admin_peer_lost(struct gateway *g, enum msg_number number, const char *why)
 {
 	struct admin_client *a;
 
@@ -458,5 +458,5 @@ void admin_peer_lost(struct gateway *g, enum msg_number number)
 		return;
 	TAILQ_FOREACH(a, &g->admin->clients, all)
 	if (a->waits == number)
-		admin_end(a, false, "the process that knows has died; try again");
+		admin_end(a, false, "%s", why);
 }

@@ -66,4 +66,4 @@ void admin_dp_core(struct gateway *g, const struct msg_dp_core *m);
 void admin_dp_counter(struct gateway *g, const struct msg_dp_counter *m);
 void admin_dp_end(struct gateway *g, const struct msg_dataplane_stats_end *m);
 void admin_reloaded(struct gateway *g, bool ok, const char *text);
-void admin_peer_lost(struct gateway *g, enum msg_number number);
+void admin_peer_lost(struct gateway *g, enum msg_number number, const char *why);

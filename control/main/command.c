@@ -168,6 +168,18 @@ static void rows_complete(struct admin_client *a)
 	a->command->rows(a);
 }
 
+// Whether it can be asked; else the answer has ended.
+static bool can_ask(struct admin_client *a, const struct child *c, const char *name)
+{
+	if (!c || !c->ready)
+		admin_end(a, false, "%s is not running; try again", name);
+	else if (c->stuck)
+		admin_end(a, false, "%s does not answer", name);
+	else
+		return true;
+	return false;
+}
+
 static void ask_rows(struct admin_client *a)
 {
 	struct child *secmod = a->g->secmod;
@@ -177,6 +189,8 @@ static void ask_rows(struct admin_client *a)
 		rows_complete(a);
 		return;
 	}
+	if (!can_ask(a, secmod, "sec-mod"))
+		return;
 	admin_wait(a, MSG_SESSION_ROWS_END);
 	LINK_SEND(&secmod->link, SESSION_LIST, &(struct msg_session_list){ .token = a->token });
 }
@@ -351,10 +365,8 @@ static void show_dataplane(struct admin_client *a)
 {
 	struct child *dataplane = a->g->dataplane;
 
-	if (!dataplane || !dataplane->ready) {
-		admin_end(a, false, "the dataplane is not running; try again");
+	if (!can_ask(a, dataplane, "the dataplane"))
 		return;
-	}
 	admin_wait(a, MSG_DATAPLANE_STATS_END);
 	LINK_SEND(&dataplane->link, DATAPLANE_STATS, &(struct msg_dataplane_stats){ .token = a->token });
 }

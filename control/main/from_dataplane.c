@@ -78,3 +78,9 @@ static int on_dataplane_stats_end(void *who, const struct msg_dataplane_stats_en
 	admin_dp_end(((struct child *)who)->g, m);
 	return 0;
 }
+
+// That anything came at all is what counts (pulse.h).
+static int on_dataplane_pong(void *who, const struct msg_dataplane_pong *m, const int *fds)
+{
+	return 0;
+}

@@ -61,6 +61,7 @@ struct gateway {
 	struct child *secmod, *dataplane, *nursery; // the current ones; NULL: not running
 	struct respawn respawn[3];                  // sec-mod, dataplane, nursery
 	struct event stop_timer;
+	struct event pulse;
 	uint64_t stop_deadline_ms;
 	int stop_step;
 

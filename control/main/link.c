@@ -88,6 +88,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 			ret = n < 0 ? -errno : (int)n;
 		} else {
 			ret = chan_serve(&l->chan, l->handlers, l->who, 1);
+			l->heard = l->heard || ret > 0;
 		}
 		if (ret == -EAGAIN)
 			return;

@@ -25,6 +25,7 @@ struct link {
 	int why;
 	bool ending; // ended() is due
 	bool deaf;   // what still comes is thrown away
+	bool heard;  // a message has come; the owner clears it
 };
 
 // chan is initialised already (chan_init); the link owns it from here. 0 or -ENOMEM, and then chan is closed.

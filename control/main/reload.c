@@ -111,7 +111,9 @@ static const char *why_not_now(const struct gateway *g)
 {
 	if (g->reload)
 		return "another reload is going on";
-	return g->phase == GATEWAY_UP && g->secmod && g->secmod->ready ? NULL : "the gateway is not whole";
+	if (g->phase != GATEWAY_UP || !g->secmod || !g->secmod->ready)
+		return "the gateway is not whole";
+	return g->secmod->stuck ? "sec-mod does not answer" : NULL;
 }
 
 static void start(struct gateway *g, bool again)
@@ -148,7 +150,7 @@ void reload_start(struct gateway *g)
 	}
 	log_warn("reload: not now: %s", why);
 	if (!g->reload)
-		admin_reloaded(g, false, "the gateway is not whole; try again");
+		admin_reloaded(g, false, why);
 }
 
 void reload_signal(struct gateway *g)
@@ -227,13 +229,10 @@ void reload_nursery_ready(struct gateway *g, bool ok, const char *text)
 	supervise_step(g);
 }
 
-void reload_peer_lost(struct gateway *g, const char *name)
+void reload_peer_lost(struct gateway *g, const char *why)
 {
-	char why[64];
-
 	if (!g->reload)
 		return;
-	snprintf(why, sizeof(why), "%s died meanwhile", name);
 	g->reload_due = g->reload_due || g->reload->again;
 	reload_fail(g, why);
 }

@@ -12,5 +12,5 @@ void reload_signal(struct gateway *g);
 void reload_resume(struct gateway *g);
 void reload_secmod_ready(struct gateway *g, const struct msg_secmod_reloaded *m);
 void reload_nursery_ready(struct gateway *g, bool ok, const char *text);
-// A process has died: what it had prepared is lost.
-void reload_peer_lost(struct gateway *g, const char *name);
+// A process has died, and what it had prepared is lost; or it does not answer.
+void reload_peer_lost(struct gateway *g, const char *why);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "control/main/pulse.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
 
@@ -270,7 +271,10 @@ void report_session(struct report *r, const struct session *s, bool lists)
 
 static void report_parts(struct report *r, const struct gateway *g)
 {
-	report_text(r, "Status", "%s", g->accepting ? "online" : "not accepting clients");
+	const struct child *missing = pulse_missing(g);
+
+	report_text(r, "Status", "%s%s%s", g->accepting ? "online" : "not accepting clients", missing ? "; no answer from " : "",
+	            missing ? missing->kind->name : "");
 	report_number(r, "Server PID", (uint64_t)getpid(), NULL);
 	report_number(r, "Sec-mod PID", g->secmod ? (uint64_t)g->secmod->pid : 0, NULL);
 	report_number(r, "Sec-mod instance count", 1, NULL);

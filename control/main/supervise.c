@@ -10,6 +10,7 @@
 #include "control/main/inner.h"
 #include "control/main/listen.h"
 #include "control/main/peers.h"
+#include "control/main/pulse.h"
 #include "control/main/reload.h"
 #include "control/main/session.h"
 #include "control/main/spawn.h"
@@ -226,6 +227,7 @@ void supervise_open(struct gateway *g)
 {
 	for (size_t i = 0; i < sizeof(g->respawn) / sizeof(*g->respawn); i++)
 		evtimer_assign(&g->respawn[i].timer, g->base, on_respawn, g);
+	pulse_open(g);
 	supervise_step(g);
 }
 
@@ -298,12 +300,12 @@ static void lose(struct gateway *g, const struct child *c)
 		// cookies and logins in progress went with it; tunnels that are up need it no more
 		conn_end_logins(g, NULL, END_ERROR);
 		session_forget_all(g);
-		admin_peer_lost(g, MSG_SESSION_ROWS_END);
+		admin_peer_lost(g, MSG_SESSION_ROWS_END, "sec-mod has died; try again");
 	} else if (c->kind == &child_dataplane) {
 		tunnel_lose_all(g);
 		tunnel_table_close(g);
 		inner_down(g);
-		admin_peer_lost(g, MSG_DATAPLANE_STATS_END);
+		admin_peer_lost(g, MSG_DATAPLANE_STATS_END, "the dataplane has died; try again");
 	}
 }
 
@@ -313,6 +315,7 @@ static void child_died(struct child *c, int status)
 	const struct child_kind *kind = c->kind;
 	struct child **slot = slot_of(g, kind);
 	bool current = *slot == c, lived = c->ready && clock_ms() - c->since_ms > STABLE_MS;
+	char why[64];
 
 	// its last words (what is wrong with a certificate, a worker's end) may still lie in its channel
 	link_read_rest(&c->link);
@@ -329,8 +332,9 @@ static void child_died(struct child *c, int status)
 		lose(g, c);
 	if (c->next && g->reload)
 		reload_nursery_ready(g, false, "the new nursery died");
+	snprintf(why, sizeof(why), "%s died meanwhile", kind->name);
 	if (kind != &child_nursery || current)
-		reload_peer_lost(g, kind->name);
+		reload_peer_lost(g, why);
 	child_free(c);
 	if (!current || g->phase == GATEWAY_STOPPING)
 		return;
@@ -414,6 +418,7 @@ void supervise_hurry(struct gateway *g)
 
 void supervise_stop(struct gateway *g)
 {
+	pulse_close(g);
 	evtimer_assign(&g->stop_timer, g->base, on_stop, g);
 	stop_step_enter(g, 0);
 	timer_set(&g->stop_timer, 0);

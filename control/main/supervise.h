@@ -25,6 +25,8 @@ struct child {
 	bool refused; // it has said why it will not be ready
 	bool leaving; // a nursery that drains, or any child while we stop: its end is no news
 	bool next;    // a nursery that a reload has started: not yet the one in force
+	bool stuck;   // it does not answer (pulse.c)
+	unsigned silence, pings;
 	uint64_t since_ms;
 	struct event timer;  // its start takes too long; it is to be killed
 	struct logpipe *log; // its descriptor 2, where the log is syslog; else NULL

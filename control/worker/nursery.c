@@ -156,6 +156,14 @@ static int on_nursery_drain(void *who, const struct msg_nursery_drain *m, const 
 	return 0;
 }
 
+static int on_nursery_ping(void *who, const struct msg_nursery_ping *m, const int *fds)
+{
+	struct nursery *n = who;
+
+	CHAN_SEND(&n->main, NURSERY_PONG, &(struct msg_nursery_pong){ .number = m->number });
+	return 0;
+}
+
 // --------------------------------------------------------------------------------------------------------------- worker
 
 static int confine(const struct nursery *n)

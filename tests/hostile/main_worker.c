@@ -53,10 +53,19 @@ static int puppet_on_drain(void *who, const void *m, const int *fds)
 	_exit(0);
 }
 
+static int puppet_on_ping(void *who, const void *m, const int *fds)
+{
+	struct msg_nursery_pong pong = { .number = ((const struct msg_nursery_ping *)m)->number };
+
+	CHAN_SEND(&puppet.main, NURSERY_PONG, &pong);
+	return 0;
+}
+
 static const chan_handler puppet_handlers[MSG_NUMBERS] = {
 	[MSG_CONN_START] = puppet_on_start,
 	[MSG_CONN_KILL] = puppet_on_kill,
 	[MSG_NURSERY_DRAIN] = puppet_on_drain,
+	[MSG_NURSERY_PING] = puppet_on_ping,
 };
 
 static int puppet_connect(const char *path)

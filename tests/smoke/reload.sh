@@ -71,4 +71,6 @@ expect "good reloads are logged once each" same "$(grep -c 'configuration reload
 expect "anna was never disconnected" user_has anna State connected
 kill -INT "$pinger"
 soon "the pings have ended" gone "$pinger"
-expect "and no packet of hers was lost" has "$WORK/ping.log" ' 0% packet loss'
+# The last one may still have been under way.
+no_gap() { awk '/icmp_seq=/ { sub(/.*icmp_seq=/, ""); if ($1 + 0 != last + 1) exit 1; last++ } END { exit last < 10 }' "$WORK/ping.log"; }
+expect "and no packet of hers was lost" no_gap

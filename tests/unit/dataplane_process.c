@@ -247,6 +247,9 @@ static void ask_for_stats(uint32_t token)
 
 static void reports(void **state)
 {
+	assert_int_equal(CHAN_SEND(&world.main, DATAPLANE_PING, &(struct msg_dataplane_ping){ .number = 7 }), 0);
+	await_main(MSG_DATAPLANE_PONG);
+	assert_int_equal(world.pong.number, 7);
 	ask_for_stats(99);
 	assert_int_equal(world.end.token, 99);
 	assert_int_equal(world.end.tunnels, 1);

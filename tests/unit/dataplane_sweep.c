@@ -39,6 +39,7 @@ NOTHING(dp_port)
 NOTHING(dp_core)
 NOTHING(dp_counter)
 NOTHING(dataplane_stats_end)
+NOTHING(dataplane_pong)
 #define HANDLERS from_dataplane
 #define ON_DATAPLANE_MAIN(...) __VA_ARGS__
 #include "proto/handlers.h"
