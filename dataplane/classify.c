@@ -3,6 +3,7 @@
 #include "packet.h"
 #include "record.h"
 #include "stage.h"
+#include "stray.h"
 
 static inline bool tunnel_live(const struct lcore *lc, uintptr_t number)
 {
@@ -109,6 +110,17 @@ static unsigned split_rest(struct lcore *lc, struct rte_mbuf *first, const struc
 	return n;
 }
 
+// Only what a client sends all the time is worth looking for its tunnel.
+static void stray(struct lcore *lc, struct rte_mbuf *m, const struct record *r)
+{
+	if (r->type != CONTENT_DATA || r->epoch == 0) {
+		drop(lc, COUNT_drop_unknown_path, m);
+		return;
+	}
+	to_record(lc, m, r, 0);
+	stray_punt(lc, m, COUNT_drop_unknown_path);
+}
+
 // Those that begin with a whole record, and what their tables are asked.
 static unsigned parse_all(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct record *records, const void **keys)
 {
@@ -148,7 +160,7 @@ unsigned classify(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 			continue;
 		}
 		if (unlikely(!known || number >= lc->dp->tunnels_max)) {
-			drop(lc, COUNT_drop_unknown_path, m);
+			stray(lc, m, r);
 			continue;
 		}
 		if (unlikely(m->data_len > RECORD_HEADER + r->length))

@@ -114,6 +114,8 @@ int control_init(struct control *c, uint32_t tunnels_max, uint16_t udp_port, con
 	if (ret == 0)
 		ret = store_init(c, tunnels_max);
 	if (ret == 0)
+		ret = peers_init(&c->peers, tunnels_max);
+	if (ret == 0)
 		ret = cores_init(c, cpus);
 	if (ret == 0)
 		ret = wake_init(c);

@@ -8,6 +8,7 @@
 #include "eal.h"
 #include "lcore.h"
 #include "mailbox.h"
+#include "peers.h"
 #include "port.h"
 #include "proto/chan.h"
 #include "proto/dpd.h"
@@ -32,12 +33,13 @@ enum tunnel_phase {
 // The control thread's part of a tunnel.
 struct tunnel {
 	uint32_t number;
-	uint8_t phase;    // enum tunnel_phase
-	uint8_t channel;  // enum tunnel_channel, as the core told
-	uint8_t why;      // enum channel_why
-	uint8_t owner;    // index of the core that has it
-	bool untold;      // main does not know the channel, cipher or path yet
-	bool commanded;   // `command` is on its way: a core has not been seen to have done it
+	uint8_t phase;   // enum tunnel_phase
+	uint8_t channel; // enum tunnel_channel, as the core told
+	uint8_t why;     // enum channel_why
+	uint8_t owner;   // index of the core that has it
+	bool untold;     // main does not know the channel, cipher or path yet
+	bool commanded;  // `command` is on its way: a core has not been seen to have done it
+	bool deny_roaming;
 	struct chan lane; // fd -1: the worker has gone
 	struct addr ipv4, ipv6;
 	uint8_t app_id[APP_ID_SIZE];
@@ -81,9 +83,12 @@ struct control {
 	int epoll;
 	int links; // tells of interfaces that go up or down
 	struct path_book paths;
-	struct tunnel *tunnels;       // [dp.tunnels_max]
-	uint32_t *active, n_active;   // numbers in use, in no order
-	uint32_t *leaving, n_leaving; // those of them on their way out
+	struct peers peers;             // by the paths in force
+	struct bucket strays, searches; // what is done about records from unknown addresses
+	uint32_t search_at;             // index in active
+	struct tunnel *tunnels;         // [dp.tunnels_max]
+	uint32_t *active, n_active;     // numbers in use, in no order
+	uint32_t *leaving, n_leaving;   // those of them on their way out
 	struct key_pool keys;
 	struct command installs[INSTALLS_MAX]; // ring
 	unsigned installs_first, installs_n;
@@ -139,6 +144,9 @@ void sweep_turn(struct control *c);
 int64_t sweep_wait_ns(const struct control *c); // until it has something to do
 // When a tunnel was last active; `added` for one that never was.
 uint64_t sweep_active(const struct control *c, const struct tunnel *t);
+
+// stray.c: a record from an unknown address goes to the cores that own tunnels it may belong to.
+void stray_deliver(struct control *c, struct rte_mbuf *m);
 
 // cores.c: the poll cores and what leads to them.
 int cores_init(struct control *c, const struct cpu_list *cpus);

@@ -2,10 +2,16 @@
 
 #include "channel.h"
 #include "mailbox.h"
-#include "record.h"
+#include "opening.h"
 #include "stage.h"
+#include "stray.h"
 
 #define ASTRAY_RECORDS 64
+// A record's path is compared with what is known of it once in so many, and after so long a silence: it is on a line of its own.
+#define FOLLOW_RECORDS 16
+#define FOLLOW_SILENCE(hz) ((hz) / 64)
+// Without an authenticated record for so long, who has the address may be somebody else.
+#define SILENT_SECONDS 10
 
 // A burst of records on their way to be opened, each beside its operation.
 struct opening {
@@ -16,53 +22,14 @@ struct opening {
 	unsigned n;
 };
 
-static inline uint64_t sequence_of(const uint8_t *header)
-{
-	return record_number(header) & DTLS_SEQUENCE_MAX;
-}
-
-static inline bool epoch_matches(const struct tunnel_keys *k, const uint8_t *header)
-{
-	return memcmp(&k->epoch, header + 3, 2) == 0;
-}
-
-static inline void nonce_set(uint8_t nonce[12], uint8_t cipher, const uint8_t iv[12], const uint8_t *explicit)
-{
-	memcpy(nonce, iv, 12);
-	if (cipher != AEAD_CHACHA20_POLY1305) {
-		memcpy(nonce + 4, explicit, 8);
-		return;
-	}
-	for (unsigned i = 0; i < 8; i++) // RFC 7905: epoch and sequence, padded on the left
-		nonce[4 + i] ^= explicit[i];
-}
-
-static inline void aad_set(uint8_t aad[AEAD_AAD], const uint8_t *header, uint32_t len)
-{
-	memcpy(aad, header + 3, 8);
-	memcpy(aad + 8, header, 3);
-	store16(aad + 11, (uint16_t)len);
-}
-
 // COUNTERS: it is the next of `o`; else why it is not. Replay before decryption: a flood of copies must not buy crypto.
 static inline enum counter opening_add(struct opening *o, struct rte_mbuf *m, struct tunnel_keys *k)
 {
-	uint8_t *header = packet_data(m);
-	unsigned explicit = aead_explicit_nonce(k->cipher), body = m->data_len - RECORD_HEADER;
-	struct aead_op *op = &o->op[o->n];
-
-	if (unlikely(body < explicit + AEAD_TAG))
+	if (unlikely(!opening_set(&o->op[o->n], m, k)))
 		return COUNT_drop_malformed_record;
-	o->sequence[o->n] = sequence_of(header);
+	o->sequence[o->n] = sequence_of(packet_data(m));
 	if (unlikely(!replay_check(&k->seen, o->sequence[o->n])))
 		return COUNT_drop_replay;
-	op->key = &k->in;
-	op->cipher = k->cipher;
-	op->data = header + RECORD_HEADER + explicit;
-	op->len = body - explicit - AEAD_TAG;
-	op->tag = op->data + op->len;
-	nonce_set(op->nonce, k->cipher, k->in_iv, explicit ? header + RECORD_HEADER : header + 3);
-	aad_set(op->aad, header, op->len);
 	o->keys[o->n] = k;
 	o->m[o->n++] = m;
 	return COUNTERS;
@@ -129,8 +96,7 @@ static inline void opening_add_one(struct lcore *lc, struct opening *o, struct r
 		drop_of(lc, why, m);
 }
 
-// What did not open under the second handshake's keys is tried under those in force. Opening was done in place; the same keystream
-// again gives back what came.
+// What did not open under the second handshake's keys is tried under those in force.
 static void opening_retry(struct lcore *lc, struct opening *o)
 {
 	struct opening again;
@@ -142,10 +108,7 @@ static void opening_retry(struct lcore *lc, struct opening *o)
 		struct tunnel_keys *other = o->op[i].ok ? NULL : keys_after(in, o->keys[i]);
 		if (likely(!other))
 			continue;
-		uint8_t unused[AEAD_TAG];
-		struct aead_op restore = o->op[i];
-		restore.tag = unused;
-		aead_seal_burst(&restore, 1);
+		opening_undo(&o->op[i]);
 		at[again.n] = i;
 		opening_add(&again, o->m[i], other);
 	}
@@ -174,6 +137,21 @@ static void keys_confirm(struct lcore *lc, uint32_t tunnel, struct tunnel_keys *
 	k->confirmed = true;
 	out->keys = k;
 	k->quiet = true; // until the control thread knows of the channel
+}
+
+// Answers go where the newest record has come from.
+static inline void keys_follow(struct lcore *lc, const struct packet *p, struct tunnel_keys *k, uint64_t sequence)
+{
+	if (likely(sequence % FOLLOW_RECORDS != 0 && lc->now - k->last_udp < FOLLOW_SILENCE(lc->dp->tsc_hz)))
+		return;
+	if (sequence + 1 != k->seen.top)
+		return;
+	if (unlikely(!path_same_key(&k->path, &p->path))) {
+		stray_move(lc, p->tunnel, k, &p->path); // a handshake of its own has gone on there
+	} else if (unlikely(!path_same_hop(&k->path, &p->path))) {
+		path_take_hop(&k->path, &p->path);
+		count(lc, COUNT_hops_moved);
+	}
 }
 
 // An authenticated record: the peer is there.
@@ -257,6 +235,19 @@ static enum counter why_no_data(uint8_t type)
 	}
 }
 
+// A NAT gives an address that nobody has used for a while to another client.
+static void take_unopened(struct lcore *lc, struct rte_mbuf *m, const struct aead_op *op, const struct tunnel_keys *k)
+{
+	int64_t silent = (int64_t)(lc->now - k->last_udp);
+
+	if (!k->confirmed || packet_of(m)->type != CONTENT_DATA || silent < (int64_t)(SILENT_SECONDS * lc->dp->tsc_hz)) {
+		drop_of(lc, COUNT_drop_bad_mac, m);
+		return;
+	}
+	opening_undo(op);
+	stray_punt(lc, m, COUNT_drop_bad_mac);
+}
+
 enum opened { OPENED_DATA, OPENED_REPLY, OPENED_DONE };
 
 static inline enum opened opened_take(struct lcore *lc, struct rte_mbuf *m, const struct aead_op *op, struct tunnel_keys *k,
@@ -265,13 +256,14 @@ static inline enum opened opened_take(struct lcore *lc, struct rte_mbuf *m, cons
 	struct packet *p = packet_of(m);
 
 	if (unlikely(!op->ok)) {
-		drop_of(lc, COUNT_drop_bad_mac, m);
+		take_unopened(lc, m, op, k);
 		return OPENED_DONE;
 	}
 	if (unlikely(!replay_take(&k->seen, sequence))) {
 		drop_of(lc, COUNT_drop_replay, m);
 		return OPENED_DONE;
 	}
+	keys_follow(lc, p, k, sequence);
 	keys_heard(lc, p->tunnel, k, p->type == CONTENT_DATA);
 	if (unlikely(p->core != lc->index))
 		heard_astray(lc, p);

@@ -179,6 +179,17 @@ bool handshake_confirmed(const struct path_book *b, struct handshakes *h, uint32
 	return true;
 }
 
+bool handshake_roamed(const struct path_book *b, struct handshakes *h, uint32_t tunnel, uint32_t number, const struct path *to)
+{
+	struct path before = h->path;
+
+	if (number != h->confirmed || !path_claim(b, tunnel, to))
+		return false;
+	h->path = *to;
+	path_drop(b, h, tunnel, &before);
+	return true;
+}
+
 void handshake_sweep(const struct path_book *b, struct handshakes *h, uint32_t tunnel, uint64_t now)
 {
 	for (struct handshake *s = h->slot; s < h->slot + HANDSHAKE_SLOTS; s++)

@@ -55,6 +55,9 @@ struct handshake *handshake_find(struct handshakes *h, uint32_t number);
 void handshake_keyed(const struct path_book *b, struct handshakes *h, uint32_t tunnel, struct handshake *s, uint8_t cipher);
 // Its keys are in force: older handshakes and the path of the keys before are forgotten. false: it is none of ours.
 bool handshake_confirmed(const struct path_book *b, struct handshakes *h, uint32_t tunnel, uint32_t number);
+// The peer has moved to another path, under the keys of that number. false: they are not in force any more, or the path is not to
+// be had.
+bool handshake_roamed(const struct path_book *b, struct handshakes *h, uint32_t tunnel, uint32_t number, const struct path *to);
 // Forget those that nobody finished within a minute.
 void handshake_sweep(const struct path_book *b, struct handshakes *h, uint32_t tunnel, uint64_t now);
 // The path is another tunnel's now: no handshake of ours can go on there.

@@ -356,6 +356,10 @@ static unsigned deliver(struct control *c, struct rte_mbuf **pkts, unsigned n)
 	struct tunnel *t = tunnel_of(c, p->tunnel);
 	unsigned run = run_length(pkts, n);
 
+	if (p->kind == PACKET_STRAY) {
+		stray_deliver(c, pkts[0]);
+		return 1;
+	}
 	if (run > 0 && t && t->lane.fd >= 0) {
 		send_cstp(c, t, pkts, run);
 		return run;

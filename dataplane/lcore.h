@@ -10,6 +10,7 @@
 #include <rte_rcu_qsbr.h>
 #include <rte_ring.h>
 
+#include "bucket.h"
 #include "counters.h"
 #include "port.h"
 #include "reassembly.h"
@@ -31,8 +32,10 @@ enum packet_kind {
 	PACKET_HANDSHAKE, // core -> control -> lane: a handshake datagram as it came
 	PACKET_CSTP,      // core -> control -> lane: an inner packet for CSTP
 	PACKET_EVENT,     // core -> control: no payload; `event`
+	PACKET_STRAY,     // core -> control -> core: a record from an unknown address, back with whose it may be (stray.h)
 };
-enum packet_event { EVENT_NONE, EVENT_CONFIRMED, EVENT_ALERT, EVENT_CHANNEL, EVENT_ELSEWHERE };
+enum packet_event { EVENT_NONE, EVENT_CONFIRMED, EVENT_ALERT, EVENT_CHANNEL, EVENT_ELSEWHERE, EVENT_PATH };
+#define CANDIDATES_MAX 8
 
 struct packet {
 	uint32_t tunnel; // number
@@ -44,6 +47,8 @@ struct packet {
 	uint8_t channel, why;              // EVENT_CHANNEL: enum tunnel_channel, enum channel_why
 	uint8_t core;                      // index of the core that received it; EVENT_ELSEWHERE: where the tunnel's records come
 	uint8_t port;                      // number of the port by which it leaves; set by dtls_out()
+	uint8_t n_candidates;              // PACKET_STRAY
+	uint32_t candidate[CANDIDATES_MAX];
 	struct path path __rte_cache_aligned; // outer, PACKET_HANDSHAKE: where it came from; PACKET_DATAGRAM: where it goes;
 	                                      // events: of the keys
 };
@@ -77,11 +82,12 @@ struct lcore {
 	struct rte_mempool *pool;           // for packets that the core makes itself
 	struct reassembly *reassembly;      // of outer fragments
 	struct rte_ring *mailbox;           // control -> core: struct command *
-	struct rte_ring *from_control;      // control -> core: mbufs (PACKET_OPENED, _DATAGRAM, _SEAL)
-	struct rte_ring *to_control;        // core -> control: mbufs (PACKET_HANDSHAKE, _CSTP, _EVENT)
+	struct rte_ring *from_control;      // control -> core: mbufs (PACKET_OPENED, _DATAGRAM, _SEAL, _STRAY)
+	struct rte_ring *to_control;        // core -> control: mbufs (PACKET_HANDSHAKE, _CSTP, _EVENT, _STRAY)
 	struct rte_ring *released;          // core -> control: struct tunnel_keys * out of use; has room for all there are
 	struct rte_ring *handed[CORES_MAX]; // that core -> this core: mbufs (hand.h); NULL: itself, or no such core
 	uint64_t now;                       // TSC at the start of this round
+	struct bucket strays;               // owner: what it gives the control thread of records from unknown addresses
 	struct counters count;              // owner: rw
 	uint64_t busy_cycles, rounds_busy, sleeps, packets; // owner: rw
 	uint64_t rounds;           // owner: rw; all that was in its rings at the start of a round is served in it
@@ -134,6 +140,6 @@ static inline void drop(struct lcore *lc, enum counter why, struct rte_mbuf *m)
 }
 // To the control thread, counted as `what`; a full ring drops and counts, and says false. (tx.c)
 bool to_control(struct lcore *lc, struct rte_mbuf *m, enum counter what);
-// EVENT_CONFIRMED (once a key set), EVENT_ALERT, EVENT_CHANNEL, EVENT_ELSEWHERE; false: could not be told now, try with a later
-// packet. (tx.c)
+// EVENT_CONFIRMED (once a key set), EVENT_ALERT, EVENT_CHANNEL, EVENT_ELSEWHERE, EVENT_PATH; false: could not be told now, try with
+// a later packet. (tx.c)
 bool tell_control(struct lcore *lc, enum packet_event event, uint32_t tunnel, const struct tunnel_keys *k, uint8_t a, uint8_t b);

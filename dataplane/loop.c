@@ -51,6 +51,12 @@ static void take_records(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 	send_outside(lc, reply, n_reply);
 }
 
+static void take_strays(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
+{
+	n = adopt(lc, pkts, n);
+	take_records(lc, pkts, n);
+}
+
 static void take_inner(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 {
 	n = cstp_out(lc, pkts, n);
@@ -98,33 +104,11 @@ static unsigned round_inner(struct lcore *lc, const struct rx_queue *q)
 	return received;
 }
 
-static void round_lane_burst(struct lcore *lc)
+// What came through a ring, each kind at its stage.
+static void take_mail(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 {
-	struct rte_mbuf *pkts[BURST];
-	unsigned n = rte_ring_sc_dequeue_burst(lc->from_control, (void **)pkts, BURST, NULL);
-
-	// What was posted before these packets is in force before them: a datagram may be sealed under keys of the same moment.
-	mailbox_serve(lc);
-	lc->count.value[COUNT_lane_rx] += n;
-	n = hand_over(lc, pkts, n);
-	take_lanes(lc, pkts, n);
-}
-
-// All that was there when the round began: main may use a tunnel's number again two rounds after it was retired.
-static unsigned round_lanes(struct lcore *lc)
-{
-	unsigned waiting = rte_ring_count(lc->from_control);
-
-	for (unsigned done = 0; done < waiting; done += BURST)
-		round_lane_burst(lc);
-	return waiting;
-}
-
-// What other cores received for tunnels of this one, each kind at its stage.
-static void take_handed(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
-{
-	struct rte_mbuf *records[BURST], *inner[BURST], *lanes[BURST], *frames[BURST];
-	unsigned n_records = 0, n_inner = 0, n_lanes = 0, n_frames = 0;
+	struct rte_mbuf *records[BURST], *inner[BURST], *lanes[BURST], *frames[BURST], *strays[BURST];
+	unsigned n_records = 0, n_inner = 0, n_lanes = 0, n_frames = 0, n_strays = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		switch (packet_of(pkts[i])->kind) {
@@ -137,15 +121,40 @@ static void take_handed(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 		case PACKET_FRAME:
 			frames[n_frames++] = pkts[i];
 			break;
+		case PACKET_STRAY:
+			strays[n_strays++] = pkts[i];
+			break;
 		default:
 			lanes[n_lanes++] = pkts[i];
 			break;
 		}
 	}
 	tx_frames(lc, frames, n_frames);
+	take_strays(lc, strays, n_strays);
 	take_records(lc, records, hand_over(lc, records, n_records));
 	take_inner(lc, inner, hand_over(lc, inner, n_inner));
 	take_lanes(lc, lanes, hand_over(lc, lanes, n_lanes));
+}
+
+static void round_lane_burst(struct lcore *lc)
+{
+	struct rte_mbuf *pkts[BURST];
+	unsigned n = rte_ring_sc_dequeue_burst(lc->from_control, (void **)pkts, BURST, NULL);
+
+	// What was posted before these packets is in force before them: a datagram may be sealed under keys of the same moment.
+	mailbox_serve(lc);
+	lc->count.value[COUNT_lane_rx] += n;
+	take_mail(lc, pkts, n);
+}
+
+// All that was there when the round began: main may use a tunnel's number again two rounds after it was retired.
+static unsigned round_lanes(struct lcore *lc)
+{
+	unsigned waiting = rte_ring_count(lc->from_control);
+
+	for (unsigned done = 0; done < waiting; done += BURST)
+		round_lane_burst(lc);
+	return waiting;
 }
 
 static unsigned round_handed(struct lcore *lc)
@@ -156,7 +165,7 @@ static unsigned round_handed(struct lcore *lc)
 	for (unsigned i = 0; i < lc->dp->n_cores; i++) {
 		unsigned waiting = i == lc->index ? 0 : rte_ring_count(lc->handed[i]);
 		for (unsigned done = 0; done < waiting; done += BURST)
-			take_handed(lc, pkts, hand_take(lc, i, pkts));
+			take_mail(lc, pkts, hand_take(lc, i, pkts));
 		moved += waiting;
 	}
 	return moved;

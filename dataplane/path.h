@@ -1,7 +1,10 @@
 // Where datagrams of one peer come from and how they get back: learned from what it sent. One cache line.
 #pragma once
 #include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <rte_ether.h>
 
@@ -23,3 +26,19 @@ struct path {
 	uint8_t tos;   // of what came
 };
 static_assert(sizeof(struct path) == RTE_CACHE_LINE_SIZE, "a path is one line");
+
+static inline bool path_same_key(const struct path *a, const struct path *b)
+{
+	return memcmp(&a->key, &b->key, sizeof(a->key)) == 0;
+}
+
+// Addresses on the link, VLAN and port: all but `tos`, in one stretch.
+#define PATH_HOP (offsetof(struct path, tos) - offsetof(struct path, peer_mac))
+static inline bool path_same_hop(const struct path *a, const struct path *b)
+{
+	return memcmp(&a->peer_mac, &b->peer_mac, PATH_HOP) == 0;
+}
+static inline void path_take_hop(struct path *to, const struct path *from)
+{
+	memcpy(&to->peer_mac, &from->peer_mac, PATH_HOP);
+}

@@ -2,7 +2,7 @@
 // the rest were dropped, punted or answered, each with its counter. Only loop.c (and the bench) calls stages.
 // The caller counts what it receives (outer_rx, inner_rx, lane_rx, handed_in), so that per core
 //   outer_rx + extra_records + fragments_out + inner_rx + lane_rx + handed_in
-//     = outer_tx + fragments_in + inner_tx + punt_hello + punt_handshake + cstp_out + handed_out + all drops.
+//     = outer_tx + fragments_in + inner_tx + punt_hello + punt_handshake + punt_stray + cstp_out + handed_out + all drops.
 // Every array has room for BURST packets; n is at most BURST.
 #pragma once
 #include "lcore.h"
@@ -17,6 +17,10 @@ unsigned classify(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
 // What belongs to another core's tunnel goes to that core; what belongs to this core's stays. Whoever owns a tunnel may have
 // changed since a packet was last looked at: every burst passes here before its tunnels are touched.
 unsigned hand_over(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
+
+// Records from unknown addresses, with tunnels they may belong to (PACKET_STRAY) -> records of the tunnel whose keys have opened
+// them and whose path they have moved (PACKET_RECORD). What other cores' tunnels may have sent goes on to those.
+unsigned adopt(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
 
 // Records -> inner packets (PACKET_OPENED, data at the IP header): keys, replay, open, confirm, packet type. DPD requests are
 // answered: the answers are appended to reply[] as PACKET_SEAL with type 23 (*n_reply of them, at most n), for dtls_out().

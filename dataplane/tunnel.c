@@ -171,6 +171,11 @@ static uint64_t ticks(const struct control *c, uint32_t seconds)
 	return RTE_MIN(seconds, 1u << 30) * c->dp.tsc_hz;
 }
 
+static uint8_t flags_of(const struct msg_tunnel_add *m)
+{
+	return TUNNEL_LIVE | (m->rules & RULE_DENY_ROAMING ? TUNNEL_DENY_ROAMING : 0);
+}
+
 static void publish_halves(struct control *c, const struct msg_tunnel_add *m)
 {
 	struct tunnel_in *in = &c->dp.in[m->tunnel];
@@ -185,8 +190,8 @@ static void publish_halves(struct control *c, const struct msg_tunnel_add *m)
 	out->channel = CHANNEL_CSTP;
 	out->mtu = m->mtu;
 	out->udp_silence = tunnel_silence(m->udp_silence, c->dp.tsc_hz);
-	in->flags = TUNNEL_LIVE;
-	out->flags = TUNNEL_LIVE;
+	in->flags = flags_of(m);
+	out->flags = flags_of(m);
 }
 
 static void unlink_all(struct control *c, struct tunnel *t)
@@ -199,6 +204,7 @@ static void unlink_all(struct control *c, struct tunnel *t)
 		tables_unlink(tb, tb->by_ipv6, t->ipv6.ip, t->number);
 	tables_unlink(tb, tb->by_app_id, t->app_id, t->number);
 	handshake_forget(&c->paths, &t->handshakes, t->number);
+	peers_set(&c->peers, t->number, &t->handshakes.path.key);
 }
 
 static int link_all(struct control *c, struct tunnel *t, char *why)
@@ -254,6 +260,7 @@ int tunnel_add(struct control *c, const struct msg_tunnel_add *m, int lane, char
 	t->lane.fd = -1;
 	t->ipv4 = m->ipv4;
 	t->ipv6 = m->ipv6;
+	t->deny_roaming = m->rules & RULE_DENY_ROAMING;
 	memcpy(t->app_id, m->app_id, sizeof(t->app_id));
 	t->owner = (uint8_t)cores_choose(c, PORTS_MAX, 0);
 	c->dp.owner[t->number] = t->owner;
@@ -334,13 +341,18 @@ bool tunnel_tell_state(struct control *c, struct tunnel *t)
 	return true;
 }
 
+static void state_changed(struct control *c, struct tunnel *t)
+{
+	t->untold = true;
+	if (c->now - t->told >= TELL_SECONDS * c->dp.tsc_hz)
+		tunnel_tell_state(c, t);
+}
+
 static void channel_is(struct control *c, struct tunnel *t, uint8_t channel, uint8_t why)
 {
 	t->channel = channel;
 	t->why = why;
-	t->untold = true;
-	if (c->now - t->told >= TELL_SECONDS * c->dp.tsc_hz)
-		tunnel_tell_state(c, t);
+	state_changed(c, t);
 }
 
 static void on_confirmed(struct control *c, struct tunnel *t, const struct packet *p)
@@ -350,8 +362,19 @@ static void on_confirmed(struct control *c, struct tunnel *t, const struct packe
 	// Its slot may have gone to a younger handshake in the meantime; the keys are in force all the same.
 	if (!handshake_confirmed(&c->paths, &t->handshakes, t->number, p->handshake))
 		log_debug("tunnel %u: handshake %u is confirmed late", t->number, p->handshake);
+	peers_set(&c->peers, t->number, &t->handshakes.path.key);
 	CHAN_SEND(&t->lane, DTLS_CONFIRMED, &m);
 	channel_is(c, t, CHANNEL_DTLS, WHY_KEYS);
+}
+
+static void on_path(struct control *c, struct tunnel *t, const struct packet *p)
+{
+	if (!handshake_roamed(&c->paths, &t->handshakes, t->number, p->handshake, &p->path)) {
+		log_debug("tunnel %u: a path that cannot be taken", t->number);
+		return;
+	}
+	peers_set(&c->peers, t->number, &p->path.key);
+	state_changed(c, t);
 }
 
 static void on_alert(struct control *c, struct tunnel *t, const struct packet *p)
@@ -377,6 +400,9 @@ void tunnel_on_event(struct control *c, const struct packet *p)
 	case EVENT_CHANNEL:
 		if (t->channel != p->channel)
 			channel_is(c, t, p->channel, p->why);
+		break;
+	case EVENT_PATH:
+		on_path(c, t, p);
 		break;
 	case EVENT_ELSEWHERE:
 		tunnel_move(c, t, p->core); // not now: the core will say so again
@@ -495,5 +521,6 @@ bool tunnel_path_yields(void *control, uint32_t owner, const struct path *p)
 	if (k && !k->closed && (int64_t)(c->now - k->last_udp) < (int64_t)(PATH_SILENT_SECONDS * c->dp.tsc_hz))
 		return false;
 	handshake_lose_path(&t->handshakes, p);
+	peers_set(&c->peers, t->number, &t->handshakes.path.key);
 	return true;
 }

@@ -26,7 +26,7 @@ struct tunnel_keys {
 	uint64_t next_sequence;        // set before install, then owner core: the next to send; never beyond DTLS_SEQUENCE_MAX
 	uint64_t last_udp;             // owner core: TSC of the last authenticated record
 	struct replay_window seen;     // owner core
-	struct path path;              // set before install
+	struct path path;              // set before install, then owner core: follows the peer
 	struct aead_key in, out;       // set once
 } __rte_cache_aligned;
 static_assert(offsetof(struct tunnel_keys, path) == 192, "what opening touches grew");
@@ -34,7 +34,8 @@ static_assert(offsetof(struct tunnel_keys, in) == 256, "what sealing touches gre
 
 // What a packet has to know of its tunnel beside the ordinary: one byte in each half.
 enum tunnel_flag {
-	TUNNEL_LIVE = 1 << 0, // until the retire command
+	TUNNEL_LIVE = 1 << 0,         // until the retire command
+	TUNNEL_DENY_ROAMING = 1 << 1, // its peer keeps its address
 };
 
 // What receiving touches; its number is its index.

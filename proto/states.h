@@ -77,6 +77,12 @@ enum item_kind {
 	ITEM_KIND_LAST = ITEM_HOSTNAME
 };
 
+// What a session's tunnel is to do, or not to do, beside the ordinary: one bit each.
+enum tunnel_rule {
+	RULE_DENY_ROAMING = 1 << 0, // its peer keeps its address
+	RULES_ALL = RULE_DENY_ROAMING,
+};
+
 enum tunnel_channel { CHANNEL_CSTP, CHANNEL_DTLS, CHANNEL_LAST = CHANNEL_DTLS };
 
 // Why a tunnel is on the channel it is on.

@@ -138,6 +138,7 @@ int cookies_issue(struct cookies *c, const struct record *who, int64_t now, uint
 		return ret;
 	}
 	SHA256(fresh, sizeof(fresh), r->sid);
+	r->login = who->client;
 	r->created = wall;
 	r->reason = END_NONE;
 	set_idle(c, r, now);

@@ -12,7 +12,8 @@
 struct record {
 	uint8_t sid[SID_SIZE];
 	char user[LIMIT_USER + 1], group[LIMIT_GROUP + 1], user_agent[LIMIT_USER_AGENT + 1];
-	struct addr client;
+	struct addr client;       // of its latest connection
+	struct addr login;        // of its first
 	uint64_t created;         // seconds since the epoch
 	int64_t deadline;         // monotonic ms; while not in use
 	uint32_t uses;            // connections that have the session open: a newer one comes before the end of an older is told

@@ -35,6 +35,7 @@ static int on_session_open(void *who, const struct msg_session_open *m, const in
 		strcpy(reply.user, r->user);
 		strcpy(reply.group, r->group);
 		reply.created = r->created;
+		reply.login = r->login;
 	}
 	to_main(sm, MSG_SESSION_REPLY, &reply);
 	return 0;

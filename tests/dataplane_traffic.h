@@ -28,7 +28,7 @@ static WORLD_UNUSED uint16_t record_of(uint32_t t, unsigned handshake, uint8_t t
 
 static WORLD_UNUSED void send_record(uint32_t t, unsigned handshake, uint8_t type, const void *plain, uint16_t len)
 {
-	struct path path = path_of(t, 0);
+	struct path path = path_of(t, handshake);
 	uint8_t record[2200];
 
 	arrive_outside(world_frame(&w, &path, record, record_of(t, handshake, type, plain, len, record)));

@@ -44,6 +44,8 @@ static const char *refusal(int why)
 		return "the files of its user and group cannot be used";
 	case -EUSERS:
 		return "the user has as many sessions as max-same-clients allows";
+	case -EPERM:
+		return "the session may not roam";
 	default:
 		return "no tunnel";
 	}
@@ -73,7 +75,7 @@ static int session_connect(struct conn *c, const struct msg_session_reply *m)
 	ret = supplement_terms(c->g->config, c->g->policy.terms, s->user, s->group, &terms);
 	if (ret < 0)
 		return ret;
-	ret = connect_under(s, c, terms);
+	ret = terms->deny_roaming && !addr_equal(&m->login, &c->client) ? -EPERM : connect_under(s, c, terms);
 	terms_put(terms);
 	return ret;
 }
@@ -99,7 +101,7 @@ static int on_session_reply(void *who, const struct msg_session_reply *m, const 
 	if (ret == 0)
 		return 0;
 	close_unused(secmod, m);
-	conn_deny(c, 503, refusal(ret));
+	conn_deny(c, ret == -EPERM ? 401 : 503, refusal(ret));
 	return 0;
 }
 

@@ -342,6 +342,7 @@ static int send_add(const struct tunnel *t, int lane_fd)
 		.udp_silence = p->udp_silence,
 		.dpd = t->dpd,
 		.idle = t->idle_timeout,
+		.rules = t->terms->deny_roaming ? RULE_DENY_ROAMING : 0,
 	};
 
 	memcpy(m.app_id, t->app_id, APP_ID_SIZE);
@@ -553,6 +554,8 @@ void tunnel_changed(struct gateway *g, const struct msg_tunnel_state *m)
 	if (t->channel != m->channel)
 		log_info("session %u: user '%s' is on %s %s: %s", t->session->id, t->session->user,
 		         m->channel == CHANNEL_DTLS ? "DTLS" : "CSTP", addr_text_port(&m->path, text), channel_why_text(m->why));
+	else if (t->path.family && m->path.family && (!addr_equal(&t->path, &m->path) || t->path.port != m->path.port))
+		log_info("session %u: user '%s' has moved to %s", t->session->id, t->session->user, addr_text_port(&m->path, text));
 	t->channel = m->channel;
 	t->why = m->why;
 	t->cipher = m->cipher;

@@ -180,21 +180,44 @@ static void answers_dpd(void **state)
 	assert_memory_equal(got + 21, "\4are you there?", 15);
 }
 
-static void refuses_replays_and_strangers(void **state)
+static void refuses_replays_and_forgeries(void **state)
 {
 	uint8_t rec[2048], plain[256] = { 0 };
 	size_t n = put_record(rec, 23, plain, 1 + put_inner(plain + 1, inner_ip, server_ip, "once"));
 
-	client_sends(rec, n, 5002); // from elsewhere
-	assert_false(kernel_gets("once", 100));
 	client_sends(rec, n, 5000);
 	assert_true(kernel_gets("once", PATIENCE_MS));
 	client_sends(rec, n, 5000); // again
+	assert_false(kernel_gets("once", 100));
+	client_sends(rec, n, 5002); // from elsewhere
 	assert_false(kernel_gets("once", 100));
 	n = put_record(rec, 23, plain, 1 + put_inner(plain + 1, inner_ip, server_ip, "bent"));
 	rec[30] ^= 1;
 	client_sends(rec, n, 5000);
 	assert_false(kernel_gets("bent", 100));
+}
+
+static void goes_to(uint16_t port)
+{
+	uint8_t got[2048];
+	char mark[32];
+
+	snprintf(mark, sizeof(mark), "up from %u", port);
+	client_sends_data(mark, port);
+	assert_true(kernel_gets(mark, PATIENCE_MS));
+	// states that come too soon after one another wait for the next sweep
+	while (world.state.path.port != port)
+		assert_int_equal(chan_await(&world.main, from_dataplane, NULL, MSG_TUNNEL_STATE, 2 * PATIENCE_MS), 0);
+	kernel_sends("down by DTLS");
+	assert_true(client_gets(got, port, PATIENCE_MS) > 0);
+	client_sends_data(mark, port); // known there by now
+	assert_true(kernel_gets(mark, PATIENCE_MS));
+}
+
+static void follows_its_client(void **state)
+{
+	goes_to(5002);
+	goes_to(5000);
 }
 
 static void keeps_a_path_that_is_alive(void **state)
@@ -313,8 +336,8 @@ static void ends_a_tunnel(void **state)
 		await_main(MSG_TUNNEL_COUNTERS);
 	while (!world.counters.last);
 	assert_int_equal(world.counters.tunnel, TUNNEL);
-	assert_int_equal(world.counters.packets_in, 8);
-	assert_int_equal(world.counters.packets_out, 4);
+	assert_int_equal(world.counters.packets_in, 12);
+	assert_int_equal(world.counters.packets_out, 6);
 	assert_true(world.counters.dropped >= 2);
 	assert_int_equal(recv(world.lane.fd, &m, sizeof(m), 0), 0);
 	chan_fini(&world.lane);
@@ -478,7 +501,8 @@ int main(void)
 		cmocka_unit_test(hands_over_keys),
 		cmocka_unit_test(carries_dtls),
 		cmocka_unit_test(answers_dpd),
-		cmocka_unit_test(refuses_replays_and_strangers),
+		cmocka_unit_test(refuses_replays_and_forgeries),
+		cmocka_unit_test(follows_its_client),
 		cmocka_unit_test(keeps_a_path_that_is_alive),
 		cmocka_unit_test(follows_the_client_to_cstp_and_back),
 		cmocka_unit_test(reports),

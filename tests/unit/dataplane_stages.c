@@ -85,7 +85,7 @@ static void test_strangers(void **state)
 	other = path;
 	other.key.peer_udp++;
 	send_bytes(&other, record, len);
-	COUNTED(drop_unknown_path, 1);
+	control_gets(PACKET_STRAY);
 	other = path;
 	other.key.our_udp++;
 	send_bytes(&other, record, len);

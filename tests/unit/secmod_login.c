@@ -378,7 +378,9 @@ static void a_cookie_opens_its_session(void **state)
 	assert_string_equal(reply->user, "joe");
 	assert_string_equal(reply->group, "staff");
 	assert_in_range(reply->created, time(NULL) - 60, time(NULL));
+	assert_int_equal(reply->login.family, 4);      // where the login came from, whatever comes later
 	assert_int_equal(session_open(cookie)->ok, 1); // a newer connection replaces the old one
+	assert_int_equal(reply->login.family, 4);
 	session_close(sid, false, END_TEMPORARY);
 	assert_int_equal(session_open(cookie)->ok, 1);
 	cookie[5] ^= 1;
