@@ -139,11 +139,7 @@ static int on_auth_event(void *who, const struct msg_auth_event *m, const int *f
 
 	log_info("login of '%s' from %s by %s: %s (%u ms)", m->user, addr_text(&m->client, text), m->method, outcomes[m->outcome],
 	         m->milliseconds);
-	g->stats.logins++;
-	g->stats.logins_failed += guess || m->outcome == AUTH_ERROR;
-	g->stats.login_ms_sum += m->milliseconds;
-	if (m->milliseconds > g->stats.login_ms_max)
-		g->stats.login_ms_max = m->milliseconds;
+	stats_login(g, guess || m->outcome == AUTH_ERROR, m->milliseconds);
 	if (guess)
 		punish(g, &m->client);
 	return 0;

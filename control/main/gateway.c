@@ -116,8 +116,7 @@ void gateway_up(struct gateway *g)
 		return;
 	}
 	g->phase = GATEWAY_UP;
-	g->stats.up_since = time(NULL);
-	g->stats.up_since_ms = clock_ms();
+	stats_begin(g);
 	log_notice("penstockd %s is up: TCP port %u, UDP port %u, configuration %s", PENSTOCK_VERSION, g->policy.tcp_port,
 	           g->policy.udp_port, config_file(g->config));
 	daemon_ready(g->ready_fd);
@@ -134,5 +133,6 @@ void gateway_stop(struct gateway *g, int exit_status, const char *why)
 	g->phase = GATEWAY_STOPPING;
 	g->exit_status = exit_status;
 	listen_close(g);
+	stats_end(g);
 	supervise_stop(g);
 }

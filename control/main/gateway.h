@@ -10,6 +10,7 @@
 #include "control/main/ban.h"
 #include "control/main/htab.h"
 #include "control/main/policy.h"
+#include "control/main/stats.h"
 #include "proto/addr.h"
 #include "proto/log.h"
 
@@ -24,19 +25,6 @@ struct admin;
 struct reload;
 
 enum gateway_phase { GATEWAY_STARTING, GATEWAY_UP, GATEWAY_STOPPING };
-
-// For `show status`; all since the start.
-struct gateway_stats {
-	time_t up_since;
-	uint64_t up_since_ms;
-	uint64_t sessions; // that got a tunnel
-	uint64_t logins, logins_failed;
-	uint64_t login_ms_sum, login_ms_max;
-	uint64_t ended, ended_idle, ended_timeout, ended_error;
-	uint64_t session_seconds_sum, session_seconds_max;
-	uint64_t bytes_in, bytes_out; // of tunnels that have ended
-	uint32_t mtu_min, mtu_max;
-};
 
 // A child that dies again and again is started ever later, and at last not at all.
 struct respawn {
@@ -54,7 +42,7 @@ struct gateway {
 	int exit_status;
 	int ready_fd;   // the starting process waits for a word on it; -1: nobody does
 	bool to_syslog; // not to stderr
-	struct gateway_stats stats;
+	struct stats stats;
 
 	// supervise.c
 	TAILQ_HEAD(child_list, child) children;

@@ -15,6 +15,7 @@ int policy_load(const struct config *c, struct policy *out)
 		.max_clients = number32(c, OPT_MAX_CLIENTS),
 		.auth_timeout = number32(c, OPT_AUTH_TIMEOUT),
 		.udp_silence = number32(c, OPT_SWITCH_TO_TCP_TIMEOUT),
+		.stats_seconds = number32(c, OPT_SERVER_STATS_RESET_TIME),
 		.tcp_port = (uint16_t)config_num(c, OPT_TCP_PORT),
 		.udp_port = (uint16_t)config_num(c, OPT_UDP_PORT),
 		.predictable_ips = config_bool(c, OPT_PREDICTABLE_IPS),

@@ -202,6 +202,7 @@ static void adopt(struct gateway *g, struct reload *r)
 	g->snapshot_fd = r->snapshot_fd;
 	r->snapshot_fd = -1;
 	ban_set_rules(g->bans, &g->policy.bans);
+	stats_rearm(g);
 	gateway_log_level(g);
 }
 

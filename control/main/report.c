@@ -282,7 +282,7 @@ static void report_parts(struct report *r, const struct gateway *g)
 	report_number(r, "Nursery PID", g->nursery ? (uint64_t)g->nursery->pid : 0, NULL);
 }
 
-static void report_times(struct report *r, const struct gateway_stats *st)
+static void report_times(struct report *r, const struct stats *st)
 {
 	uint64_t up = (clock_ms() - st->up_since_ms) / 1000;
 	char text[32];
@@ -293,23 +293,30 @@ static void report_times(struct report *r, const struct gateway_stats *st)
 	report_number(r, "uptime", up, "%s", text);
 }
 
-static void report_logins(struct report *r, const struct gateway_stats *st)
+// occtl's raw form is seconds, which says little of a login.
+static void report_login_time(struct report *r, const char *key, const char *raw, const char *raw_ms, uint64_t ms)
 {
-	report_number(r, "Authentication failures", st->logins_failed, NULL);
-	report_number(r, "Average auth time", st->logins ? st->login_ms_sum / st->logins : 0, "%llu ms",
-	              (unsigned long long)(st->logins ? st->login_ms_sum / st->logins : 0));
-	report_number(r, "Max auth time", st->login_ms_max, "%llu ms", (unsigned long long)st->login_ms_max);
+	report_text(r, key, "%llu ms", (unsigned long long)ms);
+	report_number(r, raw, (ms + 500) / 1000, NULL);
+	report_number(r, raw_ms, ms, NULL);
 }
 
-static void report_sessions(struct report *r, const struct gateway_stats *st)
+static void report_logins(struct report *r, const struct stats *st, const struct stats_sums *s)
 {
-	uint64_t average = st->ended ? st->session_seconds_sum / st->ended : 0;
+	report_number(r, "Authentication failures", s->logins_failed, NULL);
+	report_login_time(r, "Average auth time", "raw_avg_auth_time", "raw_avg_auth_ms", s->logins ? s->login_ms / s->logins : 0);
+	report_login_time(r, "Max auth time", "raw_max_auth_time", "raw_max_auth_ms", st->login_ms_max);
+}
+
+static void report_sessions(struct report *r, const struct stats *st, const struct stats_sums *s)
+{
+	uint64_t average = s->ended ? s->session_seconds / s->ended : 0;
 	char text[32];
 
-	report_number(r, "Sessions handled", st->sessions, NULL);
-	report_number(r, "Timed out sessions", st->ended_timeout, NULL);
-	report_number(r, "Timed out (idle) sessions", st->ended_idle, NULL);
-	report_number(r, "Closed due to error sessions", st->ended_error, NULL);
+	report_number(r, "Sessions handled", s->sessions, NULL);
+	report_number(r, "Timed out sessions", s->ended_timeout, NULL);
+	report_number(r, "Timed out (idle) sessions", s->ended_idle, NULL);
+	report_number(r, "Closed due to error sessions", s->ended_error, NULL);
 	report_text(r, "Average session time", "%s", duration_text(average, text));
 	report_number(r, "raw_avg_session_time", average, NULL);
 	report_text(r, "Max session time", "%s", duration_text(st->session_seconds_max, text));
@@ -318,21 +325,24 @@ static void report_sessions(struct report *r, const struct gateway_stats *st)
 	report_number(r, "Max MTU", st->mtu_max, NULL);
 }
 
-static void report_totals(struct report *r, const struct gateway *g)
+static void report_bytes_raw(struct report *r, const char *key, const char *raw, uint64_t bytes)
 {
-	uint64_t in = g->stats.bytes_in, out = g->stats.bytes_out;
 	char text[32];
 
-	for (uint32_t i = 0; i < g->tunnels_max; i++) {
-		if (!g->tunnels[i])
-			continue;
-		in += g->tunnels[i]->now.bytes_in;
-		out += g->tunnels[i]->now.bytes_out;
-	}
-	report_text(r, "RX", "%s", bytes_text(in, text));
-	report_number(r, "raw_rx", in, NULL);
-	report_text(r, "TX", "%s", bytes_text(out, text));
-	report_number(r, "raw_tx", out, NULL);
+	report_text(r, key, "%s", bytes_text(bytes, text));
+	report_number(r, raw, bytes, NULL);
+}
+
+// Since the last reset.
+static void report_period(struct report *r, const struct gateway *g)
+{
+	const struct stats_sums s = stats_period(g);
+
+	report_time(r, "Last stats reset", "raw_last_stats_reset", g->stats.reset);
+	report_sessions(r, &g->stats, &s);
+	report_logins(r, &g->stats, &s);
+	report_bytes_raw(r, "RX", "raw_rx", s.bytes_in);
+	report_bytes_raw(r, "TX", "raw_tx", s.bytes_out);
 }
 
 void report_status(struct report *r, struct gateway *g)
@@ -341,13 +351,11 @@ void report_status(struct report *r, struct gateway *g)
 	report_parts(r, g);
 	report_times(r, &g->stats);
 	report_number(r, "Active sessions", g->sessions_active, NULL);
-	report_number(r, "Total sessions", g->stats.sessions, NULL);
-	report_number(r, "Total authentication failures", g->stats.logins_failed, NULL);
+	report_number(r, "Total sessions", g->stats.total.sessions, NULL);
+	report_number(r, "Total authentication failures", g->stats.total.logins_failed, NULL);
 	report_number(r, "IPs in ban list", ban_count(g->bans, clock_seconds()), NULL);
 	report_number(r, "Connections", g->conns_count, NULL);
-	report_sessions(r, &g->stats);
-	report_logins(r, &g->stats);
-	report_totals(r, g);
+	report_period(r, g);
 }
 
 void report_ban(struct report *r, const struct ban_row *row)

@@ -87,21 +87,6 @@ static void report_close(struct tunnel *t)
 		LINK_SEND(&g->secmod->link, SESSION_CLOSE, &m);
 }
 
-static void stats_end(struct gateway *g, const struct tunnel *t)
-{
-	uint64_t seconds = (clock_ms() - t->since_ms) / 1000;
-
-	g->stats.ended++;
-	g->stats.ended_idle += t->reason == END_IDLE;
-	g->stats.ended_timeout += t->reason == END_SESSION_TIMEOUT;
-	g->stats.ended_error += t->reason >= END_ERROR;
-	g->stats.session_seconds_sum += seconds;
-	if (seconds > g->stats.session_seconds_max)
-		g->stats.session_seconds_max = seconds;
-	g->stats.bytes_in += t->now.bytes_in;
-	g->stats.bytes_out += t->now.bytes_out;
-}
-
 static const char *reason_text(enum end_reason reason)
 {
 	static const char *const texts[] = {
@@ -140,7 +125,7 @@ static void tunnel_over(struct tunnel *t)
 
 	log_end(t);
 	report_close(t);
-	stats_end(g, t);
+	stats_tunnel_over(g, t);
 	totals_add(&t->session->ended, &t->now);
 	g->tunnels[t->number] = NULL;
 	number_return(g, t->number);
@@ -448,16 +433,6 @@ static int send_reply(struct tunnel *t)
 	return link_send(&t->conn->link, MSG_AUTH_COOKIE_REP, &m, &t->lane_fd);
 }
 
-static void stats_up(struct gateway *g, const struct tunnel *t)
-{
-	g->stats.sessions++;
-	g->sessions_active++;
-	if (!g->stats.mtu_min || t->mtu < g->stats.mtu_min)
-		g->stats.mtu_min = t->mtu;
-	if (t->mtu > g->stats.mtu_max)
-		g->stats.mtu_max = t->mtu;
-}
-
 static void tunnel_up(struct tunnel *t)
 {
 	struct session *s = t->session;
@@ -468,7 +443,8 @@ static void tunnel_up(struct tunnel *t)
 		s->since_ms = t->since_ms;
 		s->timeout = t->terms->session_timeout;
 	}
-	stats_up(t->g, t);
+	t->g->sessions_active++;
+	stats_tunnel_up(t->g, t);
 	conn_up(t->conn);
 	timer_set(t);
 	log_info("session %u: user '%s' connected by %s, tunnel %u, %s%s%s, mtu %u", s->id, s->user, t->conn->link.chan.name,

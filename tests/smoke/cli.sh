@@ -22,6 +22,7 @@ expect "show user as JSON" same "$(ctl -j show user anna | jq -r '.[0].Username'
 expect "with lists" same "$(ctl -j show user anna | jq -r '.[0].DNS | type')" array
 expect "show status" matches "$(ctl show status)" 'Status: online'
 expect "show status as JSON has numbers" same "$(ctl -j show status | jq '."Active sessions"')" 1
+expect "counted since the start" same "$(ctl -j show status | jq '.raw_last_stats_reset == .raw_up_since')" true
 expect "show sessions" same "$(ctl -j show sessions | jq -r '.[0].Username')" anna
 expect "of which programs learn more" same "$(ctl -j show sessions | jq -c '.[0] | [.Location, .session_is_open, .tls_auth_ok]')" '["unknown",true,false]'
 get_cookie bert bert-secret > /dev/null

@@ -1,0 +1,42 @@
+// What the gateway has done, since its start and since the last reset (server-stats-reset-time), for `show status`.
+// Main process only.
+#pragma once
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+struct gateway;
+struct tunnel;
+
+struct stats_sums {
+	uint64_t sessions; // that got a tunnel
+	uint64_t logins, logins_failed, login_ms;
+	uint64_t ended, ended_idle, ended_timeout, ended_error, session_seconds;
+	uint64_t bytes_in, bytes_out;
+};
+
+struct stats {
+	time_t up_since, reset;
+	uint64_t up_since_ms;
+	struct stats_sums total;  // since the start; bytes of tunnels that have ended
+	struct stats_sums before; // what stats_total() said at the last reset
+	// Since the last reset.
+	uint64_t login_ms_max, session_seconds_max;
+	uint32_t mtu_min, mtu_max; // 0: there was no session
+	struct event timer;
+};
+
+// The gateway is up: count from now on.
+void stats_begin(struct gateway *g);
+void stats_end(struct gateway *g);
+// The time between resets may have changed.
+void stats_rearm(struct gateway *g);
+void stats_reset(struct gateway *g);
+
+void stats_login(struct gateway *g, bool failed, uint32_t ms);
+void stats_tunnel_up(struct gateway *g, const struct tunnel *t);
+void stats_tunnel_over(struct gateway *g, const struct tunnel *t);
+
+struct stats_sums stats_total(const struct gateway *g);  // since the start, with the bytes of tunnels that are up
+struct stats_sums stats_period(const struct gateway *g); // since the last reset
