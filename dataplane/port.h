@@ -35,6 +35,8 @@ struct port {
 	char name[64];      // devargs name ("net_af_packet0")
 	char interface[16]; // kernel interface behind it, "" for none
 	int index;          // its number
+	bool gone;          // control: rw; the interface is no more
+	bool returned;      // control: rw; another one has its name
 	struct rte_ether_addr mac;
 	bool tx_ipv4_csum, tx_udp_csum; // offloads that the port has and that are on
 	int wait[QUEUES_MAX];           // what becomes readable when a receive queue has something; -1: nothing does

@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "proto/log.h"
+
 // A few links' worth; what does not fit comes with a later datagram.
 #define READ_ROOM 16384
 
@@ -17,11 +19,52 @@ static bool is_up(unsigned flags)
 	return (flags & IFF_UP) && (flags & IFF_RUNNING);
 }
 
-static void note(struct ports *p, int index, bool up)
+// Cores see no more than that nothing comes; the operator has to be told why.
+static void change(struct port *port, bool up, bool gone)
+{
+	const char *name = port->name, *interface = port->interface;
+
+	if (gone && !port->gone)
+		log_err("port %s: the interface %s has gone: clients that came over it are left with TCP", name, interface);
+	else if (up != port->up && !gone && port->outer)
+		log_line(up ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARN, "port %s: the interface %s is %s", name, interface,
+		         up ? "up again" : "down");
+	port->up = up && !gone;
+	port->gone = gone;
+}
+
+static void note(struct ports *p, int index, bool up, bool gone)
 {
 	for (unsigned i = 0; i < p->n; i++)
-		if (p->all[i].index == index)
-			p->all[i].up = up;
+		if (p->all[i].index == index && !p->all[i].gone)
+			change(&p->all[i], up, gone);
+}
+
+// One that comes back has another number, and the port's sockets are bound to the old one. Opening others takes rights that this
+// process has given up.
+static void note_return(struct ports *p, const char *interface)
+{
+	for (unsigned i = 0; i < p->n; i++) {
+		struct port *port = &p->all[i];
+
+		if (!port->gone || port->returned || strcmp(port->interface, interface) != 0)
+			continue;
+		port->returned = true;
+		log_warn("port %s: the interface %s is back, but not in use: end this process (pid %d), and the next one takes it; "
+		         "clients come back by themselves",
+		         port->name, interface, (int)getpid());
+	}
+}
+
+static const char *name_of(const struct nlmsghdr *h)
+{
+	const struct rtattr *a = IFLA_RTA((const struct ifinfomsg *)NLMSG_DATA(h));
+	unsigned left = IFLA_PAYLOAD(h);
+
+	for (; RTA_OK(a, left); a = RTA_NEXT(a, left))
+		if (a->rta_type == IFLA_IFNAME && RTA_PAYLOAD(a) > 0 && ((const char *)RTA_DATA(a))[RTA_PAYLOAD(a) - 1] == 0)
+			return RTA_DATA(a);
+	return "";
 }
 
 static void note_now(int fd, struct port *port)
@@ -64,6 +107,11 @@ void portlink_read(int fd, struct ports *p)
 		if ((h->nlmsg_type != RTM_NEWLINK && h->nlmsg_type != RTM_DELLINK) || h->nlmsg_len < NLMSG_LENGTH(sizeof(*link)))
 			continue;
 		link = NLMSG_DATA(h);
-		note(p, link->ifi_index, h->nlmsg_type == RTM_NEWLINK && is_up(link->ifi_flags));
+		// an interface also leaves a bridge with a DELLINK
+		if (link->ifi_family != AF_UNSPEC)
+			continue;
+		note(p, link->ifi_index, is_up(link->ifi_flags), h->nlmsg_type == RTM_DELLINK);
+		if (h->nlmsg_type == RTM_NEWLINK)
+			note_return(p, name_of(h));
 	}
 }

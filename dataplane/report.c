@@ -56,6 +56,7 @@ static void report_port(struct control *c, uint32_t token, const struct port *p)
 	snprintf(m.name, sizeof(m.name), "%s", p->name);
 	snprintf(m.interface, sizeof(m.interface), "%s", p->interface);
 	snprintf(m.role, sizeof(m.role), "%s", p->outer ? "outer" : "inner");
+	m.gone = p->gone;
 	m.rx_packets = st.rx_packets;
 	m.rx_bytes = st.rx_bytes;
 	m.tx_packets = st.tx_packets;

@@ -384,6 +384,8 @@ void admin_dp_port(struct gateway *g, const struct msg_dp_port *m)
 	report_text(&a->report, "driver", "%s", m->driver);
 	report_text(&a->report, "interface", "%s", m->interface);
 	report_bool(&a->report, "up", m->up);
+	if (m->gone)
+		report_text(&a->report, "note", "the interface has gone");
 	report_number(&a->report, "rx packets", m->rx_packets, NULL);
 	report_number(&a->report, "rx bytes", m->rx_bytes, NULL);
 	report_number(&a->report, "tx packets", m->tx_packets, NULL);
