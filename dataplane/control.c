@@ -47,8 +47,9 @@ size_t control_budget(uint32_t tunnels_max, unsigned cores)
 	size_t rings =
 	        (keys_count(tunnels_max) + 2 * RING_PACKETS + RING_COMMANDS + (cores - 1) * RING_HANDED) * 2 * sizeof(void *);
 
-	return hashes + halves + keys_count(tunnels_max) * sizeof(struct tunnel_keys) +
-	       cores * (rings + sizeof(struct lcore) + reassembly_budget()) + (8u << 20);
+	return hashes + networks_budget(NETWORKS_MOST(tunnels_max)) + halves +
+	       keys_count(tunnels_max) * sizeof(struct tunnel_keys) + cores * (rings + sizeof(struct lcore) + reassembly_budget()) +
+	       (8u << 20);
 }
 
 // ------------------------------------------------------------------------------------------------------------------ start
@@ -99,6 +100,7 @@ int control_init(struct control *c, uint32_t tunnels_max, uint16_t udp_port, con
 	int ret;
 
 	c->dp.tables = &c->tables;
+	c->dp.networks = &c->networks;
 	c->dp.tunnels_max = tunnels_max;
 	c->dp.udp_port = rte_cpu_to_be_16(udp_port);
 	c->dp.tsc_hz = rte_get_tsc_hz();
@@ -111,6 +113,8 @@ int control_init(struct control *c, uint32_t tunnels_max, uint16_t udp_port, con
 	if (c->epoll < 0 || (c->main.fd >= 0 && watch(c, c->main.fd, MAIN_EVENT) < 0))
 		return START_ERROR(why, errno, "epoll: %s", strerror(errno));
 	ret = tables_init(&c->tables, tunnels_max, cpus->n);
+	if (ret == 0)
+		ret = networks_init(&c->networks, NETWORKS_MOST(tunnels_max));
 	if (ret == 0)
 		ret = store_init(c, tunnels_max);
 	if (ret == 0)
@@ -171,7 +175,26 @@ static int on_tunnel_add(void *who, const struct msg_tunnel_add *m, const int *f
 		reply.ok = 0;
 		close(lane);
 	}
+	draft_forget(&c->draft);
 	MAIN_SEND(c, TUNNEL_REPLY, &reply);
+	return 0;
+}
+
+static int on_tunnel_network(void *who, const struct msg_tunnel_network *m, const int *fds)
+{
+	draft_network(&((struct control *)who)->draft, m);
+	return 0;
+}
+
+static int on_inner_network(void *who, const struct msg_inner_network *m, const int *fds)
+{
+	struct control *c = who;
+	char text[ADDR_TEXT];
+
+	if (!m->there)
+		networks_remove(&c->tables, &c->networks, &m->network, NETWORK_OWN);
+	else if (networks_add(&c->networks, &m->network, NETWORK_OWN) < 0)
+		log_err("no room for network %s", addr_text_prefix(&m->network, text));
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "draft.h"
 #include "handshake.h"
 #include "eal.h"
 #include "lcore.h"
@@ -42,6 +43,8 @@ struct tunnel {
 	bool deny_roaming;
 	struct chan lane; // fd -1: the worker has gone
 	struct addr ipv4, ipv6;
+	struct addr *networks; // behind it
+	unsigned n_networks;
 	uint8_t app_id[APP_ID_SIZE];
 	struct handshakes handshakes;
 	uint64_t added, told;      // TSC
@@ -78,6 +81,8 @@ struct lane_io;
 struct control {
 	struct dataplane dp;
 	struct tables tables;
+	struct networks networks;
+	struct draft draft; // of the next tunnel
 	struct ports ports;
 	struct chan main;
 	int epoll;

@@ -176,6 +176,19 @@ static inline bool ipv4_is_multicast(const uint8_t ip[4])
 {
 	return ip[0] >= 224;
 } // and 240/4, broadcast
+// No host that is behind another can have it: this network, loopback, link-local, multicast, reserved, broadcast.
+static inline bool ipv4_is_martian(const uint8_t ip[4])
+{
+	return ip[0] == 0 || ip[0] == 127 || (ip[0] == 169 && ip[1] == 254) || ipv4_is_multicast(ip);
+}
+// ::/96 (unspecified, loopback, IPv4-compatible), IPv4-mapped, link-local, multicast.
+static inline bool ipv6_is_martian(const uint8_t ip[16])
+{
+	static const uint8_t zero[10];
+	bool low = memcmp(ip, zero, 10) == 0 && ((ip[10] == 0 && ip[11] == 0) || (ip[10] == 0xff && ip[11] == 0xff));
+
+	return low || ip[0] == 0xff || (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80);
+}
 static inline bool ipv6_is_multicast(const uint8_t ip[16])
 {
 	return ip[0] == 0xff;

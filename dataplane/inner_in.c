@@ -2,16 +2,37 @@
 #include "frame.h"
 #include "stage.h"
 
-// COUNTERS: the packet may enter. Everything a client sends comes from its own address, exactly: no link-local, no multicast.
-static inline enum counter inner_check(const struct tunnel_in *in, const struct inner_ip *ip)
+// Whoever would get an answer to this source may send from it.
+static __rte_noinline bool is_behind(const struct lcore *lc, uint32_t tunnel, const struct inner_ip *ip)
 {
-	if (ip->family == 4) {
-		if (!in->ipv4 || memcmp(ip->from, &in->ipv4, 4) != 0 || ipv4_is_loopback(ip->to))
-			return COUNT_drop_spoof;
-		return COUNTERS;
-	}
+	const struct tables *t = lc->dp->tables;
+	uint32_t owner;
+
+	if (ip->family == 4 ? ipv4_is_martian(ip->from) : ipv6_is_martian(ip->from))
+		return false;
+	if (tables_find(ip->family == 4 ? t->by_ipv4 : t->by_ipv6, ip->from, &owner))
+		return false;
+	return networks_find(lc->dp->networks, ip->family, ip->from, &owner) && owner == tunnel;
+}
+
+static inline bool is_own(const struct tunnel_in *in, const struct inner_ip *ip)
+{
 	static const uint8_t none[16];
-	if (memcmp(ip->from, in->ipv6, 16) != 0 || memcmp(ip->from, none, 16) == 0 || ipv6_is_loopback(ip->to))
+
+	if (ip->family == 4)
+		return in->ipv4 && memcmp(ip->from, &in->ipv4, 4) == 0;
+	return memcmp(ip->from, in->ipv6, 16) == 0 && memcmp(ip->from, none, 16) != 0;
+}
+
+// COUNTERS: the packet may enter. What a client sends comes from its own address, exactly (no link-local, no multicast), or from a
+// network behind it.
+static inline enum counter inner_check(const struct lcore *lc, uint32_t tunnel, const struct inner_ip *ip)
+{
+	const struct tunnel_in *in = &lc->dp->in[tunnel];
+
+	if (unlikely(!is_own(in, ip)) && (!(in->flags & TUNNEL_ROUTES) || !is_behind(lc, tunnel, ip)))
+		return COUNT_drop_spoof;
+	if (unlikely(ip->family == 4 ? ipv4_is_loopback(ip->to) : ipv6_is_loopback(ip->to)))
 		return COUNT_drop_spoof;
 	return COUNTERS;
 }
@@ -23,12 +44,13 @@ unsigned inner_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
-		struct tunnel_in *in = &lc->dp->in[packet_of(m)->tunnel];
+		uint32_t tunnel = packet_of(m)->tunnel;
+		struct tunnel_in *in = &lc->dp->in[tunnel];
 		if (unlikely(!inner_ip_parse(packet_data(m), m->data_len, &ip))) {
 			drop_of(lc, COUNT_drop_inner_malformed, m);
 			continue;
 		}
-		enum counter why = inner_check(in, &ip);
+		enum counter why = inner_check(lc, tunnel, &ip);
 		if (unlikely(why != COUNTERS)) {
 			drop_of(lc, why, m);
 			continue;

@@ -12,6 +12,7 @@
 
 #include "bucket.h"
 #include "counters.h"
+#include "networks.h"
 #include "port.h"
 #include "reassembly.h"
 #include "tables.h"
@@ -111,6 +112,7 @@ struct lcore {
 // What all cores share.
 struct dataplane {
 	struct tables *tables;
+	struct networks *networks;
 	struct tunnel_in *in;   // [tunnels_max]
 	struct tunnel_out *out; // [tunnels_max]
 	uint8_t *owner; // [tunnels_max]: index of the core to which a tunnel belongs. Written by that core alone, between bursts

@@ -76,6 +76,16 @@ static unsigned unwrap_all(struct lcore *lc, struct rte_mbuf **pkts, unsigned n,
 	return n_out;
 }
 
+// Whom no tunnel has exactly may be behind one.
+static __rte_noinline uint32_t look_behind(const struct lcore *lc, struct rte_mbuf *m)
+{
+	const uint8_t *ip = packet_data(m);
+	uint8_t family = ip[0] >> 4;
+	uint32_t tunnel;
+
+	return networks_find(lc->dp->networks, family, ip + (family == 4 ? 16 : 24), &tunnel) ? tunnel : NO_TUNNEL;
+}
+
 unsigned route(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 {
 	struct asked ipv4, ipv6;
@@ -88,6 +98,8 @@ unsigned route(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 	answer(lc->dp->tables->by_ipv6, &ipv6, tunnel);
 	for (unsigned i = 0; i < n; i++) {
 		struct packet *p = packet_of(pkts[i]);
+		if (unlikely(tunnel[i] == NO_TUNNEL && lc->dp->networks->n > 0))
+			tunnel[i] = look_behind(lc, pkts[i]);
 		if (unlikely(tunnel[i] >= lc->dp->tunnels_max)) {
 			drop(lc, COUNT_drop_no_tunnel, pkts[i]);
 			continue;

@@ -7,6 +7,7 @@
 #include <rte_hash_crc.h>
 #include <rte_malloc.h>
 
+#include "networks.h"
 #include "tunnel.h"
 
 // A path in force and those of two handshakes, and one more for what still waits to be buried.
@@ -39,7 +40,7 @@ static int rcu_new(struct tables *t, unsigned poll_cores)
 // Every hash entry, key set and tunnel can be in limbo at once: a ring that never is too small.
 static int limbo_init(struct limbo *l, uint32_t tunnels_max)
 {
-	uint32_t room = rte_align32pow2((tunnels_max + ENTRIES_MIN) * (3 + 1 + PATHS_A_TUNNEL + 4));
+	uint32_t room = rte_align32pow2((tunnels_max + ENTRIES_MIN) * (3 + 1 + PATHS_A_TUNNEL + 4) + NETWORKS_MOST(tunnels_max));
 
 	l->items = calloc(room, sizeof(*l->items));
 	l->mask = room - 1;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <rte_pause.h>
@@ -173,7 +174,7 @@ static uint64_t ticks(const struct control *c, uint32_t seconds)
 
 static uint8_t flags_of(const struct msg_tunnel_add *m)
 {
-	return TUNNEL_LIVE | (m->rules & RULE_DENY_ROAMING ? TUNNEL_DENY_ROAMING : 0);
+	return TUNNEL_LIVE | (m->rules & RULE_DENY_ROAMING ? TUNNEL_DENY_ROAMING : 0) | (m->networks ? TUNNEL_ROUTES : 0);
 }
 
 static void publish_halves(struct control *c, const struct msg_tunnel_add *m)
@@ -205,6 +206,21 @@ static void unlink_all(struct control *c, struct tunnel *t)
 	tables_unlink(tb, tb->by_app_id, t->app_id, t->number);
 	handshake_forget(&c->paths, &t->handshakes, t->number);
 	peers_set(&c->peers, t->number, &t->handshakes.path.key);
+	for (unsigned i = 0; i < t->n_networks; i++)
+		networks_remove(tb, &c->networks, &t->networks[i], t->number);
+	free(t->networks);
+	t->networks = NULL;
+	t->n_networks = 0;
+}
+
+static int link_networks(struct control *c, struct tunnel *t, char *why)
+{
+	char text[ADDR_TEXT];
+
+	for (unsigned i = 0; i < t->n_networks; i++)
+		if (networks_add(&c->networks, &t->networks[i], t->number) < 0)
+			return START_ERROR(why, ENOSPC, "no room for network %s", addr_text_prefix(&t->networks[i], text));
+	return 0;
 }
 
 static int link_all(struct control *c, struct tunnel *t, char *why)
@@ -219,6 +235,8 @@ static int link_all(struct control *c, struct tunnel *t, char *why)
 		ret = START_ERROR(why, EEXIST, "%s is another tunnel's", addr_text(&t->ipv6, text));
 	else if (tables_link(tb->by_app_id, t->app_id, t->number) < 0)
 		ret = START_ERROR(why, EEXIST, "the App-ID is another tunnel's");
+	if (ret == 0)
+		ret = link_networks(c, t, why);
 	if (ret < 0)
 		unlink_all(c, t);
 	return ret;
@@ -243,6 +261,20 @@ static int check(struct control *c, const struct msg_tunnel_add *m, char *why)
 		return START_ERROR(why, EINVAL, "no inner address");
 	if ((m->ipv4.family && !is_inner(&m->ipv4, 4)) || (m->ipv6.family && !is_inner(&m->ipv6, 6)))
 		return START_ERROR(why, EINVAL, "an inner address that no client can have");
+	if (!draft_is_whole(&c->draft, m))
+		return START_ERROR(why, EPROTO, "what main has said of tunnel %u before has not come whole", m->tunnel);
+	return 0;
+}
+
+static int take_draft(struct tunnel *t, const struct draft *d, const struct msg_tunnel_add *m)
+{
+	if (!m->networks)
+		return 0;
+	t->networks = malloc(m->networks * sizeof(*t->networks));
+	if (!t->networks)
+		return -ENOMEM;
+	memcpy(t->networks, d->networks, m->networks * sizeof(*t->networks));
+	t->n_networks = m->networks;
 	return 0;
 }
 
@@ -264,6 +296,8 @@ int tunnel_add(struct control *c, const struct msg_tunnel_add *m, int lane, char
 	memcpy(t->app_id, m->app_id, sizeof(t->app_id));
 	t->owner = (uint8_t)cores_choose(c, PORTS_MAX, 0);
 	c->dp.owner[t->number] = t->owner;
+	if (take_draft(t, &c->draft, m) < 0)
+		return START_ERROR(why, ENOMEM, "no memory for its networks");
 	publish_halves(c, m);
 	ret = link_all(c, t, why);
 	if (ret < 0)

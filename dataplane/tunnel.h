@@ -36,6 +36,7 @@ static_assert(offsetof(struct tunnel_keys, in) == 256, "what sealing touches gre
 enum tunnel_flag {
 	TUNNEL_LIVE = 1 << 0,         // until the retire command
 	TUNNEL_DENY_ROAMING = 1 << 1, // its peer keeps its address
+	TUNNEL_ROUTES = 1 << 2,       // there are networks behind its client (networks.h)
 };
 
 // What receiving touches; its number is its index.

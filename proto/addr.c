@@ -163,6 +163,20 @@ bool addr_in(const struct addr *ip, const struct addr *network)
 	return ((ip->ip[bytes] ^ network->ip[bytes]) & mask) == 0;
 }
 
+bool addr_mask(struct addr *a)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < (a->family == 4 ? 4u : 16u); i++) {
+		unsigned bits = a->prefix > 8 * i ? a->prefix - 8 * i : 0;
+		uint8_t keep = bits >= 8 ? 0xff : (uint8_t)(0xff00 >> bits);
+
+		any = any || (a->ip[i] & ~keep);
+		a->ip[i] &= keep;
+	}
+	return any;
+}
+
 void addr_pack(const struct addr *a, uint8_t out[ADDR_WIRE])
 {
 	out[0] = a->family;

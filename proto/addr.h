@@ -26,6 +26,7 @@ const char *addr_text_port(const struct addr *a, char out[ADDR_TEXT]);   // with
 const char *addr_netmask(const struct addr *a, char out[ADDR_TEXT]);     // "255.255.255.0" (IPv4 only)
 bool addr_equal(const struct addr *a, const struct addr *b);             // IP only
 bool addr_in(const struct addr *ip, const struct addr *network);
+bool addr_mask(struct addr *a); // clear what lies behind the prefix; was there anything?
 // The wire form is 20 bytes: family, prefix, port (big endian), ip. addr_unpack checks family, prefix and zero padding: -EINVAL.
 void addr_pack(const struct addr *a, uint8_t out[ADDR_WIRE]);
 int addr_unpack(const uint8_t in[ADDR_WIRE], struct addr *out);

@@ -41,6 +41,7 @@ struct world_port {
 struct world {
 	struct dataplane dp;
 	struct tables tables;
+	struct networks networks;
 	struct lcore *lc; // core 0
 	struct rte_mempool *pool;
 	struct world_port outer, inner;
@@ -170,8 +171,10 @@ static WORLD_UNUSED void world_init_cores(struct world *w, uint32_t tunnels, uns
 	w->pool = rte_pktmbuf_pool_create("packets", packets, 256, PACKET_PRIVATE, RTE_PKTMBUF_HEADROOM + 2048, SOCKET_ID_ANY);
 	world_must(w->pool != NULL, "packets");
 	world_must(tables_init(&w->tables, tunnels, cores) == 0, "tables");
+	world_must(networks_init(&w->networks, NETWORKS_MOST(tunnels)) == 0, "networks");
 	w->dp = (struct dataplane){
 		.tables = &w->tables,
+		.networks = &w->networks,
 		.in = rte_zmalloc("in", tunnels * sizeof(struct tunnel_in), RTE_CACHE_LINE_SIZE),
 		.out = rte_zmalloc("out", tunnels * sizeof(struct tunnel_out), RTE_CACHE_LINE_SIZE),
 		.owner = rte_zmalloc("owner", tunnels, RTE_CACHE_LINE_SIZE),

@@ -299,14 +299,13 @@ static int lend(struct session *s, const struct terms *t, int family)
 	ret = pool_get(s->g, network, family == 4 ? 32 : t->ipv6_subnet_prefix, &pool);
 	if (ret < 0 || (!pool && !named->family))
 		return ret;
-	if (named->family && !(pool && lease_covers(pool->leases, named)))
-		return -EADDRNOTAVAIL;
 	ret = named->family ? take_named(s, named, &ip) : take_any(s, pool, &ip);
 	if (ret < 0)
 		return ret;
 	*slot.ip = ip;
 	*slot.pool = pool;
-	pool->users++;
+	if (pool)
+		pool->users++;
 	htab_insert(slot.holders, slot.link, htab_hash(slot.ip->ip, sizeof(slot.ip->ip)));
 	return 0;
 }
@@ -332,6 +331,16 @@ void address_return(struct session *s)
 	pools_tidy(s->g);
 }
 
+bool address_is_ours(const struct gateway *g, const struct addr *network)
+{
+	const struct address_pool *p;
+
+	TAILQ_FOREACH(p, &g->addresses.pools, all)
+	if (lease_covers(p->leases, network) && network->prefix >= lease_gateway(p->leases)->prefix)
+		return true;
+	return false;
+}
+
 const struct addr *address_gateway(const struct session *s, int family)
 {
 	const struct address_pool *p = family == 4 ? s->pool4 : s->pool6;
@@ -344,9 +353,8 @@ struct addr address_told(const struct session *s, int family)
 	const struct address_pool *p = family == 4 ? s->pool4 : s->pool6;
 	struct addr a = family == 4 ? s->ipv4 : s->ipv6;
 
-	if (p && family == 4)
-		a.prefix = lease_gateway(p->leases)->prefix;
-	else if (p)
-		a.prefix = (uint8_t)lease_subnet_prefix(p->leases);
+	if (!p || !a.family || !lease_covers(p->leases, &a)) // a single host
+		return a;
+	a.prefix = family == 4 ? lease_gateway(p->leases)->prefix : (uint8_t)lease_subnet_prefix(p->leases);
 	return a;
 }

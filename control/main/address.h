@@ -26,11 +26,13 @@ void address_book_fini(struct address_book *b);
 int address_pools(struct gateway *g, const struct terms *everybody);
 
 // Lend the session what its client wants, keeping what it has. 0; -ENOSPC; -EADDRINUSE: another session has the address that the
-// user's file names; -EADDRNOTAVAIL: there is none of a kind that the client takes, or it lies in no network; -EINVAL and what
+// user's file names; -EADDRNOTAVAIL: there is none of a kind that the client takes; -EINVAL and what
 // netlink says, for a network that is wrong (logged).
 int address_lend(struct session *s, const struct terms *t, bool ipv4, bool ipv6);
 void address_return(struct session *s);
 
+// Does it lie, whole, in a network that addresses are lent from?
+bool address_is_ours(const struct gateway *g, const struct addr *network);
 // The gateway's own address as the session sees it; NULL where it has none of that family.
 const struct addr *address_gateway(const struct session *s, int family);
 // The session's address with the prefix that its client is told; family 0 where it has none.

@@ -36,8 +36,20 @@ static bool next_session(struct admin_client *a)
 	return false;
 }
 
+static bool next_iroutes(struct admin_client *a)
+{
+	const struct session *s;
+
+	if (a->at >= a->count)
+		return false;
+	s = session_find_id(a->g, a->ids[a->at++]);
+	if (s && s->tunnel)
+		report_iroutes(&a->report, s);
+	return true;
+}
+
 // The sessions are listed now and looked up when their turn comes: who reads slowly sees who is still there.
-static void stream_sessions(struct admin_client *a, const char *user)
+static void stream_sessions(struct admin_client *a, const char *user, bool (*next)(struct admin_client *))
 {
 	const struct session *s;
 
@@ -49,12 +61,17 @@ static void stream_sessions(struct admin_client *a, const char *user)
 	TAILQ_FOREACH(s, &a->g->sessions, all)
 	if (s->tunnel && (!user || strcmp(s->user, user) == 0))
 		a->ids[a->count++] = s->id;
-	admin_stream(a, next_session);
+	admin_stream(a, next);
 }
 
 static void show_users(struct admin_client *a)
 {
-	stream_sessions(a, NULL);
+	stream_sessions(a, NULL, next_session);
+}
+
+static void show_iroutes(struct admin_client *a)
+{
+	stream_sessions(a, NULL, next_iroutes);
 }
 
 static void show_user(struct admin_client *a)
@@ -67,7 +84,7 @@ static void show_user(struct admin_client *a)
 	if (!s)
 		admin_end(a, false, "user '%s' is not connected", a->argument);
 	else
-		stream_sessions(a, a->argument);
+		stream_sessions(a, a->argument, next_session);
 }
 
 // NULL: the answer has ended.
@@ -393,6 +410,7 @@ static const struct admin_command commands[] = {
 	{ "show users", show_users },
 	{ "show user", show_user, .lists = true },
 	{ "show id", show_id },
+	{ "show iroutes", show_iroutes },
 	{ "show sessions", ask_rows, show_sessions_rows },
 	{ "show sessions all", ask_rows, show_sessions_rows },
 	{ "show sessions valid", ask_rows, show_sessions_rows, .valid = true },

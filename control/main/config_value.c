@@ -188,20 +188,6 @@ static int parse_netmask(const struct opt_info *o, const char *text, const char 
 	return put(out, text);
 }
 
-// Clears the host bits; false: there were none.
-static bool clear_host_bits(struct addr *a)
-{
-	bool any = false;
-	uint8_t keep;
-
-	for (unsigned i = 0; i < (a->family == 4 ? 4u : 16u); i++) {
-		keep = a->prefix >= 8 * (i + 1) ? 0xff : a->prefix <= 8 * i ? 0 : (uint8_t)(0xff << (8 - a->prefix % 8));
-		any = any || (a->ip[i] & ~keep);
-		a->ip[i] &= keep;
-	}
-	return any;
-}
-
 // "a", "a/24", "a/255.255.255.0"; *bare: there was no prefix.
 static int split_network(const char *text, struct addr *out, bool *bare)
 {
@@ -226,7 +212,7 @@ static int split_network(const char *text, struct addr *out, bool *bare)
 static int put_network(const struct addr *given, const char *text, struct value_out *out)
 {
 	struct addr a = *given;
-	bool odd = clear_host_bits(&a);
+	bool odd = addr_mask(&a);
 
 	addr_text_prefix(&a, out->text);
 	if (!odd)

@@ -65,6 +65,8 @@ static int tables_init(struct gateway *g)
 	if (ret == 0)
 		ret = htab_init(&g->sessions_by_user);
 	if (ret == 0)
+		ret = htab_init(&g->iroutes);
+	if (ret == 0)
 		ret = address_book_init(&g->addresses);
 	TAILQ_INIT(&g->children);
 	TAILQ_INIT(&g->listeners);
@@ -105,6 +107,7 @@ void gateway_fini(struct gateway *g)
 	htab_fini(&g->sessions_by_sid);
 	htab_fini(&g->sessions_by_id);
 	htab_fini(&g->sessions_by_user);
+	htab_fini(&g->iroutes);
 	if (g->base)
 		event_base_free(g->base);
 }

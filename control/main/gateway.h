@@ -9,6 +9,7 @@
 #include "control/main/address.h"
 #include "control/main/ban.h"
 #include "control/main/htab.h"
+#include "control/main/iroute.h"
 #include "control/main/policy.h"
 #include "control/main/stats.h"
 #include "proto/addr.h"
@@ -71,6 +72,7 @@ struct gateway {
 	size_t sessions_count, sessions_active;
 	uint32_t session_last;
 	struct address_book addresses;
+	struct htab iroutes; // by network
 
 	// inner.c
 	char inner[16]; // the kernel interface behind the dataplane; "": there is none

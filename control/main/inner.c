@@ -5,6 +5,7 @@
 
 #include "control/main/netlink.h"
 #include "control/main/session.h"
+#include "control/main/supervise.h"
 #include "proto/err.h"
 
 struct inner_network {
@@ -12,6 +13,7 @@ struct inner_network {
 	struct addr gateway; // with the network's prefix length
 	unsigned pools;      // that lend from it or have lent; two where only the clients' subnets differ
 	bool set;            // the interface has the address
+	bool told;           // the dataplane knows the network
 };
 
 static struct inner_network *network_find(struct gateway *g, const struct addr *gateway)
@@ -37,6 +39,17 @@ static bool network_shadowed(struct gateway *g, const struct inner_network *n)
 	return false;
 }
 
+// The dataplane must not take its addresses for those of a network behind a client.
+static void network_tell(struct gateway *g, struct inner_network *n, bool there)
+{
+	struct msg_inner_network m = { .network = n->gateway, .there = there };
+
+	if (n->told == there || !g->dataplane)
+		return;
+	addr_mask(&m.network);
+	n->told = LINK_SEND(&g->dataplane->link, INNER_NETWORK, &m) == 0 && there;
+}
+
 static void network_unset(struct gateway *g, struct inner_network *n)
 {
 	char text[ADDR_TEXT];
@@ -60,6 +73,7 @@ int inner_sync(struct gateway *g)
 		network_unset(g, n);
 	LIST_FOREACH(n, &g->inner_networks, all)
 	{
+		network_tell(g, n, true);
 		if (n->set || network_shadowed(g, n))
 			continue;
 		ret = netlink_address_add(g->inner, &n->gateway);
@@ -77,6 +91,7 @@ static void on_pool_freed(void *who, const struct addr *gateway)
 
 	if (!n || --n->pools > 0)
 		return;
+	network_tell(g, n, false);
 	network_unset(g, n);
 	LIST_REMOVE(n, all);
 	free(n);
@@ -117,5 +132,5 @@ void inner_down(struct gateway *g)
 
 	g->inner[0] = 0;
 	LIST_FOREACH(n, &g->inner_networks, all)
-	n->set = false;
+	n->set = n->told = false;
 }

@@ -131,3 +131,58 @@ int netlink_address_remove(const char *interface, const struct addr *a)
 		log_err("%s: cannot remove address %s: %s", interface, addr_text_prefix(a, text), strerror(-ret));
 	return ret;
 }
+
+static int route_change(struct mnl_socket *nl, unsigned index, const struct addr *network, bool add)
+{
+	char buf[MNL_SOCKET_BUFFER_SIZE];
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct rtmsg *m;
+
+	h->nlmsg_type = add ? RTM_NEWROUTE : RTM_DELROUTE;
+	h->nlmsg_flags = add ? NLM_F_CREATE | NLM_F_EXCL : 0;
+	m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+	m->rtm_family = network->family == 4 ? AF_INET : AF_INET6;
+	m->rtm_dst_len = network->prefix;
+	m->rtm_table = RT_TABLE_MAIN;
+	m->rtm_protocol = RTPROT_STATIC;
+	m->rtm_scope = network->family == 4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+	m->rtm_type = RTN_UNICAST;
+	mnl_attr_put(h, RTA_DST, network->family == 4 ? 4 : 16, network->ip);
+	mnl_attr_put_u32(h, RTA_OIF, index);
+	return request(nl, h);
+}
+
+static int route_ask(const char *interface, const struct addr *network, bool add)
+{
+	// without an interface the kernel would take any route to that network for the one to remove
+	unsigned index = if_nametoindex(interface);
+	struct mnl_socket *nl = index ? socket_open() : NULL;
+	int ret;
+
+	if (!nl)
+		return -errno;
+	ret = route_change(nl, index, network, add);
+	mnl_socket_close(nl);
+	return ret;
+}
+
+int netlink_route_add(const char *interface, const struct addr *network)
+{
+	int ret = route_ask(interface, network, true);
+	char text[ADDR_TEXT];
+
+	if (ret < 0)
+		log_err("%s: cannot route %s there: %s", interface, addr_text_prefix(network, text),
+		        ret == -EEXIST ? "there is a route to it already" : strerror(-ret));
+	return ret;
+}
+
+void netlink_route_remove(const char *interface, const struct addr *network)
+{
+	int ret = route_ask(interface, network, false);
+	char text[ADDR_TEXT];
+
+	// it goes with its interface, and the operator may have been faster
+	if (ret < 0 && ret != -ENODEV && ret != -ESRCH)
+		log_err("%s: cannot remove the route to %s: %s", interface, addr_text_prefix(network, text), strerror(-ret));
+}

@@ -1,4 +1,4 @@
-// The inner interface: bring it up, size it, give it addresses and take them away. Over rtnetlink, no program is run.
+// The inner interface: bring it up, size it, give it addresses and routes and take them away. Over rtnetlink, no program is run.
 // Main process only. The kernel answers at once, so these calls do not wait for anybody.
 #pragma once
 #include "proto/addr.h"
@@ -9,3 +9,6 @@ int netlink_link_up(const char *interface, unsigned mtu);
 int netlink_address_add(const char *interface, const struct addr *a);
 // -EADDRNOTAVAIL, -ENODEV (not logged): it was not there.
 int netlink_address_remove(const char *interface, const struct addr *a);
+// A network that is reached through the interface. -EEXIST (logged): the kernel has a route to it that is not ours, which stays.
+int netlink_route_add(const char *interface, const struct addr *network);
+void netlink_route_remove(const char *interface, const struct addr *network);

@@ -208,6 +208,19 @@ static void report_list(struct report *r, const char *key, const struct tunnel *
 		report_item(r, key, "");
 }
 
+static void report_list_of_iroutes(struct report *r, const struct tunnel *t)
+{
+	const struct iroute *i;
+	char text[ADDR_TEXT];
+	unsigned n = 0;
+
+	TAILQ_FOREACH(i, &t->iroutes, all)
+	if (i->kind == IROUTE_BEHIND && ++n)
+		report_item(r, "iRoutes", addr_text_prefix(&i->network, text));
+	if (!n)
+		report_item(r, "iRoutes", "");
+}
+
 static void report_lists(struct report *r, const struct tunnel *t)
 {
 	report_list(r, "DNS", t, ITEM_DNS);
@@ -217,6 +230,7 @@ static void report_lists(struct report *r, const struct tunnel *t)
 	if (!report_items(r, "Routes", t, ITEM_ROUTE))
 		report_text(r, "Routes", "defaultroute");
 	report_list(r, "No-routes", t, ITEM_NO_ROUTE);
+	report_list_of_iroutes(r, t);
 }
 
 // Keys may outlive the way they were made for: only what packets go over now is told.
@@ -265,6 +279,25 @@ void report_session(struct report *r, const struct session *s, bool lists)
 	report_number(r, "Tunnel", t->number, NULL);
 	if (lists)
 		report_lists(r, t);
+}
+
+void report_iroutes(struct report *r, const struct session *s)
+{
+	const struct iroute *i;
+	char text[ADDR_TEXT];
+
+	TAILQ_FOREACH(i, &s->tunnel->iroutes, all)
+	{
+		if (i->kind != IROUTE_BEHIND)
+			continue;
+		report_begin(r, "");
+		report_number(r, "ID", s->id, NULL);
+		report_text(r, "Username", "%s", s->user);
+		report_text(r, "vhost", "default");
+		report_text(r, "Device", "%s", s->g->inner);
+		report_text(r, "IP", "%s", addr_text(s->ipv4.family ? &s->ipv4 : &s->ipv6, text));
+		report_item(r, "iRoutes", addr_text_prefix(&i->network, text));
+	}
 }
 
 // ---------------------------------------------------------------------------------------------------------------- status

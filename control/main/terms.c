@@ -24,6 +24,9 @@ static const struct {
 	{ OPT_HOSTNAME, ITEM_HOSTNAME },
 };
 
+// A client may have an IPv6 subnet of its own besides.
+#define IROUTES_MAX (LIMIT_NETWORKS - 1)
+
 #define ITEM_OPTIONS (sizeof(item_options) / sizeof(*item_options))
 
 // ---------------------------------------------------------------------------------------------------------------- layers
@@ -153,6 +156,36 @@ static uint32_t mobile_idle(const struct layers *l)
 	return number32(l, OPT_IDLE_TIMEOUT);
 }
 
+static int iroutes_add(struct terms *t, const struct config *c)
+{
+	const char *text;
+	struct addr a;
+
+	for (unsigned n = 0; (text = config_nth(c, OPT_IROUTE, n)); n++) {
+		if (addr_parse(text, &a) < 0 || t->n_iroutes == IROUTES_MAX)
+			return errno_log(EINVAL, "%s: iroute: more than %d networks behind one client", config_file(c),
+			                 IROUTES_MAX);
+		t->iroutes[t->n_iroutes++] = a;
+	}
+	return 0;
+}
+
+static int iroutes_load(struct terms *t, const struct layers *l)
+{
+	int ret = 0;
+
+	if (!says(l->group, OPT_IROUTE) && !says(l->user, OPT_IROUTE))
+		return 0;
+	t->iroutes = calloc(IROUTES_MAX, sizeof(*t->iroutes));
+	if (!t->iroutes)
+		return -ENOMEM;
+	if (l->group)
+		ret = iroutes_add(t, l->group);
+	if (ret == 0 && l->user)
+		ret = iroutes_add(t, l->user);
+	return ret;
+}
+
 static void numbers_load(struct terms *t, const struct layers *l)
 {
 	t->idle_timeout = number32(l, OPT_IDLE_TIMEOUT);
@@ -182,6 +215,8 @@ int terms_new(const struct config *global, const struct config *group, const str
 	numbers_load(t, &l);
 	ret = addresses_load(t, &l);
 	if (ret == 0)
+		ret = iroutes_load(t, &l);
+	if (ret == 0)
 		ret = items_load(t, &l);
 	if (ret < 0)
 		terms_put(t);
@@ -203,6 +238,7 @@ void terms_put(struct terms *t)
 	for (size_t i = 0; i < t->n_items; i++)
 		free(t->items[i].text);
 	free(t->items);
+	free(t->iroutes);
 	free(t);
 }
 

@@ -26,6 +26,8 @@ struct terms {
 	struct addr ipv4_network, ipv6_network; // family 0: none
 	uint8_t ipv6_subnet_prefix;
 	struct addr explicit_ipv4, explicit_ipv6; // family 0: any
+	struct addr *iroutes;                     // networks behind the client
+	size_t n_iroutes;
 	struct terms_item *items;
 	size_t n_items;
 };

@@ -153,6 +153,7 @@ static void detach(struct tunnel *t, enum end_reason reason, bool revoke)
 	t->conn = NULL;
 	if (s->tunnel == t)
 		s->tunnel = NULL;
+	iroute_release(t);
 	evtimer_del(&t->timer);
 }
 
@@ -303,6 +304,7 @@ static struct tunnel *tunnel_new(struct session *s, struct conn *c, struct terms
 	t->session = s;
 	t->conn = c;
 	t->terms = terms_get(terms);
+	TAILQ_INIT(&t->iroutes);
 	t->client = c->client;
 	t->local = c->local;
 	t->mtu = mtu_of(s, c, terms);
@@ -313,6 +315,23 @@ static struct tunnel *tunnel_new(struct session *s, struct conn *c, struct terms
 	times_set(t, terms, is_mobile(c->info));
 	evtimer_assign(&t->timer, s->g->base, on_timer, t);
 	return t;
+}
+
+static int send_networks(const struct tunnel *t, uint16_t *n)
+{
+	const struct iroute *i;
+	int ret = 0;
+
+	TAILQ_FOREACH(i, &t->iroutes, all)
+	{
+		const struct msg_tunnel_network m = { .tunnel = t->number, .network = i->network };
+
+		if (ret < 0 || i->kind == IROUTE_HOST)
+			continue;
+		ret = LINK_SEND(&t->g->dataplane->link, TUNNEL_NETWORK, &m);
+		++*n;
+	}
+	return ret;
 }
 
 static int send_add(const struct tunnel *t, int lane_fd)
@@ -330,6 +349,10 @@ static int send_add(const struct tunnel *t, int lane_fd)
 		.rules = t->terms->deny_roaming ? RULE_DENY_ROAMING : 0,
 	};
 
+	int ret = send_networks(t, &m.networks);
+
+	if (ret < 0)
+		return ret;
 	memcpy(m.app_id, t->app_id, APP_ID_SIZE);
 	return link_send(&t->g->dataplane->link, MSG_TUNNEL_ADD, &m, &lane_fd);
 }
@@ -351,7 +374,9 @@ int tunnel_add(struct session *s, struct conn *c, struct terms *terms)
 	if (ret < 0)
 		goto give_back;
 	t->lane_fd = lane[0];
-	ret = send_add(t, lane[1]);
+	ret = iroute_claim(t);
+	if (ret == 0)
+		ret = send_add(t, lane[1]);
 	close(lane[1]);
 	if (ret < 0) {
 		close(t->lane_fd);
@@ -365,8 +390,10 @@ int tunnel_add(struct session *s, struct conn *c, struct terms *terms)
 	g->tunnels[number] = t;
 	return 0;
 give_back:
-	if (t)
+	if (t) {
+		iroute_release(t);
 		terms_put(t->terms);
+	}
 	free(t);
 	number_return(g, number);
 	return ret;
@@ -447,6 +474,7 @@ static void tunnel_up(struct tunnel *t)
 	stats_tunnel_up(t->g, t);
 	conn_up(t->conn);
 	timer_set(t);
+	iroute_up(t);
 	log_info("session %u: user '%s' connected by %s, tunnel %u, %s%s%s, mtu %u", s->id, s->user, t->conn->link.chan.name,
 	         t->number, addr_text(&s->ipv4, ipv4), s->ipv4.family && s->ipv6.family ? " " : "", addr_text(&s->ipv6, ipv6),
 	         t->mtu);

@@ -28,6 +28,7 @@ struct tunnel {
 	struct session *session;
 	struct conn *conn; // NULL: deleting
 	struct terms *terms;
+	struct iroute_list iroutes;
 	struct connect_info *info;
 	struct addr client, local;
 	uint8_t app_id[APP_ID_SIZE];

@@ -31,12 +31,17 @@ static void runs_as_nobody(void **state)
 }
 
 static uint32_t dpd, idle; // of the tunnels that are added
+static uint16_t networks;
 
 static int add_tunnel(uint32_t number, const uint8_t ip[4], uint8_t app_id, struct chan *lane)
 {
-	struct msg_tunnel_add m = {
-		.tunnel = number, .mtu = 1400, .app_id_len = APP_ID_SIZE, .udp_silence = 25, .dpd = dpd, .idle = idle
-	};
+	struct msg_tunnel_add m = { .tunnel = number,
+		                    .mtu = 1400,
+		                    .app_id_len = APP_ID_SIZE,
+		                    .udp_silence = 25,
+		                    .dpd = dpd,
+		                    .idle = idle,
+		                    .networks = networks };
 	int fds[2];
 
 	m.ipv4 = (struct addr){ .family = 4, .prefix = 32 };
@@ -81,6 +86,46 @@ static void carries_cstp(void **state)
 	n = put_inner(p, server_ip, inner_ip, "forged");
 	assert_int_equal(send(world.lane.fd, p, n, 0), (ssize_t)n);
 	assert_false(kernel_gets("forged", 100));
+}
+
+static void say_network(uint32_t tunnel, uint8_t second)
+{
+	struct msg_tunnel_network m = { .tunnel = tunnel, .network = { .family = 4, .prefix = 16, .ip = { 10, second } } };
+
+	assert_int_equal(CHAN_SEND(&world.main, TUNNEL_NETWORK, &m), 0);
+}
+
+// Two networks behind a client. What main has said of a tunnel has to be what it meant.
+static void routes_networks(void **state)
+{
+	static const uint8_t own[4] = { 10, 9, 0, 9 }, behind[4] = { 10, 78, 1, 2 }, elsewhere[4] = { 10, 79, 1, 2 };
+	const uint32_t number = TUNNEL + 1;
+	uint8_t p[256];
+	struct chan lane;
+	size_t n;
+
+	networks = 2;
+	assert_int_equal(add_tunnel(number, own, 0xac, NULL), 0); // none has come
+	say_network(number, 77);
+	assert_int_equal(add_tunnel(number, own, 0xac, NULL), 0); // one has
+	say_network(number, 77);
+	say_network(number + 1, 78);
+	assert_int_equal(add_tunnel(number, own, 0xac, NULL), 0); // the other one was another tunnel's
+	say_network(number, 77);
+	say_network(number, 78);
+	assert_int_equal(add_tunnel(number, own, 0xac, &lane), 1);
+	n = put_inner(p, behind, server_ip, "from behind");
+	assert_int_equal(send(lane.fd, p, n, 0), (ssize_t)n);
+	assert_true(kernel_gets("from behind", PATIENCE_MS));
+	n = put_inner(p, elsewhere, server_ip, "not from behind");
+	assert_int_equal(send(lane.fd, p, n, 0), (ssize_t)n);
+	assert_false(kernel_gets("not from behind", 100));
+	networks = 0;
+	assert_int_equal(CHAN_SEND(&world.main, TUNNEL_DEL, &(struct msg_tunnel_del){ .tunnel = number }), 0);
+	await_main(MSG_TUNNEL_COUNTERS);
+	assert_int_equal(world.counters.packets_in, 1);
+	assert_int_equal(world.counters.dropped, 1);
+	chan_fini(&lane);
 }
 
 static void knows_hellos_by_app_id(void **state)
@@ -497,6 +542,7 @@ int main(void)
 		cmocka_unit_test(runs_as_nobody),
 		cmocka_unit_test(adds_a_tunnel),
 		cmocka_unit_test(carries_cstp),
+		cmocka_unit_test(routes_networks),
 		cmocka_unit_test(knows_hellos_by_app_id),
 		cmocka_unit_test(hands_over_keys),
 		cmocka_unit_test(carries_dtls),

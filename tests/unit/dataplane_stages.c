@@ -237,6 +237,134 @@ static void test_spoof(void **state)
 	nothing_came_out();
 }
 
+// ------------------------------------------------------------------------------------------------------ networks behind
+
+static void from_behind(uint32_t t, const char *from)
+{
+	uint8_t plain[100] = { TYPE_DATA }, to[16] = { 0xfd };
+	struct addr a;
+
+	assert_int_equal(addr_parse(from, &a), 0);
+	if (a.family == 4) {
+		uint32_t ip;
+		memcpy(&ip, a.ip, 4);
+		world_ip(plain + 1, 60, ip, INSIDE);
+	} else {
+		world_ip6(plain + 1, 60, a.ip, to);
+	}
+	send_record(t, 0, CONTENT_DATA, plain, 61);
+}
+
+// Tunnel 0 has networks behind it, as wide as can be; tunnel 1 has a part of them; 10.0.0.0/24 is where clients' addresses come
+// from.
+static void put_networks(bool there)
+{
+	static const struct {
+		const char *network;
+		uint32_t tunnel;
+	} rows[] = { { "0.0.0.0/1", 0 },
+		     { "128.0.0.0/1", 0 },
+		     { "::/1", 0 },
+		     { "8000::/1", 0 },
+		     { "10.7.0.0/16", 1 },
+		     { "fd00:7::/32", 1 },
+		     { "10.0.0.0/24", NETWORK_OWN },
+		     { "fd00::/64", NETWORK_OWN } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct addr a;
+
+		assert_int_equal(addr_parse(rows[i].network, &a), 0);
+		if (there)
+			assert_int_equal(networks_add(&w.networks, &a, rows[i].tunnel), 0);
+		else
+			networks_remove(&w.tables, &w.networks, &a, rows[i].tunnel);
+	}
+	limbo_reap(&w.tables, 100);
+	w.dp.in[0].flags |= TUNNEL_ROUTES;
+	w.dp.in[1].flags |= TUNNEL_ROUTES;
+}
+
+static void test_sources_behind(void **state)
+{
+	static const char *const good[] = { "192.0.2.7", "10.9.9.9", "203.0.113.255", "2001:db8::7", "fd01::1", "10.0.1.0" };
+	static const char *const forged[] = {
+		"10.0.0.2",        // tunnel 1's own
+		"10.7.0.9",        // behind tunnel 1
+		"fd00:7::9",       //
+		"10.0.0.99",       // nobody's, of the network that clients are in
+		"10.0.0.0",        // and what is special in it
+		"10.0.0.255",      //
+		"fd00::99",        //
+		"0.0.0.0",         // this network
+		"0.1.2.3",         //
+		"127.0.0.1",       // loopback
+		"169.254.1.1",     // link-local
+		"224.0.0.251",     // multicast
+		"240.0.0.1",       // reserved
+		"255.255.255.255", // broadcast
+		"::",              // unspecified
+		"::1",             // loopback
+		"::10.1.2.3",      // IPv4-compatible
+		"::ffff:8.8.8.8",  // IPv4-mapped
+		"fe80::1",         // link-local
+		"febf::1",         //
+		"ff02::1",         // multicast
+	};
+
+	put_networks(true);
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
+		from_behind(0, good[i]);
+	run();
+	assert_int_equal(waiting(w.inner.tx), sizeof(good) / sizeof(*good));
+	for (size_t i = 0; i < sizeof(forged) / sizeof(*forged); i++) {
+		from_behind(0, forged[i]);
+		run();
+		if (total(COUNT_drop_spoof) != i + 1)
+			fail_msg("%s", forged[i]);
+	}
+	assert_int_equal(waiting(w.inner.tx), sizeof(good) / sizeof(*good));
+	from_behind(1, "10.7.0.9");
+	from_behind(1, "192.0.2.7"); // behind tunnel 0
+	from_behind(2, "192.0.2.7"); // which has nothing behind it
+	run();
+	COUNTED(drop_spoof, sizeof(forged) / sizeof(*forged) + 2);
+	put_networks(false);
+}
+
+static void test_destinations_behind(void **state)
+{
+	static const struct {
+		const char *to;
+		int tunnel; // -1: nobody's
+	} rows[] = { { "192.0.2.7", 0 },  { "10.7.0.9", 1 },  { "10.0.0.3", 2 },
+		     { "10.0.0.99", -1 }, { "fd00:7::9", 1 }, { "fd01::1", 0 } };
+	uint8_t packet[100], from[16] = { 0xfd };
+	unsigned lost = 0;
+
+	put_networks(true);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct addr a;
+		uint32_t ip;
+		uint16_t len;
+
+		assert_int_equal(addr_parse(rows[i].to, &a), 0);
+		memcpy(&ip, a.ip, 4);
+		if (a.family == 4)
+			world_ip(packet, 100, INSIDE, ip);
+		else
+			world_ip6(packet, 100, from, a.ip);
+		arrive_inside(a.family == 4 ? ETHER_IPV4 : ETHER_IPV6, packet, 100);
+		run();
+		if (rows[i].tunnel >= 0)
+			assert_memory_equal(client_gets((uint32_t)rows[i].tunnel, 0, CONTENT_DATA, &len) + 1, packet, 100);
+		else
+			lost++;
+		COUNTED(drop_no_tunnel, lost);
+	}
+	put_networks(false);
+}
+
 static void test_inner_must_be_whole(void **state)
 {
 	uint8_t plain[100];
@@ -565,6 +693,8 @@ int main(void)
 		TEST(test_dpd_is_echoed),
 		TEST(test_packet_types),
 		TEST(test_spoof),
+		TEST(test_sources_behind),
+		TEST(test_destinations_behind),
 		TEST(test_inner_must_be_whole),
 		TEST(test_data_goes_out),
 		TEST(test_vlan_is_kept),

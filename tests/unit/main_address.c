@@ -238,8 +238,10 @@ static void what_the_client_takes(void **unused)
 	assert_int_equal(address_lend(s, &everybody, true, true), 0);
 	assert_int_equal(s->ipv6.family, 0);
 	own = everybody;
-	own.explicit_ipv4 = addr_of("203.0.113.7"); // lies in no network of his
-	L(2, "bert", &own, -EADDRNOTAVAIL, NULL);
+	own.explicit_ipv4 = addr_of("203.0.113.7"); // lies in no network of ours
+	told(L(2, "bert", &own, 0, "203.0.113.7"), 4, "203.0.113.7/32");
+	session_of(2, "bert")->tunnels = 1;
+	L(3, "bert", &own, -EADDRINUSE, NULL);
 }
 
 int main(void)

@@ -133,6 +133,32 @@ static void membership(void **state)
 	assert_false(addr_in(&ip, &ip)); // none is in nothing
 }
 
+static void masks(void **state)
+{
+	static const struct {
+		const char *a, *masked;
+		bool odd;
+	} rows[] = {
+		{ "10.1.2.3/8", "10.0.0.0/8", true },
+		{ "10.1.2.3/32", "10.1.2.3/32", false },
+		{ "10.1.2.3/0", "0.0.0.0/0", true },
+		{ "10.0.0.0/8", "10.0.0.0/8", false },
+		{ "10.1.255.3/18", "10.1.192.0/18", true },
+		{ "fd00::1/8", "fd00::/8", true },
+		{ "fdff::/9", "fd80::/9", true },
+		{ "2001:db8::1/127", "2001:db8::/127", true },
+		{ "2001:db8::1/128", "2001:db8::1/128", false },
+	};
+	char text[ADDR_TEXT];
+	struct addr a;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(addr_parse(rows[i].a, &a), 0);
+		assert_int_equal(addr_mask(&a), rows[i].odd);
+		assert_string_equal(addr_text_prefix(&a, text), rows[i].masked);
+	}
+}
+
 static void wire_form(void **state)
 {
 	struct addr a, b;

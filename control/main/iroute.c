@@ -1,0 +1,137 @@
+#include "control/main/iroute.h"
+
+#include <stdlib.h>
+
+#include "control/main/netlink.h"
+#include "control/main/session.h"
+#include "proto/err.h"
+
+static uint64_t hash_of(const struct addr *network)
+{
+	uint8_t wire[ADDR_WIRE];
+
+	addr_pack(network, wire);
+	return htab_hash(wire, sizeof(wire));
+}
+
+static struct iroute *find(struct gateway *g, const struct addr *network)
+{
+	for (struct hlink *l = htab_first(&g->iroutes, hash_of(network)); l; l = htab_next(l)) {
+		struct iroute *i = HTAB_OF(l, struct iroute, by_network);
+
+		if (addr_equal(&i->network, network) && i->network.prefix == network->prefix)
+			return i;
+	}
+	return NULL;
+}
+
+static void forget(struct iroute *i)
+{
+	struct tunnel *t = i->tunnel;
+
+	if (i->routed)
+		netlink_route_remove(t->g->inner, &i->network);
+	htab_remove(&t->g->iroutes, &i->by_network);
+	TAILQ_REMOVE(&t->iroutes, i, all);
+	free(i);
+}
+
+// NULL: he may have it.
+static const char *why_not(const struct gateway *g, const struct addr *network)
+{
+	if (network->prefix == 0)
+		return "everything cannot be behind a client";
+	if (address_is_ours(g, network))
+		return "clients' own addresses are lent from there";
+	return NULL;
+}
+
+// Is it free for this tunnel now?
+static bool vacate(struct tunnel *t, const struct addr *network)
+{
+	struct iroute *i = find(t->g, network);
+	const struct session *s = t->session, *other = i ? i->tunnel->session : NULL;
+	char text[ADDR_TEXT];
+
+	if (!i)
+		return true;
+	if (strcmp(other->user, s->user) != 0) {
+		log_warn("session %u: iroute %s of user '%s' is behind user '%s' (session %u) already: it stays there", s->id,
+		         addr_text_prefix(network, text), s->user, other->user, other->id);
+		return false;
+	}
+	if (i->tunnel == t) // twice in his files
+		return false;
+	log_notice("session %u: iroute %s of user '%s' moves here from session %u", s->id, addr_text_prefix(network, text), s->user,
+	           other->id);
+	forget(i);
+	return true;
+}
+
+static int add(struct tunnel *t, const struct addr *network, enum iroute_kind kind)
+{
+	struct iroute *i = calloc(1, sizeof(*i));
+
+	if (!i)
+		return -ENOMEM;
+	i->tunnel = t;
+	i->network = *network;
+	i->kind = kind;
+	htab_insert(&t->g->iroutes, &i->by_network, hash_of(network));
+	TAILQ_INSERT_TAIL(&t->iroutes, i, all);
+	return 0;
+}
+
+static int claim_behind(struct tunnel *t, const struct addr *network)
+{
+	const char *why = why_not(t->g, network);
+	char text[ADDR_TEXT];
+
+	if (why)
+		log_warn("session %u: iroute %s of user '%s' is left out: %s", t->session->id, addr_text_prefix(network, text),
+		         t->session->user, why);
+	return why || !vacate(t, network) ? 0 : add(t, network, IROUTE_BEHIND);
+}
+
+// What belongs to the session anyway.
+static int claim_own(struct tunnel *t, int family)
+{
+	struct addr own = family == 4 ? t->session->ipv4 : t->session->ipv6, told = address_told(t->session, family);
+
+	if (!own.family)
+		return 0;
+	if (!address_is_ours(t->g, &own))
+		return add(t, &own, IROUTE_HOST);
+	if (family == 4 || told.prefix == 128)
+		return 0;
+	own.prefix = told.prefix;
+	addr_mask(&own);
+	return add(t, &own, IROUTE_SUBNET);
+}
+
+int iroute_claim(struct tunnel *t)
+{
+	int ret = claim_own(t, 4);
+
+	if (ret == 0)
+		ret = claim_own(t, 6);
+	for (size_t n = 0; n < t->terms->n_iroutes && ret == 0; n++)
+		ret = claim_behind(t, &t->terms->iroutes[n]);
+	return ret;
+}
+
+void iroute_up(struct tunnel *t)
+{
+	struct iroute *i;
+
+	TAILQ_FOREACH(i, &t->iroutes, all)
+	i->routed = i->kind != IROUTE_SUBNET && netlink_route_add(t->g->inner, &i->network) == 0;
+}
+
+void iroute_release(struct tunnel *t)
+{
+	struct iroute *i;
+
+	while ((i = TAILQ_FIRST(&t->iroutes)))
+		forget(i);
+}

@@ -1,0 +1,35 @@
+// Networks behind clients: each is one tunnel's, and the kernel routes it to the inner interface while that tunnel is up. So it
+// does with addresses of clients that lie in no network of ours. Main process only.
+#pragma once
+#include <sys/queue.h>
+
+#include "control/main/htab.h"
+#include "proto/addr.h"
+
+struct gateway;
+struct tunnel;
+
+enum iroute_kind {
+	IROUTE_BEHIND, // an iroute of the user's or the group's file
+	IROUTE_SUBNET, // the client's own part of an IPv6 network: the kernel knows the way already
+	IROUTE_HOST,   // the client's own address: the dataplane knows it already
+};
+
+struct iroute {
+	struct hlink by_network;
+	TAILQ_ENTRY(iroute) all; // of its tunnel
+	struct tunnel *tunnel;
+	struct addr network;
+	enum iroute_kind kind;
+	bool routed; // the kernel's route is ours
+};
+
+TAILQ_HEAD(iroute_list, iroute);
+
+// What lies behind this tunnel's client, by its terms and its session's addresses. What another user has stays his; what a session
+// of the same user has is taken from it, for the newest connection counts. Networks that nobody may have are left out. All of this
+// is logged. 0 or -ENOMEM.
+int iroute_claim(struct tunnel *t);
+// The dataplane has the tunnel: the kernel's routes.
+void iroute_up(struct tunnel *t);
+void iroute_release(struct tunnel *t);
