@@ -108,6 +108,8 @@ int control_init(struct control *c, uint32_t tunnels_max, uint16_t udp_port, con
 	c->dp.n_ports = c->ports.n;
 	for (unsigned i = 0; i < c->ports.n; i++)
 		c->dp.ports[i] = &c->ports.all[i];
+	for (unsigned i = 0; i < c->ports.n; i++)
+		c->dp.bare |= (c->ports.all[i].kind == PORT_UDP ? 1u : 0u) << i;
 	c->paths = (struct path_book){ &c->tables, c->dp.tsc_hz, tunnel_path_yields, c };
 	c->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (c->epoll < 0 || (c->main.fd >= 0 && watch(c, c->main.fd, MAIN_EVENT) < 0))

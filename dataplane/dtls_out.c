@@ -78,10 +78,12 @@ unsigned cstp_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 	return n_out;
 }
 
-// Records that wait for their seal.
+// Records that wait for their seal, and datagrams that want a checksum when they have it.
 struct sealing {
 	struct aead_op op[BURST];
 	unsigned n;
+	struct rte_mbuf *ipv6[BURST];
+	unsigned n_ipv6;
 };
 
 // What a lane's plaintext is sealed with: its own handshake's keys, in force or not yet.
@@ -140,14 +142,22 @@ static inline void sealing_add(struct sealing *s, struct rte_mbuf *m, uint8_t ty
 
 #define RECORD_GROWS (1 + 8 + RECORD_HEADER + HEADERS_MAX)
 
-static inline void wrap(struct lcore *lc, struct rte_mbuf *m, const struct path *path, uint16_t id)
+static inline void wrap(const struct lcore *lc, struct sealing *s, struct rte_mbuf *m, const struct path *path, uint16_t id)
 {
 	uint8_t *payload = packet_data(m);
 	unsigned grows = headers_len(path);
+	struct packet *p = packet_of(m);
 
+	p->port = path->port;
+	if (is_bare(lc->dp, path->port)) { // the kernel writes its headers
+		if (path != &p->path)
+			p->path = *path;
+		return;
+	}
 	headers_write(path, payload, m->data_len, id);
 	packet_cut(m, -(int)grows, (uint16_t)(m->data_len + grows));
-	packet_of(m)->port = path->port;
+	if (path->key.family == 6)
+		s->ipv6[s->n_ipv6++] = m;
 }
 
 // COUNTERS: the record will be sealed and sent.
@@ -179,12 +189,12 @@ static inline enum counter seal_one(struct lcore *lc, struct sealing *s, struct 
 		count(lc, COUNT_dtls_data_out);
 	}
 	sealing_add(s, m, type, k);
-	wrap(lc, m, &k->path, id);
+	wrap(lc, s, m, &k->path, id);
 	return COUNTERS;
 }
 
 // A worker's handshake datagram goes as it is.
-static enum counter send_one(struct lcore *lc, struct rte_mbuf *m)
+static enum counter send_one(const struct lcore *lc, struct sealing *s, struct rte_mbuf *m)
 {
 	struct packet *p = packet_of(m);
 
@@ -192,16 +202,8 @@ static enum counter send_one(struct lcore *lc, struct rte_mbuf *m)
 		return COUNT_drop_no_path;
 	if (rte_pktmbuf_headroom(m) < HEADERS_MAX)
 		return COUNT_drop_no_room;
-	wrap(lc, m, &p->path, (uint16_t)(lc->now >> 8));
+	wrap(lc, s, m, &p->path, (uint16_t)(lc->now >> 8));
 	return COUNTERS;
-}
-
-static inline bool is_ipv6(struct rte_mbuf *m)
-{
-	const uint8_t *frame = packet_data(m);
-	uint16_t type = load16(frame + 12);
-
-	return type == ETHER_IPV6 || (type == ETHER_VLAN && load16(frame + 16) == ETHER_IPV6);
 }
 
 // After sealing: UDP over IPv6 has a checksum over what is sent.
@@ -218,20 +220,19 @@ unsigned dtls_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 	struct sealing s;
 	unsigned n_out = 0;
 
-	s.n = 0;
+	s.n = s.n_ipv6 = 0;
 	prefetch_keys(lc, pkts, n);
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
 		bool as_it_is = packet_of(m)->kind == PACKET_DATAGRAM;
-		enum counter why = as_it_is ? send_one(lc, m) : seal_one(lc, &s, m);
+		enum counter why = as_it_is ? send_one(lc, &s, m) : seal_one(lc, &s, m);
 		if (likely(why == COUNTERS))
 			pkts[n_out++] = m;
 		else
 			drop_of(lc, why, m);
 	}
 	aead_seal_burst(s.op, s.n);
-	for (unsigned i = 0; i < n_out; i++)
-		if (is_ipv6(pkts[i]))
-			checksum_ipv6(pkts[i]);
+	for (unsigned i = 0; i < s.n_ipv6; i++)
+		checksum_ipv6(s.ipv6[i]);
 	return n_out;
 }

@@ -122,10 +122,15 @@ struct dataplane {
 	const struct port *ports[PORTS_MAX]; // by number
 	const struct port *inner;
 	unsigned n_ports;
+	uint32_t bare; // by port number: takes and gives datagrams, not frames
 	struct lcore *cores[CORES_MAX];
 	unsigned n_cores;
 };
 
+static inline bool is_bare(const struct dataplane *dp, uint8_t port)
+{
+	return dp->bare >> port & 1;
+}
 // Everything that the owner before wrote of the tunnel is seen by whoever reads here that it is the owner now.
 static inline unsigned owner_of(const struct dataplane *dp, uint32_t tunnel)
 {

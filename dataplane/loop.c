@@ -82,7 +82,7 @@ static unsigned round_outer(struct lcore *lc, const struct rx_queue *q)
 	if (received == 0)
 		return 0;
 	lc->count.value[COUNT_outer_rx] += received;
-	n = outer_in(lc, q->port, pkts, received);
+	n = is_bare(lc->dp, q->port->number) ? received : outer_in(lc, q->port, pkts, received);
 	n = classify(lc, pkts, n);
 	n = hand_over(lc, pkts, n);
 	take_records(lc, pkts, n);

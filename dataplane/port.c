@@ -174,7 +174,7 @@ struct opening {
 	const struct snapshot *s;
 	unsigned cores;
 	unsigned outer; // opened so far
-	unsigned af_packets;
+	unsigned af_packets, sockets;
 	char *why;
 };
 
@@ -311,6 +311,8 @@ static int open_packet_port(struct opening *o, const char *interface, const char
 
 	if (has_interface(o->ports, interface))
 		return 0;
+	if (o->sockets)
+		return START_ERROR(o->why, EINVAL, "outer = %s: with udp beside it every datagram would come twice", word);
 	if (!is_ethernet(interface))
 		return START_ERROR(o->why, ENODEV, "outer = %s: %s is no Ethernet interface", word, interface);
 	snprintf(devargs, sizeof(devargs), "net_af_packet%u,iface=%s,qpairs=%u,blocksz=%d,framesz=%d,framecnt=%d", o->af_packets++,
@@ -353,10 +355,75 @@ out:
 	return ret;
 }
 
+// ---------------------------------------------------------------------------------------------------------------- sockets
+
+static bool has_socket(const struct ports *p, const struct addr *local)
+{
+	for (unsigned i = 0; i < p->n; i++)
+		if (p->all[i].kind == PORT_UDP && addr_equal(&p->all[i].udp->local, local))
+			return true;
+	return false;
+}
+
+static int open_socket(struct opening *o, struct addr local, const char *word)
+{
+	struct ports *all = o->ports;
+	struct port *p = &all->all[all->n];
+	struct udp_wish wish = { .local = local, .port = (uint8_t)all->n, .queues = at_most(o->cores, QUEUES_MAX) };
+	char text[ADDR_TEXT];
+	int ret;
+
+	wish.local.port = (uint16_t)snapshot_number(o->s, "udp-port");
+	if (has_socket(all, &wish.local))
+		return 0;
+	if (all->n == PORTS_MAX)
+		return START_ERROR(o->why, E2BIG, "outer = %s: more than %d ports", word, PORTS_MAX);
+	*p = (struct port){
+		.number = wish.port, .kind = PORT_UDP, .outer = true, .up = true, .rx_queues = wish.queues, .tx_queues = wish.queues
+	};
+	ret = udp_open(&wish, &p->udp);
+	if (ret == -EAFNOSUPPORT && is_any(&local) && o->outer > 0)
+		return 0; // a kernel without IPv6
+	if (ret < 0)
+		return START_ERROR(o->why, -ret, "outer = %s: cannot listen on %s, UDP: %s", word,
+		                   addr_text_port(&wish.local, text), strerror(-ret));
+	snprintf(p->name, sizeof(p->name), "udp %s", addr_text_port(&wish.local, text));
+	for (uint16_t q = 0; q < QUEUES_MAX; q++)
+		p->wait[q] = q < wish.queues ? p->udp->queue[q].fd : -1;
+	o->outer++;
+	o->sockets++;
+	all->n++;
+	return 0;
+}
+
+static int open_sockets(struct opening *o, const char *word)
+{
+	static const struct addr any[] = { { .family = 4 }, { .family = 6 } };
+	struct hosts *hosts = calloc(1, sizeof(*hosts));
+	int ret;
+
+	if (!hosts)
+		return START_ERROR(o->why, ENOMEM, "out of memory");
+	if (o->af_packets)
+		ret = START_ERROR(o->why, EINVAL, "outer = %s: with an interface beside it every datagram would come twice", word);
+	else
+		ret = find_hosts(o->s, hosts, o->why);
+	if (ret == 0 && hosts->any) {
+		memcpy(hosts->addr, any, sizeof(any));
+		hosts->n = RTE_DIM(any);
+	}
+	for (unsigned i = 0; i < hosts->n && ret == 0; i++)
+		ret = open_socket(o, hosts->addr[i], word);
+	free(hosts);
+	return ret;
+}
+
 static int open_outer(struct opening *o, const char *word)
 {
 	if (strcmp(word, "auto") == 0)
 		return open_auto(o);
+	if (strcmp(word, "udp") == 0)
+		return open_sockets(o, word);
 	if (if_nametoindex(word) != 0)
 		return open_packet_port(o, word, word);
 	if (!strchr(word, ',') && !eal_is_pci(word) && strncmp(word, "net_", 4) != 0)

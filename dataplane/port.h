@@ -12,6 +12,7 @@
 #include <rte_mempool.h>
 
 #include "port_tap.h"
+#include "port_udp.h"
 #include "proto/snapshot.h"
 
 #define PORTS_MAX 16
@@ -22,6 +23,7 @@
 enum port_kind {
 	PORT_ETHDEV, // one of DPDK's: frames
 	PORT_TAP,    // ours (port_tap.h): frames
+	PORT_UDP,    // ours (port_udp.h): datagrams with their path
 };
 
 struct port {
@@ -31,6 +33,7 @@ struct port {
 	bool up;         // control: rw; of an interface
 	uint16_t id;     // PORT_ETHDEV
 	struct tap *tap; // PORT_TAP
+	struct udp *udp; // PORT_UDP
 	uint16_t rx_queues, tx_queues;
 	char name[64];      // devargs name ("net_af_packet0")
 	char interface[16]; // kernel interface behind it, "" for none
@@ -62,6 +65,8 @@ static inline uint16_t port_rx(const struct port *p, uint16_t queue, struct lcor
 {
 	if (p->kind == PORT_TAP)
 		return tap_rx(p->tap, queue, lc, pkts, n);
+	if (p->kind == PORT_UDP)
+		return udp_rx(p->udp, queue, lc, pkts, n);
 	return rte_eth_rx_burst(p->id, queue, pkts, n);
 }
 // All packets are taken: those that were not sent are freed. How many were.
@@ -71,6 +76,8 @@ static inline uint16_t port_tx(const struct port *p, uint16_t queue, struct lcor
 
 	if (p->kind == PORT_TAP)
 		return tap_tx(p->tap, queue, lc, pkts, n);
+	if (p->kind == PORT_UDP)
+		return udp_tx(p->udp, queue, pkts, n);
 	sent = rte_eth_tx_burst(p->id, queue, pkts, n);
 	if (unlikely(sent < n))
 		rte_pktmbuf_free_bulk(pkts + sent, n - sent);

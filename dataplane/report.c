@@ -43,8 +43,10 @@ static void describe(const struct port *p, struct msg_dp_port *m, struct port_st
 	}
 	snprintf(m->driver, sizeof(m->driver), "penstock");
 	m->up = p->up;
-	for (uint16_t q = 0; q < p->tap->n; q++)
-		port_stats_add(st, &p->tap->queue[q].count);
+	for (uint16_t q = 0; q < p->rx_queues; q++)
+		port_stats_add(st, p->kind == PORT_TAP ? &p->tap->queue[q].count : &p->udp->queue[q].count);
+	if (p->kind == PORT_UDP)
+		st->missed += udp_missed(p->udp);
 }
 
 static void report_port(struct control *c, uint32_t token, const struct port *p)

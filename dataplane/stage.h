@@ -7,7 +7,8 @@
 #pragma once
 #include "lcore.h"
 
-// Outer frames -> datagrams with their path (PACKET_DATAGRAM, data = the UDP payload). Fragments wait here for each other.
+// Outer frames -> datagrams with their path (PACKET_DATAGRAM, data = the UDP payload). Ports that give datagrams skip it. Fragments
+// wait here for each other.
 unsigned outer_in(struct lcore *lc, const struct port *port, struct rte_mbuf **pkts, unsigned n);
 
 // Datagrams -> DTLS application records and alerts with their tunnel (PACKET_RECORD, data at the record header). Handshake
@@ -39,7 +40,8 @@ unsigned lane_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct rt
 // Inner packets not above their tunnel's MTU; those whose tunnel is on CSTP go to its lane; the others stay.
 unsigned cstp_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
 
-// PACKET_INNER and PACKET_SEAL -> sealed records behind Ethernet, IP and UDP headers; PACKET_DATAGRAM gets the headers only.
+// PACKET_INNER and PACKET_SEAL -> sealed records behind Ethernet, IP and UDP headers; PACKET_DATAGRAM gets the headers only. Where
+// the port takes datagrams there are none: the packet's path says where it goes.
 unsigned dtls_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
 
 // Queue for a port; flushed when full and at the end of a round. Outer: by packet's path; inner: with an Ethernet header before it.

@@ -90,6 +90,17 @@ static int bind_failed(const struct place *p, const char *option, uint16_t port,
 	                 p->host ? p->host : "every address", option, port, addr_text(&a, text), strerror(-why));
 }
 
+// Where DTLS arrives through sockets of the dataplane, the port is theirs.
+static bool dataplane_holds(const struct config *c)
+{
+	const char *word;
+
+	for (unsigned n = 0; (word = config_nth(c, OPT_OUTER, n)); n++)
+		if (strcmp(word, "udp") == 0)
+			return true;
+	return false;
+}
+
 static int listener_bind(struct listener *l, struct place place)
 {
 	const struct policy *p = &l->g->policy;
@@ -99,7 +110,7 @@ static int listener_bind(struct listener *l, struct place place)
 	l->tcp = socket_bind(&place, SOCK_STREAM);
 	if (l->tcp < 0)
 		return bind_failed(&place, "tcp-port", p->tcp_port, l->tcp);
-	if (!p->udp_port)
+	if (!p->udp_port || dataplane_holds(l->g->config))
 		return 0;
 	port_set((struct sockaddr *)&place.sa, p->udp_port);
 	l->udp = udp_hold(&place);
