@@ -8,10 +8,11 @@ said_once() { [ "$(grep -cE "$1" "$WORK/gateway.log")" = 1 ]; }         # REGEX
 refuses() { matches "$(timeout "$1" "$BIN/penstockctl" -s "$WORK/admin.socket" $2 2>&1 || :)" 'does not answer'; } # SECONDS COMMAND
 
 # A part stops; it is asked with a command before main has noticed, and with the same one afterwards.
-stops() { # NAME KEY COMMAND
+stops() { # NAME KEY COMMAND [MEANWHILE]
   local pid
   pid=$(pid_of "$2")
   kill -STOP "$pid"
+  ${4-}
   expect "$1: who asks it is answered in time" refuses 12 "$3"
   expect "and afterwards at once" refuses 1 "$3"
   expect "the log says it" said_once "$1 \(pid $pid\) has not answered for"
@@ -27,6 +28,9 @@ login client anna
 soon "DTLS is up" client_on_dtls client
 stops dataplane 'Dataplane PID' 'show dataplane'
 soon "packets cross again" answers -I tun0 $INSIDE
-stops sec-mod 'Sec-mod PID' 'show sessions'
+hup() { kill -HUP "$GATEWAY"; }
+stops sec-mod 'Sec-mod PID' 'show sessions' hup
+expect "a reload has waited no longer" has "$WORK/gateway.log" 'reload: sec-mod does not answer; the old configuration stays'
+soon "and is done now" has "$WORK/gateway.log" 'configuration reloaded'
 expect "and logins go on" matches "$(get_cookie bert bert-secret)" '.{40,}'
 expect "nothing else was ever stuck" same "$(grep -c 'has not answered' "$WORK/gateway.log")" 2
