@@ -37,9 +37,9 @@ dir_dataplane := dataplane
 pkgs_proto := msgpack libseccomp
 pkgs_secmod := libcrypto libevent_core
 pkgs_main := libevent_core libmnl
-pkgs_worker := libssl libcrypto expat
+pkgs_worker := libssl libcrypto expat liblz4
 pkgs_ctl := jansson libedit
-pkgs_dataplane := libdpdk libcrypto
+pkgs_dataplane := libdpdk libcrypto liblz4
 libs_proto :=
 libs_secmod := -lpam -lcrypt -lpthread
 libs_main := -lm
@@ -127,6 +127,9 @@ $(foreach t,$(notdir $(UNIT_BINS)),$(eval $(call TESTBIN,unit,$(t),,-lcmocka)))
 $(foreach t,$(notdir $(HOSTILE_BINS)),$(eval $(call TESTBIN,hostile,$(t),,-lcmocka)))
 $(foreach t,$(notdir $(BENCH_BINS)),$(eval $(call TESTBIN,bench,$(t),,)))
 $(foreach t,$(notdir $(FUZZ_BINS)),$(eval $(call TESTBIN,fuzz,$(t),-fsanitize=fuzzer,)))
+
+# The only ones of proto/ that the programs link it for.
+$(BUILD)/unit/proto_compress $(BUILD)/fuzz/proto_compress: LIBS_proto += -llz4
 
 # These run the real program; one of them with a PAM module that behaves badly.
 $(BUILD)/unit/secmod_login $(BUILD)/unit/secmod_pam: | $(BUILD)/penstock-secmod

@@ -42,6 +42,8 @@
 #define LIMIT_MTU_MAX 9000
 #define LIMIT_PACKET (LIMIT_MTU_MAX + 64)
 
+#define ENCODING_SETS 7 // sets of enum compressor: a bit for each, and the lowest for none of them
+
 #define LIMIT_TUNNELS 1048576
 #define LIMIT_ITEMS 2048     // routes, DNS servers, domains of one session
 #define LIMIT_NETWORKS 256   // behind one client
