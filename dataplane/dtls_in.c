@@ -228,8 +228,6 @@ static enum counter why_no_data(uint8_t type)
 	case TYPE_DISCONNECT: // CSTP is where a session ends
 	case TYPE_TERMINATE:
 		return COUNT_dtls_disconnect;
-	case TYPE_COMPRESSED:
-		return COUNT_drop_compressed;
 	default:
 		return COUNT_drop_unknown_type;
 	}
@@ -246,6 +244,19 @@ static void take_unopened(struct lcore *lc, struct rte_mbuf *m, const struct aea
 	}
 	opening_undo(op);
 	stray_punt(lc, m, COUNT_drop_bad_mac);
+}
+
+// COUNTERS: what a client compressed is an inner packet now.
+static enum counter expand(struct lcore *lc, struct rte_mbuf *m)
+{
+	uint32_t tunnel = packet_of(m)->tunnel;
+
+	if (!(lc->dp->in[tunnel].flags & TUNNEL_COMPRESS))
+		return COUNT_drop_compressed;
+	if (!squeeze_unpack(&lc->squeeze, &lc->dp->out[tunnel], m))
+		return COUNT_drop_decompress;
+	count(lc, COUNT_dtls_compressed_in);
+	return COUNTERS;
 }
 
 enum opened { OPENED_DATA, OPENED_REPLY, OPENED_DONE };
@@ -275,8 +286,13 @@ static inline enum opened opened_take(struct lcore *lc, struct rte_mbuf *m, cons
 		return OPENED_DONE;
 	}
 	uint8_t type = op->len ? packet_data(m)[0] : UINT8_MAX;
-	if (likely(type == TYPE_DATA)) {
+	if (likely(type == TYPE_DATA || type == TYPE_COMPRESSED)) {
 		packet_cut(m, 1, (uint16_t)(op->len - 1));
+		enum counter why = likely(type == TYPE_DATA) ? COUNTERS : expand(lc, m);
+		if (unlikely(why != COUNTERS)) {
+			drop_of(lc, why, m);
+			return OPENED_DONE;
+		}
 		p->kind = PACKET_OPENED;
 		count(lc, COUNT_dtls_data_in);
 		return OPENED_DATA;

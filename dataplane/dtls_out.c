@@ -160,6 +160,14 @@ static inline void wrap(const struct lcore *lc, struct sealing *s, struct rte_mb
 		s->ipv6[s->n_ipv6++] = m;
 }
 
+static inline uint8_t squeeze(struct lcore *lc, const struct tunnel_out *out, struct rte_mbuf *m)
+{
+	if (likely(!(out->flags & TUNNEL_COMPRESS)) || m->data_len <= out->compress_above || !squeeze_pack(&lc->squeeze, out, m))
+		return TYPE_DATA;
+	count(lc, COUNT_dtls_compressed_out);
+	return TYPE_COMPRESSED;
+}
+
 // COUNTERS: the record will be sealed and sent.
 static inline enum counter seal_one(struct lcore *lc, struct sealing *s, struct rte_mbuf *m)
 {
@@ -184,8 +192,9 @@ static inline enum counter seal_one(struct lcore *lc, struct sealing *s, struct 
 	if (likely(p->kind == PACKET_INNER)) {
 		out->packets++;
 		out->bytes += m->data_len;
+		uint8_t what = squeeze(lc, out, m);
 		packet_cut(m, -1, (uint16_t)(m->data_len + 1));
-		packet_data(m)[0] = TYPE_DATA;
+		packet_data(m)[0] = what;
 		count(lc, COUNT_dtls_data_out);
 	}
 	sealing_add(s, m, type, k);

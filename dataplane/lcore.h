@@ -14,6 +14,7 @@
 #include "counters.h"
 #include "networks.h"
 #include "port.h"
+#include "squeeze.h"
 #include "reassembly.h"
 #include "tables.h"
 #include "tunnel.h"
@@ -106,7 +107,8 @@ struct lcore {
 	struct hand_queue {
 		struct rte_mbuf *pkts[BURST];
 		unsigned n;
-	} hand[CORES_MAX]; // by core, flushed likewise
+	} hand[CORES_MAX];      // by core, flushed likewise
+	struct squeeze squeeze; // one packet at a time; touched by tunnels that compress only
 } __rte_cache_aligned;
 
 // What all cores share.

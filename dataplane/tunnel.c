@@ -174,7 +174,8 @@ static uint64_t ticks(const struct control *c, uint32_t seconds)
 
 static uint8_t flags_of(const struct msg_tunnel_add *m)
 {
-	return TUNNEL_LIVE | (m->rules & RULE_DENY_ROAMING ? TUNNEL_DENY_ROAMING : 0) | (m->networks ? TUNNEL_ROUTES : 0);
+	return TUNNEL_LIVE | (m->rules & RULE_DENY_ROAMING ? TUNNEL_DENY_ROAMING : 0) | (m->networks ? TUNNEL_ROUTES : 0) |
+	       (m->compress ? TUNNEL_COMPRESS : 0);
 }
 
 static void publish_halves(struct control *c, const struct msg_tunnel_add *m)
@@ -191,6 +192,8 @@ static void publish_halves(struct control *c, const struct msg_tunnel_add *m)
 	out->channel = CHANNEL_CSTP;
 	out->mtu = m->mtu;
 	out->udp_silence = tunnel_silence(m->udp_silence, c->dp.tsc_hz);
+	out->compress = m->compress;
+	out->compress_above = m->compress_above;
 	in->flags = flags_of(m);
 	out->flags = flags_of(m);
 }

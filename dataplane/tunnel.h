@@ -37,6 +37,7 @@ enum tunnel_flag {
 	TUNNEL_LIVE = 1 << 0,         // until the retire command
 	TUNNEL_DENY_ROAMING = 1 << 1, // its peer keeps its address
 	TUNNEL_ROUTES = 1 << 2,       // there are networks behind its client (networks.h)
+	TUNNEL_COMPRESS = 1 << 4,     // tunnel_out says how
 };
 
 // What receiving touches; its number is its index.
@@ -60,6 +61,8 @@ struct tunnel_out {
 	uint8_t channel;          // owner core: enum tunnel_channel
 	uint8_t flags;            // as tunnel_in's
 	uint16_t mtu;             // set before publish
+	uint16_t compress_above;  // longer packets are compressed; set before publish
+	uint8_t compress;         // enum compressor; set before publish
 	uint64_t udp_silence;     // TSC ticks without UDP after which CSTP takes over; set before publish
 	uint64_t packets, bytes;  // owner core: rw
 	uint64_t dropped;         // owner core: packets lost, either way

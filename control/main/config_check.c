@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "control/main/config_inside.h"
+#include "control/main/packing.h"
 #include "proto/limits.h"
 
 // Files that -t reads in each of the directories of users and groups.
@@ -220,6 +221,20 @@ static void check_items(const struct config *c, struct config_log *log)
 		           "%u routes, servers and domains are more than a client can be told (%d)", n, LIMIT_ITEMS);
 }
 
+static void check_packing(const struct config *c, struct config_log *log)
+{
+	const char *priorities = config_str(c, OPT_COMPRESSION_ALGO_PRIORITY);
+	struct packing p = { 0 };
+
+	if (priorities && packing_parse(priorities, &p) < 0)
+		config_say(log, LOG_LEVEL_WARN, config_line_of(c, OPT_COMPRESSION_ALGO_PRIORITY), "compression-algo-priority",
+		           "'%s' is no list of oc-lz4:NUMBER and lzs:NUMBER; the default order is used", priorities);
+	if (config_bool(c, OPT_COMPRESSION))
+		config_say(log, LOG_LEVEL_WARN, config_line_of(c, OPT_COMPRESSION), "compression",
+		           "who can add text to a client's packets and see their sizes can find out what else is in them; see "
+		           "COMPRESSION in penstock.conf(5)");
+}
+
 // ----------------------------------------------------------------------------------------------------- users and groups
 
 static void check_supplement(const char *file, struct config_log *log)
@@ -273,5 +288,6 @@ void config_check(const struct config *c, struct config_log *log)
 	check_keys(c, log);
 	check_auth(c, log);
 	check_items(c, log);
+	check_packing(c, log);
 	check_surroundings(c, log);
 }

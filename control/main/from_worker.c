@@ -29,6 +29,8 @@ static struct connect_info *info_new(const struct msg_auth_cookie_req *m)
 	COPY(info->tls_cipher, m->tls_cipher);
 	info->base_mtu = m->base_mtu;
 	info->mtu = m->mtu;
+	info->cstp_encodings = m->cstp_encodings;
+	info->dtls_encodings = m->dtls_encodings;
 	info->want_ipv4 = m->want_ipv4;
 	info->want_ipv6 = m->want_ipv6;
 	info->dtls_offers = m->dtls_offers;

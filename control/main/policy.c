@@ -9,6 +9,17 @@ static uint32_t number32(const struct config *c, enum opt o)
 	return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
 }
 
+static struct packing packing_of(const struct config *c)
+{
+	struct packing p = { .above = (uint16_t)config_num(c, OPT_NO_COMPRESS_LIMIT) };
+
+	// what is wrong with the order was said when the file was read: then it is ocserv's own
+	if (!config_bool(c, OPT_COMPRESSION) ||
+	    (packing_parse(config_str(c, OPT_COMPRESSION_ALGO_PRIORITY), &p) < 0 && packing_parse(NULL, &p) < 0))
+		return (struct packing){ 0 };
+	return p;
+}
+
 int policy_load(const struct config *c, struct policy *out)
 {
 	struct policy p = {
@@ -26,6 +37,7 @@ int policy_load(const struct config *c, struct policy *out)
 		.bans.max_score = number32(c, OPT_MAX_BAN_SCORE),
 		.bans.ban_seconds = number32(c, OPT_BAN_TIME),
 		.bans.reset_seconds = number32(c, OPT_BAN_RESET_TIME),
+		.packing = packing_of(c),
 	};
 	int ret = terms_new(c, NULL, NULL, &p.terms);
 

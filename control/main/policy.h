@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "control/main/ban.h"
+#include "control/main/packing.h"
 #include "control/main/terms.h"
 
 struct config;
@@ -18,7 +19,8 @@ struct policy {
 	bool predictable_ips, dtls_psk, dtls_legacy;
 	uint32_t points_wrong_password, points_connection;
 	struct ban_rules bans;
-	struct terms *terms; // of sessions whose user and group have no file
+	struct packing packing; // all 0: no compression
+	struct terms *terms;    // of sessions whose user and group have no file
 };
 
 // 0; -EINVAL for what only main can judge (logged); -ENOMEM. On failure `out` is untouched.

@@ -8,6 +8,7 @@
 #include "control/main/pulse.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
+#include "proto/encoding.h"
 
 // ---------------------------------------------------------------------------------------------------------------- values
 
@@ -241,6 +242,11 @@ static void report_channel(struct report *r, const struct tunnel *t)
 
 	report_text(r, "TLS ciphersuite", "%s", t->info->tls_cipher);
 	report_text(r, "DTLS cipher", "%s", dtls ? cipher_text(t) : "");
+	// as in occtl: not there where there is none
+	if (t->cstp_compress)
+		report_text(r, "CSTP compression", "%s", encoding_name(t->cstp_compress));
+	if (t->dtls_compress)
+		report_text(r, "DTLS compression", "%s", encoding_name(t->dtls_compress));
 	report_text(r, "Channel", "%s", dtls ? "DTLS" : "CSTP");
 	report_text(r, "Channel reason", "%s", channel_why_text(t->why));
 	report_text(r, "DTLS peer", "%s", dtls ? addr_text_port(&t->path, text) : "");

@@ -289,6 +289,16 @@ static enum dtls_kind dtls_of(const struct conn *c, const struct terms *terms)
 	return (offers & DTLS_OFFER_RESUMED) && p->dtls_legacy ? DTLS_KIND_RESUMED : DTLS_KIND_NONE;
 }
 
+static void compression_set(struct tunnel *t, const struct connect_info *info)
+{
+	const struct packing *p = &t->g->policy.packing;
+
+	t->compress_above = p->above;
+	t->cstp_compress = packing_choose(p, info->cstp_encodings);
+	if (t->dtls)
+		t->dtls_compress = packing_choose(p, info->dtls_encodings);
+}
+
 static struct tunnel *tunnel_new(struct session *s, struct conn *c, struct terms *terms, uint32_t number)
 {
 	struct tunnel *t = calloc(1, sizeof(*t));
@@ -313,6 +323,7 @@ static struct tunnel *tunnel_new(struct session *s, struct conn *c, struct terms
 	t->since_ms = clock_ms();
 	t->since = time(NULL);
 	times_set(t, terms, is_mobile(c->info));
+	compression_set(t, c->info);
 	evtimer_assign(&t->timer, s->g->base, on_timer, t);
 	return t;
 }
@@ -347,6 +358,8 @@ static int send_add(const struct tunnel *t, int lane_fd)
 		.dpd = t->dpd,
 		.idle = t->idle_timeout,
 		.rules = t->terms->deny_roaming ? RULE_DENY_ROAMING : 0,
+		.compress = (uint8_t)t->dtls_compress,
+		.compress_above = t->compress_above,
 	};
 
 	int ret = send_networks(t, &m.networks);
@@ -452,6 +465,9 @@ static int send_reply(struct tunnel *t)
 		.session_timeout = s->timeout,
 		.session_left = (uint32_t)(s->timeout ? left_ms(s) / 1000 : 0),
 		.tunnel_all_dns = terms->tunnel_all_dns,
+		.cstp_compress = (uint8_t)t->cstp_compress,
+		.dtls_compress = (uint8_t)t->dtls_compress,
+		.compress_above = t->compress_above,
 	};
 
 	snprintf(m.user, sizeof(m.user), "%s", s->user);

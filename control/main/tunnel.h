@@ -16,6 +16,7 @@ struct connect_info {
 	char tls_cipher[LIMIT_CIPHER + 1], dtls_cipher[LIMIT_CIPHER + 1];
 	uint16_t base_mtu, mtu;
 	uint8_t dtls_offers; // enum dtls_offer
+	uint8_t cstp_encodings, dtls_encodings;
 	bool want_ipv4, want_ipv6;
 };
 
@@ -40,6 +41,8 @@ struct tunnel {
 	struct tunnel_totals now;
 	enum tunnel_channel channel;
 	enum channel_why why;
+	enum compressor cstp_compress, dtls_compress;
+	uint16_t compress_above;
 	uint32_t dpd, idle_timeout; // seconds, 0: off; as its client was told
 	enum aead_cipher cipher;
 	struct addr path;

@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "cstp.h"
 #include "handshakes.h"
+#include "proto/compress.h"
 #include "proto/lane.h"
 #include "proto/log.h"
 #include "proto/secret.h"
@@ -23,6 +24,11 @@
 #define LANE_PATIENCE_MS 20 // a full lane slows its client down rather than losing packets; a dead one does not hold it up
 #define CALM_AFTER_MS 5000
 #define FROZEN_MS 15000 // a client that does not read for so long is gone
+
+struct packer {
+	union compress_memory memory;
+	uint8_t frame[CSTP_HEADER + LIMIT_PACKET];
+};
 
 static int over(struct bridge *b, enum end_reason reason)
 {
@@ -87,15 +93,42 @@ static void burst_add(struct burst *u, const uint8_t *packet, size_t len)
 	u->n++;
 }
 
+// The nibble keeps a client's bytes from ever being a message to the dataplane.
+static void on_data(struct burst *u, const uint8_t *packet, size_t len)
+{
+	if (lane_is_packet(packet, len))
+		burst_add(u, packet, len);
+}
+
+// Behind what has come there is room for one more (read_burst).
+static void on_compressed(struct bridge *b, struct burst *u, const struct cstp_frame *f)
+{
+	uint8_t *packet = b->scratch + u->used;
+	int n;
+
+	if (!b->packer)
+		return;
+	n = compress_unpack(b->compress, f->payload, f->len, packet, b->mtu);
+	if (n < 0) {
+		if (!b->broken_told)
+			log_info("cstp: a compressed packet of %zu bytes is broken", f->len);
+		b->broken_told = true;
+		return;
+	}
+	u->used += (size_t)n;
+	on_data(u, packet, (size_t)n);
+}
+
 static int on_frame(struct bridge *b, struct burst *u, const struct cstp_frame *f)
 {
 	int ret;
 
 	switch (f->type) {
 	case CSTP_DATA:
-		// The nibble keeps a client's bytes from ever being a message to the dataplane.
-		if (lane_is_packet(f->payload, f->len))
-			burst_add(u, f->payload, f->len);
+		on_data(u, f->payload, f->len);
+		return 0;
+	case CSTP_COMPRESSED:
+		on_compressed(b, u, f);
 		return 0;
 	case CSTP_DPD_REQUEST:
 		ret = send_frame(b, CSTP_DPD_RESPONSE, f->payload, f->len);
@@ -115,7 +148,7 @@ static int read_burst(struct bridge *b, struct burst *u)
 	uint8_t *at;
 	int n, ret;
 
-	while (u->n < BURST && SCRATCH_SIZE - u->used >= RECORD_MAX) {
+	while (u->n < BURST && SCRATCH_SIZE - u->used >= RECORD_MAX + LIMIT_PACKET) {
 		at = b->scratch + u->used;
 		n = tls_read(b->tls, at, RECORD_MAX);
 		if (n == -EAGAIN)
@@ -200,6 +233,23 @@ static int lane_recv(struct bridge *b, struct mmsghdr msgs[BURST], struct iovec 
 	return n < 0 ? -errno : n;
 }
 
+// Before the packet there is room for a header.
+static int send_packet(struct bridge *b, uint8_t *packet, size_t len)
+{
+	size_t room = len - 1 < LIMIT_PACKET ? len - 1 : LIMIT_PACKET;
+	uint8_t *frame = packet - CSTP_HEADER;
+	int n = -ENOSPC;
+
+	if (b->packer && len > b->compress_above)
+		n = compress_pack(b->compress, &b->packer->memory, packet, len, b->packer->frame + CSTP_HEADER, room);
+	if (n > 0) {
+		frame = b->packer->frame;
+		len = (size_t)n;
+	}
+	cstp_header(frame, n > 0 ? CSTP_COMPRESSED : CSTP_DATA, len);
+	return tls_write(b->tls, frame, CSTP_HEADER + len);
+}
+
 static int from_lane(struct bridge *b, uint8_t *packet, size_t len)
 {
 	int ret;
@@ -208,8 +258,7 @@ static int from_lane(struct bridge *b, uint8_t *packet, size_t len)
 		ret = chan_serve_packet(&b->lane, from_dataplane, b, packet, len, NULL, 0);
 		return ret < 0 ? ret : 0;
 	}
-	cstp_header(packet - CSTP_HEADER, CSTP_DATA, len);
-	ret = tls_write(b->tls, packet - CSTP_HEADER, len + CSTP_HEADER);
+	ret = send_packet(b, packet, len);
 	return ret == -ENOBUFS ? 0 : ret;
 }
 
@@ -269,6 +318,8 @@ static void calm_down(struct bridge *b)
 {
 	tls_calm(b->tls);
 	madvise(b->scratch, SCRATCH_SIZE, MADV_DONTNEED);
+	if (b->packer)
+		madvise(b->packer, sizeof(*b->packer), MADV_DONTNEED);
 	malloc_trim(0);
 	b->calm = true;
 }
@@ -337,6 +388,18 @@ int bridge_init(struct bridge *b, struct tls *tls, struct chan *main, int lane_f
 	return -ENOMEM;
 }
 
+int bridge_compress(struct bridge *b, enum compressor how, uint16_t above)
+{
+	b->packer = mmap(NULL, sizeof(*b->packer), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (b->packer == MAP_FAILED) {
+		b->packer = NULL;
+		return -ENOMEM;
+	}
+	b->compress = how;
+	b->compress_above = above;
+	return 0;
+}
+
 void bridge_fini(struct bridge *b)
 {
 	handshakes_fini(b);
@@ -345,6 +408,9 @@ void bridge_fini(struct bridge *b)
 	if (b->scratch)
 		munmap(b->scratch, SCRATCH_SIZE);
 	b->scratch = NULL;
+	if (b->packer)
+		munmap(b->packer, sizeof(*b->packer));
+	b->packer = NULL;
 }
 
 // What is worth telling: openconnect ends on either frame, and comes back with its cookie when the connection just closes.

@@ -30,8 +30,12 @@ struct bridge {
 	uint64_t keys_ms;        // when the last keys were handed over; 0: never
 	uint32_t last_handshake; // numbers only grow: what belongs to an older one comes too late
 	uint8_t *scratch;        // packets under way; empty between two calls
-	uint64_t now_ms;         // of the call that is under way
-	struct dpd dpd;          // in milliseconds
+	enum compressor compress;
+	uint16_t compress_above;
+	struct packer *packer; // what compressing works in; NULL: no compression
+	bool broken_told;      // that a packet could not be unpacked
+	uint64_t now_ms;       // of the call that is under way
+	struct dpd dpd;        // in milliseconds
 	uint64_t heard_ms, busy_ms;
 	bool calm;
 	bool more;           // read from the client once more without waiting: OpenSSL may hold records that poll() cannot see
@@ -42,6 +46,8 @@ struct bridge {
 int bridge_init(struct bridge *b, struct tls *tls, struct chan *main, int lane_fd, SSL_CTX *dtls_ctx,
                 const struct msg_auth_cookie_rep *rep, const struct connect *c, uint64_t now_ms);
 void bridge_fini(struct bridge *b);
+// From here on longer packets are compressed, and compressed ones taken. 0 or -ENOMEM.
+int bridge_compress(struct bridge *b, enum compressor how, uint16_t above);
 
 // The client has sent something / the lane has something / time has passed. 0; or a negative errno, and b->end says why.
 int bridge_from_client(struct bridge *b, uint64_t now_ms);

@@ -147,6 +147,8 @@ static int open_session(struct client *c, const struct msg_auth_cookie_rep *m, i
 		return errno_log(-ret, "cannot open the session: %s", strerror(-ret));
 	}
 	ret = bridge_init(&c->bridge, &c->tls, &c->main, lane_fd, c->gear->dtls, m, &c->connect, c->now_ms);
+	if (ret == 0 && m->cstp_compress)
+		ret = bridge_compress(&c->bridge, m->cstp_compress, m->compress_above);
 	if (ret < 0)
 		return errno_log(-ret, "cannot open the session: %s", strerror(-ret));
 	drop_login(c);

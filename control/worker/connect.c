@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "connect.h"
+#include "proto/encoding.h"
 #include "proto/secret.h"
 #include "text.h"
 
@@ -38,6 +39,17 @@ static unsigned find_cookie(const struct http *h, uint8_t cookie[COOKIE_SIZE])
 		found += ret == 0;
 	}
 	return found == 1 ? 0 : found == 0 ? 503 : 400;
+}
+
+static uint8_t encodings(const struct http *h, const char *name)
+{
+	const char *list = http_header(h, name, 0);
+	uint8_t set = 0;
+
+	for (unsigned how = COMPRESS_NONE + 1; list && how <= COMPRESS_LAST; how++)
+		if (list_has(list, encoding_name((enum compressor)how), ','))
+			set |= (uint8_t)ENCODING_BIT(how);
+	return set;
 }
 
 // AnyConnect's own header before the one that openconnect shares with it, as ocserv does.
@@ -82,6 +94,8 @@ unsigned connect_request(struct connect *c, const struct http *h, uint16_t base_
 	out->want_ipv4 = c->ipv4;
 	out->want_ipv6 = c->ipv6;
 	out->dtls_offers = find_dtls(c, h, prefer);
+	out->cstp_encodings = encodings(h, "X-CSTP-Accept-Encoding");
+	out->dtls_encodings = encodings(h, "X-DTLS-Accept-Encoding");
 	return 0;
 }
 
@@ -264,6 +278,8 @@ static void add_dtls(const struct connect *c, const struct msg_auth_cookie_rep *
 	reply_add(r, "X-DTLS-Port: %u\r\n", rep->udp_port);
 	reply_add(r, "X-DTLS-DPD: %u\r\n", rep->dpd);
 	reply_add(r, "X-DTLS-Keepalive: %u\r\n", rep->keepalive);
+	if (rep->dtls_compress)
+		reply_add(r, "X-DTLS-Content-Encoding: %s\r\n", encoding_name(rep->dtls_compress));
 	if (rep->dtls == DTLS_KIND_PSK) {
 		reply_add(r, "X-DTLS-App-ID: %s\r\nX-DTLS-CipherSuite: PSK-NEGOTIATE\r\n", id);
 		return;
@@ -294,6 +310,8 @@ void connect_answer(const struct connect *c, const struct msg_auth_cookie_rep *r
 	reply_add(r, "X-CSTP-Keep: true\r\nX-CSTP-TCP-Keepalive: true\r\nX-CSTP-License: accept\r\n");
 	if (rep->dtls)
 		add_dtls(c, rep, r);
+	if (rep->cstp_compress)
+		reply_add(r, "X-CSTP-Content-Encoding: %s\r\n", encoding_name(rep->cstp_compress));
 	if (rep->base_mtu)
 		reply_add(r, "X-CSTP-Base-MTU: %u\r\n", rep->base_mtu);
 	reply_add(r, "X-CSTP-MTU: %u\r\n\r\n", rep->mtu);

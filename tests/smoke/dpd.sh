@@ -14,6 +14,7 @@ add_link "$CLIENT" eth0 198.51.100.2/24 "$ROUTER" west 198.51.100.1/24
 ip -n "$SERVER" route add default via 192.0.2.254
 ip -n "$CLIENT" route add default via 198.51.100.1
 in_ns "$ROUTER" sysctl -qw net.ipv4.ip_forward=1
+in_ns "$CLIENT" sysctl -qw net.ipv6.conf.default.disable_ipv6=1 # or its kernel has something to say over the tunnel by itself
 
 gateway 192.0.2.1 << CONF
 dpd = 2

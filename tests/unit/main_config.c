@@ -513,14 +513,23 @@ static void unknown_options(void **state)
 	file_says(GOOD "iroute = 10.0.0.0/8\n", CONFIG_START, 0, 1, NULL);
 }
 
+static void compression_is_warned_of(void **state)
+{
+	file_says(GOOD "compression = true\n", CONFIG_TEST, 0, 1, "test.conf:9: compression: who can add text");
+	file_says(GOOD "compression = true\n", CONFIG_START, 0, 1, "find out what else is in them");
+	file_says(GOOD "compression = false\ncompression-algo-priority = \"lzs:1000\"\n", CONFIG_TEST, 0, 0, NULL);
+	file_says(GOOD "compression-algo-priority = gzip:1\n", CONFIG_TEST, 0, 1, "'gzip:1' is no list of oc-lz4:NUMBER");
+	file_says(GOOD "no-compress-limit = 63\n", CONFIG_TEST, 1, 0, NULL);
+}
+
 static void options_without_effect(void **state)
 {
-	file_says(GOOD "compression = true\n", CONFIG_TEST, 0, 1, "compression: has no effect yet");
-	file_says(GOOD "compression = false\n", CONFIG_TEST, 0, 0, NULL);
+	file_says(GOOD "ping-leases = true\n", CONFIG_TEST, 0, 1, "ping-leases: has no effect yet");
+	file_says(GOOD "ping-leases = false\n", CONFIG_TEST, 0, 0, NULL);
 	file_says(GOOD "socket-file = /run/x\n", CONFIG_TEST, 0, 1, "socket-file: has no effect: the processes talk");
 	file_says(GOOD "dh-params = /does/not/exist\n", CONFIG_TEST, 0, 1, NULL);
 	file_says(GOOD "custom-header = A: 1\ncustom-header = B: 2\n", CONFIG_TEST, 0, 1, NULL);
-	file_says(GOOD "compression = maybe\n", CONFIG_TEST, 1, 0, "'maybe' is neither true nor false");
+	file_says(GOOD "ping-leases = maybe\n", CONFIG_TEST, 1, 0, "'maybe' is neither true nor false");
 	file_says(GOOD "listen-clear-file = /x\n", CONFIG_START, 1, 0, "has been removed");
 }
 
@@ -723,6 +732,7 @@ int main(void)
 		cmocka_unit_test(a_good_file),
 		cmocka_unit_test(a_relative_file),
 		cmocka_unit_test(unknown_options),
+		cmocka_unit_test(compression_is_warned_of),
 		cmocka_unit_test(options_without_effect),
 		cmocka_unit_test(every_mistake_is_told),
 		cmocka_unit_test(repeated_options),

@@ -20,6 +20,7 @@
 #include "control/worker/signer.h"
 #include "control/worker/tls_ctx.h"
 #include "pki.h"
+#include "proto/compress.h"
 #include "proto/chan.h"
 #include "proto/log.h"
 
@@ -145,10 +146,14 @@ static void main_awaits(struct world *w, enum msg_number number)
 	assert_int_equal(chan_await(&w->main, from_worker, w, number, SECONDS * 1000), 0);
 }
 
+static enum compressor compress; // of the sessions that are opened
+
 static void main_admits(struct world *w, uint32_t dpd)
 {
 	struct msg_auth_cookie_rep m = { .user = "anna", .mtu = 1390, .app_id_len = APP_ID_SIZE, .dtls = DTLS_KIND_PSK };
 
+	m.cstp_compress = compress;
+	m.compress_above = 256;
 	main_awaits(w, MSG_AUTH_COOKIE_REQ);
 	m.udp_port = 443;
 	m.dpd = dpd;
@@ -455,6 +460,56 @@ static void test_frames(void **state)
 	ends_with(&w, END_TEMPORARY);
 }
 
+static void put_packed(struct world *w, const uint8_t *packet, size_t len)
+{
+	static union compress_memory memory;
+	uint8_t packed[16384];
+	int n = compress_pack(compress, &memory, packet, len, packed, sizeof(packed));
+
+	assert_true(n > 0);
+	put_frame(w, CSTP_COMPRESSED, packed, (size_t)n);
+}
+
+static void test_compressed_frames(void **state)
+{
+	uint8_t packet[1391] = { 0x45 }, buf[16384], back[2000];
+	struct world w;
+	size_t n;
+
+	for (compress = COMPRESS_LZ4; compress <= COMPRESS_LAST; compress++) {
+		open_tunnel(&w, 0);
+		put_frame(&w, CSTP_COMPRESSED, "\xff\xff\xff", 3); // broken: lost
+		put_packed(&w, packet, 1391);                      // larger than the tunnel's packets
+		put_packed(&w, (const uint8_t *)"\x94\x51\1\1\1 to the dataplane", 22);
+		for (unsigned i = 0; i < 100; i++) {
+			packet[20] = (uint8_t)i;
+			if (i % 3)
+				put_packed(&w, packet, 1390 - i);
+			else
+				put_frame(&w, CSTP_DATA, packet, 1390 - i);
+		}
+		for (unsigned i = 0; i < 100; i++) {
+			assert_int_equal(lane_gets(&w, buf, sizeof(buf), 1000), 1390 - i);
+			assert_int_equal(buf[20], i);
+		}
+		assert_int_equal(send(w.lane.fd, packet, 257, 0), 257);
+		assert_int_equal(send(w.lane.fd, packet, 256, 0), 256);
+		n = get_frame(&w, CSTP_COMPRESSED, buf);
+		assert_true(n < 60);
+		assert_int_equal(compress_unpack(compress, buf, n, back, sizeof(back)), 257);
+		assert_memory_equal(back, packet, 257);
+		assert_int_equal(get_frame(&w, CSTP_DATA, buf), 256); // not above the limit
+		for (unsigned i = 1; i < 1000; i++)
+			packet[i] = (uint8_t)random();
+		assert_int_equal(send(w.lane.fd, packet, 1000, 0), 1000);
+		assert_int_equal(get_frame(&w, CSTP_DATA, buf), 1000); // would not shrink
+		memset(packet + 1, 0, sizeof(packet) - 1);
+		put_frame(&w, CSTP_DISCONNECT, NULL, 0);
+		ends_with(&w, END_TEMPORARY);
+	}
+	compress = COMPRESS_NONE;
+}
+
 static void test_what_is_no_frame_ends(void **state)
 {
 	uint8_t two[2 * CSTP_HEADER], large[LIMIT_PACKET + 1] = { 0x45 };
@@ -620,6 +675,7 @@ int main(void)
 		cmocka_unit_test(test_a_bad_cookie_is_denied),
 		cmocka_unit_test(test_slow_clients_end),
 		cmocka_unit_test(test_frames),
+		cmocka_unit_test(test_compressed_frames),
 		cmocka_unit_test(test_what_is_no_frame_ends),
 		cmocka_unit_test(test_main_ends_it),
 		cmocka_unit_test(test_dead_peers),

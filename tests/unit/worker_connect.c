@@ -8,6 +8,7 @@
 
 #include "control/worker/connect.h"
 #include "control/worker/mtu.h"
+#include "proto/encoding.h"
 
 #define COOKIE "Cookie: webvpn=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\r\n"
 
@@ -163,6 +164,30 @@ static void test_full_ipv6(void **state)
 	full_ipv6_is("X-CSTP-Full-IPv6-Capability: untrue\r\n", false);
 }
 
+static void accepts(const char *headers, unsigned cstp, unsigned dtls)
+{
+	struct msg_auth_cookie_req m;
+	struct connect c;
+	char text[1024];
+
+	snprintf(text, sizeof(text), COOKIE "%s", headers);
+	assert_int_equal(ask(text, &c, &m), 0);
+	assert_int_equal(m.cstp_encodings, cstp);
+	assert_int_equal(m.dtls_encodings, dtls);
+}
+
+static void test_encodings(void **state)
+{
+	const unsigned lz4 = ENCODING_BIT(COMPRESS_LZ4), lzs = ENCODING_BIT(COMPRESS_LZS);
+
+	accepts("", 0, 0);
+	accepts("X-CSTP-Accept-Encoding: oc-lz4,lzs,deflate\r\nX-DTLS-Accept-Encoding: oc-lz4,lzs\r\n", lz4 | lzs, lz4 | lzs);
+	accepts("X-CSTP-Accept-Encoding: LZS\r\n", lzs, 0);
+	accepts("X-DTLS-Accept-Encoding: deflate , oc-lz4\r\n", 0, lz4);
+	accepts("X-CSTP-Accept-Encoding: deflate\r\nAccept-Encoding: identity\r\n", 0, 0);
+	accepts("X-CSTP-Accept-Encoding: ,,lzsx,xlzs,\r\n", 0, 0);
+}
+
 static void test_names_are_tamed(void **state)
 {
 	struct msg_auth_cookie_req m;
@@ -295,6 +320,23 @@ static void test_openconnect_is_told(void **state)
 	has(&t, "X-DTLS-App-ID: a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5");
 	lacks(&t, "X-DTLS-Rekey-Method"); // openconnect would renegotiate, which OpenSSL refuses
 	assert_memory_equal(t.r.text + t.r.len - 4, "\r\n\r\n", 4);
+	told_fini(&t);
+}
+
+static void test_encodings_are_told(void **state)
+{
+	struct told t;
+
+	told_init(&t, NULL);
+	t.rep.cstp_compress = COMPRESS_LZS;
+	t.rep.dtls_compress = COMPRESS_LZ4;
+	answer(&t);
+	has(&t, "X-CSTP-Content-Encoding: lzs");
+	has(&t, "X-DTLS-Content-Encoding: oc-lz4");
+	told_fini(&t);
+	told_init(&t, NULL);
+	answer(&t);
+	lacks(&t, "Content-Encoding");
 	told_fini(&t);
 }
 
@@ -456,10 +498,12 @@ int main(void)
 		cmocka_unit_test(test_wishes),
 		cmocka_unit_test(test_full_ipv6),
 		cmocka_unit_test(test_dtls_offers),
+		cmocka_unit_test(test_encodings),
 		cmocka_unit_test(test_names_are_tamed),
 		cmocka_unit_test(test_families),
 		cmocka_unit_test(test_openconnect_is_told),
 		cmocka_unit_test(test_times_are_told),
+		cmocka_unit_test(test_encodings_are_told),
 		cmocka_unit_test(test_a_default_route_is_no_list),
 		cmocka_unit_test(test_families_are_told_apart),
 		cmocka_unit_test(test_without_full_ipv6),
