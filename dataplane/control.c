@@ -105,6 +105,7 @@ int control_init(struct control *c, uint32_t tunnels_max, uint16_t udp_port, con
 	c->dp.udp_port = rte_cpu_to_be_16(udp_port);
 	c->dp.tsc_hz = rte_get_tsc_hz();
 	c->dp.inner = c->ports.inner;
+	c->dp.hosts = &c->ports.hosts;
 	c->dp.n_ports = c->ports.n;
 	for (unsigned i = 0; i < c->ports.n; i++)
 		c->dp.ports[i] = &c->ports.all[i];

@@ -6,6 +6,7 @@
 #include <rte_malloc.h>
 
 #include "control.h"
+#include "exception.h"
 #include "hand.h"
 
 // ------------------------------------------------------------------------------------------------------------------ start
@@ -61,7 +62,9 @@ static void queues_share(struct control *c, const struct port *p)
 
 	for (unsigned q = 0; q < p->rx_queues; q++) {
 		struct lcore *lc = c->dp.cores[(q + first) % n];
-		if (p->outer)
+		if (p->kernel)
+			lc->kernel[lc->n_kernel++] = (struct rx_queue){ p, (uint16_t)q };
+		else if (p->outer)
 			lc->outer[lc->n_outer++] = (struct rx_queue){ p, (uint16_t)q };
 		else
 			lc->inner[lc->n_inner++] = (struct rx_queue){ p, (uint16_t)q };
@@ -76,19 +79,23 @@ static void queues_share(struct control *c, const struct port *p)
 // A long sleep needs something to wait for on every queue.
 static int wait_init(struct lcore *lc)
 {
-	unsigned room = 1 + lc->n_outer + lc->n_inner;
+	const struct {
+		const struct rx_queue *queues;
+		unsigned n;
+	} of[] = { { lc->outer, lc->n_outer }, { lc->inner, lc->n_inner }, { lc->kernel, lc->n_kernel } };
 	bool all = true;
 
 	lc->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	lc->wait = calloc(room, sizeof(*lc->wait));
+	lc->wait = calloc(1 + lc->n_outer + lc->n_inner + lc->n_kernel, sizeof(*lc->wait));
 	if (lc->wake.fd < 0 || !lc->wait)
 		return -ENOMEM;
 	lc->wait[lc->n_wait++] = (struct pollfd){ .fd = lc->wake.fd, .events = POLLIN };
-	for (unsigned i = 0; i < lc->n_outer + lc->n_inner; i++) {
-		const struct rx_queue *q = i < lc->n_outer ? &lc->outer[i] : &lc->inner[i - lc->n_outer];
-		int fd = q->port->wait[q->queue];
-		all &= fd >= 0;
-		lc->wait[lc->n_wait++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+	for (unsigned k = 0; k < RTE_DIM(of); k++) {
+		for (unsigned i = 0; i < of[k].n; i++) {
+			int fd = of[k].queues[i].port->wait[of[k].queues[i].queue];
+			all &= fd >= 0;
+			lc->wait[lc->n_wait++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+		}
 	}
 	if (!all)
 		lc->n_wait = 0;
@@ -108,6 +115,8 @@ int cores_init(struct control *c, const struct cpu_list *cpus)
 		queues_share(c, &c->ports.all[i]);
 	for (unsigned i = 0; i < cpus->n && ret == 0; i++) {
 		ret = wait_init(c->dp.cores[i]);
+		if (ret == 0)
+			ret = exception_init(c->dp.cores[i]);
 		c->dp.cores[i]->control_wake = &c->wake;
 	}
 	return ret;

@@ -352,6 +352,9 @@ int eal_start(const struct snapshot *s, const struct cpu_list *cpus, size_t byte
 	choose_memory(s, bytes + SPARE_BYTES, a, report);
 	choose_cores(cpus, a);
 	pci = choose_devices(s, a);
+	if (pci && !report->huge)
+		return START_ERROR(why, ENOMEM, "a NIC of the dataplane's own takes huge pages (sysctl vm.nr_hugepages=512): %s",
+		                   report->memory);
 	if (!pci)
 		args_add(a, "--iova-mode=va");
 	args_add(a, "--no-telemetry");

@@ -78,9 +78,10 @@ struct lcore {
 	unsigned index; // in dp->cores, and in tables->rcu
 	unsigned cpu;
 	struct dataplane *dp; // shared, read-mostly
-	struct rx_queue outer[RX_MAX], inner[RX_MAX];
-	unsigned n_outer, n_inner;
+	struct rx_queue outer[RX_MAX], inner[RX_MAX], kernel[RX_MAX];
+	unsigned n_outer, n_inner, n_kernel;
 	struct tx_way way[PORTS_MAX];       // by port number
+	struct backlog *backlog[PORTS_MAX]; // by port number: of the kernel's TAPs; else NULL
 	struct rte_mempool *pool;           // for packets that the core makes itself
 	struct reassembly *reassembly;      // of outer fragments
 	struct rte_ring *mailbox;           // control -> core: struct command *
@@ -123,6 +124,7 @@ struct dataplane {
 	uint64_t tsc_hz;
 	const struct port *ports[PORTS_MAX]; // by number
 	const struct port *inner;
+	const struct hosts *hosts; // where there are NICs of ours
 	unsigned n_ports;
 	uint32_t bare; // by port number: takes and gives datagrams, not frames
 	struct lcore *cores[CORES_MAX];
@@ -147,6 +149,8 @@ static inline void drop(struct lcore *lc, enum counter why, struct rte_mbuf *m)
 	lc->count.value[why]++;
 	rte_pktmbuf_free(m);
 }
+// A frame that came by a NIC of ours and is the kernel's. (tx.c)
+void to_kernel(struct lcore *lc, const struct port *nic, struct rte_mbuf *m);
 // To the control thread, counted as `what`; a full ring drops and counts, and says false. (tx.c)
 bool to_control(struct lcore *lc, struct rte_mbuf *m, enum counter what);
 // EVENT_CONFIRMED (once a key set), EVENT_ALERT, EVENT_CHANNEL, EVENT_ELSEWHERE, EVENT_PATH; false: could not be told now, try with

@@ -26,6 +26,8 @@
 // So many naps, less than half a millisecond: then it sleeps until a frame or the control thread wakes it, where ports can do that.
 #define NAPS 8
 #define SLEEP_NS 100000000
+// Frames that a round takes over from the kernel.
+#define BURST_KERNEL 16
 // See ask_for_time().
 #define CORE_SLICE_NS 100000
 
@@ -101,6 +103,17 @@ static unsigned round_inner(struct lcore *lc, const struct rx_queue *q)
 	n = route(lc, pkts, received);
 	n = hand_over(lc, pkts, n);
 	take_inner(lc, pkts, n);
+	return received;
+}
+
+// Few at a time, as the other way.
+static unsigned round_kernel(struct lcore *lc, const struct rx_queue *q)
+{
+	struct rte_mbuf *pkts[BURST];
+	unsigned received = port_rx(q->port, q->queue, lc, pkts, BURST_KERNEL);
+
+	lc->count.value[COUNT_kernel_rx] += received;
+	tx_kernel(lc, q->port, pkts, received);
 	return received;
 }
 
@@ -182,10 +195,12 @@ unsigned loop_round(struct lcore *lc)
 		moved += round_outer(lc, &lc->outer[i]);
 	for (unsigned i = 0; i < lc->n_inner; i++)
 		moved += round_inner(lc, &lc->inner[i]);
+	for (unsigned i = 0; i < lc->n_kernel; i++)
+		moved += round_kernel(lc, &lc->kernel[i]);
 	moved += round_lanes(lc);
 	if (lc->dp->n_cores > 1)
 		moved += round_handed(lc);
-	tx_flush(lc);
+	moved += tx_flush(lc);
 	__atomic_store_n(&lc->rounds, lc->rounds + 1, __ATOMIC_RELEASE);
 	return moved;
 }

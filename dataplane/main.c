@@ -121,6 +121,19 @@ static int start(struct control *c, const struct snapshot *s, struct eal_report 
 	return ret;
 }
 
+static void tell_nics(struct control *c)
+{
+	for (unsigned i = 0; i < c->ports.n; i++) {
+		const struct port *p = &c->ports.all[i];
+		struct msg_dataplane_nic m = { 0 };
+		if (!p->kernel)
+			continue;
+		snprintf(m.interface, sizeof(m.interface), "%s", p->interface);
+		snprintf(m.device, sizeof(m.device), "%s", p->beside->name);
+		MAIN_SEND(c, DATAPLANE_NIC, &m);
+	}
+}
+
 static void tell_ready(struct control *c, int ret, const struct eal_report *eal, const char *why)
 {
 	struct msg_dataplane_ready m = { .ok = ret == 0, .tunnels_max = c->dp.tunnels_max };
@@ -129,6 +142,8 @@ static void tell_ready(struct control *c, int ret, const struct eal_report *eal,
 	snprintf(m.memory, sizeof(m.memory), "%s", eal->memory);
 	if (ret == 0)
 		snprintf(m.inner, sizeof(m.inner), "%s", c->ports.inner->interface);
+	if (ret == 0)
+		tell_nics(c);
 	chan_enter(&c->main, DM_READY);
 	MAIN_SEND(c, DATAPLANE_READY, &m);
 }

@@ -39,8 +39,35 @@ static inline void path_learn(struct path *path, const uint8_t *frame, const str
 	path->port = port;
 }
 
+// A NIC of our own shows us all that comes by its wire: ours is what is sent to its MAC address and to an address that we listen
+// on.
+static bool is_for_us(const struct lcore *lc, const struct port *port, const uint8_t *frame, uint8_t family, const uint8_t *to)
+{
+	const struct hosts *hosts = lc->dp->hosts;
+
+	if (likely(!port->beside))
+		return true;
+	if (memcmp(frame, &port->mac, 6) != 0)
+		return false;
+	if (hosts->any)
+		return true;
+	for (unsigned i = 0; i < hosts->n; i++)
+		if (hosts->addr[i].family == family && memcmp(hosts->addr[i].ip, to, family == 4 ? 4 : 16) == 0)
+			return true;
+	return false;
+}
+
+// What is not ours is the kernel's, which has a copy of its own unless the NIC is ours.
+static void leave(struct lcore *lc, const struct port *port, struct rte_mbuf *m, enum counter why)
+{
+	if (why == COUNT_drop_not_ours && port->beside)
+		to_kernel(lc, port, m);
+	else
+		drop(lc, why, m);
+}
+
 // COUNTERS: a datagram; fragments_in: a fragment; else why it is neither.
-static inline enum counter unwrap(struct lcore *lc, struct rte_mbuf *m, uint8_t port, struct outer_frame *f)
+static inline enum counter unwrap(struct lcore *lc, struct rte_mbuf *m, const struct port *port, struct outer_frame *f)
 {
 	if (unlikely(!packet_is_one(m)))
 		return COUNT_drop_malformed_outer;
@@ -54,45 +81,60 @@ static inline enum counter unwrap(struct lcore *lc, struct rte_mbuf *m, uint8_t 
 	default:
 		return COUNT_drop_malformed_outer;
 	}
-	path_learn(&packet_of(m)->path, packet_data(m), f, port);
+	const uint8_t *frame = packet_data(m);
+	if (unlikely(!is_for_us(lc, port, frame, f->family, frame + f->ip + (f->family == 4 ? 16 : 24))))
+		return COUNT_drop_not_ours;
+	path_learn(&packet_of(m)->path, frame, f, port->number);
 	packet_of(m)->kind = PACKET_DATAGRAM;
 	packet_cut(m, f->udp + UDP_HEADER, f->payload_len);
 	return COUNTERS;
 }
 
-// The datagram that this fragment makes whole; NULL: others are missing, or it is dropped.
-static struct rte_mbuf *take_fragment(struct lcore *lc, struct rte_mbuf *m, const struct outer_frame *frame)
+// COUNTERS: it may be kept.
+static enum counter fragment_judge(struct lcore *lc, struct rte_mbuf *m, const struct port *port, const struct outer_frame *frame,
+                                   struct outer_fragment *f)
 {
-	struct outer_fragment f;
-
-	switch (fragment_parse(packet_data(m), m->data_len, lc->dp->udp_port, frame, &f)) {
+	switch (fragment_parse(packet_data(m), m->data_len, lc->dp->udp_port, frame, f)) {
 	case FRAGMENT_GOOD:
-		return reassembly_take(lc, m, &f);
+		if (!is_for_us(lc, port, packet_data(m), f->family, f->addresses + (f->family == 4 ? 4 : 16)))
+			return COUNT_drop_not_ours;
+		return reassembly_is_foreign(lc, f) ? COUNT_drop_not_ours : COUNTERS;
 	case FRAGMENT_NOT_OURS:
-		reassembly_forswear(lc, &f);
-		drop(lc, COUNT_drop_not_ours, m);
-		return NULL;
+		reassembly_forswear(lc, f);
+		return COUNT_drop_not_ours;
 	default:
-		drop(lc, COUNT_drop_fragment_bad, m);
-		return NULL;
+		return COUNT_drop_fragment_bad;
 	}
 }
 
-static struct rte_mbuf *unwrap_whole(struct lcore *lc, struct rte_mbuf *m, uint8_t port)
+// The datagram that this fragment makes whole; NULL: others are missing, or it is dropped.
+static struct rte_mbuf *take_fragment(struct lcore *lc, struct rte_mbuf *m, const struct port *port,
+                                      const struct outer_frame *frame)
+{
+	struct outer_fragment f;
+	enum counter why = fragment_judge(lc, m, port, frame, &f);
+
+	if (why == COUNTERS)
+		return reassembly_take(lc, m, &f);
+	leave(lc, port, m, why);
+	return NULL;
+}
+
+static struct rte_mbuf *unwrap_whole(struct lcore *lc, struct rte_mbuf *m, const struct port *port)
 {
 	uint8_t tos = packet_of(m)->path.tos;
 	struct outer_frame f;
 	enum counter why = unwrap(lc, m, port, &f);
 
 	if (why != COUNTERS) {
-		drop(lc, why, m);
+		leave(lc, port, m, why);
 		return NULL;
 	}
 	packet_of(m)->path.tos = tos;
 	return m;
 }
 
-static inline struct rte_mbuf *take(struct lcore *lc, struct rte_mbuf *m, uint8_t port)
+static inline struct rte_mbuf *take(struct lcore *lc, struct rte_mbuf *m, const struct port *port)
 {
 	struct outer_frame f;
 	enum counter why = unwrap(lc, m, port, &f);
@@ -100,10 +142,10 @@ static inline struct rte_mbuf *take(struct lcore *lc, struct rte_mbuf *m, uint8_
 	if (likely(why == COUNTERS))
 		return m;
 	if (why != COUNT_fragments_in) {
-		drop(lc, why, m);
+		leave(lc, port, m, why);
 		return NULL;
 	}
-	m = take_fragment(lc, m, &f);
+	m = take_fragment(lc, m, port, &f);
 	return m ? unwrap_whole(lc, m, port) : NULL;
 }
 
@@ -120,7 +162,7 @@ unsigned outer_in(struct lcore *lc, const struct port *port, struct rte_mbuf **p
 	}
 	for (unsigned i = 0; i < n; i++) {
 		prefetch_frame(pkts, n, i);
-		struct rte_mbuf *m = take(lc, pkts[i], port->number);
+		struct rte_mbuf *m = take(lc, pkts[i], port);
 		if (likely(m != NULL))
 			pkts[n_out++] = m;
 	}

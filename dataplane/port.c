@@ -20,6 +20,7 @@
 #include "eal.h"
 #include "lcore.h"
 #include "portfd.h"
+#include "portnic.h"
 #include "portxdp.h"
 #include "proto/addr.h"
 #include "proto/log.h"
@@ -42,8 +43,6 @@
 #define DESCRIPTORS 1024
 // DPDK's TAP takes a buffer for each descriptor, and reads into one.
 #define DESCRIPTORS_TAP 8
-
-#define HOSTS_MAX 64
 
 static bool is_jumbo(const struct snapshot *s)
 {
@@ -68,12 +67,6 @@ size_t ports_budget(const struct snapshot *s, unsigned cores)
 }
 
 // ------------------------------------------------------------------------------------------------------- which interfaces
-
-struct hosts {
-	struct addr addr[HOSTS_MAX];
-	unsigned n;
-	bool any;
-};
 
 static bool is_any(const struct addr *a)
 {
@@ -121,6 +114,8 @@ static int find_hosts(const struct snapshot *s, struct hosts *h, char *why)
 	const char *name;
 	int ret;
 
+	h->n = 0;
+	h->any = false;
 	for (size_t i = 0; i < RTE_DIM(options) && h->n == 0; i++) {
 		for (unsigned n = 0; (name = snapshot_nth(s, options[i], n)); n++) {
 			if (!name[0] || strcmp(name, "any") == 0 || strcmp(name, "*") == 0) {
@@ -174,7 +169,7 @@ struct opening {
 	const struct snapshot *s;
 	unsigned cores;
 	unsigned outer; // opened so far
-	unsigned af_packets, sockets;
+	unsigned af_packets, sockets, nics;
 	char *why;
 };
 
@@ -323,19 +318,15 @@ static int open_packet_port(struct opening *o, const char *interface, const char
 
 static int open_auto(struct opening *o)
 {
-	struct hosts *hosts = calloc(1, sizeof(*hosts));
+	const struct hosts *hosts = &o->ports->hosts;
 	struct ifaddrs *list = NULL, *i;
-	int ret = 0;
+	int ret;
 
-	if (!hosts)
-		return START_ERROR(o->why, ENOMEM, "out of memory");
-	ret = find_hosts(o->s, hosts, o->why);
+	ret = find_hosts(o->s, &o->ports->hosts, o->why);
 	if (ret < 0)
-		goto out;
-	if (getifaddrs(&list) < 0) {
-		ret = START_ERROR(o->why, errno, "outer = auto: cannot list interfaces: %s", strerror(errno));
-		goto out;
-	}
+		return ret;
+	if (getifaddrs(&list) < 0)
+		return START_ERROR(o->why, errno, "outer = auto: cannot list interfaces: %s", strerror(errno));
 	for (i = list; i && ret == 0; i = i->ifa_next) {
 		if (!i->ifa_addr || !(i->ifa_flags & IFF_UP) || !carries(i, hosts))
 			continue;
@@ -350,8 +341,6 @@ static int open_auto(struct opening *o)
 	if (ret == 0 && o->outer == 0)
 		ret = START_ERROR(o->why, ENODEV, "outer = auto: no interface that is up carries a listen-host address");
 	freeifaddrs(list);
-out:
-	free(hosts);
 	return ret;
 }
 
@@ -418,6 +407,59 @@ static int open_sockets(struct opening *o, const char *word)
 	return ret;
 }
 
+// A TAP of ours as the next port; mac NULL: any.
+static int add_tap(struct opening *o, const char *interface, const struct rte_ether_addr *mac, bool offloads)
+{
+	struct ports *all = o->ports;
+	struct port *p = &all->all[all->n];
+	struct tap_wish wish = {
+		.interface = interface, .queues = at_most(o->cores, QUEUES_MAX), .mac = mac, .offloads = offloads
+	};
+	int ret;
+
+	if (all->n == PORTS_MAX)
+		return -E2BIG;
+	*p = (struct port){ .number = (uint8_t)all->n, .kind = PORT_TAP, .rx_queues = wish.queues, .tx_queues = wish.queues };
+	ret = tap_open(&wish, &p->tap);
+	if (ret < 0)
+		return ret;
+	snprintf(p->name, sizeof(p->name), "tap");
+	snprintf(p->interface, sizeof(p->interface), "%s", interface);
+	p->mac = p->tap->mac;
+	for (uint16_t q = 0; q < QUEUES_MAX; q++)
+		p->wait[q] = q < wish.queues ? p->tap->queue[q].fd : -1;
+	portfd_pass_over();
+	all->n++;
+	return 0;
+}
+
+// A NIC of our own, and beside it what the kernel has instead of it: a TAP with its MAC address.
+static int open_nic(struct opening *o, bool outer, const char *option, const char *word)
+{
+	struct port *nic = &o->ports->all[o->ports->n], *tap = nic + 1;
+	char interface[IFNAMSIZ];
+	int ret;
+
+	ret = portnic_check(option, word, o->why);
+	if (ret == 0)
+		ret = find_hosts(o->s, &o->ports->hosts, o->why);
+	if (ret == 0)
+		ret = open_port(o, outer, word, "", option, word);
+	if (ret < 0)
+		return ret;
+	snprintf(interface, sizeof(interface), "%.13s%u", snapshot_get(o->s, "nic-device"), o->nics++);
+	ret = add_tap(o, interface, &nic->mac, false);
+	if (ret < 0)
+		return START_ERROR(o->why, -ret, "%s = %s: the TAP %s beside it does not open: %s", option, word, interface,
+		                   strerror(-ret));
+	tap->outer = outer;
+	tap->kernel = true;
+	tap->beside = nic;
+	nic->beside = tap;
+	portnic_start(nic);
+	return 0;
+}
+
 static int open_outer(struct opening *o, const char *word)
 {
 	if (strcmp(word, "auto") == 0)
@@ -426,33 +468,23 @@ static int open_outer(struct opening *o, const char *word)
 		return open_sockets(o, word);
 	if (if_nametoindex(word) != 0)
 		return open_packet_port(o, word, word);
-	if (!strchr(word, ',') && !eal_is_pci(word) && strncmp(word, "net_", 4) != 0)
+	if (eal_is_pci(word))
+		return open_nic(o, true, "outer", word);
+	if (!strchr(word, ',') && strncmp(word, "net_", 4) != 0)
 		return START_ERROR(o->why, ENODEV, "outer = %s: there is no such interface", word);
 	return open_port(o, true, word, "", "outer", word);
 }
 
 static int open_tap(struct opening *o, const char *interface, const char *device, bool offloads)
 {
-	struct ports *all = o->ports;
-	struct port *p = &all->all[all->n];
-	struct tap_wish wish = { .interface = interface, .queues = at_most(o->cores, QUEUES_MAX), .offloads = offloads };
 	bool existed = if_nametoindex(interface) != 0;
-	int ret;
+	int ret = add_tap(o, interface, NULL, offloads);
 
-	*p = (struct port){ .number = (uint8_t)all->n, .kind = PORT_TAP, .rx_queues = wish.queues, .tx_queues = wish.queues };
-	ret = tap_open(&wish, &p->tap);
 	if (ret < 0 && existed)
 		return START_ERROR(o->why, EBUSY, "device = %s: the interface %s is there already and in use", device, interface);
 	if (ret < 0)
 		return START_ERROR(o->why, -ret, "device = %s: the TAP %s does not open: %s", device, interface, strerror(-ret));
-	snprintf(p->name, sizeof(p->name), "tap");
-	snprintf(p->interface, sizeof(p->interface), "%s", interface);
-	p->mac = p->tap->mac;
-	for (uint16_t q = 0; q < QUEUES_MAX; q++)
-		p->wait[q] = q < wish.queues ? p->tap->queue[q].fd : -1;
-	portfd_pass_over();
-	all->inner = p;
-	all->n++;
+	o->ports->inner = &o->ports->all[o->ports->n - 1];
 	return 0;
 }
 

@@ -13,12 +13,14 @@
 
 #include "port_tap.h"
 #include "port_udp.h"
+#include "proto/addr.h"
 #include "proto/snapshot.h"
 
 #define PORTS_MAX 16
 #define CORES_MAX 32  // poll cores
 #define QUEUES_MAX 32 // of a port
 #define NUMA_MAX 8
+#define HOSTS_MAX 64
 
 enum port_kind {
 	PORT_ETHDEV, // one of DPDK's: frames
@@ -30,25 +32,35 @@ struct port {
 	uint8_t number; // in ports.all: what paths and cores know it by
 	uint8_t kind;   // enum port_kind
 	bool outer;
-	bool up;         // control: rw; of an interface
-	uint16_t id;     // PORT_ETHDEV
-	struct tap *tap; // PORT_TAP
-	struct udp *udp; // PORT_UDP
+	bool up;                   // control: rw; of an interface, or of a NIC of ours
+	bool kernel;               // a TAP beside a NIC of ours: what is the kernel's crosses it, both ways
+	const struct port *beside; // of such a TAP: its NIC; of such a NIC: its TAP; else NULL
+	uint16_t id;               // PORT_ETHDEV
+	struct tap *tap;           // PORT_TAP
+	struct udp *udp;           // PORT_UDP
 	uint16_t rx_queues, tx_queues;
-	char name[64];      // devargs name ("net_af_packet0")
-	char interface[16]; // kernel interface behind it, "" for none
-	int index;          // its number
-	bool gone;          // control: rw; the interface is no more
-	bool returned;      // control: rw; another one has its name
-	struct rte_ether_addr mac;
+	char name[64];                  // devargs name ("net_af_packet0")
+	char interface[16];             // kernel interface behind it, "" for none
+	int index;                      // its number
+	bool gone;                      // control: rw; the interface is no more
+	bool returned;                  // control: rw; another one has its name
+	struct rte_ether_addr mac;      // control: rw
 	bool tx_ipv4_csum, tx_udp_csum; // offloads that the port has and that are on
 	int wait[QUEUES_MAX];           // what becomes readable when a receive queue has something; -1: nothing does
+};
+
+// The addresses that datagrams for us are sent to, as configured.
+struct hosts {
+	struct addr addr[HOSTS_MAX];
+	unsigned n;
+	bool any;
 };
 
 struct ports {
 	struct port all[PORTS_MAX]; // the inner one first
 	const struct port *inner;
 	unsigned n;
+	struct hosts hosts;                 // where there are NICs of ours, or interfaces to be chosen
 	struct rte_mempool *pool[NUMA_MAX]; // by NUMA node: packets of the ports and cores there; at least one is there
 };
 

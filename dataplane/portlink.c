@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "portnic.h"
 #include "proto/log.h"
 
 // A few links' worth; what does not fit comes with a later datagram.
@@ -26,18 +27,24 @@ static void change(struct port *port, bool up, bool gone)
 
 	if (gone && !port->gone)
 		log_err("port %s: the interface %s has gone: clients that came over it are left with TCP", name, interface);
-	else if (up != port->up && !gone && port->outer)
+	else if (up != port->up && !gone && port->outer && !port->kernel)
 		log_line(up ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARN, "port %s: the interface %s is %s", name, interface,
 		         up ? "up again" : "down");
 	port->up = up && !gone;
 	port->gone = gone;
 }
 
-static void note(struct ports *p, int index, bool up, bool gone)
+static void note(struct ports *p, const struct rtnl_link *link, bool gone)
 {
-	for (unsigned i = 0; i < p->n; i++)
-		if (p->all[i].index == index && !p->all[i].gone)
-			change(&p->all[i], up, gone);
+	for (unsigned i = 0; i < p->n; i++) {
+		struct port *port = &p->all[i];
+
+		if (port->index != link->index || port->gone)
+			continue;
+		change(port, link->up, gone);
+		if (port->kernel && !gone)
+			portnic_follow_kernel(&p->all[port->beside->number], link);
+	}
 }
 
 // One that comes back has another number, and the port's sockets are bound to the old one. Opening others takes rights that this
@@ -54,17 +61,6 @@ static void note_return(struct ports *p, const char *interface)
 		         "clients come back by themselves",
 		         port->name, interface, (int)getpid());
 	}
-}
-
-static const char *name_of(const struct nlmsghdr *h)
-{
-	const struct rtattr *a = IFLA_RTA((const struct ifinfomsg *)NLMSG_DATA(h));
-	unsigned left = IFLA_PAYLOAD(h);
-
-	for (; RTA_OK(a, left); a = RTA_NEXT(a, left))
-		if (a->rta_type == IFLA_IFNAME && RTA_PAYLOAD(a) > 0 && ((const char *)RTA_DATA(a))[RTA_PAYLOAD(a) - 1] == 0)
-			return RTA_DATA(a);
-	return "";
 }
 
 static void note_now(int fd, struct port *port)
@@ -96,22 +92,16 @@ int portlink_open(struct ports *p)
 
 void portlink_read(int fd, struct ports *p)
 {
-	char buf[READ_ROOM] __attribute__((aligned(NLMSG_ALIGNTO)));
-	const struct nlmsghdr *h = (const struct nlmsghdr *)buf;
-	const struct ifinfomsg *link;
+	uint8_t buf[READ_ROOM];
 	ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+	struct rtnl m;
+	size_t at = 0;
 
-	if (n < 0)
-		return;
-	for (unsigned left = (unsigned)n; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
-		if ((h->nlmsg_type != RTM_NEWLINK && h->nlmsg_type != RTM_DELLINK) || h->nlmsg_len < NLMSG_LENGTH(sizeof(*link)))
+	while (n > 0 && rtnl_next(buf, (size_t)n, &at, &m)) {
+		if (m.kind != RTNL_LINK)
 			continue;
-		link = NLMSG_DATA(h);
-		// an interface also leaves a bridge with a DELLINK
-		if (link->ifi_family != AF_UNSPEC)
-			continue;
-		note(p, link->ifi_index, is_up(link->ifi_flags), h->nlmsg_type == RTM_DELLINK);
-		if (h->nlmsg_type == RTM_NEWLINK)
-			note_return(p, name_of(h));
+		note(p, &m.link, m.gone);
+		if (!m.gone)
+			note_return(p, m.link.name);
 	}
 }

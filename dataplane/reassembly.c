@@ -67,7 +67,7 @@ void reassembly_forswear(struct lcore *lc, const struct outer_fragment *f)
 	lc->reassembly->foreign[mark % FOREIGN] = (struct foreign){ mark, lc->now };
 }
 
-static bool is_foreign(const struct lcore *lc, const struct outer_fragment *f)
+bool reassembly_is_foreign(const struct lcore *lc, const struct outer_fragment *f)
 {
 	const struct reassembly *r = lc->reassembly;
 	uint32_t mark = mark_of(f);
@@ -140,10 +140,6 @@ struct rte_mbuf *reassembly_take(struct lcore *lc, struct rte_mbuf *m, const str
 	struct reassembly *r = lc->reassembly;
 	struct rte_mbuf *whole;
 
-	if (is_foreign(lc, f)) {
-		drop(lc, COUNT_drop_not_ours, m);
-		return NULL;
-	}
 	if (r->held >= HELD_MAX) {
 		drop(lc, COUNT_drop_fragment_full, m);
 		return NULL;

@@ -3,6 +3,7 @@
 #include <rte_malloc.h>
 
 #include "control.h"
+#include "portnic.h"
 
 static void ethdev_stats(const struct port *p, struct port_stats *out)
 {
@@ -57,7 +58,7 @@ static void report_port(struct control *c, uint32_t token, const struct port *p)
 	describe(p, &m, &st);
 	snprintf(m.name, sizeof(m.name), "%s", p->name);
 	snprintf(m.interface, sizeof(m.interface), "%s", p->interface);
-	snprintf(m.role, sizeof(m.role), "%s", p->outer ? "outer" : "inner");
+	snprintf(m.role, sizeof(m.role), "%s", p->kernel ? "kernel" : p->outer ? "outer" : "inner");
 	m.gone = p->gone;
 	m.rx_packets = st.rx_packets;
 	m.rx_bytes = st.rx_bytes;
@@ -73,7 +74,7 @@ static uint16_t thousandths(uint64_t part, uint64_t whole)
 	return whole ? (uint16_t)RTE_MIN(part * 1000 / whole, 1000ULL) : 0;
 }
 
-// Once a second: what share of it each core has spent on packets.
+// Once a second: what share of it each core has spent on packets, and whether cables are plugged.
 void report_sample(struct control *c)
 {
 	uint64_t passed = c->now - c->sample_at;
@@ -86,6 +87,7 @@ void report_sample(struct control *c)
 		c->sample[i].busy = busy;
 	}
 	c->sample_at = c->now;
+	portnic_follow_links(&c->ports);
 }
 
 static void report_core(struct control *c, uint32_t token, unsigned index)

@@ -67,6 +67,8 @@ static bool link_parse(const struct ifinfomsg *m, struct attrs *attrs, struct rt
 {
 	struct attr a;
 
+	if (m->ifi_family != AF_UNSPEC) // an interface also leaves a bridge with a DELLINK
+		return false;
 	out->index = m->ifi_index;
 	out->up = (m->ifi_flags & IFF_UP) && (m->ifi_flags & IFF_RUNNING);
 	while (attr_next(attrs, &a)) {
@@ -74,6 +76,8 @@ static bool link_parse(const struct ifinfomsg *m, struct attrs *attrs, struct rt
 			out->has_mac = attr_bytes(&a, out->mac, sizeof(out->mac));
 		else if (a.type == IFLA_PROMISCUITY)
 			out->promiscuity = attr_u32(&a);
+		else if (a.type == IFLA_IFNAME)
+			memcpy(out->name, a.data, a.len < sizeof(out->name) ? a.len : sizeof(out->name) - 1);
 	}
 	return true;
 }

@@ -17,6 +17,7 @@ enum rtnl_kind {
 struct rtnl_link {
 	int index;
 	bool up; // and has its carrier
+	char name[16];
 	bool has_mac;
 	uint8_t mac[6];
 	uint32_t promiscuity; // how many want all frames

@@ -1,14 +1,15 @@
 // The stages of the packet path. Each takes a burst and returns how many go on (compacted to the front of pkts);
 // the rest were dropped, punted or answered, each with its counter. Only loop.c (and the bench) calls stages.
-// The caller counts what it receives (outer_rx, inner_rx, lane_rx, handed_in), so that per core
-//   outer_rx + extra_records + fragments_out + inner_rx + lane_rx + handed_in
-//     = outer_tx + fragments_in + inner_tx + punt_hello + punt_handshake + punt_stray + cstp_out + handed_out + all drops.
+// The caller counts what it receives (outer_rx, inner_rx, kernel_rx, lane_rx, handed_in), so that per core
+//   outer_rx + extra_records + fragments_out + inner_rx + kernel_rx + lane_rx + handed_in
+//     = outer_tx + fragments_in + inner_tx + kernel_tx + punt_hello + punt_handshake + punt_stray + cstp_out + handed_out
+//       + all drops.
 // Every array has room for BURST packets; n is at most BURST.
 #pragma once
 #include "lcore.h"
 
 // Outer frames -> datagrams with their path (PACKET_DATAGRAM, data = the UDP payload). Ports that give datagrams skip it. Fragments
-// wait here for each other.
+// wait here for each other. What is not ours goes to the kernel, where the port is a NIC that the kernel has not.
 unsigned outer_in(struct lcore *lc, const struct port *port, struct rte_mbuf **pkts, unsigned n);
 
 // Datagrams -> DTLS application records and alerts with their tunnel (PACKET_RECORD, data at the record header). Handshake
@@ -49,4 +50,6 @@ void tx_outer(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
 void tx_inner(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
 // Done frames of other cores (PACKET_FRAME).
 void tx_frames(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
-void tx_flush(struct lcore *lc);
+// Frames from the kernel's TAP beside a NIC: out of that.
+void tx_kernel(struct lcore *lc, const struct port *tap, struct rte_mbuf **pkts, unsigned n);
+unsigned tx_flush(struct lcore *lc); // how many still wait for the kernel

@@ -1,3 +1,4 @@
+#include "exception.h"
 #include "frame.h"
 #include "hand.h"
 #include "packet.h"
@@ -72,18 +73,40 @@ void tx_inner(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 	}
 }
 
-void tx_frames(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
+void to_kernel(struct lcore *lc, const struct port *nic, struct rte_mbuf *m)
 {
-	for (unsigned i = 0; i < n; i++)
-		queue_add(lc, packet_of(pkts[i])->port, pkts[i]);
+	uint8_t tap = nic->beside->number;
+
+	if (likely(lc->way[tap].core == lc->index))
+		exception_add(lc, tap, m);
+	else
+		queue_add(lc, tap, m);
 }
 
-void tx_flush(struct lcore *lc)
+void tx_frames(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t port = packet_of(pkts[i])->port;
+		if (lc->dp->ports[port]->kernel)
+			exception_add(lc, port, pkts[i]);
+		else
+			queue_add(lc, port, pkts[i]);
+	}
+}
+
+void tx_kernel(struct lcore *lc, const struct port *tap, struct rte_mbuf **pkts, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		queue_add(lc, tap->beside->number, pkts[i]);
+}
+
+unsigned tx_flush(struct lcore *lc)
 {
 	for (unsigned i = 0; i < lc->dp->n_ports; i++)
 		if (lc->tx[i].n)
 			queue_flush(lc, (uint8_t)i);
 	hand_flush(lc);
+	return exception_flush(lc);
 }
 
 bool to_control(struct lcore *lc, struct rte_mbuf *m, enum counter what)

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/if_tun.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -9,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -127,6 +129,8 @@ static int build_filter(scmp_filter_ctx ctx, enum sandbox_role role)
 		ret = allow_sockets(ctx);
 	if (ret == 0 && role == SANDBOX_DATAPLANE)
 		ret = allow_calls(ctx, dataplane_calls, COUNT(dataplane_calls));
+	if (ret == 0 && role == SANDBOX_DATAPLANE) // a TAP's carrier is that of the NIC beside it
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, TUNSETCARRIER));
 	if (ret == 0 && role == SANDBOX_DATAPLANE) // the statistics of its sockets
 		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(getsockopt), 1, SCMP_A1(SCMP_CMP_EQ, (unsigned)SOL_XDP));
 	return ret;

@@ -109,6 +109,11 @@ static int on_dp_port(void *who, const struct msg_dp_port *m, const int *fds)
 	return 0;
 }
 
+static int on_dataplane_nic(void *who, const struct msg_dataplane_nic *m, const int *fds)
+{
+	return 0;
+}
+
 static int on_dp_core(void *who, const struct msg_dp_core *m, const int *fds)
 {
 	world.cores++;

@@ -27,9 +27,10 @@ static WORLD_UNUSED unsigned long total(enum counter c)
 static WORLD_UNUSED bool balanced(void)
 {
 	unsigned long in = total(COUNT_outer_rx) + total(COUNT_extra_records) + total(COUNT_fragments_out) + total(COUNT_inner_rx) +
-	                   total(COUNT_lane_rx) + total(COUNT_handed_in);
+	                   total(COUNT_kernel_rx) + total(COUNT_lane_rx) + total(COUNT_handed_in);
 	unsigned long out = total(COUNT_outer_tx) + total(COUNT_fragments_in) + total(COUNT_inner_tx) + total(COUNT_punt_hello) +
-	                    total(COUNT_punt_handshake) + total(COUNT_punt_stray) + total(COUNT_cstp_out) + total(COUNT_handed_out);
+	                    total(COUNT_punt_handshake) + total(COUNT_punt_stray) + total(COUNT_cstp_out) + total(COUNT_kernel_tx) +
+	                    total(COUNT_handed_out);
 
 	for (unsigned c = 0; c < COUNTERS; c++)
 		if (counter_descs[c].drop)
@@ -59,6 +60,8 @@ static WORLD_UNUSED int fresh(void **state)
 		struct lcore *lc = w.dp.cores[i];
 		empty(w.outer.tx_of[i]);
 		empty(w.inner.tx_of[i]);
+		if (w.tap.tx)
+			empty(w.tap.tx_of[i]);
 		empty(lc->to_control);
 		while (rte_ring_dequeue(lc->released, &k) == 0)
 			;
@@ -89,7 +92,7 @@ static WORLD_UNUSED int check_balance(void **state)
 	unsigned in_rings = 0;
 	for (unsigned i = 0; i < CORES; i++)
 		in_rings += rte_ring_count(w.outer.tx_of[i]) + rte_ring_count(w.inner.tx_of[i]) +
-		            rte_ring_count(w.dp.cores[i]->to_control);
+		            rte_ring_count(w.dp.cores[i]->to_control) + (w.tap.tx ? rte_ring_count(w.tap.tx_of[i]) : 0);
 	assert_int_equal(rte_mempool_in_use_count(w.pool), in_rings);
 	return 0;
 }

@@ -5,6 +5,7 @@
 //          ◄── frames ── outer.tx   │ loop_round│   inner.rx ◄──
 //                                   └───────────┘
 //                 lane ──► from_control      to_control ──► lane
+// After world_kernel() the outer port is a NIC, and what is not ours crosses the ring port `tap`.
 #pragma once
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include <rte_ethdev.h>
 #include <rte_malloc.h>
 
+#include "dataplane/exception.h"
 #include "dataplane/frame.h"
 #include "dataplane/hand.h"
 #include "dataplane/headers.h"
@@ -44,7 +46,8 @@ struct world {
 	struct networks networks;
 	struct lcore *lc; // core 0
 	struct rte_mempool *pool;
-	struct world_port outer, inner;
+	struct world_port outer, inner, tap;
+	struct hosts hosts;
 	struct tunnel_keys *keys; // two a tunnel where asked for
 	uint32_t tunnels;
 };
@@ -191,6 +194,25 @@ static WORLD_UNUSED void world_init_cores(struct world *w, uint32_t tunnels, uns
 	for (unsigned i = 0; i < cores; i++)
 		world_core(w, i, cores, ring);
 	w->lc = w->dp.cores[0];
+}
+
+// Before any packet: the kernel gets its side of the outer port. Datagrams to any address are ours.
+static WORLD_UNUSED void world_kernel(struct world *w, unsigned ring)
+{
+	struct port *tap = &w->tap.port, *nic = &w->outer.port;
+
+	world_port_open(w, &w->tap, "tap", true, ring, (uint16_t)w->dp.n_cores);
+	tap->kernel = true;
+	tap->beside = nic;
+	nic->beside = tap;
+	w->hosts.any = true;
+	w->dp.hosts = &w->hosts;
+	for (unsigned i = 0; i < w->dp.n_cores; i++) {
+		struct lcore *lc = w->dp.cores[i];
+		lc->kernel[lc->n_kernel++] = (struct rx_queue){ tap, (uint16_t)i };
+		lc->way[tap->number] = (struct tx_way){ (uint16_t)i, (uint8_t)i };
+		world_must(exception_init(lc) == 0, "backlog");
+	}
 }
 
 static WORLD_UNUSED void world_init(struct world *w, uint32_t tunnels, unsigned ring, unsigned packets)

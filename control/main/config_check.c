@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "control/main/config_inside.h"
+#include "control/main/nic.h"
 #include "control/main/packing.h"
 #include "proto/limits.h"
 
@@ -279,6 +280,25 @@ int config_check_supplements(const struct config *c, struct config_log *log)
 	return log->errors ? -EINVAL : 0;
 }
 
+static void check_nics(const struct config *c, struct config_log *log)
+{
+	char interface[NIC_INTERFACE];
+	struct nic_route route;
+	struct addr address;
+
+	for (unsigned i = 0; i < config_count(c, OPT_NIC_ADDRESS); i++)
+		if (nic_address_parse(config_nth(c, OPT_NIC_ADDRESS, i), interface, &address) < 0)
+			wrong(log, c, OPT_NIC_ADDRESS, i, "it is to be as in \"pnic0 192.0.2.1/24\"");
+	for (unsigned i = 0; i < config_count(c, OPT_NIC_ROUTE); i++)
+		if (nic_route_parse(config_nth(c, OPT_NIC_ROUTE, i), interface, &route) < 0)
+			wrong(log, c, OPT_NIC_ROUTE, i,
+			      "it is to be as in \"pnic0 default 192.0.2.254\" or \"pnic0 10.0.0.0/8 192.0.2.254\"");
+	if ((config_given(c, OPT_NIC_ADDRESS) || config_given(c, OPT_NIC_ROUTE)) && !nic_wanted(c))
+		config_say(log, LOG_LEVEL_WARN,
+		           config_line_of(c, config_given(c, OPT_NIC_ADDRESS) ? OPT_NIC_ADDRESS : OPT_NIC_ROUTE), NULL,
+		           "neither outer nor inner is a NIC by its PCI address: nic-address and nic-route have no effect");
+}
+
 void config_check(const struct config *c, struct config_log *log)
 {
 	check_default(c, OPT_DEFAULT_GROUP_CONFIG, log);
@@ -289,5 +309,6 @@ void config_check(const struct config *c, struct config_log *log)
 	check_auth(c, log);
 	check_items(c, log);
 	check_packing(c, log);
+	check_nics(c, log);
 	check_surroundings(c, log);
 }

@@ -1,6 +1,7 @@
 // The dataplane says which tunnels are there and what they carried.
 #include "control/main/admin.h"
 #include "control/main/inner.h"
+#include "control/main/nic.h"
 #include "control/main/peers.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
@@ -18,6 +19,16 @@ static int inner_setup(struct gateway *g, const struct msg_dataplane_ready *m)
 	if (tunnel_table_open(g, m->tunnels_max) < 0)
 		return errno_log(ENOMEM, "no memory for %u tunnels", m->tunnels_max);
 	return inner_up(g, m->inner);
+}
+
+static int on_dataplane_nic(void *who, const struct msg_dataplane_nic *m, const int *fds)
+{
+	struct child *c = who;
+
+	log_info("dataplane: the kernel's interface beside %s is %s", m->device, m->interface);
+	if (nic_up(c->g->config, m->interface) < 0)
+		child_kill(c); // the reason is logged; what came in there would get no answer
+	return 0;
 }
 
 static int on_dataplane_ready(void *who, const struct msg_dataplane_ready *m, const int *fds)

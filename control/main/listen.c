@@ -10,6 +10,7 @@
 
 #include "control/main/config.h"
 #include "control/main/conn.h"
+#include "control/main/nic.h"
 #include "control/main/supervise.h"
 #include "proto/err.h"
 
@@ -32,9 +33,20 @@ struct place {
 	const char *host;
 	struct sockaddr_storage sa;
 	socklen_t len;
+	bool may_be_absent;
 };
 
 // ------------------------------------------------------------------------------------------------------------------ bind
+
+// The interface beside a NIC comes with the dataplane, and goes and comes with it: sockets are there before.
+static void allow_absent(int fd, int family)
+{
+	static const int on = 1;
+
+	setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on));
+	if (family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof(on));
+}
 
 static int socket_bind(const struct place *p, int type)
 {
@@ -49,6 +61,8 @@ static int socket_bind(const struct place *p, int type)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (type == SOCK_STREAM)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (p->may_be_absent)
+		allow_absent(fd, p->sa.ss_family);
 	if (bind(fd, (const struct sockaddr *)&p->sa, p->len) == 0)
 		return fd;
 	ret = -errno;
@@ -105,6 +119,7 @@ static int listener_bind(struct listener *l, struct place place)
 {
 	const struct policy *p = &l->g->policy;
 
+	place.may_be_absent = nic_wanted(l->g->config);
 	port_set((struct sockaddr *)&place.sa, p->tcp_port);
 	addr_from_sockaddr((struct sockaddr *)&place.sa, &l->local);
 	l->tcp = socket_bind(&place, SOCK_STREAM);

@@ -29,7 +29,7 @@ static int request(struct mnl_socket *nl, struct nlmsghdr *h)
 	return 0;
 }
 
-static int link_set(struct mnl_socket *nl, unsigned index, unsigned mtu)
+static int link_set(struct mnl_socket *nl, unsigned index, unsigned flags, unsigned mtu)
 {
 	char buf[MNL_SOCKET_BUFFER_SIZE];
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
@@ -39,14 +39,14 @@ static int link_set(struct mnl_socket *nl, unsigned index, unsigned mtu)
 	m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
 	m->ifi_family = AF_UNSPEC;
 	m->ifi_index = (int)index;
-	m->ifi_flags = IFF_UP | IFF_NOARP;
-	m->ifi_change = IFF_UP | IFF_NOARP;
+	m->ifi_flags = flags;
+	m->ifi_change = flags;
 	if (mtu)
 		mnl_attr_put_u32(h, IFLA_MTU, mtu);
 	return request(nl, h);
 }
 
-static int address_change(struct mnl_socket *nl, unsigned index, const struct addr *a, bool add)
+static int address_change(struct mnl_socket *nl, unsigned index, const struct addr *a, bool add, uint32_t flags)
 {
 	char buf[MNL_SOCKET_BUFFER_SIZE];
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
@@ -62,9 +62,8 @@ static int address_change(struct mnl_socket *nl, unsigned index, const struct ad
 	m->ifa_scope = RT_SCOPE_UNIVERSE;
 	mnl_attr_put(h, IFA_LOCAL, len, a->ip);
 	mnl_attr_put(h, IFA_ADDRESS, len, a->ip);
-	// nobody else is on this link: an address that waits for duplicate detection could not be used for a second
-	if (add && a->family == 6)
-		mnl_attr_put_u32(h, IFA_FLAGS, IFA_F_NODAD);
+	if (flags)
+		mnl_attr_put_u32(h, IFA_FLAGS, flags);
 	return request(nl, h);
 }
 
@@ -83,7 +82,7 @@ static struct mnl_socket *socket_open(void)
 	return NULL;
 }
 
-int netlink_link_up(const char *interface, unsigned mtu)
+static int link_up(const char *interface, unsigned flags, unsigned mtu)
 {
 	unsigned index = if_nametoindex(interface);
 	struct mnl_socket *nl;
@@ -94,14 +93,24 @@ int netlink_link_up(const char *interface, unsigned mtu)
 	nl = socket_open();
 	if (!nl)
 		return -errno;
-	ret = link_set(nl, index, mtu);
+	ret = link_set(nl, index, flags, mtu);
 	mnl_socket_close(nl);
 	if (ret < 0)
 		log_err("%s: cannot bring it up with mtu %u: %s", interface, mtu, strerror(-ret));
 	return ret;
 }
 
-int netlink_address_add(const char *interface, const struct addr *a)
+int netlink_link_up(const char *interface, unsigned mtu)
+{
+	return link_up(interface, IFF_UP | IFF_NOARP, mtu);
+}
+
+int netlink_nic_up(const char *interface)
+{
+	return link_up(interface, IFF_UP, 0);
+}
+
+static int address_add(const char *interface, const struct addr *a, uint32_t flags)
 {
 	struct mnl_socket *nl = socket_open();
 	char text[ADDR_TEXT];
@@ -109,11 +118,22 @@ int netlink_address_add(const char *interface, const struct addr *a)
 
 	if (!nl)
 		return -errno;
-	ret = address_change(nl, if_nametoindex(interface), a, true);
+	ret = address_change(nl, if_nametoindex(interface), a, true, flags);
 	mnl_socket_close(nl);
 	if (ret < 0)
 		log_err("%s: cannot set address %s: %s", interface, addr_text_prefix(a, text), strerror(-ret));
 	return ret;
+}
+
+int netlink_address_add(const char *interface, const struct addr *a)
+{
+	// nobody else is on this link: an address that waits for duplicate detection could not be used for a second
+	return address_add(interface, a, a->family == 6 ? IFA_F_NODAD : 0);
+}
+
+int netlink_nic_address_add(const char *interface, const struct addr *a)
+{
+	return address_add(interface, a, 0);
 }
 
 int netlink_address_remove(const char *interface, const struct addr *a)
@@ -124,7 +144,7 @@ int netlink_address_remove(const char *interface, const struct addr *a)
 
 	if (!nl)
 		return -errno;
-	ret = address_change(nl, if_nametoindex(interface), a, false);
+	ret = address_change(nl, if_nametoindex(interface), a, false, 0);
 	mnl_socket_close(nl);
 	// somebody else, or the interface's end, may have been faster
 	if (ret < 0 && ret != -EADDRNOTAVAIL && ret != -ENODEV)
@@ -132,22 +152,29 @@ int netlink_address_remove(const char *interface, const struct addr *a)
 	return ret;
 }
 
-static int route_change(struct mnl_socket *nl, unsigned index, const struct addr *network, bool add)
+// to.family 0: everywhere; via.family 0: nobody is in between.
+static int route_change(struct mnl_socket *nl, unsigned index, const struct addr *to, const struct addr *via, uint16_t type,
+                        uint16_t flags)
 {
+	uint8_t family = to->family ? to->family : via->family;
 	char buf[MNL_SOCKET_BUFFER_SIZE];
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	size_t len = family == 4 ? 4 : 16;
 	struct rtmsg *m;
 
-	h->nlmsg_type = add ? RTM_NEWROUTE : RTM_DELROUTE;
-	h->nlmsg_flags = add ? NLM_F_CREATE | NLM_F_EXCL : 0;
+	h->nlmsg_type = type;
+	h->nlmsg_flags = flags;
 	m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
-	m->rtm_family = network->family == 4 ? AF_INET : AF_INET6;
-	m->rtm_dst_len = network->prefix;
+	m->rtm_family = family == 4 ? AF_INET : AF_INET6;
+	m->rtm_dst_len = to->family ? to->prefix : 0;
 	m->rtm_table = RT_TABLE_MAIN;
 	m->rtm_protocol = RTPROT_STATIC;
-	m->rtm_scope = network->family == 4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+	m->rtm_scope = family == 4 && !via->family ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
 	m->rtm_type = RTN_UNICAST;
-	mnl_attr_put(h, RTA_DST, network->family == 4 ? 4 : 16, network->ip);
+	if (to->family)
+		mnl_attr_put(h, RTA_DST, len, to->ip);
+	if (via->family)
+		mnl_attr_put(h, RTA_GATEWAY, len, via->ip);
 	mnl_attr_put_u32(h, RTA_OIF, index);
 	return request(nl, h);
 }
@@ -157,11 +184,15 @@ static int route_ask(const char *interface, const struct addr *network, bool add
 	// without an interface the kernel would take any route to that network for the one to remove
 	unsigned index = if_nametoindex(interface);
 	struct mnl_socket *nl = index ? socket_open() : NULL;
+	static const struct addr nobody;
 	int ret;
 
 	if (!nl)
 		return -errno;
-	ret = route_change(nl, index, network, add);
+	if (add)
+		ret = route_change(nl, index, network, &nobody, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+	else
+		ret = route_change(nl, index, network, &nobody, RTM_DELROUTE, 0);
 	mnl_socket_close(nl);
 	return ret;
 }
@@ -185,4 +216,20 @@ void netlink_route_remove(const char *interface, const struct addr *network)
 	// it goes with its interface, and the operator may have been faster
 	if (ret < 0 && ret != -ENODEV && ret != -ESRCH)
 		log_err("%s: cannot remove the route to %s: %s", interface, addr_text_prefix(network, text), strerror(-ret));
+}
+
+int netlink_nic_route_add(const char *interface, const struct addr *to, const struct addr *via)
+{
+	struct mnl_socket *nl = socket_open();
+	char text[ADDR_TEXT];
+	int ret;
+
+	if (!nl)
+		return -errno;
+	ret = route_change(nl, if_nametoindex(interface), to, via, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
+	mnl_socket_close(nl);
+	if (ret < 0)
+		log_err("%s: cannot set the route to %s: %s", interface, to->family ? addr_text_prefix(to, text) : "everywhere",
+		        strerror(-ret));
+	return ret;
 }

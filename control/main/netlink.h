@@ -1,5 +1,5 @@
-// The inner interface: bring it up, size it, give it addresses and routes and take them away. Over rtnetlink, no program is run.
-// Main process only. The kernel answers at once, so these calls do not wait for anybody.
+// The gateway's interfaces: bring them up, size them, give them addresses and routes and take them away. Over rtnetlink, no program
+// is run. Main process only. The kernel answers at once, so these calls do not wait for anybody.
 #pragma once
 #include "proto/addr.h"
 
@@ -12,3 +12,9 @@ int netlink_address_remove(const char *interface, const struct addr *a);
 // A network that is reached through the interface. -EEXIST (logged): the kernel has a route to it that is not ours, which stays.
 int netlink_route_add(const char *interface, const struct addr *network);
 void netlink_route_remove(const char *interface, const struct addr *network);
+
+// The same for an interface beside a NIC, with real neighbours: up with ARP, and addresses that look for duplicates.
+int netlink_nic_up(const char *interface);
+int netlink_nic_address_add(const char *interface, const struct addr *a);
+// to.family 0: everywhere; via.family 0: everybody there is a neighbour. One of them has a family.
+int netlink_nic_route_add(const char *interface, const struct addr *to, const struct addr *via);

@@ -52,7 +52,9 @@ static void send_any(uint32_t t)
 	unsigned handshake = (unsigned)rand() % 2;
 	struct path path = path_of(t, handshake);
 
-	switch (rand() % 11) {
+	if (rand() % 4 == 0) // of another host
+		memset(&path.our_mac, 0x33, sizeof(path.our_mac));
+	switch (rand() % 12) {
 	case 0:
 	case 1:
 		send_noise(t);
@@ -86,6 +88,9 @@ static void send_any(uint32_t t)
 		break;
 	case 9:
 		send_fragment(t);
+		break;
+	case 10:
+		assert_int_equal(rte_ring_enqueue(w.tap.rx_of[arrival], world_frame(&w, &path, (const uint8_t *)"x", 1)), 0);
 		break;
 	default:
 		send_data(t, handshake, 300);
@@ -124,6 +129,7 @@ static void test_the_sum_is_exact(void **state)
 			for (unsigned i = 0; i < CORES; i++) {
 				empty(w.outer.tx_of[i]);
 				empty(w.inner.tx_of[i]);
+				empty(w.tap.tx_of[i]);
 				empty(w.dp.cores[i]->to_control);
 			}
 		}
@@ -150,5 +156,6 @@ int main(void)
 	};
 
 	traffic_init();
+	world_kernel(&w, 256);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,17 +65,26 @@ static void links(void **state)
 	begin(RTM_NEWLINK, &m, sizeof(m));
 	attr(IFLA_ADDRESS, mac, 6);
 	attr_u32(IFLA_PROMISCUITY, 2);
+	attr(IFLA_IFNAME, "pnic0", 6);
 	assert_int_equal(parsed(), RTNL_LINK);
 	assert_int_equal(got.link.index, 4);
+	assert_string_equal(got.link.name, "pnic0");
 	assert_true(got.link.up && got.link.has_mac && !got.gone);
 	assert_memory_equal(got.link.mac, mac, 6);
 	assert_int_equal(got.link.promiscuity, 2);
 
+	m.ifi_family = AF_BRIDGE;
+	begin(RTM_DELLINK, &m, sizeof(m)); // leaves a bridge
+	assert_int_equal(parsed(), RTNL_OTHER);
+
+	m.ifi_family = AF_UNSPEC;
 	m.ifi_flags = IFF_UP; // no carrier
 	begin(RTM_DELLINK, &m, sizeof(m));
 	attr(IFLA_ADDRESS, mac, 4); // another kind of link
+	attr(IFLA_IFNAME, "a name that is too long to be one", 34);
 	assert_int_equal(parsed(), RTNL_LINK);
 	assert_true(!got.link.up && !got.link.has_mac && got.gone);
+	assert_string_equal(got.link.name, "a name that is ");
 }
 
 // -------------------------------------------------------------------------------------------------------------- neighbours

@@ -32,6 +32,7 @@ static int on_tunnel_counters(void *who, const struct msg_tunnel_counters *m, co
 	{                                                                           \
 		return 0;                                                           \
 	}
+NOTHING(dataplane_nic)
 NOTHING(dataplane_ready)
 NOTHING(tunnel_reply)
 NOTHING(tunnel_state)
