@@ -152,7 +152,7 @@ doc/messages.md: scripts/gen-messages $(MESSAGES_FROM)
 	mv $@.new $@
 
 # ------------------------------------------------------------------------------------------------------------- what to do
-.PHONY: help demo test check unit hostile smoke fuzz asan lint format bench docs install deb-deps clean
+.PHONY: help demo test test-vm check unit hostile smoke fuzz asan lint format bench docs install deb-deps clean
 help: ## list the targets
 	@sed -n 's/^\([a-z -]*\):.* ## /\1: /p' Makefile | awk -F': ' '{ printf "  make %-38s %s\n", $$1, $$2 }'
 
@@ -167,6 +167,9 @@ check: ## all tests, without installing packages (as root)
 
 unit hostile smoke fuzz asan lint: ## one suite of tests; make fuzz T=600 for ten minutes a target
 	T=$(T) BUILD=$(BUILD) ./scripts/run-tests $@
+
+test-vm: ## test NICs of the dataplane's own, with real clients, in an emulated machine (as root)
+	BUILD=$(BUILD) ./scripts/run-tests vm
 
 format: ## format all C files
 	find proto secmod control dataplane tests scripts -name '*.[ch]' | xargs clang-format -i

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# NICs of the dataplane's own as outer port, by the models that DPDK has drivers for here.
+#
+#   client eth0 192.0.2.2 ════ e1000e, vmxnet3, virtio-net ─┬─ guest: dataplane ─ vpns0 10.99.0.1
+#                                                           └─ pnic0 192.0.2.1: the kernel
+. "$(dirname "$0")/lib.sh"
+
+add_netns "$CLIENT"
+nic e1000e "$CLIENT"
+INTERFACE=eth1 nic vmxnet3 "$CLIENT"
+INTERFACE=eth2 nic virtio-net-pci "$CLIENT" 2
+boot
+
+# Datagrams of many flows, which nobody asked for.
+both_cores_receive() {
+  local flow before after
+  before=$(ctl -j show dataplane | jq -c '[.cores[].packets]')
+  for flow in $(seq 32); do
+    in_ns "$CLIENT" bash -c 'for i in 1 2 3 4; do printf x > /dev/udp/192.0.2.1/443; done'
+  done
+  after=$(ctl -j show dataplane | jq -c '[.cores[].packets]')
+  jq -en --argjson a "$before" --argjson b "$after" '[range($a | length) | $b[.] - $a[.] > 20] | length == 2 and all'
+}
+
+# A gateway on NIC N and a client that comes by it.
+works_with() { # N MODEL [MORE]
+  say "--- $2"
+  set_address "$CLIENT" "eth$1" 192.0.2.2/24,2001:db8::2/64
+  gateway 192.0.2.1 2001:db8::1 << CONF
+outer = $(nic_pci "$1")
+nic-address = pnic0 192.0.2.1/24
+nic-address = pnic0 2001:db8::1/64
+${3-}
+CONF
+  soon "the kernel answers ARP and ICMP through its side of the NIC" answers 192.0.2.1
+  soon "and neighbour discovery and ICMPv6" answers 2001:db8::1
+  login "$2" anna
+  soon "DTLS is up over $2" client_on_dtls "$2"
+  expect "pings cross" pings $INSIDE
+  expect "and large packets" pings -s 1300 $INSIDE
+  expect "what was not ours went both ways through the kernel" more "$(counter kernel_rx)" 10
+  expect "and was counted" more "$(counter kernel_tx)" 10
+  [ $# -lt 3 ] || expect "both cores receive" both_cores_receive
+  leave "$2"
+  stop_gateway
+  ip -n "$CLIENT" addr flush dev "eth$1"
+}
+
+works_with 0 e1000e
+works_with 1 vmxnet3
+works_with 2 virtio-net "poll-core = 0-1"
