@@ -45,7 +45,7 @@ libs_secmod := -lpam -lcrypt -lpthread
 libs_main := -lm
 libs_worker := -lhttp_parser
 libs_ctl := -lcrypt
-libs_dataplane := -lIPSec_MB -lrte_net_ring -lpthread
+libs_dataplane := -lIPSec_MB -lrte_net_ring -lpthread -lm
 # Debian ships the static ipsec-mb only; it is position dependent in places the linker accepts under PIE.
 
 # program -> room, file with main()

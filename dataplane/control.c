@@ -284,6 +284,7 @@ int control_turn(struct control *c, int64_t wait_ns)
 	moved += tunnel_turn(c);
 	sweep_turn(c);
 	report_sample(c);
+	report_latency(c);
 	cores_wake(c);
 	return (int)moved;
 }

@@ -109,6 +109,8 @@ struct control {
 	uint64_t emptied; // turns in which every core's ring to us was emptied
 	uint64_t sample_at;
 	struct sample sample[CORES_MAX];
+	struct latency latency_told; // all cores together, when main was last told
+	uint64_t latency_next;       // TSC: when it is due again
 	bool stop;
 	const char *memory; // which memory and why
 	int status;         // how the process is to end
@@ -178,3 +180,4 @@ bool lane_congested(const struct control *c, const struct tunnel *t);
 // report.c
 void report_stats(struct control *c, uint32_t token);
 void report_sample(struct control *c);
+void report_latency(struct control *c);

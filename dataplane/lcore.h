@@ -12,6 +12,7 @@
 
 #include "bucket.h"
 #include "counters.h"
+#include "latency.h"
 #include "networks.h"
 #include "port.h"
 #include "squeeze.h"
@@ -109,6 +110,7 @@ struct lcore {
 		struct rte_mbuf *pkts[BURST];
 		unsigned n;
 	} hand[CORES_MAX];      // by core, flushed likewise
+	struct latency latency; // owner: rw
 	struct squeeze squeeze; // one packet at a time; touched by tunnels that compress only
 } __rte_cache_aligned;
 

@@ -298,7 +298,7 @@ int loop_run(void *arg)
 {
 	struct lcore *lc = arg;
 	struct rte_rcu_qsbr *rcu = lc->dp->tables->rcu;
-	uint64_t begin;
+	uint64_t begin, cycles;
 	unsigned moved, empty = 0;
 	int ret;
 
@@ -319,7 +319,9 @@ int loop_run(void *arg)
 			rest(lc, empty);
 			continue;
 		}
-		lc->busy_cycles += rte_rdtsc() - begin;
+		cycles = rte_rdtsc() - begin;
+		latency_count(&lc->latency, cycles, moved);
+		lc->busy_cycles += cycles;
 		lc->rounds_busy++;
 		lc->packets += moved;
 	}

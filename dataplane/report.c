@@ -5,6 +5,8 @@
 #include "control.h"
 #include "portnic.h"
 
+#define LATENCY_SECONDS 2
+
 static void ethdev_stats(const struct port *p, struct port_stats *out)
 {
 	struct rte_eth_stats st = { 0 };
@@ -88,6 +90,29 @@ void report_sample(struct control *c)
 	}
 	c->sample_at = c->now;
 	portnic_follow_links(&c->ports);
+}
+
+// Every few seconds, where there were packets. Main may be busy: then it learns of these ones with the next.
+void report_latency(struct control *c)
+{
+	struct latency now = { 0 };
+	struct latency_figures f;
+	struct msg_dp_latency m;
+
+	if (c->now < c->latency_next)
+		return;
+	c->latency_next = c->now + LATENCY_SECONDS * c->dp.tsc_hz;
+	for (unsigned core = 0; core < c->dp.n_cores; core++)
+		for (unsigned i = 0; i < LATENCY_BUCKETS; i++)
+			now.packets[i] += c->dp.cores[core]->latency.packets[i];
+	f = latency_figures(&now, &c->latency_told);
+	m = (struct msg_dp_latency){
+		.packets = f.packets,
+		.median_ns = (uint64_t)(f.median * 1e9 / (double)c->dp.tsc_hz),
+		.stdev_ns = (uint64_t)(f.stdev * 1e9 / (double)c->dp.tsc_hz),
+	};
+	if (f.packets && main_offer(c, MSG_DP_LATENCY, &m))
+		c->latency_told = now;
 }
 
 static void report_core(struct control *c, uint32_t token, unsigned index)

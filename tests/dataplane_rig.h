@@ -60,6 +60,7 @@ static struct {
 	struct msg_tunnel_counters counters;
 	struct msg_dataplane_stats_end end;
 	struct msg_dataplane_pong pong;
+	struct msg_dp_latency latency;
 	struct msg_dtls_record record;
 	struct msg_dtls_confirmed confirmed;
 	struct msg_dtls_alert alert;
@@ -91,6 +92,7 @@ KEEP(tunnel_reply, reply)
 KEEP(tunnel_counters, counters)
 KEEP(dataplane_stats_end, end)
 KEEP(dataplane_pong, pong)
+KEEP(dp_latency, latency)
 KEEP(dtls_record, record)
 KEEP(dtls_confirmed, confirmed)
 KEEP(dtls_alert, alert)

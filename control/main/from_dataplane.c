@@ -84,6 +84,15 @@ static int on_dp_counter(void *who, const struct msg_dp_counter *m, const int *f
 	return 0;
 }
 
+static int on_dp_latency(void *who, const struct msg_dp_latency *m, const int *fds)
+{
+	struct stats *st = &((struct child *)who)->g->stats;
+
+	st->latency_median_ns = m->median_ns;
+	st->latency_stdev_ns = m->stdev_ns;
+	return 0;
+}
+
 static int on_dataplane_stats_end(void *who, const struct msg_dataplane_stats_end *m, const int *fds)
 {
 	admin_dp_end(((struct child *)who)->g, m);

@@ -364,6 +364,12 @@ static void report_sessions(struct report *r, const struct stats *st, const stru
 	report_number(r, "Max MTU", st->mtu_max, NULL);
 }
 
+static void report_latency(struct report *r, const char *key, const char *raw, uint64_t ns)
+{
+	report_text(r, key, "%.1f us", (double)ns / 1000);
+	report_number(r, raw, ns, NULL);
+}
+
 static void report_bytes_raw(struct report *r, const char *key, const char *raw, uint64_t bytes)
 {
 	char text[32];
@@ -394,6 +400,8 @@ void report_status(struct report *r, struct gateway *g)
 	report_number(r, "Total authentication failures", g->stats.total.logins_failed, NULL);
 	report_number(r, "IPs in ban list", ban_count(g->bans, clock_seconds()), NULL);
 	report_number(r, "Connections", g->conns_count, NULL);
+	report_latency(r, "Median latency", "raw_median_latency", g->stats.latency_median_ns);
+	report_latency(r, "STDEV latency", "raw_stdev_latency", g->stats.latency_stdev_ns);
 	report_period(r, g);
 }
 

@@ -25,6 +25,7 @@ struct stats {
 	uint64_t login_ms_max, session_seconds_max;
 	uint32_t mtu_min, mtu_max; // 0: there was no session
 	struct event timer;
+	uint64_t latency_median_ns, latency_stdev_ns; // of packets, as the dataplane said last
 };
 
 // The gateway is up: count from now on.

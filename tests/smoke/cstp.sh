@@ -11,6 +11,9 @@ iperf_server
 login client anna --no-dtls
 expect "pings cross" pings $INSIDE
 expect "TCP and UDP run both ways" carries_traffic
+knows_latency() { more "$(ctl -j show status | jq .raw_median_latency)" 100 && more "$(ctl -j show status | jq .raw_stdev_latency)" 100; }
+soon "the gateway knows how long a packet takes" knows_latency
+expect "which it tells people" matches "$(ctl show status)" 'Median latency: [0-9.]+ us'
 expect "there is no DTLS cipher" same "$(user_field anna 'DTLS cipher')" ''
 expect "no record came over UDP" same "$(counter dtls_data_in)" 0
 leave client

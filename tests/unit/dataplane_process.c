@@ -326,6 +326,9 @@ static void reports(void **state)
 	assert_true(world.rows > 20);
 	assert_int_equal(world.no_app_id, 1);
 	assert_int_equal(world.bad_mac, 1);
+	if (world.latency.packets == 0)
+		await_main(MSG_DP_LATENCY);
+	assert_in_range(world.latency.median_ns, 100, 1000000000);
 }
 
 static void sees_a_link_go_down(void **state)

@@ -41,6 +41,7 @@ NOTHING(dp_core)
 NOTHING(dp_counter)
 NOTHING(dataplane_stats_end)
 NOTHING(dataplane_pong)
+NOTHING(dp_latency)
 #define HANDLERS from_dataplane
 #define ON_DATAPLANE_MAIN(...) __VA_ARGS__
 #include "proto/handlers.h"
