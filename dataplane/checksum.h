@@ -52,3 +52,14 @@ static inline uint64_t checksum_pseudo(const uint8_t *addresses, unsigned n, uin
 	store16(rest + 2, (uint16_t)length);
 	return checksum_add(addresses, n) + checksum_add(rest, sizeof(rest));
 }
+
+// A word that a checksum stands for has changed (RFC 1624). In host order, as they lie in the packet; a word that begins at an odd
+// place of what is summed up has its bytes exchanged.
+static inline void checksum_replace(uint8_t *checksum, uint16_t before, uint16_t after)
+{
+	uint32_t sum = (uint16_t)~load16(checksum) + (uint16_t)~before + after;
+
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	store16(checksum, (uint16_t)~sum);
+}

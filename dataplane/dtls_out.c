@@ -1,7 +1,8 @@
 #include <rte_prefetch.h>
 
 #include "channel.h"
-#include "frame.h"
+#include "ecn.h"
+#include "inner.h"
 #include "headers.h"
 #include "record.h"
 #include "stage.h"
@@ -142,7 +143,7 @@ static inline void sealing_add(struct sealing *s, struct rte_mbuf *m, uint8_t ty
 
 #define RECORD_GROWS (1 + 8 + RECORD_HEADER + HEADERS_MAX)
 
-static inline void wrap(const struct lcore *lc, struct sealing *s, struct rte_mbuf *m, const struct path *path, uint16_t id)
+static inline void wrap(const struct lcore *lc, struct sealing *s, struct rte_mbuf *m, const struct path *path, struct marks marks)
 {
 	uint8_t *payload = packet_data(m);
 	unsigned grows = headers_len(path);
@@ -152,9 +153,10 @@ static inline void wrap(const struct lcore *lc, struct sealing *s, struct rte_mb
 	if (is_bare(lc->dp, path->port)) { // the kernel writes its headers
 		if (path != &p->path)
 			p->path = *path;
+		p->path.tos = marks.tos;
 		return;
 	}
-	headers_write(path, payload, m->data_len, id);
+	headers_write(path, payload, m->data_len, marks);
 	packet_cut(m, -(int)grows, (uint16_t)(m->data_len + grows));
 	if (path->key.family == 6)
 		s->ipv6[s->n_ipv6++] = m;
@@ -166,6 +168,12 @@ static inline uint8_t squeeze(struct lcore *lc, const struct tunnel_out *out, st
 		return TYPE_DATA;
 	count(lc, COUNT_dtls_compressed_out);
 	return TYPE_COMPRESSED;
+}
+
+// Outwards never ECN: a client's end does not bring its marks back to the inner packet (RFC 6040 4.3).
+static inline uint8_t tos_of(const struct tunnel_out *out, struct rte_mbuf *m)
+{
+	return out->flags & TUNNEL_COPY_DSCP ? ip_tos(packet_data(m)) & ~ECN_MASK : 0;
 }
 
 // COUNTERS: the record will be sealed and sent.
@@ -188,8 +196,9 @@ static inline enum counter seal_one(struct lcore *lc, struct sealing *s, struct 
 		return COUNT_drop_no_path;
 	if (unlikely(rte_pktmbuf_headroom(m) < RECORD_GROWS || rte_pktmbuf_tailroom(m) < AEAD_TAG))
 		return COUNT_drop_no_room;
-	uint16_t id = (uint16_t)k->next_sequence;
+	struct marks marks = { .id = (uint16_t)k->next_sequence };
 	if (likely(p->kind == PACKET_INNER)) {
+		marks.tos = tos_of(out, m);
 		out->packets++;
 		out->bytes += m->data_len;
 		uint8_t what = squeeze(lc, out, m);
@@ -198,7 +207,7 @@ static inline enum counter seal_one(struct lcore *lc, struct sealing *s, struct 
 		count(lc, COUNT_dtls_data_out);
 	}
 	sealing_add(s, m, type, k);
-	wrap(lc, s, m, &k->path, id);
+	wrap(lc, s, m, &k->path, marks);
 	return COUNTERS;
 }
 
@@ -211,17 +220,26 @@ static enum counter send_one(const struct lcore *lc, struct sealing *s, struct r
 		return COUNT_drop_no_path;
 	if (rte_pktmbuf_headroom(m) < HEADERS_MAX)
 		return COUNT_drop_no_room;
-	wrap(lc, s, m, &p->path, (uint16_t)(lc->now >> 8));
+	wrap(lc, s, m, &p->path, (struct marks){ .id = (uint16_t)(lc->now >> 8) });
 	return COUNTERS;
 }
 
 // After sealing: UDP over IPv6 has a checksum over what is sent.
-static inline void checksum_ipv6(struct rte_mbuf *m)
+static inline void checksum_ipv6(const struct lcore *lc, struct rte_mbuf *m)
 {
 	uint8_t *frame = packet_data(m);
-	unsigned headers = (load16(frame + 12) == ETHER_VLAN ? VLAN_TAG : 0) + ETHER_HEADER + IPV6_HEADER + UDP_HEADER;
+	unsigned ip = ETHER_HEADER + (load16(frame + 12) == ETHER_VLAN ? VLAN_TAG : 0);
+	unsigned headers = ip + IPV6_HEADER + UDP_HEADER;
+	uint16_t len = (uint16_t)(m->data_len - headers);
 
-	headers_checksum(frame + headers, (uint16_t)(m->data_len - headers));
+	if (!lc->dp->ports[packet_of(m)->port]->tx_udp_csum) {
+		headers_checksum(frame + headers, len);
+		return;
+	}
+	headers_half_checksum(frame + headers, len);
+	m->l2_len = ip;
+	m->l3_len = IPV6_HEADER;
+	m->ol_flags |= RTE_MBUF_F_TX_IPV6 | RTE_MBUF_F_TX_UDP_CKSUM;
 }
 
 unsigned dtls_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
@@ -242,6 +260,6 @@ unsigned dtls_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 	}
 	aead_seal_burst(s.op, s.n);
 	for (unsigned i = 0; i < s.n_ipv6; i++)
-		checksum_ipv6(s.ipv6[i]);
+		checksum_ipv6(lc, s.ipv6[i]);
 	return n_out;
 }

@@ -1,4 +1,4 @@
-// Ethernet, IP and UDP headers as the two sides of the dataplane see them. Bytes in, fields out: no I/O, no DPDK.
+// Ethernet, IP and UDP headers as the outer side sees them. Bytes in, fields out: no I/O, no DPDK.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,7 +27,7 @@
 #define ECN_MASK 3
 #define ECN_CE 3
 
-enum frame_verdict { FRAME_OURS, FRAME_NOT_OURS, FRAME_MALFORMED, FRAME_FRAGMENT };
+enum frame_verdict { FRAME_OURS, FRAME_NOT_OURS, FRAME_MALFORMED, FRAME_FRAGMENT, FRAME_UNCHECKED };
 
 struct outer_frame {
 	uint8_t family;       // 4 or 6
@@ -84,6 +84,7 @@ static inline enum frame_verdict outer_ipv6(const uint8_t *buf, size_t room, uin
 {
 	const uint8_t *ip = buf + out->ip;
 	unsigned length, extra = 0;
+	enum frame_verdict verdict;
 
 	if (room < IPV6_HEADER || ip[0] >> 4 != 6)
 		return FRAME_MALFORMED;
@@ -99,10 +100,12 @@ static inline enum frame_verdict outer_ipv6(const uint8_t *buf, size_t room, uin
 	}
 	out->family = 6;
 	out->udp = (uint16_t)(out->ip + IPV6_HEADER + extra);
-	return outer_udp(buf, length - extra, port, out);
+	verdict = outer_udp(buf, length - extra, port, out);
+	return verdict == FRAME_OURS && load16(buf + out->udp + 6) == 0 ? FRAME_UNCHECKED : verdict;
 }
 
-// A frame from the outer side; port: our UDP port in network order. UDP checksums are not looked at: the MAC is what counts.
+// A frame from the outer side; port: our UDP port in network order. UDP checksums are not verified: the MAC is what counts.
+// IPv6 has to have one all the same: a sender without is no DTLS client (FRAME_UNCHECKED).
 static inline enum frame_verdict outer_frame_parse(const uint8_t *buf, size_t len, uint16_t port, struct outer_frame *out)
 {
 	uint16_t type;
@@ -124,77 +127,4 @@ static inline enum frame_verdict outer_frame_parse(const uint8_t *buf, size_t le
 	if (type == ETHER_IPV6)
 		return outer_ipv6(buf, len - out->ip, port, out);
 	return FRAME_NOT_OURS;
-}
-
-// An IP packet of a tunnel.
-struct inner_ip {
-	uint8_t family; // 4 or 6
-	uint16_t len;   // the whole packet, without what pads it
-	const uint8_t *from, *to;
-};
-
-// Headers whole, lengths true. What the packet carries is the kernel's business.
-static inline bool inner_ip_parse(const uint8_t *buf, size_t len, struct inner_ip *out)
-{
-	if (len < IPV4_HEADER)
-		return false;
-	if (buf[0] >> 4 == 4) {
-		unsigned header = (buf[0] & 15) * 4, total = load16(buf + 2);
-		if (header < IPV4_HEADER || total < header || total > len)
-			return false;
-		*out = (struct inner_ip){ 4, (uint16_t)total, buf + 12, buf + 16 };
-		return true;
-	}
-	if (buf[0] >> 4 == 6 && len >= IPV6_HEADER) {
-		unsigned total = IPV6_HEADER + load16(buf + 4);
-		if (total > len || total > UINT16_MAX)
-			return false;
-		*out = (struct inner_ip){ 6, (uint16_t)total, buf + 8, buf + 24 };
-		return true;
-	}
-	return false;
-}
-
-// ICMP, IGMP and ICMPv6 keep no session busy: what a kernel says by itself is no user at work. Multicast listener reports (RFC
-// 3810) come behind a hop-by-hop header. `ip` is a packet that inner_ip_parse() has taken.
-static inline bool inner_is_chatter(const uint8_t *ip)
-{
-	uint8_t protocol = ip[6];
-
-	if (ip[0] >> 4 == 4)
-		return ip[9] == PROTOCOL_ICMP || ip[9] == PROTOCOL_IGMP;
-	if (protocol == PROTOCOL_HOP_BY_HOP && load16(ip + 4) > 0)
-		protocol = ip[IPV6_HEADER];
-	return protocol == PROTOCOL_ICMPV6;
-}
-
-static inline bool ipv4_is_loopback(const uint8_t ip[4])
-{
-	return ip[0] == 127;
-}
-static inline bool ipv4_is_multicast(const uint8_t ip[4])
-{
-	return ip[0] >= 224;
-} // and 240/4, broadcast
-// No host that is behind another can have it: this network, loopback, link-local, multicast, reserved, broadcast.
-static inline bool ipv4_is_martian(const uint8_t ip[4])
-{
-	return ip[0] == 0 || ip[0] == 127 || (ip[0] == 169 && ip[1] == 254) || ipv4_is_multicast(ip);
-}
-// ::/96 (unspecified, loopback, IPv4-compatible), IPv4-mapped, link-local, multicast.
-static inline bool ipv6_is_martian(const uint8_t ip[16])
-{
-	static const uint8_t zero[10];
-	bool low = memcmp(ip, zero, 10) == 0 && ((ip[10] == 0 && ip[11] == 0) || (ip[10] == 0xff && ip[11] == 0xff));
-
-	return low || ip[0] == 0xff || (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80);
-}
-static inline bool ipv6_is_multicast(const uint8_t ip[16])
-{
-	return ip[0] == 0xff;
-}
-static inline bool ipv6_is_loopback(const uint8_t ip[16])
-{
-	static const uint8_t loopback[16] = { [15] = 1 };
-	return memcmp(ip, loopback, 16) == 0;
 }

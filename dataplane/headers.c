@@ -3,16 +3,17 @@
 #include "checksum.h"
 
 #define TTL 64
+#define DONT_FRAGMENT 0x4000
 
-static inline void ipv4_write(const struct path *p, uint8_t *ip, uint16_t total, uint16_t id)
+static inline void ipv4_write(const struct path *p, uint8_t *ip, uint16_t total, struct marks marks)
 {
 	uint16_t sum;
 
 	ip[0] = 0x45;
-	ip[1] = p->tos;
+	ip[1] = marks.tos;
 	store16(ip + 2, total);
-	store16(ip + 4, id);
-	store16(ip + 6, 0); // may be fragmented on its way: the tunnel's MTU is a guess about the path
+	store16(ip + 4, marks.id);
+	store16(ip + 6, marks.whole ? DONT_FRAGMENT : 0);
 	ip[8] = TTL;
 	ip[9] = PROTOCOL_UDP;
 	store16(ip + 10, 0);
@@ -22,10 +23,10 @@ static inline void ipv4_write(const struct path *p, uint8_t *ip, uint16_t total,
 	memcpy(ip + 10, &sum, 2);
 }
 
-static inline void ipv6_write(const struct path *p, uint8_t *ip, uint16_t length)
+static inline void ipv6_write(const struct path *p, uint8_t *ip, uint16_t length, struct marks marks)
 {
-	ip[0] = 0x60 | p->tos >> 4;
-	ip[1] = (uint8_t)(p->tos << 4);
+	ip[0] = 0x60 | marks.tos >> 4;
+	ip[1] = (uint8_t)(marks.tos << 4);
 	store16(ip + 2, 0);
 	store16(ip + 4, length);
 	ip[6] = PROTOCOL_UDP;
@@ -48,7 +49,7 @@ static inline uint8_t *ether_write(const struct path *p, uint8_t *ip)
 	return frame;
 }
 
-uint8_t *headers_write(const struct path *p, uint8_t *payload, uint16_t payload_len, uint16_t id)
+uint8_t *headers_write(const struct path *p, uint8_t *payload, uint16_t payload_len, struct marks marks)
 {
 	uint8_t *udp = payload - UDP_HEADER;
 	uint16_t length = UDP_HEADER + payload_len;
@@ -58,10 +59,10 @@ uint8_t *headers_write(const struct path *p, uint8_t *payload, uint16_t payload_
 	store16(udp + 4, length);
 	store16(udp + 6, 0);
 	if (p->key.family == 4) {
-		ipv4_write(p, udp - IPV4_HEADER, IPV4_HEADER + length, id);
+		ipv4_write(p, udp - IPV4_HEADER, IPV4_HEADER + length, marks);
 		return ether_write(p, udp - IPV4_HEADER);
 	}
-	ipv6_write(p, udp - IPV6_HEADER, length);
+	ipv6_write(p, udp - IPV6_HEADER, length, marks);
 	return ether_write(p, udp - IPV6_HEADER);
 }
 
@@ -74,5 +75,13 @@ void headers_checksum(uint8_t *payload, uint16_t payload_len)
 	sum = checksum_fold(checksum_pseudo(udp - 32, 32, PROTOCOL_UDP, length) + checksum_add(udp, length));
 	if (!sum)
 		sum = 0xffff;
+	memcpy(udp + 6, &sum, 2);
+}
+
+void headers_half_checksum(uint8_t *payload, uint16_t payload_len)
+{
+	uint8_t *udp = payload - UDP_HEADER;
+	uint16_t sum = (uint16_t)~checksum_fold(checksum_pseudo(udp - 32, 32, PROTOCOL_UDP, UDP_HEADER + payload_len));
+
 	memcpy(udp + 6, &sum, 2);
 }

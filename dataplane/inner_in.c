@@ -1,5 +1,6 @@
 #include "channel.h"
-#include "frame.h"
+#include "ecn.h"
+#include "inner.h"
 #include "stage.h"
 
 // Whoever would get an answer to this source may send from it.
@@ -37,6 +38,20 @@ static inline enum counter inner_check(const struct lcore *lc, uint32_t tunnel, 
 	return COUNTERS;
 }
 
+// RFC 6040: the mark of a record that met congestion goes on in its packet.
+static inline bool take_mark(struct lcore *lc, struct rte_mbuf *m)
+{
+	uint8_t outer = packet_of(m)->path.tos;
+
+	if (likely((outer & ECN_MASK) == ECN_NOT))
+		return true;
+	if (!ecn_take(packet_data(m), outer))
+		return false;
+	if ((outer & ECN_MASK) == ECN_CE)
+		count(lc, COUNT_ecn_marked);
+	return true;
+}
+
 unsigned inner_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 {
 	unsigned n_out = 0;
@@ -53,6 +68,10 @@ unsigned inner_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 		enum counter why = inner_check(lc, tunnel, &ip);
 		if (unlikely(why != COUNTERS)) {
 			drop_of(lc, why, m);
+			continue;
+		}
+		if (unlikely(!take_mark(lc, m))) {
+			drop_of(lc, COUNT_drop_ecn, m);
 			continue;
 		}
 		packet_cut(m, 0, ip.len);

@@ -78,6 +78,8 @@ static inline enum counter unwrap(struct lcore *lc, struct rte_mbuf *m, const st
 		return COUNT_drop_not_ours;
 	case FRAME_FRAGMENT:
 		return COUNT_fragments_in;
+	case FRAME_UNCHECKED:
+		return COUNT_drop_no_checksum;
 	default:
 		return COUNT_drop_malformed_outer;
 	}

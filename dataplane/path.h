@@ -23,7 +23,7 @@ struct path {
 	struct rte_ether_addr peer_mac, our_mac;
 	uint16_t vlan; // tag control information, network order; 0: untagged
 	uint8_t port;  // number of the outer port
-	uint8_t tos;   // of what came
+	uint8_t tos;   // of a packet that came by it
 };
 static_assert(sizeof(struct path) == RTE_CACHE_LINE_SIZE, "a path is one line");
 

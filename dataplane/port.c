@@ -227,8 +227,7 @@ static int configure(struct opening *o, struct port *p, const char *word)
 		return ret;
 	tap = strcmp(info.driver_name, "net_tap") == 0;
 	if (!tap && p->outer)
-		conf.txmode.offloads = info.tx_offload_capa & (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM);
-	p->tx_ipv4_csum = conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
+		conf.txmode.offloads = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
 	p->tx_udp_csum = conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
 	queues_choose(o, &info, p, &conf);
 	if (tap) // its receive and transmit queues are the same descriptors

@@ -39,14 +39,14 @@ struct port {
 	struct tap *tap;           // PORT_TAP
 	struct udp *udp;           // PORT_UDP
 	uint16_t rx_queues, tx_queues;
-	char name[64];                  // devargs name ("net_af_packet0")
-	char interface[16];             // kernel interface behind it, "" for none
-	int index;                      // its number
-	bool gone;                      // control: rw; the interface is no more
-	bool returned;                  // control: rw; another one has its name
-	struct rte_ether_addr mac;      // control: rw
-	bool tx_ipv4_csum, tx_udp_csum; // offloads that the port has and that are on
-	int wait[QUEUES_MAX];           // what becomes readable when a receive queue has something; -1: nothing does
+	char name[64];             // devargs name ("net_af_packet0")
+	char interface[16];        // kernel interface behind it, "" for none
+	int index;                 // its number
+	bool gone;                 // control: rw; the interface is no more
+	bool returned;             // control: rw; another one has its name
+	struct rte_ether_addr mac; // control: rw
+	bool tx_udp_csum;          // the port goes over UDP payloads, which IPv6 wants; on where it can
+	int wait[QUEUES_MAX];      // what becomes readable when a receive queue has something; -1: nothing does
 };
 
 // The addresses that datagrams for us are sent to, as configured.

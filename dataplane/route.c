@@ -1,6 +1,6 @@
 #include <rte_prefetch.h>
 
-#include "frame.h"
+#include "inner.h"
 #include "packet.h"
 #include "stage.h"
 

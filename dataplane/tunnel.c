@@ -174,8 +174,8 @@ static uint64_t ticks(const struct control *c, uint32_t seconds)
 
 static uint8_t flags_of(const struct msg_tunnel_add *m)
 {
-	return TUNNEL_LIVE | (m->rules & RULE_DENY_ROAMING ? TUNNEL_DENY_ROAMING : 0) | (m->networks ? TUNNEL_ROUTES : 0) |
-	       (m->compress ? TUNNEL_COMPRESS : 0);
+	return TUNNEL_LIVE | (m->networks ? TUNNEL_ROUTES : 0) | (m->rules & RULE_DENY_ROAMING ? TUNNEL_DENY_ROAMING : 0) |
+	       (m->rules & RULE_COPY_DSCP ? TUNNEL_COPY_DSCP : 0) | (m->compress ? TUNNEL_COMPRESS : 0);
 }
 
 static void publish_halves(struct control *c, const struct msg_tunnel_add *m)

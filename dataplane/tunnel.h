@@ -37,6 +37,7 @@ enum tunnel_flag {
 	TUNNEL_LIVE = 1 << 0,         // until the retire command
 	TUNNEL_DENY_ROAMING = 1 << 1, // its peer keeps its address
 	TUNNEL_ROUTES = 1 << 2,       // there are networks behind its client (networks.h)
+	TUNNEL_COPY_DSCP = 1 << 3,    // outside as inside
 	TUNNEL_COMPRESS = 1 << 4,     // tunnel_out says how
 };
 

@@ -80,7 +80,8 @@ enum item_kind {
 // What a session's tunnel is to do, or not to do, beside the ordinary: one bit each.
 enum tunnel_rule {
 	RULE_DENY_ROAMING = 1 << 0, // its peer keeps its address
-	RULES_ALL = RULE_DENY_ROAMING,
+	RULE_COPY_DSCP = 1 << 1,    // the DSCP of a packet is that of its record
+	RULES_ALL = RULE_DENY_ROAMING | RULE_COPY_DSCP,
 };
 
 enum tunnel_channel { CHANNEL_CSTP, CHANNEL_DTLS, CHANNEL_LAST = CHANNEL_DTLS };

@@ -163,7 +163,7 @@ static WORLD_UNUSED struct rte_mbuf *world_frame(struct world *w, const struct p
 	memcpy(back.key.our_ip, path->key.peer_ip, 16);
 	back.key.peer_udp = path->key.our_udp;
 	back.key.our_udp = path->key.peer_udp;
-	headers_write(&back, frame + headers, len, 1);
+	headers_write(&back, frame + headers, len, (struct marks){ .id = 1, .tos = path->tos });
 	if (path->key.family == 6)
 		headers_checksum(frame + headers, len);
 	return m;

@@ -68,7 +68,7 @@ static WORLD_UNUSED void make_record_of(struct rte_mbuf *m, uint32_t t, const ui
 	back.key.our_udp = path.key.peer_udp;
 	uint8_t *frame = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(headers + len));
 	memcpy(frame + headers, record, len);
-	headers_write(&back, frame + headers, len, 1);
+	headers_write(&back, frame + headers, len, (struct marks){ .id = 1 });
 }
 
 static WORLD_UNUSED void make_record(struct rte_mbuf *m, uint32_t t, unsigned size)

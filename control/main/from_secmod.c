@@ -75,7 +75,7 @@ static int session_connect(struct conn *c, const struct msg_session_reply *m)
 	ret = supplement_terms(c->g->config, c->g->policy.terms, s->user, s->group, &terms);
 	if (ret < 0)
 		return ret;
-	ret = terms->deny_roaming && !addr_equal(&m->login, &c->client) ? -EPERM : connect_under(s, c, terms);
+	ret = (terms->rules & RULE_DENY_ROAMING) && !addr_equal(&m->login, &c->client) ? -EPERM : connect_under(s, c, terms);
 	terms_put(terms);
 	return ret;
 }

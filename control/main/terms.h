@@ -22,7 +22,8 @@ struct terms {
 	uint32_t idle_timeout, mobile_idle_timeout, dpd, mobile_dpd; // likewise; mobile: of mobile clients
 	uint32_t max_same_clients;                                   // 0: any number
 	uint16_t mtu;                                                // 0: what a path of 1500 bytes leaves
-	bool no_udp, deny_roaming, tunnel_all_dns;
+	bool no_udp, tunnel_all_dns;
+	uint8_t rules;                          // enum tunnel_rule
 	struct addr ipv4_network, ipv6_network; // family 0: none
 	uint8_t ipv6_subnet_prefix;
 	struct addr explicit_ipv4, explicit_ipv6; // family 0: any

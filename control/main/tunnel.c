@@ -357,7 +357,7 @@ static int send_add(const struct tunnel *t, int lane_fd)
 		.udp_silence = p->udp_silence,
 		.dpd = t->dpd,
 		.idle = t->idle_timeout,
-		.rules = t->terms->deny_roaming ? RULE_DENY_ROAMING : 0,
+		.rules = t->terms->rules,
 		.compress = (uint8_t)t->dtls_compress,
 		.compress_above = t->compress_above,
 	};

@@ -33,7 +33,7 @@ static void check_answer(const struct path *p, const uint8_t *payload, uint16_t 
 	if (len > 2048)
 		return;
 	memcpy(frame + headers, payload, len);
-	if (headers_write(p, frame + headers, len, 1) != frame)
+	if (headers_write(p, frame + headers, len, (struct marks){ .id = 1 }) != frame)
 		abort();
 	if (p->key.family == 6)
 		headers_checksum(frame + headers, len);

@@ -2,7 +2,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "dataplane/frame.h"
+#include "dataplane/inner.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "dataplane/frame.h"
+#include "dataplane/inner.h"
 #include "dataplane/headers.h"
 
 #define PORT 443
@@ -44,7 +45,7 @@ static struct frame frame_make(uint8_t family, uint16_t vlan, unsigned payload)
 	back.key.peer_udp = p.key.our_udp;
 	back.key.our_udp = p.key.peer_udp;
 	memset(f.buf + headers_len(&p), 0xab, payload);
-	headers_write(&back, f.buf + headers_len(&p), (uint16_t)payload, 77);
+	headers_write(&back, f.buf + headers_len(&p), (uint16_t)payload, (struct marks){ .id = 77 });
 	if (family == 6)
 		headers_checksum(f.buf + headers_len(&p), (uint16_t)payload);
 	return f;

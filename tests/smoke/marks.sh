@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Congestion that records meet on their way is told inside; the DSCP of packets is told outside, where that is wanted.
+#
+#   client 198.51.100.2 ── router: marks congestion, counts DSCP ── 192.0.2.1 gateway vpns0 10.99.0.1
+. "$(dirname "$0")/lib.sh"
+ROUTER=$NAME-r
+
+add_netns "$SERVER" "$ROUTER" "$CLIENT"
+add_link "$SERVER" outer 192.0.2.1/24 "$ROUTER" east 192.0.2.254/24
+add_link "$CLIENT" eth0 198.51.100.2/24 "$ROUTER" west 198.51.100.1/24
+ip -n "$SERVER" route add default via 192.0.2.254
+ip -n "$CLIENT" route add default via 198.51.100.1
+in_ns "$ROUTER" sysctl -qw net.ipv4.ip_forward=1
+in_ns "$ROUTER" nft -f - << NFT
+table ip router {
+  chain forward {
+    type filter hook forward priority mangle
+    udp sport 443 ip dscp ef counter
+    udp dport 443 udp length > 200 ip ecn set ce
+  }
+}
+NFT
+in_ns "$SERVER" nft -f - << NFT
+table ip inside { chain input { type filter hook input priority 0; iifname vpns0 ip ecn ce counter; }; }
+NFT
+counted() { in_ns "$1" nft list ruleset | sed -n 's/.*counter packets \([0-9]*\) .*/\1/p' | head -n 1; } # NETNS
+
+gateway 192.0.2.1 <<< "copy-dscp = true"
+login client anna
+soon "DTLS is up" client_on_dtls client
+soon "both sides say so" user_has anna Channel DTLS
+
+expect "pings that know ECN cross a congested router" pings -Q 2 -s 300 $INSIDE
+expect "and arrive with a mark" same "$(counted "$SERVER")" 3
+expect "which the gateway has carried over" same "$(counter ecn_marked)" 3
+expect "pings that do not know it are lost, as on any congested way" never pings -Q 0 -s 300 -W 1 $INSIDE
+expect "by that name" same "$(counter drop_ecn)" 3
+expect "small ones meet no congestion" pings -Q 0xb8 -s 20 $INSIDE
+expect "and their DSCP is on the answers' records" same "$(counted "$ROUTER")" 3
