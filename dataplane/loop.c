@@ -16,16 +16,9 @@
 #include "mailbox.h"
 #include "packet.h"
 #include "proto/log.h"
+#include "rest.h"
 #include "stage.h"
 
-// Rounds without a packet before the core lies down: some microseconds, in which the rest of a burst comes.
-#define ROUNDS_AWAKE 16
-// The first nap and the longest: each is twice the one before. What a packet waits for at most stays below 100 us.
-#define NAP_FIRST_NS 5000
-#define NAP_LAST_NS 80000
-// So many naps, less than half a millisecond: then it sleeps until a frame or the control thread wakes it, where ports can do that.
-#define NAPS 8
-#define SLEEP_NS 100000000
 // Frames that a round takes over from the kernel.
 #define BURST_KERNEL 16
 // See ask_for_time().
@@ -205,73 +198,10 @@ unsigned loop_round(struct lcore *lc)
 	return moved;
 }
 
-// Has anybody put something into its rings?
-static bool has_mail(const struct lcore *lc)
-{
-	if (!rte_ring_empty(lc->mailbox) || !rte_ring_empty(lc->from_control))
-		return true;
-	for (unsigned i = 0; i < lc->dp->n_cores; i++)
-		if (lc->handed[i] && !rte_ring_empty(lc->handed[i]))
-			return true;
-	return false;
-}
-
-static void nap(struct lcore *lc, long ns)
-{
-	struct timespec ts = { 0, ns };
-
-	rte_rcu_qsbr_thread_offline(lc->dp->tables->rcu, lc->index);
-	clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
-	rte_rcu_qsbr_thread_online(lc->dp->tables->rcu, lc->index);
-	lc->sleeps++;
-}
-
-// A packet socket whose interface went down is readable for good until somebody has seen the error.
-static void clear_errors(struct lcore *lc)
-{
-	int error;
-	socklen_t len;
-
-	for (unsigned i = 1; i < lc->n_wait; i++) {
-		len = sizeof(error);
-		if ((lc->wait[i].revents & ~POLLIN) && getsockopt(lc->wait[i].fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
-			lc->n_wait = 0; // a TAP that is gone: from here on there are only naps
-	}
-}
-
-static void sleep_long(struct lcore *lc)
-{
-	const struct timespec ts = { 0, SLEEP_NS };
-
-	wake_arm(&lc->wake);
-	if (!has_mail(lc) && !__atomic_load_n(&lc->stop, __ATOMIC_RELAXED)) {
-		rte_rcu_qsbr_thread_offline(lc->dp->tables->rcu, lc->index);
-		if (ppoll(lc->wait, lc->n_wait, &ts, NULL) > 0)
-			clear_errors(lc);
-		rte_rcu_qsbr_thread_online(lc->dp->tables->rcu, lc->index);
-		lc->sleeps++;
-	}
-	wake_disarm(&lc->wake);
-}
-
 static void call_control(struct lcore *lc)
 {
 	if (lc->control_wake && !rte_ring_empty(lc->to_control))
 		wake_call(lc->control_wake);
-}
-
-// Nothing came for so many rounds.
-static void rest(struct lcore *lc, unsigned empty)
-{
-	unsigned naps = empty < ROUNDS_AWAKE ? 0 : empty - ROUNDS_AWAKE;
-	long ns = naps < 5 ? NAP_FIRST_NS << naps : NAP_LAST_NS;
-
-	if (lc->busy_poll || empty < ROUNDS_AWAKE)
-		rte_pause();
-	else if (naps < NAPS || lc->n_wait == 0)
-		nap(lc, RTE_MIN(ns, (long)NAP_LAST_NS));
-	else
-		sleep_long(lc);
 }
 
 // struct sched_attr, which linux/sched/types.h has but cannot be included beside sched.h.
@@ -298,8 +228,9 @@ int loop_run(void *arg)
 {
 	struct lcore *lc = arg;
 	struct rte_rcu_qsbr *rcu = lc->dp->tables->rcu;
+	struct rest pause = { 0 };
 	uint64_t begin, cycles;
-	unsigned moved, empty = 0;
+	unsigned moved;
 	int ret;
 
 	ret = aead_thread_init();
@@ -314,16 +245,14 @@ int loop_run(void *arg)
 		moved = loop_round(lc);
 		rte_rcu_qsbr_quiescent(rcu, lc->index);
 		call_control(lc);
-		empty = moved > 0 ? 0 : empty + 1;
-		if (empty > 0) {
-			rest(lc, empty);
-			continue;
+		if (moved > 0) {
+			cycles = rte_rdtsc() - begin;
+			latency_count(&lc->latency, cycles, moved);
+			lc->busy_cycles += cycles;
+			lc->rounds_busy++;
+			lc->packets += moved;
 		}
-		cycles = rte_rdtsc() - begin;
-		latency_count(&lc->latency, cycles, moved);
-		lc->busy_cycles += cycles;
-		lc->rounds_busy++;
-		lc->packets += moved;
+		rest(lc, &pause, moved);
 	}
 	rte_rcu_qsbr_thread_offline(rcu, lc->index);
 	rte_rcu_qsbr_thread_unregister(rcu, lc->index);
