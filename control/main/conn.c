@@ -122,6 +122,7 @@ static struct conn *conn_new(struct gateway *g, const struct addr *client, const
 	c->local = *local;
 	c->nursery = g->nursery;
 	c->since_ms = clock_ms();
+	cputime_init(&c->cputime);
 	chan_init(&c->link.chan, -1, ROLE_MAIN, ROLE_WORKER, MW_FRESH, "worker %llu (%s)", (unsigned long long)c->id,
 	          addr_text(client, text));
 	c->link.handlers = from_worker_handlers;

@@ -1,6 +1,7 @@
 // A connection: one client's TCP connection and the worker that drives it, as main sees it.
 // Main process only. Identity is the channel: nothing that a worker says about itself counts.
 #pragma once
+#include "control/main/cputime.h"
 #include "control/main/gateway.h"
 #include "control/main/link.h"
 
@@ -13,6 +14,7 @@ struct conn {
 	struct child *nursery;
 	struct addr client, local;
 	uint32_t pid; // 0: not forked yet
+	struct cputime cputime;
 	uint64_t since_ms;
 	struct event timer;        // auth-timeout, then the grace after the goodbye
 	struct connect_info *info; // from AUTH_COOKIE_REQ until a tunnel takes it

@@ -5,6 +5,7 @@
 
 #include "control/main/admin.h"
 #include "control/main/config.h"
+#include "control/main/cputime.h"
 #include "control/main/daemon.h"
 #include "control/main/inner.h"
 #include "control/main/listen.h"
@@ -120,6 +121,7 @@ void gateway_up(struct gateway *g)
 	}
 	g->phase = GATEWAY_UP;
 	stats_begin(g);
+	cputime_open(g);
 	log_notice("penstockd %s is up: TCP port %u, UDP port %u, configuration %s", PENSTOCK_VERSION, g->policy.tcp_port,
 	           g->policy.udp_port, config_file(g->config));
 	daemon_ready(g->ready_fd);
@@ -137,5 +139,6 @@ void gateway_stop(struct gateway *g, int exit_status, const char *why)
 	g->exit_status = exit_status;
 	listen_close(g);
 	stats_end(g);
+	cputime_close(g);
 	supervise_stop(g);
 }

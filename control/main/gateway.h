@@ -66,6 +66,10 @@ struct gateway {
 	size_t conns_count;
 	uint64_t conn_last;
 
+	// cputime.c
+	struct event cputime_look;
+	uint64_t cputime_ms; // of the last look
+
 	// session.c
 	struct htab sessions_by_sid, sessions_by_id, sessions_by_user;
 	TAILQ_HEAD(session_list, session) sessions;

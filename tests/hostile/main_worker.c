@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <libgen.h>
 #include <limits.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <cmocka.h>
@@ -27,15 +28,22 @@
 
 static struct {
 	struct chan main;
-	int test; // a socket to the test: connections out, ends of workers in
+	int test;   // a socket to the test: connections out, ends of workers in
+	pid_t idle; // a process that does nothing: what workers are as main sees them
+	pid_t next; // what the next one is instead; 0: nothing
 } puppet;
+
+#define NEXT_PID (1ULL << 63) // not the end of a worker, but such a process
 
 static int puppet_on_start(void *who, const void *m, const int *fds)
 {
 	const struct msg_conn_start *start = m;
 	struct chan pass;
-	struct msg_conn_forked forked = { .conn = start->conn, .pid = (uint32_t)getpid() };
+	struct msg_conn_forked forked = { .conn = start->conn, .pid = (uint32_t)puppet.idle };
 
+	if (puppet.next)
+		forked.pid = (uint32_t)puppet.next;
+	puppet.next = 0;
 	chan_init(&pass, puppet.test, ROLE_MAIN, ROLE_NURSERY, CHAN_PLAIN, "test");
 	chan_send(&pass, MSG_CONN_START, start, fds);
 	return CHAN_SEND(&puppet.main, CONN_FORKED, &forked);
@@ -79,6 +87,19 @@ static int puppet_connect(const char *path)
 	return connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ? -1 : fd;
 }
 
+static pid_t puppet_idle(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close_range(3, ~0u, 0);
+		for (;;)
+			pause();
+	}
+	return pid;
+}
+
 static int puppet_main(const char *path)
 {
 	struct pollfd p[2] = { { .events = POLLIN }, { .events = POLLIN } };
@@ -87,6 +108,7 @@ static int puppet_main(const char *path)
 
 	log_init("puppet", LOG_LEVEL_ERR, LOG_FORM_PLAIN);
 	signal(SIGPIPE, SIG_IGN);
+	puppet.idle = puppet_idle();
 	puppet.test = puppet_connect(path);
 	chan_init(&puppet.main, CHILD_FD_MAIN, ROLE_NURSERY, ROLE_MAIN, CHAN_PLAIN, "main");
 	CHAN_SEND(&puppet.main, NURSERY_READY, &(struct msg_nursery_ready){ .ok = puppet.test >= 0 });
@@ -97,8 +119,12 @@ static int puppet_main(const char *path)
 		ret = chan_serve(&puppet.main, puppet_handlers, NULL, 100);
 		if (ret <= 0 && ret != -EAGAIN)
 			return 0;
-		while (recv(puppet.test, &gone, sizeof(gone), MSG_DONTWAIT) == sizeof(gone))
-			CHAN_SEND(&puppet.main, CONN_EXITED, &(struct msg_conn_exited){ .conn = gone });
+		while (recv(puppet.test, &gone, sizeof(gone), MSG_DONTWAIT) == sizeof(gone)) {
+			if (gone & NEXT_PID)
+				puppet.next = (pid_t)(gone & ~NEXT_PID);
+			else
+				CHAN_SEND(&puppet.main, CONN_EXITED, &(struct msg_conn_exited){ .conn = gone });
+		}
 		if (p[1].revents & POLLHUP)
 			return 0;
 	}
@@ -434,6 +460,42 @@ static void one_that_never_reads(void **state)
 	assert_true(victim_fds_settle(&gateway));
 }
 
+static pid_t process_that_spins(void)
+{
+	const pid_t parent = getpid();
+	pid_t pid = fork();
+
+	while (pid == 0)
+		if (getppid() != parent)
+			_exit(0);
+	return pid;
+}
+
+// Its client sends nothing, and yet it uses all the CPU time there is. One that works for nobody, but sleeps, stays.
+static void one_that_spins(void **state)
+{
+	struct worker w, idle;
+	pid_t pid = process_that_spins();
+	uint64_t next = NEXT_PID | (uint64_t)pid;
+	bool dropped = false;
+	int i;
+
+	worker_connect(&idle);
+	assert_int_equal(send(puppet_fd, &next, sizeof(next), 0), sizeof(next));
+	worker_connect(&w);
+	for (i = 0; i < 60 && !dropped; i++)
+		dropped = victim_drops(w.main.fd);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	assert_true(dropped);
+	assert_in_range(i, 4, 60); // it may have used up some of its time before
+	worker_close(&w);
+	assert_true(worker_pings(&idle));
+	worker_disconnect(&idle);
+	honest_session_works();
+	assert_true(victim_fds_settle(&gateway));
+}
+
 static void leaving_in_every_state(void **state)
 {
 	struct worker w;
@@ -590,6 +652,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(floods),
 		cmocka_unit_test(breaking_a_rule_on_the_lane),
 		cmocka_unit_test(one_that_never_reads),
+		cmocka_unit_test(one_that_spins),
 		cmocka_unit_test(leaving_in_every_state),
 		cmocka_unit_test(it_is_still_the_same),
 	};
