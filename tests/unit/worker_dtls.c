@@ -7,70 +7,25 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "control/worker/dtls.h"
 #include "control/worker/record.h"
 #include "proto/log.h"
-
-#define QUEUE 64
-#define NEVER (-1)
-
-struct datagram {
-	uint8_t bytes[LIMIT_DATAGRAM];
-	size_t len;
-};
-
-struct queue {
-	struct datagram d[QUEUE];
-	int head, tail;
-	int sent, lose; // the lose-th datagram is lost
-};
+#include "tests/dtls_client.h"
 
 struct world {
 	SSL_CTX *server_ctx, *client_ctx;
 	struct dtls *server;
 	SSL *client;
-	struct queue up, down;
+	struct net net;
 	struct dtls_secret secret;
 	struct msg_dtls_keys keys;
 	int n_keys, n_seals, down_when_keyed;
 	int busy; // so many times keys are not taken
 	bool client_done;
 };
-
-static const uint8_t psk[DTLS_PSK_SIZE] = "a key from the TLS exporter ....";
-static const uint8_t master[DTLS_MASTER_SIZE] = "a master secret that the client has made up ....";
-static const uint8_t session_id[APP_ID_SIZE] = "a session id of the server's ...";
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
-static void queue_put(struct queue *q, const void *buf, size_t len)
-{
-	struct datagram *d = &q->d[q->tail % QUEUE];
-
-	assert_true(len <= sizeof(d->bytes) && q->tail - q->head < QUEUE);
-	if (q->sent++ == q->lose)
-		return;
-	memcpy(d->bytes, buf, len);
-	d->len = len;
-	q->tail++;
-}
-
-static struct datagram *queue_get(struct queue *q)
-{
-	return q->head == q->tail ? NULL : &q->d[q->head++ % QUEUE];
-}
 
 // ---------------------------------------------------------------------------------------------- the test as dataplane
 
@@ -123,9 +78,9 @@ static void on_send(void *who, uint32_t handshake, const uint8_t *buf, size_t le
 	for (at = 0; at < len; at += r.whole) {
 		assert_int_equal(record_parse(buf + at, len - at, &r), 0);
 		if (r.epoch > 0) // the keys were here first, and only one flight goes out under them as it is
-			assert_true(w->n_keys == 1 && r.sequence < w->keys.next_sequence && w->down.sent == w->down_when_keyed);
+			assert_true(w->n_keys == 1 && r.sequence < w->keys.next_sequence && w->net.down.sent == w->down_when_keyed);
 	}
-	queue_put(&w->down, buf, len);
+	queue_put(&w->net.down, buf, len);
 }
 
 static int on_keys(void *who, const struct msg_dtls_keys *keys)
@@ -138,7 +93,7 @@ static int on_keys(void *who, const struct msg_dtls_keys *keys)
 	}
 	w->keys = *keys;
 	w->n_keys++;
-	w->down_when_keyed = w->down.sent;
+	w->down_when_keyed = w->net.down.sent;
 	return 0;
 }
 
@@ -151,43 +106,14 @@ static void on_seal(void *who, uint32_t handshake, uint8_t type, const uint8_t *
 	assert_int_equal(handshake, 7);
 	w->n_seals++;
 	n = aead(&w->keys, w->keys.next_sequence++, type, plain, len, out);
-	queue_put(&w->down, out, (size_t)n);
+	queue_put(&w->net.down, out, (size_t)n);
 }
 
 static const struct dtls_road road = { on_send, on_keys, on_seal };
 
 // ---------------------------------------------------------------------------------------------------------- the client
 
-static int client_write(BIO *b, const char *buf, int len)
-{
-	struct world *w = BIO_get_data(b);
-
-	queue_put(&w->up, buf, (size_t)len);
-	return len;
-}
-
-static int client_read(BIO *b, char *buf, int room)
-{
-	struct world *w = BIO_get_data(b);
-	struct datagram *d = queue_get(&w->down);
-
-	BIO_clear_retry_flags(b);
-	if (!d) {
-		BIO_set_retry_read(b);
-		return -1;
-	}
-	assert_true(d->len <= (size_t)room);
-	memcpy(buf, d->bytes, d->len);
-	return (int)d->len;
-}
-
-static long client_ctrl(BIO *b, int cmd, long num, void *ptr)
-{
-	(void)b;
-	(void)num;
-	(void)ptr;
-	return cmd == BIO_CTRL_FLUSH ? 1 : cmd == BIO_CTRL_DGRAM_GET_MTU_OVERHEAD ? 28 : 0;
-}
+static const uint8_t psk[DTLS_PSK_SIZE] = "a key from the TLS exporter ....";
 
 static unsigned int client_psk(SSL *ssl, const char *hint, char *identity, unsigned int id_room, unsigned char *out,
                                unsigned int room)
@@ -200,59 +126,23 @@ static unsigned int client_psk(SSL *ssl, const char *hint, char *identity, unsig
 	return sizeof(psk);
 }
 
-static unsigned int client_timeout(SSL *ssl, unsigned int last_us)
-{
-	(void)ssl;
-	return last_us ? last_us * 2 : 100000;
-}
-
-// The session that both sides know of without ever having had it.
-static void client_resumes(struct world *w, const struct suite *suite)
-{
-	SSL_SESSION *s = SSL_SESSION_new();
-
-	SSL_SESSION_set1_id(s, session_id, sizeof(session_id));
-	SSL_SESSION_set1_master_key(s, master, sizeof(master));
-	SSL_SESSION_set_cipher(s, SSL_CIPHER_find(w->client, suite->id));
-	SSL_SESSION_set_protocol_version(s, DTLS1_2_VERSION);
-	SSL_set_session(w->client, s);
-	SSL_SESSION_free(s);
-}
-
 // ciphers NULL: the suite of the resumed session.
 static void client_start(struct world *w, const char *ciphers)
 {
-	static BIO_METHOD *method;
-	BIO *bio;
-
-	if (!method) {
-		method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "client");
-		BIO_meth_set_write(method, client_write);
-		BIO_meth_set_read(method, client_read);
-		BIO_meth_set_ctrl(method, client_ctrl);
-	}
-	bio = BIO_new(method);
-	BIO_set_data(bio, w);
-	BIO_set_init(bio, 1);
 	SSL_free(w->client);
-	w->client = SSL_new(w->client_ctx);
+	w->client = client_new(w->client_ctx, &w->net);
 	SSL_set_cipher_list(w->client, ciphers ? ciphers : "ECDHE+AESGCM:RSA+AESGCM");
 	if (!ciphers)
-		client_resumes(w, w->secret.suite);
-	SSL_set_bio(w->client, bio, bio);
-	SSL_set_mtu(w->client, 1400);
-	DTLS_set_timer_cb(w->client, client_timeout);
-	SSL_set_connect_state(w->client);
+		client_resumes(w->client, w->secret.suite, DTLS1_2_VERSION);
 	w->client_done = false;
 }
 
 static void world_begin(struct world *w, const char *ciphers)
 {
-	w->up.lose = w->down.lose = NEVER;
+	w->net.up.lose = w->net.down.lose = NEVER;
 	w->server_ctx = dtls_ctx_new();
 	w->client_ctx = SSL_CTX_new(DTLS_client_method());
 	SSL_CTX_set_psk_client_callback(w->client_ctx, client_psk);
-	SSL_CTX_set_options(w->client_ctx, SSL_OP_NO_QUERY_MTU);
 	client_start(w, ciphers);
 	w->server = dtls_new(w->server_ctx, 7, &w->secret, 1400, &road, w, now_ms());
 	assert_non_null(w->server);
@@ -298,11 +188,11 @@ static void talk(struct world *w)
 	do {
 		if (!w->client_done && SSL_do_handshake(w->client) == 1)
 			w->client_done = true;
-		while (w->up.head != w->up.tail && !is_application(&w->up.d[w->up.head % QUEUE])) {
-			d = queue_get(&w->up);
+		while (w->net.up.head != w->net.up.tail && !is_application(&w->net.up.d[w->net.up.head % QUEUE])) {
+			d = queue_get(&w->net.up);
 			assert_int_equal(dtls_input(w->server, d->bytes, d->len), 0);
 		}
-	} while (w->down.head != w->down.tail && !w->client_done);
+	} while (w->net.down.head != w->net.down.tail && !w->client_done);
 }
 
 static void talk_until_done(struct world *w)
@@ -332,7 +222,7 @@ static void records_pass(struct world *w)
 	int n;
 
 	assert_int_equal(SSL_write(w->client, "\0from the client", 16), 16);
-	d = queue_get(&w->up);
+	d = queue_get(&w->net.up);
 	assert_non_null(d);
 	assert_int_equal(record_parse(d->bytes, d->len, &r), 0);
 	assert_int_equal(r.epoch, w->keys.epoch);
@@ -340,7 +230,7 @@ static void records_pass(struct world *w)
 	assert_memory_equal(plain, "\0from the client", 16);
 
 	n = aead(&w->keys, w->keys.next_sequence++, 23, (const uint8_t *)"\0from the server", 16, out);
-	queue_put(&w->down, out, (size_t)n);
+	queue_put(&w->net.down, out, (size_t)n);
 	assert_int_equal(SSL_read(w->client, plain, sizeof(plain)), 16);
 	assert_memory_equal(plain, "\0from the server", 16);
 }
@@ -381,8 +271,8 @@ static void loss_heals(int lose_up, int lose_down, int seals)
 	struct world w;
 
 	world_init(&w, ALL, AEAD_NONE);
-	w.up.lose = lose_up;
-	w.down.lose = lose_down;
+	w.net.up.lose = lose_up;
+	w.net.down.lose = lose_down;
 	talk_until_done(&w);
 	assert_int_equal(w.n_keys, 1);
 	if (seals)
@@ -409,7 +299,7 @@ static void test_repeated_finished(void **state)
 
 	(void)state;
 	world_init(&w, ALL, AEAD_NONE);
-	w.down.lose = 1;
+	w.net.down.lose = 1;
 	while (w.n_keys == 0)
 		talk(&w);
 	assert_true(dtls_done(w.server));
@@ -417,8 +307,8 @@ static void test_repeated_finished(void **state)
 	for (i = 0; i < 3; i++) { // each repetition of the client's is answered by one sealed record
 		poll(NULL, 0, 110 << i);
 		DTLSv1_handle_timeout(w.client);
-		while (w.up.head != w.up.tail) {
-			finished = *queue_get(&w.up);
+		while (w.net.up.head != w.net.up.tail) {
+			finished = *queue_get(&w.net.up);
 			assert_int_equal(dtls_input(w.server, finished.bytes, finished.len), 0);
 		}
 		assert_int_equal(w.n_seals, i + 1);
@@ -461,14 +351,14 @@ static void test_no_louder_than_its_sender(void **state)
 	(void)state;
 	world_init(&w, ALL, AEAD_NONE);
 	SSL_do_handshake(w.client);
-	in = w.up.d[0].len;
-	assert_int_equal(dtls_input(w.server, w.up.d[0].bytes, in), 0);
+	in = w.net.up.d[0].len;
+	assert_int_equal(dtls_input(w.server, w.net.up.d[0].bytes, in), 0);
 	for (i = 0; i < 150; i++) {
 		poll(NULL, 0, 10);
 		assert_int_equal(dtls_tick(w.server, now_ms()), 0);
 	}
-	for (i = 0; i < w.down.tail; i++)
-		out += w.down.d[i].len;
+	for (i = 0; i < w.net.down.tail; i++)
+		out += w.net.down.d[i].len;
 	assert_true(out > 0 && out <= in);
 	world_fini(&w);
 }
@@ -485,7 +375,7 @@ static void test_wrong_key_ends(void **state)
 		struct datagram *d;
 
 		SSL_do_handshake(w.client);
-		while ((d = queue_get(&w.up)))
+		while ((d = queue_get(&w.net.up)))
 			ret = dtls_input(w.server, d->bytes, d->len);
 	}
 	// A Finished that cannot be opened is no record at all (RFC 6347 4.1.2.7): silence until it is too old.
@@ -547,8 +437,8 @@ static void resumption_heals(int lose_up, int lose_down, int busy, int seals)
 	struct world w;
 
 	world_init_resumed(&w, OC256, false);
-	w.up.lose = lose_up;
-	w.down.lose = lose_down;
+	w.net.up.lose = lose_up;
+	w.net.down.lose = lose_down;
 	w.busy = busy;
 	talk_until_done(&w);
 	assert_int_equal(w.n_keys, 1);
@@ -579,15 +469,15 @@ static void test_no_keys_for_a_replayed_hello(void **state)
 
 	world_init_resumed(&w, OC256, false);
 	SSL_do_handshake(w.client);
-	hello = w.up.d[0];
+	hello = w.net.up.d[0];
 	for (i = 0; i < 20; i++)
 		assert_int_equal(dtls_input(w.server, hello.bytes, hello.len), 0);
 	for (i = 0; i < 40; i++) {
 		poll(NULL, 0, 10);
 		assert_int_equal(dtls_tick(w.server, now_ms()), 0);
 	}
-	for (i = 0; i < w.down.tail; i++)
-		out += w.down.d[i].len;
+	for (i = 0; i < w.net.down.tail; i++)
+		out += w.net.down.d[i].len;
 	assert_true(out > 0 && out <= 20 * hello.len);
 	assert_int_equal(w.n_keys, 0);
 	world_fini(&w);
@@ -600,7 +490,7 @@ static void never_resumes(struct world *w)
 
 	for (i = 0; i < 5; i++) {
 		SSL_do_handshake(w->client);
-		while ((d = queue_get(&w->up)))
+		while ((d = queue_get(&w->net.up)))
 			ret |= dtls_input(w->server, d->bytes, d->len);
 	}
 	assert_false(dtls_done(w->server));
