@@ -45,6 +45,8 @@ struct tunnel {
 	struct addr ipv4, ipv6;
 	struct addr *networks; // behind it
 	unsigned n_networks;
+	struct addr relay; // its records are the worker's, to and from that address; family 0: they are ours
+	uint64_t heard;    // TSC of the last of them
 	uint8_t app_id[APP_ID_SIZE];
 	struct handshakes handshakes;
 	uint64_t added, told;      // TSC
@@ -138,6 +140,7 @@ struct tunnel *tunnel_of(struct control *c, uint32_t number); // NULL: not up
 int tunnel_move(struct control *c, struct tunnel *t, unsigned core);
 int tunnel_install(struct control *c, struct tunnel *t, struct tunnel_keys *k);
 void tunnel_on_event(struct control *c, const struct packet *p);
+void tunnel_relays(struct control *c, struct tunnel *t, const struct msg_dtls_channel *m); // where records are the worker's
 // Its packets go over CSTP until UDP is heard again, unless it has been since `heard`. As tunnel_move(), but does not wait.
 int tunnel_give_up_udp(struct control *c, struct tunnel *t, uint64_t heard);
 // TUNNEL_COUNTERS and TUNNEL_STATE. false: main has no room now.
@@ -168,6 +171,8 @@ static inline uint64_t epoch_next(const struct control *c) // over when all that
 }
 
 // lane.c
+// A record from a path that is not the tunnel's yet, to a worker whose records they are. False: there is no room for another path.
+bool lane_stray(struct control *c, struct tunnel *t, struct rte_mbuf *m);
 int lane_init(struct control *c);
 int lane_open(struct control *c, struct tunnel *t, int fd);
 void lane_close(struct control *c, struct tunnel *t);

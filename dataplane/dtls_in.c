@@ -74,14 +74,25 @@ static inline void prefetch_keys(const struct lcore *lc, struct rte_mbuf **pkts,
 			aead_key_prefetch(&k[i]->in, cipher[i], pkts[i]->data_len);
 }
 
+static void no_opening(struct lcore *lc, struct rte_mbuf *m, uint8_t flags)
+{
+	if (!(flags & TUNNEL_LIVE)) {
+		drop(lc, COUNT_drop_tunnel_gone, m);
+		return;
+	}
+	packet_of(m)->kind = PACKET_HANDSHAKE;
+	packet_of(m)->hello = false;
+	to_control(lc, m, COUNT_punt_record);
+}
+
 static inline void opening_add_one(struct lcore *lc, struct opening *o, struct rte_mbuf *m)
 {
 	const struct tunnel_in *in = &lc->dp->in[packet_of(m)->tunnel];
 	struct tunnel_keys *k = keys_for(in, packet_data(m)), *other;
 	enum counter why;
 
-	if (unlikely(!(in->flags & TUNNEL_LIVE))) {
-		drop(lc, COUNT_drop_tunnel_gone, m);
+	if (unlikely((in->flags & (TUNNEL_LIVE | TUNNEL_BY_WORKER)) != TUNNEL_LIVE)) {
+		no_opening(lc, m, in->flags);
 		return;
 	}
 	if (unlikely(!k)) {

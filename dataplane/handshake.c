@@ -153,6 +153,24 @@ struct handshake *handshake_find(struct handshakes *h, uint32_t number)
 	return NULL;
 }
 
+uint32_t handshake_number(struct handshakes *h, const struct path *from)
+{
+	struct handshake *s = handshake_of_path(h, from);
+
+	if (s)
+		return s->number;
+	return path_same(&h->path, from) ? h->confirmed : 0;
+}
+
+const struct path *handshake_path(struct handshakes *h, uint32_t number)
+{
+	struct handshake *s = handshake_find(h, number);
+
+	if (s)
+		return &s->path;
+	return number == h->confirmed && h->path.key.family ? &h->path : NULL;
+}
+
 void handshake_keyed(const struct path_book *b, struct handshakes *h, uint32_t tunnel, struct handshake *s, uint8_t cipher)
 {
 	for (struct handshake *other = h->slot; other < h->slot + HANDSHAKE_SLOTS; other++)

@@ -50,6 +50,9 @@ struct handshake *handshake_hello(const struct path_book *b, struct handshakes *
 // The one that other records of this path belong to: the youngest. NULL: none.
 struct handshake *handshake_of_path(struct handshakes *h, const struct path *from);
 struct handshake *handshake_find(struct handshakes *h, uint32_t number);
+// The number that this path goes by, that of the keys in force included; 0: none. And the way back; NULL: it has none any more.
+uint32_t handshake_number(struct handshakes *h, const struct path *from);
+const struct path *handshake_path(struct handshakes *h, uint32_t number);
 
 // DTLS_KEYS has come for it: an older handshake's unconfirmed keys are out of use.
 void handshake_keyed(const struct path_book *b, struct handshakes *h, uint32_t tunnel, struct handshake *s, uint8_t cipher);

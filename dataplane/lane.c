@@ -169,6 +169,8 @@ static int on_dtls_keys(void *who, const struct msg_dtls_keys *m, const int *fds
 	struct handshake *s = handshake_find(&t->handshakes, m->handshake);
 	struct tunnel_keys *k;
 
+	if (t->relay.family)
+		return errno_log(EPROTO, "%s: DTLS_KEYS: its records are its own", t->lane.name);
 	if (!known_handshake(t, m->handshake) || (s && s->cipher) || m->handshake == t->handshakes.confirmed)
 		return errno_log(EPROTO, "%s: DTLS_KEYS: not the first for handshake %u", t->lane.name, m->handshake);
 	if (!lengths_fit(m))
@@ -207,6 +209,34 @@ static int on_dtls_seal(void *who, const struct msg_dtls_seal *m, const int *fds
 		p->handshake = m->handshake;
 		p->type = m->type;
 	}
+	return 0;
+}
+
+static int on_dtls_relay(void *who, const struct msg_dtls_relay *m, const int *fds)
+{
+	struct lane_call *call = who;
+	const struct path *path = handshake_path(&call->t->handshakes, m->handshake);
+	struct packet *p;
+
+	if (!call->t->relay.family || !known_handshake(call->t, m->handshake))
+		return errno_log(EPROTO, "%s: DTLS_RELAY: nothing to relay", call->t->lane.name);
+	if (!path) {
+		call->c->count.value[COUNT_drop_no_path]++;
+		return 0;
+	}
+	p = pass_in(call, PACKET_DATAGRAM, m->datagram, m->datagram_len);
+	if (p)
+		p->path = *path;
+	return 0;
+}
+
+static int on_dtls_channel(void *who, const struct msg_dtls_channel *m, const int *fds)
+{
+	struct lane_call *call = who;
+
+	if (!call->t->relay.family || !known_handshake(call->t, m->handshake))
+		return errno_log(EPROTO, "%s: DTLS_CHANNEL: nothing to relay", call->t->lane.name);
+	tunnel_relays(call->c, call->t, m);
 	return 0;
 }
 
@@ -316,27 +346,62 @@ static void send_cstp(struct control *c, struct tunnel *t, struct rte_mbuf **pkt
 	rte_pktmbuf_free_bulk(pkts, n);
 }
 
-static void send_handshake(struct control *c, struct tunnel *t, struct rte_mbuf *m)
+// A worker that sends by itself must not be brought to send to others than its client.
+static bool may_relay(const struct tunnel *t, const struct path *p)
 {
-	struct msg_dtls_record *r = &c->lane_io->record;
-	const struct packet *p = packet_of(m);
-	const uint8_t *data = rte_pktmbuf_mtod(m, uint8_t *), *random;
-	struct handshake *s = NULL;
+	return t->relay.family == 0 ||
+	       (t->relay.family == p->key.family && memcmp(t->relay.ip, p->key.peer_ip, t->relay.family == 4 ? 4 : 16) == 0);
+}
 
-	if (!p->hello)
+// The number of the handshake that a datagram belongs to; 0: none.
+static uint32_t number_of(struct control *c, struct tunnel *t, struct rte_mbuf *m)
+{
+	const struct packet *p = packet_of(m);
+	const uint8_t *random;
+	struct handshake *s;
+
+	if (!may_relay(t, &p->path))
+		return 0;
+	if (!p->hello && t->relay.family)
+		return handshake_number(&t->handshakes, &p->path);
+	if (!p->hello) {
 		s = handshake_of_path(&t->handshakes, &p->path);
-	else if ((random = hello_random(data, m->data_len)))
-		s = handshake_hello(&c->paths, &t->handshakes, t->number, &p->path, random, c->now);
+	} else {
+		random = hello_random(rte_pktmbuf_mtod(m, uint8_t *), m->data_len);
+		s = random ? handshake_hello(&c->paths, &t->handshakes, t->number, &p->path, random, c->now) : NULL;
+	}
 	if (s)
 		s->core = p->core;
-	if (!s || m->data_len > sizeof(r->datagram)) {
+	return s ? s->number : 0;
+}
+
+static void send_record(struct control *c, struct tunnel *t, struct rte_mbuf *m, uint32_t number)
+{
+	struct msg_dtls_record *r = &c->lane_io->record;
+
+	if (number == 0 || m->data_len > sizeof(r->datagram)) {
 		c->count.value[COUNT_drop_no_handshake]++;
 		return;
 	}
-	r->handshake = s->number;
+	t->heard = c->now;
+	r->handshake = number;
 	r->datagram_len = m->data_len;
-	memcpy(r->datagram, data, m->data_len);
+	memcpy(r->datagram, rte_pktmbuf_mtod(m, uint8_t *), m->data_len);
 	c->count.value[CHAN_SEND(&t->lane, DTLS_RECORD, r) < 0 ? COUNT_drop_lane_full : COUNT_lane_tx]++;
+}
+
+// What tells one path from another here is the first record that came by it, as a ClientHello's random does elsewhere.
+bool lane_stray(struct control *c, struct tunnel *t, struct rte_mbuf *m)
+{
+	const struct path *from = &packet_of(m)->path;
+	struct handshake *s;
+
+	if (t->lane.fd < 0 || m->data_len < HELLO_RANDOM || !may_relay(t, from))
+		return false;
+	s = handshake_hello(&c->paths, &t->handshakes, t->number, from, rte_pktmbuf_mtod(m, uint8_t *), c->now);
+	if (s)
+		send_record(c, t, m, s->number);
+	return s != NULL;
 }
 
 // So many packets from the front are CSTP's of the same tunnel.
@@ -369,7 +434,7 @@ static unsigned deliver(struct control *c, struct rte_mbuf **pkts, unsigned n)
 	else if (!t || t->lane.fd < 0)
 		lose(c, pkts, 1, COUNT_drop_tunnel_gone);
 	else
-		send_handshake(c, t, pkts[0]);
+		send_record(c, t, pkts[0], number_of(c, t, pkts[0]));
 	rte_pktmbuf_free(pkts[0]);
 	return 1;
 }

@@ -43,10 +43,13 @@ static inline uint64_t record_number(const uint8_t *header)
 	return __builtin_bswap64(n);
 }
 
-// Is this the whole of a record, whatever follows it? The version is 0xfefd, but 0xfeff in a first ClientHello.
+// Is this the whole of a record, whatever follows it? The version is 0xfefd, but 0xfeff in a first ClientHello and in DTLS 1.0, and
+// 0x0100 in Cisco's DTLS before that.
 static inline bool record_parse(const uint8_t *buf, size_t len, struct record *out)
 {
-	if (len < RECORD_HEADER || buf[0] < CONTENT_CCS || buf[0] > CONTENT_DATA || buf[1] != 0xfe)
+	if (len < RECORD_HEADER || buf[0] < CONTENT_CCS || buf[0] > CONTENT_DATA)
+		return false;
+	if (buf[1] != 0xfe && (buf[1] != 1 || buf[2] != 0))
 		return false;
 	uint16_t length = load16(buf + 11);
 	if (length > RECORD_LENGTH_MAX || length > len - RECORD_HEADER)

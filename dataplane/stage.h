@@ -2,8 +2,8 @@
 // the rest were dropped, punted or answered, each with its counter. Only loop.c (and the bench) calls stages.
 // The caller counts what it receives (outer_rx, inner_rx, kernel_rx, lane_rx, handed_in), so that per core
 //   outer_rx + extra_records + fragments_out + inner_rx + kernel_rx + lane_rx + handed_in
-//     = outer_tx + fragments_in + inner_tx + kernel_tx + punt_hello + punt_handshake + punt_stray + cstp_out + handed_out
-//       + all drops.
+//     = outer_tx + fragments_in + inner_tx + kernel_tx + punt_hello + punt_handshake + punt_record + punt_stray + cstp_out
+//       + handed_out + all drops.
 // Every array has room for BURST packets; n is at most BURST.
 #pragma once
 #include "lcore.h"

@@ -92,6 +92,20 @@ static void candidates(struct control *c, struct rte_mbuf *m, struct choice *out
 		search(c, &w, out);
 }
 
+// Where records are the worker's, it alone can say whose this one is: the latest such tunnel whose peer has this address is asked.
+static bool ask_worker(struct control *c, struct rte_mbuf *m)
+{
+	const struct path_key *from = &packet_of(m)->path.key;
+	uint32_t t = peers_first(&c->peers, from);
+
+	for (unsigned i = 0; i < SAME_ADDRESS_MAX && t != PEER_NONE; i++) {
+		if (c->tunnels[t].phase == TUNNEL_UP && c->tunnels[t].relay.family)
+			return lane_stray(c, &c->tunnels[t], m);
+		t = peers_next(&c->peers, from, t);
+	}
+	return false;
+}
+
 void stray_deliver(struct control *c, struct rte_mbuf *m)
 {
 	struct packet *p = packet_of(m);
@@ -101,7 +115,8 @@ void stray_deliver(struct control *c, struct rte_mbuf *m)
 	best.n = 0;
 	candidates(c, m, &best);
 	if (best.n == 0) {
-		c->count.value[COUNT_drop_unknown_path]++;
+		if (!ask_worker(c, m))
+			c->count.value[COUNT_drop_unknown_path]++;
 		rte_pktmbuf_free(m);
 		return;
 	}

@@ -175,7 +175,8 @@ static uint64_t ticks(const struct control *c, uint32_t seconds)
 static uint8_t flags_of(const struct msg_tunnel_add *m)
 {
 	return TUNNEL_LIVE | (m->networks ? TUNNEL_ROUTES : 0) | (m->rules & RULE_DENY_ROAMING ? TUNNEL_DENY_ROAMING : 0) |
-	       (m->rules & RULE_COPY_DSCP ? TUNNEL_COPY_DSCP : 0) | (m->compress ? TUNNEL_COMPRESS : 0);
+	       (m->rules & RULE_COPY_DSCP ? TUNNEL_COPY_DSCP : 0) | (m->compress ? TUNNEL_COMPRESS : 0) |
+	       (m->relay.family ? TUNNEL_BY_WORKER : 0);
 }
 
 static void publish_halves(struct control *c, const struct msg_tunnel_add *m)
@@ -296,6 +297,7 @@ int tunnel_add(struct control *c, const struct msg_tunnel_add *m, int lane, char
 	t->ipv4 = m->ipv4;
 	t->ipv6 = m->ipv6;
 	t->deny_roaming = m->rules & RULE_DENY_ROAMING;
+	t->relay = m->relay;
 	memcpy(t->app_id, m->app_id, sizeof(t->app_id));
 	t->owner = (uint8_t)cores_choose(c, PORTS_MAX, 0);
 	c->dp.owner[t->number] = t->owner;
@@ -369,7 +371,7 @@ bool tunnel_tell_state(struct control *c, struct tunnel *t)
 {
 	struct msg_tunnel_state m = { .tunnel = t->number, .channel = t->channel, .why = t->why, .cipher = t->handshakes.cipher };
 
-	if (m.cipher)
+	if (t->handshakes.confirmed)
 		path_addr(&t->handshakes.path, &m.path);
 	if (!main_offer(c, MSG_TUNNEL_STATE, &m))
 		return false;
@@ -419,6 +421,13 @@ static void on_alert(struct control *c, struct tunnel *t, const struct packet *p
 	struct msg_dtls_alert m = { .handshake = p->handshake, .level = p->level, .description = p->description };
 
 	CHAN_SEND(&t->lane, DTLS_ALERT, &m);
+}
+
+void tunnel_relays(struct control *c, struct tunnel *t, const struct msg_dtls_channel *m)
+{
+	if (m->channel == CHANNEL_DTLS && handshake_confirmed(&c->paths, &t->handshakes, t->number, m->handshake))
+		peers_set(&c->peers, t->number, &t->handshakes.path.key);
+	channel_is(c, t, m->channel, m->why);
 }
 
 void tunnel_on_event(struct control *c, const struct packet *p)
@@ -555,6 +564,8 @@ bool tunnel_path_yields(void *control, uint32_t owner, const struct path *p)
 		return false;
 	// Only this thread ever frees key sets: they can be looked at.
 	k = __atomic_load_n(&c->dp.in[owner].keys, __ATOMIC_RELAXED);
+	if (t->relay.family && c->now - t->heard < PATH_SILENT_SECONDS * c->dp.tsc_hz)
+		return false;
 	if (k && !k->closed && (int64_t)(c->now - k->last_udp) < (int64_t)(PATH_SILENT_SECONDS * c->dp.tsc_hz))
 		return false;
 	handshake_lose_path(&t->handshakes, p);

@@ -33,6 +33,7 @@
 // DTLS.
 #define LIMIT_DATAGRAM 2048 // a handshake datagram; openconnect's stay below the path MTU
 #define DTLS_MASTER_SIZE 48 // RFC 5246 8.1
+#define LIMIT_MTU_CBC 1900  // its records have to fit into LIMIT_DATAGRAM: 16 + 20 + 16 bytes around a packet, headers
 #define LIMIT_AEAD_KEY 32
 #define LIMIT_AEAD_IV 12
 #define DTLS_SEQUENCE_MAX ((1ULL << 48) - 1) // RFC 6347 4.1

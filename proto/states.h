@@ -100,9 +100,15 @@ enum channel_why {
 
 // How a client's DTLS comes to its keys: a pre-shared key from the TLS session, or the master secret that the client has chosen,
 // for the resumption of a session that never was.
-enum dtls_kind { DTLS_KIND_NONE, DTLS_KIND_PSK, DTLS_KIND_RESUMED, DTLS_KIND_LAST = DTLS_KIND_RESUMED };
+enum dtls_kind {
+	DTLS_KIND_NONE,
+	DTLS_KIND_PSK,
+	DTLS_KIND_RESUMED,
+	DTLS_KIND_CBC, // likewise resumed, with AES-CBC-SHA: its records are the worker's
+	DTLS_KIND_LAST = DTLS_KIND_CBC
+};
 // What of that a client can do: one bit each.
-enum dtls_offer { DTLS_OFFER_PSK = 1, DTLS_OFFER_RESUMED = 2, DTLS_OFFER_ALL = DTLS_OFFER_PSK | DTLS_OFFER_RESUMED };
+enum dtls_offer { DTLS_OFFER_PSK = 1, DTLS_OFFER_RESUMED = 2, DTLS_OFFER_CBC = 4, DTLS_OFFER_ALL = 7 };
 
 // RFC 5288, RFC 7905. Key 16/32/32 bytes, IV 4/4/12 bytes.
 enum aead_cipher { AEAD_NONE, AEAD_AES_128_GCM, AEAD_AES_256_GCM, AEAD_CHACHA20_POLY1305, AEAD_LAST = AEAD_CHACHA20_POLY1305 };

@@ -29,8 +29,8 @@ static WORLD_UNUSED bool balanced(void)
 	unsigned long in = total(COUNT_outer_rx) + total(COUNT_extra_records) + total(COUNT_fragments_out) + total(COUNT_inner_rx) +
 	                   total(COUNT_kernel_rx) + total(COUNT_lane_rx) + total(COUNT_handed_in);
 	unsigned long out = total(COUNT_outer_tx) + total(COUNT_fragments_in) + total(COUNT_inner_tx) + total(COUNT_punt_hello) +
-	                    total(COUNT_punt_handshake) + total(COUNT_punt_stray) + total(COUNT_cstp_out) + total(COUNT_kernel_tx) +
-	                    total(COUNT_handed_out);
+	                    total(COUNT_punt_handshake) + total(COUNT_punt_record) + total(COUNT_punt_stray) +
+	                    total(COUNT_cstp_out) + total(COUNT_kernel_tx) + total(COUNT_handed_out);
 
 	for (unsigned c = 0; c < COUNTERS; c++)
 		if (counter_descs[c].drop)

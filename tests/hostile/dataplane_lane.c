@@ -116,11 +116,14 @@ static void client_address(uint32_t tunnel, uint8_t ip[4])
 }
 
 // A worker's end of a new tunnel's lane.
+static struct addr relay; // of the tunnels that are added
+
 static int tunnel_add(uint32_t tunnel)
 {
 	struct msg_tunnel_add m = { .tunnel = tunnel, .ipv4 = { .family = 4, .prefix = 32 }, .mtu = 1400, .udp_silence = 60 };
 	int fds[2];
 
+	m.relay = relay;
 	client_address(tunnel, m.ipv4.ip);
 	m.app_id_len = APP_ID_SIZE;
 	memset(m.app_id, (int)tunnel, APP_ID_SIZE);
@@ -249,7 +252,8 @@ static void attack_lane(void *arg, const struct attack *a)
 	honest_tunnel_works();
 }
 
-static const int lane_messages[] = { MSG_DTLS_SEND, MSG_DTLS_KEYS, MSG_DTLS_SEAL };
+static const int lane_messages[] = { MSG_DTLS_SEND, MSG_DTLS_KEYS, MSG_DTLS_SEAL, MSG_DTLS_RELAY, MSG_DTLS_CHANNEL };
+#define LANE_MESSAGES (sizeof(lane_messages) / sizeof(lane_messages[0]))
 
 static void out_of_place(void **state)
 {
@@ -265,7 +269,7 @@ static void with_wrong_descriptors(void **state)
 {
 	size_t i;
 
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < LANE_MESSAGES; i++)
 		attacks_by_fds(lane_messages[i], attack_lane, NULL);
 }
 
@@ -273,15 +277,17 @@ static void with_wrong_lengths(void **state)
 {
 	size_t i;
 
-	for (i = 0; i < 3; i++)
-		attacks_by_length(lane_messages[i], lane_messages[i] == MSG_DTLS_KEYS ? 5 : 199, attack_lane, NULL);
+	for (i = 0; i < LANE_MESSAGES; i++)
+		attacks_by_length(lane_messages[i],
+		                  lane_messages[i] == MSG_DTLS_KEYS || lane_messages[i] == MSG_DTLS_CHANNEL ? 5 : 199, attack_lane,
+		                  NULL);
 }
 
 static void with_wrong_fields(void **state)
 {
 	size_t i;
 
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < LANE_MESSAGES; i++)
 		attacks_by_field(lane_messages[i], attack_lane, NULL);
 }
 
@@ -306,6 +312,55 @@ static void handshakes_that_do_not_exist(void **state)
 		expect_offender_dropped(lane, "a handshake that does not exist");
 		honest_tunnel_works();
 	}
+}
+
+// Whose records are the dataplane's has nothing to relay; whose records are its own has no keys to hand over, and relays to the
+// handshakes that there are.
+static void relays_that_are_none(void **state)
+{
+	struct msg_dtls_relay datagram = { .datagram_len = 20 };
+	struct msg_dtls_channel channel = { .channel = CHANNEL_DTLS };
+	struct msg_dtls_keys keys;
+	int i, lane;
+
+	for (i = 0; i < 2; i++) {
+		lane = tunnel_add(OFFENDER);
+		datagram.handshake = channel.handshake = hello(lane, OFFENDER);
+		lane_send(lane, i ? MSG_DTLS_CHANNEL : MSG_DTLS_RELAY, i ? (void *)&channel : &datagram);
+		expect_offender_dropped(lane, "a relay of nothing");
+		honest_tunnel_works();
+	}
+	for (i = 0; i < 3; i++) {
+		relay = (struct addr){ .family = 4, .prefix = 32, .ip = { 127, 0, 0, 1 } };
+		lane = tunnel_add(OFFENDER);
+		relay = (struct addr){ .family = 0 };
+		datagram.handshake = channel.handshake = hello(lane, OFFENDER) + 1;
+		keys_make(&keys, channel.handshake - 1);
+		lane_send(lane,
+		          i == 0   ? MSG_DTLS_KEYS
+		          : i == 1 ? MSG_DTLS_CHANNEL
+		                   : MSG_DTLS_RELAY,
+		          i == 0   ? (void *)&keys
+		          : i == 1 ? (void *)&channel
+		                   : &datagram);
+		expect_offender_dropped(lane, "a relay to nobody");
+		honest_tunnel_works();
+	}
+}
+
+static void floods_of_channels(void **state)
+{
+	struct msg_dtls_channel m = { .channel = CHANNEL_DTLS };
+	int lane, i;
+
+	relay = (struct addr){ .family = 4, .prefix = 32, .ip = { 127, 0, 0, 1 } };
+	lane = tunnel_add(OFFENDER);
+	relay = (struct addr){ .family = 0 };
+	m.handshake = hello(lane, OFFENDER);
+	for (i = 0; i < 30; i++)
+		lane_send(lane, MSG_DTLS_CHANNEL, &m);
+	expect_offender_dropped(lane, "a flood of channels");
+	honest_tunnel_works();
 }
 
 static void keys_are_installed_once(void **state)
@@ -511,6 +566,8 @@ int main(void)
 		cmocka_unit_test(with_wrong_lengths),
 		cmocka_unit_test(with_wrong_fields),
 		cmocka_unit_test(handshakes_that_do_not_exist),
+		cmocka_unit_test(relays_that_are_none),
+		cmocka_unit_test(floods_of_channels),
 		cmocka_unit_test(keys_are_installed_once),
 		cmocka_unit_test(keys_have_their_ciphers_length),
 		cmocka_unit_test(floods_of_messages),

@@ -83,6 +83,44 @@ static void test_handshake_records_only_in_a_handshake(void **state)
 	assert_true(w.dp.in[1].handshaking);
 }
 
+// Cisco's version, and whatever else may come: all of it goes to the lane, in order.
+static void test_records_of_a_worker(void **state)
+{
+	static const uint8_t finished[] = "\x16\x01\x00\0\x01\0\0\0\0\0\0\0\x04"
+	                                  "abcd",
+	                     ccs[] = "\x14\x01\x00\0\0\0\0\0\0\0\x02\0\x03\x01\0\x02",
+	                     alert[] = "\x15\x01\x00\0\x01\0\0\0\0\0\x02\0\x02\x02\x28",
+	                     two[] = "\x17\x01\x00\0\x01\0\0\0\0\0\x03\0\x02xy"
+	                             "\x17\xfe\xff\0\x01\0\0\0\0\0\x04\0\x01z";
+	struct path path = path_of(1, 0);
+
+	w.dp.in[1].keys = NULL;
+	w.dp.out[1].keys = NULL;
+	w.dp.out[1].channel = CHANNEL_CSTP;
+	w.dp.in[1].flags = w.dp.out[1].flags = TUNNEL_LIVE | TUNNEL_BY_WORKER;
+	send_bytes(&path, ccs, sizeof(ccs) - 1);
+	send_bytes(&path, finished, sizeof(finished) - 1);
+	COUNTED(punt_handshake, 2);
+	send_bytes(&path, alert, sizeof(alert) - 1);
+	send_bytes(&path, two, sizeof(two) - 1);
+	COUNTED(punt_record, 3);
+	control_gets(PACKET_HANDSHAKE);
+	control_gets(PACKET_HANDSHAKE);
+	control_gets(PACKET_HANDSHAKE);
+	struct rte_mbuf *m = next_of(w.lc->to_control);
+	assert_int_equal(m->data_len, RECORD_HEADER + 2);
+	assert_memory_equal(rte_pktmbuf_mtod(m, uint8_t *), two, m->data_len);
+	assert_memory_equal(&packet_of(m)->path, &path, sizeof(path));
+	assert_int_equal(packet_of(m)->tunnel, 1);
+	assert_false(packet_of(m)->hello);
+	struct packet second = control_gets(PACKET_HANDSHAKE);
+	assert_memory_equal(&second.path, &path, sizeof(path));
+	send_inside(1, 100);
+	run();
+	COUNTED(cstp_out, 1);
+	control_gets(PACKET_CSTP);
+}
+
 static void test_first_keys(void **state)
 {
 	struct tunnel_keys *k = install_next(7);
@@ -242,6 +280,7 @@ int main(void)
 		TEST(test_hello_payload_is_whole),
 		TEST(test_foreign_hellos),
 		TEST(test_handshake_records_only_in_a_handshake),
+		TEST(test_records_of_a_worker),
 		TEST(test_first_keys),
 		TEST(test_second_handshake),
 		TEST(test_event_is_repeated_until_told),

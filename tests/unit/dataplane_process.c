@@ -32,6 +32,7 @@ static void runs_as_nobody(void **state)
 
 static uint32_t dpd, idle; // of the tunnels that are added
 static uint16_t networks;
+static struct addr relay; // likewise
 
 static int add_tunnel(uint32_t number, const uint8_t ip[4], uint8_t app_id, struct chan *lane)
 {
@@ -41,7 +42,8 @@ static int add_tunnel(uint32_t number, const uint8_t ip[4], uint8_t app_id, stru
 		                    .udp_silence = 25,
 		                    .dpd = dpd,
 		                    .idle = idle,
-		                    .networks = networks };
+		                    .networks = networks,
+		                    .relay = relay };
 	int fds[2];
 
 	m.ipv4 = (struct addr){ .family = 4, .prefix = 32 };
@@ -394,6 +396,89 @@ static void ends_a_tunnel(void **state)
 	assert_int_equal(add_tunnel(TUNNEL, inner_ip, 0xaa, &world.lane), 1); // all of it is free again
 }
 
+static void record_comes(struct chan *lane, uint32_t handshake, const void *datagram, size_t len)
+{
+	assert_int_equal(chan_await(lane, from_dataplane, NULL, MSG_DTLS_RECORD, PATIENCE_MS), 0);
+	assert_int_equal(world.record.handshake, handshake);
+	assert_int_equal(world.record.datagram_len, len);
+	assert_memory_equal(world.record.datagram, datagram, len);
+}
+
+static void relay_goes(struct chan *lane, uint32_t handshake, uint16_t to, const char *text)
+{
+	struct msg_dtls_relay m = { .handshake = handshake, .datagram_len = (uint16_t)strlen(text) };
+	uint8_t got[2048];
+
+	memcpy(m.datagram, text, strlen(text));
+	assert_int_equal(CHAN_SEND(lane, DTLS_RELAY, &m), 0);
+	assert_int_equal(client_gets(got, to, PATIENCE_MS), strlen(text));
+	assert_memory_equal(got, text, strlen(text));
+}
+
+// Where the records are the worker's, it gets them all, and what it has sealed goes to the path that it names; both only from and
+// to its client's address.
+static void relays_a_workers_records(void **state)
+{
+	static const uint8_t ip[4] = { 10, 9, 0, 12 };
+	struct msg_dtls_channel dtls = { .handshake = 1, .channel = CHANNEL_DTLS, .why = WHY_KEYS };
+	struct msg_tunnel_del m = { .tunnel = TUNNEL + 5 };
+	uint8_t hello[256], record[64] = { 23, 1, 0, 0, 1, 0, 0, 0, 0, 0, 9, 0, 51 }, packet[256];
+	uint8_t finished[64] = { 22, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 51 };
+	struct chan lane;
+	size_t n = put_hello(hello, 0xed, 1);
+
+	hello[1] = 1; // Cisco's DTLS 0.9
+	hello[2] = 0;
+	relay = (struct addr){ .family = 4, .prefix = 32, .ip = { 192, 0, 2, 2 } };
+	assert_int_equal(add_tunnel(TUNNEL + 5, ip, 0xed, &lane), 1);
+	client_sends(hello, n, 7100);
+	record_comes(&lane, 1, hello, n);
+	relay_goes(&lane, 1, 7100, "a flight of the worker's");
+	client_sends(finished, sizeof(finished), 7100);
+	record_comes(&lane, 1, finished, sizeof(finished));
+	client_sends(record, sizeof(record), 7100);
+	record_comes(&lane, 1, record, sizeof(record));
+	assert_int_equal(CHAN_SEND(&lane, DTLS_CHANNEL, &dtls), 0);
+	do
+		await_main(MSG_TUNNEL_STATE);
+	while (world.state.tunnel != TUNNEL + 5);
+	assert_int_equal(world.state.channel, CHANNEL_DTLS);
+	assert_int_equal(world.state.path.port, 7100);
+	n = put_inner(packet, ip, server_ip, "the worker has opened it");
+	assert_int_equal(send(lane.fd, packet, n, 0), (ssize_t)n);
+	assert_true(kernel_gets("the worker has opened it", PATIENCE_MS));
+	relay_goes(&lane, 1, 7100, "a record of the worker's");
+
+	client_sends(record, sizeof(record), 7101); // its NAT has chosen another port, or somebody lies: the worker will see
+	record_comes(&lane, 2, record, sizeof(record));
+	client_sends(finished, sizeof(finished), 7101);
+	record_comes(&lane, 2, finished, sizeof(finished));
+	client_sends(record, sizeof(record), 7100);
+	record_comes(&lane, 1, record, sizeof(record));
+	dtls.handshake = 2;
+	assert_int_equal(CHAN_SEND(&lane, DTLS_CHANNEL, &dtls), 0);
+	relay_goes(&lane, 2, 7101, "a record to its new port");
+
+	assert_int_equal(CHAN_SEND(&world.main, TUNNEL_DEL, &m), 0);
+	do
+		await_main(MSG_TUNNEL_COUNTERS);
+	while (!world.counters.last);
+	assert_int_equal(world.counters.packets_in, 1);
+	chan_fini(&lane);
+
+	relay.ip[3] = 77; // a session of another address
+	m.tunnel = TUNNEL + 6;
+	assert_int_equal(add_tunnel(TUNNEL + 6, ip, 0xec, &lane), 1);
+	client_sends(hello, put_hello(hello, 0xec, 1), 7200);
+	assert_false(readable(lane.fd, 200));
+	assert_int_equal(CHAN_SEND(&world.main, TUNNEL_DEL, &m), 0);
+	do
+		await_main(MSG_TUNNEL_COUNTERS);
+	while (!world.counters.last);
+	chan_fini(&lane);
+	relay = (struct addr){ .family = 0 };
+}
+
 // A client that says nothing over UDP is asked, and given up after some questions; idle or not is another question.
 static void asks_a_silent_client(void **state)
 {
@@ -559,6 +644,7 @@ int main(void)
 		cmocka_unit_test(tells_of_alerts),
 		cmocka_unit_test(takes_a_second_handshake),
 		cmocka_unit_test(ends_a_tunnel),
+		cmocka_unit_test(relays_a_workers_records),
 		cmocka_unit_test(asks_a_silent_client),
 		cmocka_unit_test(forgets_whole_sessions),
 		cmocka_unit_test(drops_a_lane_that_lies),

@@ -141,6 +141,18 @@ static int on_dtls_seal(void *who, const struct msg_dtls_seal *m, const int *fds
 	return 0;
 }
 
+static int on_dtls_relay(void *who, const struct msg_dtls_relay *m, const int *fds)
+{
+	fail(); // none of these sessions has such records
+	return 0;
+}
+
+static int on_dtls_channel(void *who, const struct msg_dtls_channel *m, const int *fds)
+{
+	fail();
+	return 0;
+}
+
 static void main_awaits(struct world *w, enum msg_number number)
 {
 	assert_int_equal(chan_await(&w->main, from_worker, w, number, SECONDS * 1000), 0);
