@@ -152,7 +152,7 @@ static const char *cipher_text(const struct tunnel *t)
 		[AEAD_CHACHA20_POLY1305] = "(DTLS1.2)-(PSK)-(CHACHA20-POLY1305)",
 	};
 
-	return t->cipher && t->dtls != DTLS_KIND_PSK ? t->info->dtls_cipher : texts[t->cipher];
+	return t->dtls == DTLS_KIND_PSK ? texts[t->cipher] : t->info->dtls_cipher;
 }
 
 // --------------------------------------------------------------------------------------------------------------- session

@@ -150,9 +150,11 @@ void session_free_all(struct gateway *g)
 
 // ------------------------------------------------------------------------------------------------------------------- mtu
 
-// What DTLS costs a packet: IP, UDP, record header, explicit nonce, tag (RFC 5288: the largest of our ciphers), type byte.
+// What DTLS costs a packet: IP, UDP, record header, explicit nonce, tag (RFC 5288: the largest of our AEAD ciphers), type byte.
 #define OVERHEAD_IPV4 (20 + 8 + 13 + 8 + 16 + 1)
 #define OVERHEAD_IPV6 (40 + 8 + 13 + 8 + 16 + 1)
+// And what AES-CBC-SHA costs beyond that: an IV, a MAC and a block of padding instead of nonce and tag.
+#define OVERHEAD_CBC (16 + 20 + 16 - 8 - 16)
 #define PATH_MTU 1500       // where the client says nothing
 #define MTU_LEAST 800       // below it no client works
 #define MTU_LEAST_IPV6 1280 // RFC 8200 5
@@ -175,11 +177,16 @@ uint16_t session_mtu(const struct mtu_facts *f)
 {
 	uint32_t overhead = f->outer == 6 ? OVERHEAD_IPV6 : OVERHEAD_IPV4;
 	uint32_t floor = f->inner_ipv6 ? MTU_LEAST_IPV6 : MTU_LEAST;
-	uint32_t base = f->base ? f->base : PATH_MTU;
-	uint32_t mtu = least(session_mtu_inner(f->configured), base > overhead ? base - overhead : 0);
+	uint32_t base = f->base ? f->base : PATH_MTU, mtu;
+
+	if (f->dtls == DTLS_KIND_CBC)
+		overhead += OVERHEAD_CBC;
+	mtu = least(session_mtu_inner(f->configured), base > overhead ? base - overhead : 0);
 
 	if (f->configured)
 		mtu = least(mtu, f->configured);
+	if (f->dtls == DTLS_KIND_CBC)
+		mtu = least(mtu, LIMIT_MTU_CBC);
 	if (f->wanted)
 		mtu = least(mtu, f->wanted);
 	return (uint16_t)(mtu < floor ? floor : mtu);

@@ -47,6 +47,7 @@ struct mtu_facts {
 	uint16_t wanted;     // X-CSTP-MTU, 0: not said
 	uint8_t outer;       // 4 or 6: the client's address family
 	bool inner_ipv6;
+	enum dtls_kind dtls;
 };
 uint16_t session_mtu(const struct mtu_facts *f);
 // What a path of 1500 bytes leaves for a client over IPv4: the inner interface's MTU where none is configured.

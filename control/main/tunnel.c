@@ -251,7 +251,7 @@ static uint16_t mtu_configured(const struct gateway *g, const struct terms *term
 	return terms->mtu < inner ? terms->mtu : inner;
 }
 
-static uint16_t mtu_of(const struct session *s, const struct conn *c, const struct terms *terms)
+static uint16_t mtu_of(const struct session *s, const struct conn *c, const struct terms *terms, enum dtls_kind dtls)
 {
 	const struct mtu_facts facts = {
 		.configured = mtu_configured(s->g, terms),
@@ -259,6 +259,7 @@ static uint16_t mtu_of(const struct session *s, const struct conn *c, const stru
 		.wanted = c->info->mtu,
 		.outer = c->client.family,
 		.inner_ipv6 = s->ipv6.family == 6,
+		.dtls = dtls,
 	};
 
 	return session_mtu(&facts);
@@ -286,7 +287,9 @@ static enum dtls_kind dtls_of(const struct conn *c, const struct terms *terms)
 		return DTLS_KIND_NONE;
 	if ((offers & DTLS_OFFER_PSK) && p->dtls_psk)
 		return DTLS_KIND_PSK;
-	return (offers & DTLS_OFFER_RESUMED) && p->dtls_legacy ? DTLS_KIND_RESUMED : DTLS_KIND_NONE;
+	if (!p->dtls_legacy)
+		return DTLS_KIND_NONE;
+	return offers & DTLS_OFFER_RESUMED ? DTLS_KIND_RESUMED : offers & DTLS_OFFER_CBC ? DTLS_KIND_CBC : DTLS_KIND_NONE;
 }
 
 static void compression_set(struct tunnel *t, const struct connect_info *info)
@@ -295,7 +298,7 @@ static void compression_set(struct tunnel *t, const struct connect_info *info)
 
 	t->compress_above = p->above;
 	t->cstp_compress = packing_choose(p, info->cstp_encodings);
-	if (t->dtls)
+	if (t->dtls && t->dtls != DTLS_KIND_CBC) // a worker has packets enough to do there
 		t->dtls_compress = packing_choose(p, info->dtls_encodings);
 }
 
@@ -317,8 +320,8 @@ static struct tunnel *tunnel_new(struct session *s, struct conn *c, struct terms
 	TAILQ_INIT(&t->iroutes);
 	t->client = c->client;
 	t->local = c->local;
-	t->mtu = mtu_of(s, c, terms);
 	t->dtls = dtls_of(c, terms);
+	t->mtu = mtu_of(s, c, terms, t->dtls);
 	t->lane_fd = -1;
 	t->since_ms = clock_ms();
 	t->since = time(NULL);
@@ -366,6 +369,8 @@ static int send_add(const struct tunnel *t, int lane_fd)
 
 	if (ret < 0)
 		return ret;
+	if (t->dtls == DTLS_KIND_CBC)
+		m.relay = t->client;
 	memcpy(m.app_id, t->app_id, APP_ID_SIZE);
 	return link_send(&t->g->dataplane->link, MSG_TUNNEL_ADD, &m, &lane_fd);
 }
@@ -464,6 +469,7 @@ static int send_reply(struct tunnel *t)
 		.idle_timeout = t->idle_timeout,
 		.session_timeout = s->timeout,
 		.session_left = (uint32_t)(s->timeout ? left_ms(s) / 1000 : 0),
+		.udp_silence = t->g->policy.udp_silence,
 		.tunnel_all_dns = terms->tunnel_all_dns,
 		.cstp_compress = (uint8_t)t->cstp_compress,
 		.dtls_compress = (uint8_t)t->dtls_compress,

@@ -14,6 +14,7 @@
 #include "proto/lane.h"
 #include "proto/log.h"
 #include "proto/secret.h"
+#include "relay.h"
 
 // One burst. The scratch holds slots of one size for the lane's packets, or packets back to back from the client.
 #define BURST 32
@@ -126,9 +127,11 @@ static int on_frame(struct bridge *b, struct burst *u, const struct cstp_frame *
 	switch (f->type) {
 	case CSTP_DATA:
 		on_data(u, f->payload, f->len);
+		relay_leave(b);
 		return 0;
 	case CSTP_COMPRESSED:
 		on_compressed(b, u, f);
+		relay_leave(b);
 		return 0;
 	case CSTP_DPD_REQUEST:
 		ret = send_frame(b, CSTP_DPD_RESPONSE, f->payload, f->len);
@@ -193,7 +196,7 @@ static int on_dtls_record(void *who, const struct msg_dtls_record *m, const int 
 {
 	struct bridge *b = who;
 
-	return handshakes_record(b, m);
+	return b->dtls.kind == DTLS_KIND_CBC ? relay_record(b, m) : handshakes_record(b, m);
 }
 
 static int on_dtls_confirmed(void *who, const struct msg_dtls_confirmed *m, const int *fds)
@@ -258,6 +261,8 @@ static int from_lane(struct bridge *b, uint8_t *packet, size_t len)
 		ret = chan_serve_packet(&b->lane, from_dataplane, b, packet, len, NULL, 0);
 		return ret < 0 ? ret : 0;
 	}
+	if (relay_packet(b, packet, len))
+		return 0;
 	ret = send_packet(b, packet, len);
 	return ret == -ENOBUFS ? 0 : ret;
 }
@@ -328,6 +333,7 @@ int bridge_tick(struct bridge *b, uint64_t now_ms)
 {
 	b->now_ms = now_ms;
 	handshakes_tick(b);
+	relay_tick(b);
 	if (!b->calm && now_ms - b->busy_ms >= CALM_AFTER_MS)
 		calm_down(b);
 	if (tls_waiting(b->tls) > 0 && now_ms - b->tls->moved_ms >= FROZEN_MS) {
@@ -339,8 +345,10 @@ int bridge_tick(struct bridge *b, uint64_t now_ms)
 
 int bridge_wait_ms(const struct bridge *b, uint64_t now_ms)
 {
-	int ms = handshakes_wait_ms(b, now_ms);
+	int ms = handshakes_wait_ms(b, now_ms), relay = relay_wait_ms(b, now_ms);
 
+	if (relay >= 0 && (ms < 0 || relay < ms))
+		ms = relay;
 	if (!b->calm)
 		ms = clock_sooner(ms, b->busy_ms + CALM_AFTER_MS, now_ms);
 	if (tls_waiting(b->tls) > 0)
@@ -380,6 +388,8 @@ int bridge_init(struct bridge *b, struct tls *tls, struct chan *main, int lane_f
 	b->heard_ms = b->busy_ms = now_ms;
 	tls_widen(tls);
 	secret_init(&b->dtls, tls, rep, c);
+	b->relay.silence_ms = (uint64_t)rep->udp_silence * 1000;
+	b->relay.dpd.interval = b->dpd.interval;
 	b->scratch = mmap(NULL, SCRATCH_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (b->scratch != MAP_FAILED)
 		return 0;
@@ -403,6 +413,7 @@ int bridge_compress(struct bridge *b, enum compressor how, uint16_t above)
 void bridge_fini(struct bridge *b)
 {
 	handshakes_fini(b);
+	relay_fini(b);
 	chan_fini(&b->lane);
 	secret_wipe(&b->dtls, sizeof(b->dtls));
 	if (b->scratch)

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cbc.h"
 #include "connect.h"
 #include "dtls.h"
 #include "proto/chan.h"
@@ -18,6 +19,19 @@ struct handshake_rates {
 	unsigned sends, seals;
 };
 
+// Where the records are ours (relay.c).
+struct relay {
+	struct cbc *all[BRIDGE_HANDSHAKES];
+	struct cbc *in_force; // of these: the client has sent data under its keys
+	uint32_t number;      // of the handshake in force, or of the last that was
+	bool udp;             // packets to the client go by it
+	enum channel_why why;
+	bool untold; // the dataplane does not know that yet
+	uint64_t told_ms, heard_ms;
+	uint64_t silence_ms; // without UDP, after which packets go over CSTP; 0: never
+	struct dpd dpd;
+};
+
 struct bridge {
 	struct tls *tls;
 	struct chan lane;
@@ -27,6 +41,7 @@ struct bridge {
 	unsigned mtu;
 	struct dtls *handshakes[BRIDGE_HANDSHAKES];
 	struct handshake_rates rates;
+	struct relay relay;
 	uint64_t keys_ms;        // when the last keys were handed over; 0: never
 	uint32_t last_handshake; // numbers only grow: what belongs to an older one comes too late
 	uint8_t *scratch;        // packets under way; empty between two calls

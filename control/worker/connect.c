@@ -52,7 +52,6 @@ static uint8_t encodings(const struct http *h, const char *name)
 	return set;
 }
 
-// AnyConnect's own header before the one that openconnect shares with it, as ocserv does.
 static uint8_t find_dtls(struct connect *c, const struct http *h, enum aead_cipher prefer)
 {
 	const char *ciphers = http_header(h, "X-DTLS-CipherSuite", 0), *master = http_header(h, "X-DTLS-Master-Secret", 0);
@@ -60,11 +59,9 @@ static uint8_t find_dtls(struct connect *c, const struct http *h, enum aead_ciph
 
 	if (list_has(ciphers, "PSK-NEGOTIATE", ':'))
 		offers |= DTLS_OFFER_PSK;
-	c->suite = suite_choose(http_header(h, "X-DTLS12-CipherSuite", 0), true, prefer);
-	if (!c->suite)
-		c->suite = suite_choose(ciphers, false, prefer);
+	c->suite = suite_choose_any(http_header(h, "X-DTLS12-CipherSuite", 0), ciphers, prefer);
 	if (c->suite && master && hex_decode(master, c->master, sizeof(c->master)) == 0)
-		offers |= DTLS_OFFER_RESUMED;
+		offers |= c->suite->cipher == AEAD_NONE ? DTLS_OFFER_CBC : DTLS_OFFER_RESUMED;
 	return offers;
 }
 

@@ -77,21 +77,19 @@ static const struct shape *shape_of(const SSL_CIPHER *c)
 	return NULL;
 }
 
-static int expand(const SSL_CIPHER *cipher, const uint8_t *master, size_t master_len, const uint8_t *randoms, uint8_t *block,
-                  size_t len)
+int record_prf(const char *digest, const uint8_t *master, size_t master_len, const char *label, const uint8_t *seed,
+               size_t seed_len, uint8_t *out, size_t len)
 {
-	static const char label[] = "key expansion";
-	const char *digest = EVP_MD_get0_name(SSL_CIPHER_get_handshake_digest(cipher));
 	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "TLS1-PRF", NULL);
 	EVP_KDF_CTX *ctx = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
 	OSSL_PARAM params[] = {
 		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)digest, 0),
 		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SECRET, (void *)master, master_len),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SEED, (void *)label, sizeof(label) - 1),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SEED, (void *)randoms, 2 * SSL3_RANDOM_SIZE),
+		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SEED, (void *)label, strlen(label)),
+		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SEED, (void *)seed, seed_len),
 		OSSL_PARAM_construct_end(),
 	};
-	int ret = ctx && EVP_KDF_derive(ctx, block, len, params) == 1 ? 0 : -EIO;
+	int ret = ctx && EVP_KDF_derive(ctx, out, len, params) == 1 ? 0 : -EIO;
 
 	EVP_KDF_CTX_free(ctx);
 	EVP_KDF_free(kdf);
@@ -128,7 +126,8 @@ int record_keys_derive(SSL *ssl, struct msg_dtls_keys *out)
 		goto out;
 	SSL_get_server_random(ssl, randoms, SSL3_RANDOM_SIZE);
 	SSL_get_client_random(ssl, randoms + SSL3_RANDOM_SIZE, SSL3_RANDOM_SIZE);
-	ret = expand(cipher, master, master_len, randoms, block, 2 * (shape->key + shape->iv));
+	ret = record_prf(EVP_MD_get0_name(SSL_CIPHER_get_handshake_digest(cipher)), master, master_len, "key expansion", randoms,
+	                 sizeof(randoms), block, 2 * (shape->key + shape->iv));
 	if (ret == 0)
 		cut_block(block, shape, out);
 out:

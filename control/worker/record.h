@@ -11,6 +11,7 @@
 #define RECORD_CCS 20
 #define RECORD_ALERT 21
 #define RECORD_HANDSHAKE 22
+#define RECORD_DATA 23
 #define HANDSHAKE_HEADER 12
 
 struct record {
@@ -27,6 +28,10 @@ int record_parse(const uint8_t *buf, size_t len, struct record *out);
 
 // The length of the whole handshake message and the offset of the fragment that an unencrypted handshake record carries; -EBADMSG.
 int record_handshake_span(const struct record *r, uint32_t *message_len, uint32_t *end);
+
+// RFC 5246 5, RFC 2246 5 with "MD5-SHA1" for digest: 0 or -EIO.
+int record_prf(const char *digest, const uint8_t *master, size_t master_len, const char *label, const uint8_t *seed,
+               size_t seed_len, uint8_t *out, size_t len);
 
 // The key block of a handshake whose master secret is known (RFC 5246 6.3): fills cipher, keys and IVs.
 int record_keys_derive(SSL *ssl, struct msg_dtls_keys *out);

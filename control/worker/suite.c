@@ -4,12 +4,16 @@
 #include "text.h"
 
 static const struct suite suites[] = {
-	{ "OC-DTLS1_2-AES256-GCM", false, { 0x00, 0x9d }, AEAD_AES_256_GCM, "(DTLS1.2)-(RSA)-(AES-256-GCM)" },
-	{ "OC-DTLS1_2-AES128-GCM", false, { 0x00, 0x9c }, AEAD_AES_128_GCM, "(DTLS1.2)-(RSA)-(AES-128-GCM)" },
-	{ "ECDHE-RSA-AES256-GCM-SHA384", true, { 0xc0, 0x30 }, AEAD_AES_256_GCM, "(DTLS1.2)-(ECDHE-RSA)-(AES-256-GCM)" },
-	{ "ECDHE-RSA-AES128-GCM-SHA256", true, { 0xc0, 0x2f }, AEAD_AES_128_GCM, "(DTLS1.2)-(ECDHE-RSA)-(AES-128-GCM)" },
-	{ "AES256-GCM-SHA384", true, { 0x00, 0x9d }, AEAD_AES_256_GCM, "(DTLS1.2)-(RSA)-(AES-256-GCM)" },
-	{ "AES128-GCM-SHA256", true, { 0x00, 0x9c }, AEAD_AES_128_GCM, "(DTLS1.2)-(RSA)-(AES-128-GCM)" },
+	{ "OC-DTLS1_2-AES256-GCM", false, { 0x00, 0x9d }, AEAD_AES_256_GCM, 32, "(DTLS1.2)-(RSA)-(AES-256-GCM)" },
+	{ "OC-DTLS1_2-AES128-GCM", false, { 0x00, 0x9c }, AEAD_AES_128_GCM, 16, "(DTLS1.2)-(RSA)-(AES-128-GCM)" },
+	{ "AES256-SHA", false, { 0x00, 0x35 }, AEAD_NONE, 32, "(RSA)-(AES-256-CBC)-(SHA1)" },
+	{ "AES128-SHA", false, { 0x00, 0x2f }, AEAD_NONE, 16, "(RSA)-(AES-128-CBC)-(SHA1)" },
+	{ "ECDHE-RSA-AES256-GCM-SHA384", true, { 0xc0, 0x30 }, AEAD_AES_256_GCM, 32, "(DTLS1.2)-(ECDHE-RSA)-(AES-256-GCM)" },
+	{ "ECDHE-RSA-AES128-GCM-SHA256", true, { 0xc0, 0x2f }, AEAD_AES_128_GCM, 16, "(DTLS1.2)-(ECDHE-RSA)-(AES-128-GCM)" },
+	{ "AES256-GCM-SHA384", true, { 0x00, 0x9d }, AEAD_AES_256_GCM, 32, "(DTLS1.2)-(RSA)-(AES-256-GCM)" },
+	{ "AES128-GCM-SHA256", true, { 0x00, 0x9c }, AEAD_AES_128_GCM, 16, "(DTLS1.2)-(RSA)-(AES-128-GCM)" },
+	{ "AES256-SHA", true, { 0x00, 0x35 }, AEAD_NONE, 32, "(RSA)-(AES-256-CBC)-(SHA1)" },
+	{ "AES128-SHA", true, { 0x00, 0x2f }, AEAD_NONE, 16, "(RSA)-(AES-128-CBC)-(SHA1)" },
 };
 
 static const struct suite *find(const char *word, size_t len, bool dtls12)
@@ -24,7 +28,7 @@ static const struct suite *find(const char *word, size_t len, bool dtls12)
 
 static int rank(const struct suite *s, enum aead_cipher prefer)
 {
-	return (s->cipher == prefer) * 2 + (s->cipher == AEAD_AES_256_GCM);
+	return !s ? -1 : (s->cipher != AEAD_NONE) * 4 + (s->cipher == prefer) * 2 + (s->aes == 32);
 }
 
 const struct suite *suite_choose(const char *list, bool dtls12, enum aead_cipher prefer)
@@ -35,8 +39,15 @@ const struct suite *suite_choose(const char *list, bool dtls12, enum aead_cipher
 
 	while ((word = list_next(&list, ':', &len))) {
 		s = find(word, len, dtls12);
-		if (s && (!best || rank(s, prefer) > rank(best, prefer)))
+		if (rank(s, prefer) > rank(best, prefer))
 			best = s;
 	}
 	return best;
+}
+
+const struct suite *suite_choose_any(const char *dtls12, const char *dtls, enum aead_cipher prefer)
+{
+	const struct suite *a = suite_choose(dtls12, true, prefer), *b = suite_choose(dtls, false, prefer);
+
+	return a && (!b || a->cipher != AEAD_NONE || b->cipher == AEAD_NONE) ? a : b;
 }

@@ -7,13 +7,16 @@
 #include "proto/messages.h"
 
 struct suite {
-	const char *name; // the header's word
-	bool dtls12;      // of X-DTLS12-CipherSuite
-	uint8_t id[2];    // the ClientHello's, RFC 5288, RFC 5289
-	enum aead_cipher cipher;
-	const char *text; // GnuTLS's description
+	const char *name;        // the header's word
+	bool dtls12;             // of X-DTLS12-CipherSuite
+	uint8_t id[2];           // the ClientHello's, RFC 5246, RFC 5288, RFC 5289
+	enum aead_cipher cipher; // AEAD_NONE: AES-CBC-SHA
+	uint8_t aes;             // bytes of a key
+	const char *text;        // GnuTLS's description; with AES-CBC-SHA without the version, which only the handshake shows
 };
 
-// The best of a header's list: the preferred cipher before others, the longer key before the shorter, the client's taste after
-// that. NULL: none is ours, or no list.
+// The best of a header's list: an AEAD before CBC, the preferred cipher before others, the longer key before the shorter, the
+// client's taste after that. NULL: none is ours, or no list.
 const struct suite *suite_choose(const char *list, bool dtls12, enum aead_cipher prefer);
+// The best of both headers; between equals the one of X-DTLS12-CipherSuite, as ocserv does it.
+const struct suite *suite_choose_any(const char *dtls12, const char *dtls, enum aead_cipher prefer);

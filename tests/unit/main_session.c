@@ -41,6 +41,18 @@ static void mtu_configured(void **unused)
 	M(900, 1500, 0, 4, true, 1280); // RFC 8200
 }
 
+static void mtu_under_cbc(void **unused)
+{
+	struct mtu_facts f = { .base = 1500, .outer = 4, .dtls = DTLS_KIND_CBC };
+
+	assert_int_equal(session_mtu(&f), 1406); // IV, MAC and padding, as ocserv has it
+	f.outer = 6;
+	assert_int_equal(session_mtu(&f), 1386);
+	f.configured = 9000;
+	f.base = 9066;
+	assert_int_equal(session_mtu(&f), LIMIT_MTU_CBC); // its records travel as messages
+}
+
 static void mtu_of_hostile_headers(void **unused)
 {
 	static const unsigned strange[] = { 1, 65, 66, 67, 499, 865, 65535 };
@@ -201,6 +213,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mtu_from_the_path),
 		cmocka_unit_test(mtu_configured),
+		cmocka_unit_test(mtu_under_cbc),
 		cmocka_unit_test(mtu_of_hostile_headers),
 		cmocka_unit_test(mtu_of_the_inner_interface),
 		cmocka_unit_test(the_same_cookie_is_the_same_session),

@@ -113,16 +113,16 @@ static void offers(const char *headers, int dtls, const char *suite)
 		assert_string_equal(c.suite->name, suite);
 	else
 		assert_null(c.suite);
-	assert_int_equal(c.master[47], dtls & DTLS_OFFER_RESUMED ? 47 : 0);
-	assert_int_equal(c.master[31], dtls & DTLS_OFFER_RESUMED ? 31 : 0);
+	assert_int_equal(c.master[47], dtls & ~DTLS_OFFER_PSK ? 47 : 0);
+	assert_int_equal(c.master[31], dtls & ~DTLS_OFFER_PSK ? 31 : 0);
 	connect_fini(&c);
 	assert_int_equal(c.master[47], 0);
 }
 
 static void test_dtls_offers(void **state)
 {
-	offers("X-DTLS-CipherSuite: PSK-NEGOTIATE:AES128-SHA\r\n", DTLS_OFFER_PSK, NULL);
-	offers("X-DTLS-CipherSuite: AES128-SHA:PSK-NEGOTIATE\r\n", DTLS_OFFER_PSK, NULL);
+	offers("X-DTLS-CipherSuite: PSK-NEGOTIATE:RC4-SHA\r\n", DTLS_OFFER_PSK, NULL);
+	offers("X-DTLS-CipherSuite: RC4-SHA:PSK-NEGOTIATE\r\n", DTLS_OFFER_PSK, NULL);
 	offers("X-DTLS-CipherSuite: PSK-NEGOTIATED\r\n", 0, NULL);
 	// the cipher of TLS, which is AES-128-GCM here; else the longest key
 	offers(MASTER "X-DTLS-CipherSuite: OC-DTLS1_2-AES256-GCM:OC-DTLS1_2-AES128-GCM\r\n", 2, "OC-DTLS1_2-AES128-GCM");
@@ -135,6 +135,14 @@ static void test_dtls_offers(void **state)
 	offers(MASTER "X-DTLS12-CipherSuite: AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384\r\n", 2, "AES256-GCM-SHA384");
 	offers(MASTER "X-DTLS-CipherSuite: AES256-GCM-SHA384\r\n", 0, NULL);
 	offers(MASTER "X-DTLS12-CipherSuite: OC-DTLS1_2-AES128-GCM\r\n", 0, NULL);
+	// an AEAD before CBC, wherever it stands
+	offers(MASTER "X-DTLS-CipherSuite: AES128-SHA\r\n", 4, "AES128-SHA");
+	offers(MASTER "X-DTLS12-CipherSuite: AES128-SHA:AES256-SHA\r\n", 4, "AES256-SHA");
+	offers(MASTER "X-DTLS-CipherSuite: PSK-NEGOTIATE:AES256-SHA\r\nX-DTLS12-CipherSuite: AES128-SHA\r\n", 5, "AES128-SHA");
+	offers(MASTER "X-DTLS-CipherSuite: AES256-SHA:OC-DTLS1_2-AES128-GCM\r\nX-DTLS12-CipherSuite: AES256-SHA\r\n", 2,
+	       "OC-DTLS1_2-AES128-GCM");
+	offers(MASTER "X-DTLS-CipherSuite: OC-DTLS1_2-AES128-GCM\r\nX-DTLS12-CipherSuite: AES256-SHA:AES128-GCM-SHA256\r\n", 2,
+	       "AES128-GCM-SHA256");
 	// no secret, no session
 	offers("X-DTLS12-CipherSuite: AES256-GCM-SHA384\r\n", 0, "AES256-GCM-SHA384");
 	offers("X-DTLS-Master-Secret: " MASTER_32 "\r\nX-DTLS12-CipherSuite: AES256-GCM-SHA384\r\n", 0, "AES256-GCM-SHA384");
