@@ -21,6 +21,8 @@
 #define MAIN_EVENT UINT64_MAX
 #define WAKE_EVENT (UINT64_MAX - 1)
 #define LINK_EVENT (UINT64_MAX - 2)
+#define NEWS_EVENT (UINT64_MAX - 3)
+#define DUMP_EVENT (UINT64_MAX - 4)
 #define MAIN_BURST 64
 #define MAIN_PATIENCE_MS 5000
 // How long a turn waits for a descriptor: the cores' rings are looked at in between. While anything moves over lanes, and after
@@ -68,6 +70,24 @@ static int wake_init(struct control *c)
 		return -ENOMEM;
 	c->links = portlink_open(&c->ports);
 	return c->links < 0 || watch(c, c->links, LINK_EVENT) < 0 ? -EIO : watch(c, c->wake.fd, WAKE_EVENT);
+}
+
+// The kernel's view of the inner NIC, where there is one.
+static int mirror_init(struct control *c)
+{
+	int ret = 0;
+
+	for (unsigned i = 0; i < c->ports.n && ret == 0; i++) {
+		const struct port *tap = &c->ports.all[i];
+		if (!tap->kernel || tap->outer)
+			continue;
+		ret = mirror_open(&c->mirror, &c->dp.forwarding, &c->tables, tap, c->dp.tsc_hz);
+		if (ret == 0)
+			ret = watch(c, c->mirror.news, NEWS_EVENT);
+		if (ret == 0)
+			ret = watch(c, c->mirror.dump, DUMP_EVENT);
+	}
+	return ret;
 }
 
 static int pool_init(struct key_pool *p, size_t n)
@@ -126,6 +146,8 @@ int control_init(struct control *c, uint32_t tunnels_max, uint16_t udp_port, con
 		ret = cores_init(c, cpus);
 	if (ret == 0)
 		ret = wake_init(c);
+	if (ret == 0)
+		ret = mirror_init(c);
 	if (ret == 0)
 		ret = lane_init(c);
 	if (ret < 0)
@@ -251,6 +273,12 @@ static unsigned serve_event(struct control *c, uint64_t what)
 	case LINK_EVENT:
 		portlink_read(c->links, &c->ports);
 		return 0;
+	case NEWS_EVENT:
+		mirror_read_news(&c->mirror);
+		return 0;
+	case DUMP_EVENT:
+		mirror_read_dump(&c->mirror);
+		return 0;
 	default:
 		// Its core has to catch up: lanes wait in their sockets.
 		if (lane_congested(c, &c->tunnels[what])) {
@@ -283,6 +311,7 @@ int control_turn(struct control *c, int64_t wait_ns)
 	moved += lane_turn(c);
 	moved += tunnel_turn(c);
 	sweep_turn(c);
+	mirror_turn(&c->mirror, c->now);
 	report_sample(c);
 	report_latency(c);
 	cores_wake(c);

@@ -9,6 +9,7 @@
 #include "eal.h"
 #include "lcore.h"
 #include "mailbox.h"
+#include "mirror.h"
 #include "peers.h"
 #include "port.h"
 #include "proto/chan.h"
@@ -88,7 +89,8 @@ struct control {
 	struct ports ports;
 	struct chan main;
 	int epoll;
-	int links; // tells of interfaces that go up or down
+	int links;            // tells of interfaces that go up or down
+	struct mirror mirror; // where the inner port is a NIC
 	struct path_book paths;
 	struct peers peers;             // by the paths in force
 	struct bucket strays, searches; // what is done about records from unknown addresses

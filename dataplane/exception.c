@@ -21,7 +21,7 @@ struct backlog {
 int exception_init(struct lcore *lc)
 {
 	for (unsigned i = 0; i < lc->dp->n_ports; i++) {
-		if (!lc->dp->ports[i]->kernel)
+		if (!lc->dp->ports[i]->kernel || lc->backlog[i])
 			continue;
 		lc->backlog[i] = rte_zmalloc("backlog", sizeof(struct backlog), RTE_CACHE_LINE_SIZE);
 		if (!lc->backlog[i])

@@ -14,6 +14,7 @@
 #include "counters.h"
 #include "latency.h"
 #include "networks.h"
+#include "forward.h"
 #include "port.h"
 #include "squeeze.h"
 #include "reassembly.h"
@@ -82,6 +83,7 @@ struct lcore {
 	struct rx_queue outer[RX_MAX], inner[RX_MAX], kernel[RX_MAX];
 	unsigned n_outer, n_inner, n_kernel;
 	struct tx_way way[PORTS_MAX];       // by port number
+	uint64_t probed;                    // TSC of the last packet that the kernel got to make sure of a neighbour
 	struct backlog *backlog[PORTS_MAX]; // by port number: of the kernel's TAPs; else NULL
 	struct rte_mempool *pool;           // for packets that the core makes itself
 	struct reassembly *reassembly;      // of outer fragments
@@ -127,6 +129,7 @@ struct dataplane {
 	const struct port *ports[PORTS_MAX]; // by number
 	const struct port *inner;
 	const struct hosts *hosts; // where there are NICs of ours
+	struct forwarding forwarding;
 	unsigned n_ports;
 	uint32_t bare; // by port number: takes and gives datagrams, not frames
 	struct lcore *cores[CORES_MAX];

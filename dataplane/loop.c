@@ -26,7 +26,14 @@
 
 static void send_inside(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 {
+	struct rte_mbuf *frames[BURST];
+	unsigned n_frames;
+
 	n = inner_in(lc, pkts, n);
+	if (lc->dp->forwarding.nic) {
+		n = forward(lc, pkts, n, frames, &n_frames);
+		tx_outer(lc, frames, n_frames);
+	}
 	tx_inner(lc, pkts, n);
 }
 
@@ -93,7 +100,7 @@ static unsigned round_inner(struct lcore *lc, const struct rx_queue *q)
 	if (received == 0)
 		return 0;
 	lc->count.value[COUNT_inner_rx] += received;
-	n = route(lc, pkts, received);
+	n = route(lc, q->port, pkts, received);
 	n = hand_over(lc, pkts, n);
 	take_inner(lc, pkts, n);
 	return received;

@@ -290,10 +290,10 @@ static int open_port(struct opening *o, bool outer, const char *devargs, const c
 	if (ret < 0)
 		return ret;
 	portfd_of_port(p);
-	if (!outer)
-		all->inner = p;
-	else
+	if (outer)
 		o->outer++;
+	else if (!all->inner)
+		all->inner = p;
 	all->n++;
 	return 0;
 }
@@ -499,7 +499,7 @@ static int open_inner(struct opening *o)
 		device = "vpns";
 	snprintf(interface, sizeof(interface), "%s0", device);
 	plain = strcmp(word, "tap,plain") == 0;
-	if (!plain && strcmp(word, "tap") != 0 && strcmp(word, "net_tap") != 0)
+	if (!plain && strcmp(word, "tap") != 0 && strcmp(word, "net_tap") != 0 && !eal_is_pci(word))
 		return open_port(o, false, word, "", "inner", word);
 	if (strlen(interface) >= IFNAMSIZ)
 		return START_ERROR(o->why, EINVAL, "device = %s: too long for an interface's name", device);
@@ -576,6 +576,9 @@ int ports_open(struct ports *p, const struct snapshot *s, unsigned cores, char *
 		ret = open_outer(&o, word);
 	if (ret == 0 && udp_port != 0 && n == 0)
 		ret = open_outer(&o, "auto");
+	word = snapshot_get(s, "inner");
+	if (ret == 0 && word && eal_is_pci(word)) // beside the kernel's interface
+		ret = open_nic(&o, false, "inner", word);
 	if (ret < 0)
 		return ret;
 	portfd_tune_packet_sockets(udp_port);

@@ -32,13 +32,15 @@ static void answer(const struct rte_hash *table, const struct asked *a, uint32_t
 }
 
 // COUNTERS: an IP packet for one host; it now starts at its IP header.
-static inline enum counter unwrap(struct rte_mbuf *m, struct inner_ip *ip)
+static inline enum counter unwrap(struct rte_mbuf *m, const struct port *port, struct inner_ip *ip)
 {
 	if (unlikely(!packet_is_one(m)))
 		return COUNT_drop_too_big;
 	const uint8_t *frame = packet_data(m);
 	if (unlikely(m->data_len < ETHER_HEADER))
 		return COUNT_drop_inner_malformed;
+	if (unlikely(port->beside && memcmp(frame, &port->mac, 6) != 0))
+		return COUNT_drop_inner_multicast;
 	uint16_t type = load16(frame + 12);
 	if (unlikely(type != ETHER_IPV4 && type != ETHER_IPV6))
 		return COUNT_drop_inner_not_ip;
@@ -51,7 +53,17 @@ static inline enum counter unwrap(struct rte_mbuf *m, struct inner_ip *ip)
 	return COUNTERS;
 }
 
-static unsigned unwrap_all(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct asked *ipv4, struct asked *ipv6)
+// What is for no client is the kernel's, where the port is a NIC of ours.
+static void leave(struct lcore *lc, const struct port *port, struct rte_mbuf *m, enum counter why)
+{
+	if (port->beside)
+		to_kernel(lc, port, m);
+	else
+		drop(lc, why, m);
+}
+
+static unsigned unwrap_all(struct lcore *lc, const struct port *port, struct rte_mbuf **pkts, unsigned n, struct asked *ipv4,
+                           struct asked *ipv6)
 {
 	unsigned n_out = 0;
 	struct inner_ip ip;
@@ -65,9 +77,9 @@ static unsigned unwrap_all(struct lcore *lc, struct rte_mbuf **pkts, unsigned n,
 			rte_prefetch0(pkts[i + 2 * PREFETCH_AHEAD]);
 		if (i + PREFETCH_AHEAD < n)
 			rte_prefetch0(packet_data(pkts[i + PREFETCH_AHEAD]));
-		enum counter why = unwrap(pkts[i], &ip);
+		enum counter why = unwrap(pkts[i], port, &ip);
 		if (unlikely(why != COUNTERS)) {
-			drop(lc, why, pkts[i]);
+			leave(lc, port, pkts[i], why);
 			continue;
 		}
 		ask(ip.family == 4 ? ipv4 : ipv6, ip.to, n_out);
@@ -86,22 +98,36 @@ static __rte_noinline uint32_t look_behind(const struct lcore *lc, struct rte_mb
 	return networks_find(lc->dp->networks, family, ip + (family == 4 ? 16 : 24), &tunnel) ? tunnel : NO_TUNNEL;
 }
 
-unsigned route(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
+// From a NIC it comes from another router or host, and we are its next hop: false if it ends here.
+static bool hop(const struct port *port, struct rte_mbuf *m)
+{
+	uint8_t *ip = packet_data(m);
+
+	if (!port->beside)
+		return true;
+	if ((ip[0] >> 4 == 4 ? ip[8] : ip[7]) <= 1)
+		return false;
+	forward_hop(ip);
+	return true;
+}
+
+unsigned route(struct lcore *lc, const struct port *port, struct rte_mbuf **pkts, unsigned n)
 {
 	struct asked ipv4, ipv6;
 	uint32_t tunnel[BURST];
 	unsigned n_out = 0;
 
 	ipv4.n = ipv6.n = 0;
-	n = unwrap_all(lc, pkts, n, &ipv4, &ipv6);
+	n = unwrap_all(lc, port, pkts, n, &ipv4, &ipv6);
 	answer(lc->dp->tables->by_ipv4, &ipv4, tunnel);
 	answer(lc->dp->tables->by_ipv6, &ipv6, tunnel);
 	for (unsigned i = 0; i < n; i++) {
 		struct packet *p = packet_of(pkts[i]);
 		if (unlikely(tunnel[i] == NO_TUNNEL && lc->dp->networks->n > 0))
 			tunnel[i] = look_behind(lc, pkts[i]);
-		if (unlikely(tunnel[i] >= lc->dp->tunnels_max)) {
-			drop(lc, COUNT_drop_no_tunnel, pkts[i]);
+		if (unlikely(tunnel[i] >= lc->dp->tunnels_max || !hop(port, pkts[i]))) {
+			packet_cut(pkts[i], -ETHER_HEADER, pkts[i]->data_len + ETHER_HEADER);
+			leave(lc, port, pkts[i], COUNT_drop_no_tunnel);
 			continue;
 		}
 		p->tunnel = tunnel[i];

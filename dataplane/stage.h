@@ -31,8 +31,13 @@ unsigned dtls_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct rt
 // Inner packets from clients (DTLS or lane): whole IP packet, source is the tunnel's own. Then they may enter the inner port.
 unsigned inner_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
 
-// Frames from the inner port -> inner packets with their tunnel (PACKET_INNER).
-unsigned route(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
+// Where the inner port is a NIC: packets whose next hop is known go to frames[], behind their Ethernet header, for tx_outer(); the
+// others stay, for tx_inner(): the kernel forwards them.
+unsigned forward(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct rte_mbuf **frames, unsigned *n_frames);
+
+// Frames from the inner port -> inner packets with their tunnel (PACKET_INNER). What is for no client goes to the kernel, where the
+// port is a NIC that the kernel has not.
+unsigned route(struct lcore *lc, const struct port *port, struct rte_mbuf **pkts, unsigned n);
 
 // What the control thread handed over from lanes: inner packets (CSTP data, which moves their tunnel's channel to CSTP) go to
 // inner[], for inner_in(); datagrams and plaintext to be sealed stay, for dtls_out().
@@ -45,7 +50,7 @@ unsigned cstp_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
 // the port takes datagrams there are none: the packet's path says where it goes.
 unsigned dtls_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
 
-// Queue for a port; flushed when full and at the end of a round. Outer: by packet's path; inner: with an Ethernet header before it.
+// Queue for a port; flushed when full and at the end of a round. Outer: by packet's port; inner: with an Ethernet header before it.
 void tx_outer(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
 void tx_inner(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
 // Done frames of other cores (PACKET_FRAME).

@@ -13,6 +13,7 @@ static struct world w;
 static struct world_client client[TUNNELS][2]; // of each tunnel's first and second handshake
 static uint64_t sequence[TUNNELS][2];
 static struct rte_mbuf *held; // by next_of()
+static const struct world_port *const more_ports[] = { &w.tap, &w.lan, &w.lan_tap };
 
 static WORLD_UNUSED unsigned long total(enum counter c)
 {
@@ -60,8 +61,9 @@ static WORLD_UNUSED int fresh(void **state)
 		struct lcore *lc = w.dp.cores[i];
 		empty(w.outer.tx_of[i]);
 		empty(w.inner.tx_of[i]);
-		if (w.tap.tx)
-			empty(w.tap.tx_of[i]);
+		for (unsigned p = 0; p < RTE_DIM(more_ports); p++)
+			if (more_ports[p]->tx)
+				empty(more_ports[p]->tx_of[i]);
 		empty(lc->to_control);
 		while (rte_ring_dequeue(lc->released, &k) == 0)
 			;
@@ -92,7 +94,10 @@ static WORLD_UNUSED int check_balance(void **state)
 	unsigned in_rings = 0;
 	for (unsigned i = 0; i < CORES; i++)
 		in_rings += rte_ring_count(w.outer.tx_of[i]) + rte_ring_count(w.inner.tx_of[i]) +
-		            rte_ring_count(w.dp.cores[i]->to_control) + (w.tap.tx ? rte_ring_count(w.tap.tx_of[i]) : 0);
+		            rte_ring_count(w.dp.cores[i]->to_control);
+	for (unsigned p = 0; p < RTE_DIM(more_ports); p++)
+		for (unsigned i = 0; i < CORES && more_ports[p]->tx; i++)
+			in_rings += rte_ring_count(more_ports[p]->tx_of[i]);
 	assert_int_equal(rte_mempool_in_use_count(w.pool), in_rings);
 	return 0;
 }

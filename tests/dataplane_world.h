@@ -5,7 +5,8 @@
 //          ◄── frames ── outer.tx   │ loop_round│   inner.rx ◄──
 //                                   └───────────┘
 //                 lane ──► from_control      to_control ──► lane
-// After world_kernel() the outer port is a NIC, and what is not ours crosses the ring port `tap`.
+// After world_kernel() the outer port is a NIC, and what is not ours crosses the ring port `tap`; after world_lan() there is an
+// inner one, `lan`, with `lan_tap` beside it.
 #pragma once
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +47,7 @@ struct world {
 	struct networks networks;
 	struct lcore *lc; // core 0
 	struct rte_mempool *pool;
-	struct world_port outer, inner, tap;
+	struct world_port outer, inner, tap, lan, lan_tap;
 	struct hosts hosts;
 	struct tunnel_keys *keys; // two a tunnel where asked for
 	uint32_t tunnels;
@@ -196,23 +197,41 @@ static WORLD_UNUSED void world_init_cores(struct world *w, uint32_t tunnels, uns
 	w->lc = w->dp.cores[0];
 }
 
-// Before any packet: the kernel gets its side of the outer port. Datagrams to any address are ours.
-static WORLD_UNUSED void world_kernel(struct world *w, unsigned ring)
+// The kernel gets its side of a NIC.
+static WORLD_UNUSED void world_beside(struct world *w, struct world_port *nic, struct world_port *tap, const char *name,
+                                      unsigned ring)
 {
-	struct port *tap = &w->tap.port, *nic = &w->outer.port;
-
-	world_port_open(w, &w->tap, "tap", true, ring, (uint16_t)w->dp.n_cores);
-	tap->kernel = true;
-	tap->beside = nic;
-	nic->beside = tap;
-	w->hosts.any = true;
-	w->dp.hosts = &w->hosts;
+	world_port_open(w, tap, name, nic->port.outer, ring, (uint16_t)w->dp.n_cores);
+	tap->port.kernel = true;
+	tap->port.beside = &nic->port;
+	nic->port.beside = &tap->port;
 	for (unsigned i = 0; i < w->dp.n_cores; i++) {
 		struct lcore *lc = w->dp.cores[i];
-		lc->kernel[lc->n_kernel++] = (struct rx_queue){ tap, (uint16_t)i };
-		lc->way[tap->number] = (struct tx_way){ (uint16_t)i, (uint8_t)i };
+		lc->kernel[lc->n_kernel++] = (struct rx_queue){ &tap->port, (uint16_t)i };
+		lc->way[tap->port.number] = (struct tx_way){ (uint16_t)i, (uint8_t)i };
 		world_must(exception_init(lc) == 0, "backlog");
 	}
+}
+
+// Before any packet: the outer port is a NIC. Datagrams to any address are ours.
+static WORLD_UNUSED void world_kernel(struct world *w, unsigned ring)
+{
+	world_beside(w, &w->outer, &w->tap, "tap", ring);
+	w->hosts.any = true;
+	w->dp.hosts = &w->hosts;
+}
+
+// Before any packet: a NIC is the inner port, beside the one that is the kernel's.
+static WORLD_UNUSED void world_lan(struct world *w, unsigned ring)
+{
+	world_port_open(w, &w->lan, "lan", false, ring, (uint16_t)w->dp.n_cores);
+	for (unsigned i = 0; i < w->dp.n_cores; i++) {
+		struct lcore *lc = w->dp.cores[i];
+		lc->inner[lc->n_inner++] = (struct rx_queue){ &w->lan.port, (uint16_t)i };
+		lc->way[w->lan.port.number] = (struct tx_way){ (uint16_t)i, (uint8_t)i };
+	}
+	world_beside(w, &w->lan, &w->lan_tap, "lan_tap", ring);
+	w->dp.forwarding = (struct forwarding){ .nic = &w->lan.port, .mtu = 1500 };
 }
 
 static WORLD_UNUSED void world_init(struct world *w, uint32_t tunnels, unsigned ring, unsigned packets)
