@@ -108,11 +108,13 @@ static int store_init(struct control *c, uint32_t n)
 	c->dp.in = rte_zmalloc("tunnel_in", n * sizeof(*c->dp.in), RTE_CACHE_LINE_SIZE);
 	c->dp.out = rte_zmalloc("tunnel_out", n * sizeof(*c->dp.out), RTE_CACHE_LINE_SIZE);
 	c->dp.owner = rte_zmalloc("owner", n, RTE_CACHE_LINE_SIZE);
+	c->dp.cold = aligned_alloc(RTE_CACHE_LINE_SIZE, n * sizeof(*c->dp.cold)); // ordinary memory: taken as far as it is used
 	c->tunnels = calloc(n, sizeof(*c->tunnels));
 	c->active = calloc(n, sizeof(*c->active));
 	c->leaving = calloc(n, sizeof(*c->leaving));
-	return c->dp.in && c->dp.out && c->dp.owner && c->tunnels && c->active && c->leaving ? pool_init(&c->keys, keys_count(n))
-	                                                                                     : -ENOMEM;
+	if (!c->dp.in || !c->dp.out || !c->dp.owner || !c->dp.cold || !c->tunnels || !c->active || !c->leaving)
+		return -ENOMEM;
+	return pool_init(&c->keys, keys_count(n));
 }
 
 int control_init(struct control *c, uint32_t tunnels_max, uint16_t udp_port, const struct cpu_list *cpus, char *why)
@@ -232,6 +234,12 @@ static int on_tunnel_del(void *who, const struct msg_tunnel_del *m, const int *f
 static int on_dataplane_stats(void *who, const struct msg_dataplane_stats *m, const int *fds)
 {
 	report_stats(who, m->token);
+	return 0;
+}
+
+static int on_tunnel_ask(void *who, const struct msg_tunnel_ask *m, const int *fds)
+{
+	view_tell(who, m->token, m->tunnel);
 	return 0;
 }
 

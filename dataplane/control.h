@@ -184,6 +184,9 @@ unsigned lane_turn(struct control *c); // what the cores have for lanes
 void lane_seal(struct control *c, struct tunnel *t, uint32_t handshake, uint8_t type, const void *plain, size_t len);
 bool lane_congested(const struct control *c, const struct tunnel *t);
 
+// view.c: TUNNEL_DROP and TUNNEL_VIEW of one tunnel.
+void view_tell(struct control *c, uint32_t token, uint32_t number);
+
 // report.c
 void report_stats(struct control *c, uint32_t token);
 void report_sample(struct control *c);

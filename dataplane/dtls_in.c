@@ -281,7 +281,7 @@ static inline enum opened opened_take(struct lcore *lc, struct rte_mbuf *m, cons
 		take_unopened(lc, m, op, k);
 		return OPENED_DONE;
 	}
-	if (unlikely(!replay_take(&k->seen, sequence))) {
+	if (unlikely(!replay_take(&k->seen, sequence, &lc->dp->cold[p->tunnel].lost))) {
 		drop_of(lc, COUNT_drop_replay, m);
 		return OPENED_DONE;
 	}

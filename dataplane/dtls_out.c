@@ -40,16 +40,20 @@ static inline bool is_silent(const struct lcore *lc, const struct tunnel_out *ou
 
 static inline void send_cstp(struct lcore *lc, struct tunnel_out *out, struct rte_mbuf *m)
 {
+	struct tunnel_cold *cold = &lc->dp->cold[packet_of(m)->tunnel];
 	uint16_t len = m->data_len;
 
 	channel_to_cstp(lc, packet_of(m)->tunnel, WHY_SILENCE);
 	packet_of(m)->kind = PACKET_CSTP;
 	if (unlikely(!to_control(lc, m, COUNT_cstp_out))) {
 		out->dropped++;
+		cold_dropped(cold, COUNT_drop_ring_full, lc->now);
 		return;
 	}
 	out->packets++;
 	out->bytes += len;
+	cold->cstp_out++;
+	cold->cstp_out_bytes += len;
 }
 
 unsigned cstp_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)

@@ -171,6 +171,14 @@ const struct path *handshake_path(struct handshakes *h, uint32_t number)
 	return number == h->confirmed && h->path.key.family ? &h->path : NULL;
 }
 
+bool handshake_running(const struct handshakes *h)
+{
+	for (const struct handshake *s = h->slot; s < h->slot + HANDSHAKE_SLOTS; s++)
+		if (s->number)
+			return true;
+	return false;
+}
+
 void handshake_keyed(const struct path_book *b, struct handshakes *h, uint32_t tunnel, struct handshake *s, uint8_t cipher)
 {
 	for (struct handshake *other = h->slot; other < h->slot + HANDSHAKE_SLOTS; other++)

@@ -53,6 +53,7 @@ struct handshake *handshake_find(struct handshakes *h, uint32_t number);
 // The number that this path goes by, that of the keys in force included; 0: none. And the way back; NULL: it has none any more.
 uint32_t handshake_number(struct handshakes *h, const struct path *from);
 const struct path *handshake_path(struct handshakes *h, uint32_t number);
+bool handshake_running(const struct handshakes *h); // is there one that has not come to an end?
 
 // DTLS_KEYS has come for it: an older handshake's unconfirmed keys are out of use.
 void handshake_keyed(const struct path_book *b, struct handshakes *h, uint32_t tunnel, struct handshake *s, uint8_t cipher);

@@ -1,6 +1,7 @@
 #include "channel.h"
 #include "ecn.h"
 #include "inner.h"
+#include "record.h"
 #include "stage.h"
 
 // Whoever would get an answer to this source may send from it.
@@ -52,6 +53,12 @@ static inline bool take_mark(struct lcore *lc, struct rte_mbuf *m)
 	return true;
 }
 
+static void count_cstp(struct tunnel_cold *cold, uint16_t len)
+{
+	cold->cstp_in++;
+	cold->cstp_in_bytes += len;
+}
+
 unsigned inner_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 {
 	unsigned n_out = 0;
@@ -77,6 +84,8 @@ unsigned inner_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 		packet_cut(m, 0, ip.len);
 		in->packets++;
 		in->bytes += ip.len;
+		if (unlikely(packet_of(m)->type != CONTENT_DATA))
+			count_cstp(&lc->dp->cold[tunnel], ip.len);
 		if (!inner_is_chatter(packet_data(m)))
 			in->last_data = lc->now;
 		pkts[n_out++] = m;

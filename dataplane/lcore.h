@@ -11,6 +11,7 @@
 #include <rte_ring.h>
 
 #include "bucket.h"
+#include "cold.h"
 #include "counters.h"
 #include "latency.h"
 #include "networks.h"
@@ -120,8 +121,9 @@ struct lcore {
 struct dataplane {
 	struct tables *tables;
 	struct networks *networks;
-	struct tunnel_in *in;   // [tunnels_max]
-	struct tunnel_out *out; // [tunnels_max]
+	struct tunnel_in *in;     // [tunnels_max]
+	struct tunnel_out *out;   // [tunnels_max]
+	struct tunnel_cold *cold; // [tunnels_max]
 	uint8_t *owner; // [tunnels_max]: index of the core to which a tunnel belongs. Written by that core alone, between bursts
 	uint32_t tunnels_max;
 	uint16_t udp_port; // network order

@@ -21,7 +21,10 @@ static inline void packet_cut(struct rte_mbuf *m, int skip, uint16_t len)
 // A drop that its tunnel is told of.
 static inline void drop_of(struct lcore *lc, enum counter why, struct rte_mbuf *m)
 {
-	lc->dp->out[packet_of(m)->tunnel].dropped++;
+	uint32_t tunnel = packet_of(m)->tunnel;
+
+	lc->dp->out[tunnel].dropped++;
+	cold_dropped(&lc->dp->cold[tunnel], why, lc->now);
 	drop(lc, why, m);
 }
 

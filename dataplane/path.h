@@ -8,6 +8,8 @@
 
 #include <rte_ether.h>
 
+#include "proto/addr.h"
+
 // What identifies a peer on the outer side: what does not belong to it is zero, because it is hashed and compared as bytes.
 struct path_key {
 	uint8_t peer_ip[16]; // IPv4 in the first four
@@ -42,3 +44,7 @@ static inline void path_take_hop(struct path *to, const struct path *from)
 {
 	memcpy(&to->peer_mac, &from->peer_mac, PATH_HOP);
 }
+
+// Its ends, with their ports; family 0 where there is no path.
+void path_peer(const struct path *p, struct addr *out);
+void path_ours(const struct path *p, struct addr *out);

@@ -15,4 +15,6 @@ struct replay_window {
 
 // Before decryption: could this be new? After it: take it. Two steps, because the window moves only after the MAC holds.
 bool replay_check(const struct replay_window *w, uint64_t sequence);
-bool replay_take(struct replay_window *w, uint64_t sequence); // false: a copy of it in the same burst was first
+// false: a copy of it in the same burst was first. Adds to *lost the records that the window leaves behind unseen; those before the
+// first one are none of them: they were its handshake's.
+bool replay_take(struct replay_window *w, uint64_t sequence, int64_t *lost);

@@ -186,6 +186,7 @@ static void publish_halves(struct control *c, const struct msg_tunnel_add *m)
 
 	memset(in, 0, sizeof(*in));
 	memset(out, 0, sizeof(*out));
+	memset(&c->dp.cold[m->tunnel], 0, sizeof(*c->dp.cold));
 	if (m->ipv4.family)
 		memcpy(&in->ipv4, m->ipv4.ip, 4);
 	if (m->ipv6.family)
@@ -356,23 +357,12 @@ static void tell_last_counters(struct control *c, const struct tunnel *t)
 	MAIN_SEND(c, TUNNEL_COUNTERS, &m);
 }
 
-static void path_addr(const struct path *p, struct addr *out)
-{
-	memset(out, 0, sizeof(*out));
-	if (p->key.family == 0)
-		return;
-	out->family = p->key.family;
-	out->prefix = p->key.family == 4 ? 32 : 128;
-	out->port = rte_be_to_cpu_16(p->key.peer_udp);
-	memcpy(out->ip, p->key.peer_ip, p->key.family == 4 ? 4 : 16);
-}
-
 bool tunnel_tell_state(struct control *c, struct tunnel *t)
 {
 	struct msg_tunnel_state m = { .tunnel = t->number, .channel = t->channel, .why = t->why, .cipher = t->handshakes.cipher };
 
 	if (t->handshakes.confirmed)
-		path_addr(&t->handshakes.path, &m.path);
+		path_peer(&t->handshakes.path, &m.path);
 	if (!main_offer(c, MSG_TUNNEL_STATE, &m))
 		return false;
 	t->untold = false;

@@ -61,11 +61,13 @@ static struct {
 	struct msg_dataplane_stats_end end;
 	struct msg_dataplane_pong pong;
 	struct msg_dp_latency latency;
+	struct msg_tunnel_view view;
 	struct msg_dtls_record record;
 	struct msg_dtls_confirmed confirmed;
 	struct msg_dtls_alert alert;
 	unsigned states, ports, ports_up, cores, rows;
 	uint64_t no_app_id, no_path, bad_mac;
+	char drops[256]; // reasons and how often, of the tunnel that was asked about
 	// the client's keys
 	uint8_t key[2][32], iv[2][4];
 	uint64_t sequence;
@@ -93,6 +95,7 @@ KEEP(tunnel_counters, counters)
 KEEP(dataplane_stats_end, end)
 KEEP(dataplane_pong, pong)
 KEEP(dp_latency, latency)
+KEEP(tunnel_view, view)
 KEEP(dtls_record, record)
 KEEP(dtls_confirmed, confirmed)
 KEEP(dtls_alert, alert)
@@ -101,6 +104,15 @@ static int on_tunnel_state(void *who, const struct msg_tunnel_state *m, const in
 {
 	world.state = *m;
 	world.states++;
+	return 0;
+}
+
+static int on_tunnel_drop(void *who, const struct msg_tunnel_drop *m, const int *fds)
+{
+	size_t n = strlen(world.drops);
+
+	snprintf(world.drops + n, sizeof(world.drops) - n, "%s %u,", m->name, m->times);
+	assert_true(m->ago_ms < 100000);
 	return 0;
 }
 

@@ -74,6 +74,7 @@ static WORLD_UNUSED int fresh(void **state)
 		struct path path = world_path(&w, t, 0, is_ipv6_outside(t));
 		struct tunnel_in *in = &w.dp.in[t];
 		struct tunnel_out *out = &w.dp.out[t];
+		w.dp.cold[t] = (struct tunnel_cold){ 0 };
 		*in = (struct tunnel_in){ .ipv4 = world_ipv4(t), .flags = TUNNEL_LIVE };
 		world_ipv6(t, in->ipv6);
 		*out = (struct tunnel_out){ .flags = TUNNEL_LIVE, .mtu = WORLD_MTU, .udp_silence = 25 * w.dp.tsc_hz };

@@ -297,7 +297,7 @@ void admin_close(struct gateway *g)
 
 // --------------------------------------------------------------------------------------------------------- peers' answers
 
-static struct admin_client *client_find(struct gateway *g, uint32_t token, enum msg_number number)
+struct admin_client *admin_find(struct gateway *g, uint32_t token, enum msg_number number)
 {
 	struct admin_client *a;
 
@@ -345,7 +345,7 @@ void admin_row_add(struct admin_client *a, const struct admin_row *row)
 
 void admin_session_row(struct gateway *g, const struct msg_session_row *m)
 {
-	struct admin_client *a = client_find(g, m->token, MSG_SESSION_ROWS_END);
+	struct admin_client *a = admin_find(g, m->token, MSG_SESSION_ROWS_END);
 	struct admin_row row = {
 		.user = (char *)m->user,
 		.group = (char *)m->group,
@@ -364,7 +364,7 @@ void admin_session_row(struct gateway *g, const struct msg_session_row *m)
 
 void admin_session_rows_end(struct gateway *g, const struct msg_session_rows_end *m)
 {
-	struct admin_client *a = client_find(g, m->token, MSG_SESSION_ROWS_END);
+	struct admin_client *a = admin_find(g, m->token, MSG_SESSION_ROWS_END);
 
 	if (!a)
 		return;
@@ -374,7 +374,7 @@ void admin_session_rows_end(struct gateway *g, const struct msg_session_rows_end
 
 void admin_dp_port(struct gateway *g, const struct msg_dp_port *m)
 {
-	struct admin_client *a = client_find(g, m->token, MSG_DATAPLANE_STATS_END);
+	struct admin_client *a = admin_find(g, m->token, MSG_DATAPLANE_STATS_END);
 
 	if (!a)
 		return;
@@ -396,7 +396,7 @@ void admin_dp_port(struct gateway *g, const struct msg_dp_port *m)
 
 void admin_dp_core(struct gateway *g, const struct msg_dp_core *m)
 {
-	struct admin_client *a = client_find(g, m->token, MSG_DATAPLANE_STATS_END);
+	struct admin_client *a = admin_find(g, m->token, MSG_DATAPLANE_STATS_END);
 
 	if (!a)
 		return;
@@ -416,7 +416,7 @@ void admin_dp_core(struct gateway *g, const struct msg_dp_core *m)
 
 void admin_dp_counter(struct gateway *g, const struct msg_dp_counter *m)
 {
-	struct admin_client *a = client_find(g, m->token, MSG_DATAPLANE_STATS_END);
+	struct admin_client *a = admin_find(g, m->token, MSG_DATAPLANE_STATS_END);
 
 	if (!a)
 		return;
@@ -429,7 +429,7 @@ void admin_dp_counter(struct gateway *g, const struct msg_dp_counter *m)
 
 void admin_dp_end(struct gateway *g, const struct msg_dataplane_stats_end *m)
 {
-	struct admin_client *a = client_find(g, m->token, MSG_DATAPLANE_STATS_END);
+	struct admin_client *a = admin_find(g, m->token, MSG_DATAPLANE_STATS_END);
 
 	if (!a)
 		return;
@@ -461,4 +461,10 @@ void admin_peer_lost(struct gateway *g, enum msg_number number, const char *why)
 	TAILQ_FOREACH(a, &g->admin->clients, all)
 	if (a->waits == number)
 		admin_end(a, false, "%s", why);
+}
+
+void admin_dataplane_lost(struct gateway *g, const char *why)
+{
+	admin_peer_lost(g, MSG_DATAPLANE_STATS_END, why);
+	admin_peer_lost(g, MSG_TUNNEL_VIEW, why);
 }

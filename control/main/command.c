@@ -5,7 +5,11 @@
 #include "control/main/reload.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
+#include "control/main/view.h"
 #include "proto/err.h"
+
+// Of a session's full name, what lists show and commands take at least.
+#define SID_PREFIX 6
 
 struct admin_command {
 	const char *words;
@@ -87,12 +91,18 @@ static void show_user(struct admin_client *a)
 		stream_sessions(a, a->argument, next_session);
 }
 
+static struct session *session_of_number(struct gateway *g, const char *text)
+{
+	char *end;
+	unsigned long id = strtoul(text, &end, 10);
+
+	return *end || id > UINT32_MAX ? NULL : session_find_id(g, (uint32_t)id);
+}
+
 // NULL: the answer has ended.
 static struct session *session_of_id(struct admin_client *a)
 {
-	char *end;
-	unsigned long id = strtoul(a->argument, &end, 10);
-	struct session *s = *end || id > UINT32_MAX ? NULL : session_find_id(a->g, (uint32_t)id);
+	struct session *s = session_of_number(a->g, a->argument);
 
 	if (s && s->tunnel)
 		return s;
@@ -107,7 +117,7 @@ static void show_id(struct admin_client *a)
 	if (!s)
 		return;
 	report_session(&a->report, s, true);
-	admin_end(a, true, "%s", "");
+	view_ask(a, s);
 }
 
 static void disconnect_user(struct admin_client *a)
@@ -212,19 +222,11 @@ static void ask_rows(struct admin_client *a)
 	LINK_SEND(&secmod->link, SESSION_LIST, &(struct msg_session_list){ .token = a->token });
 }
 
-static bool next_row(struct admin_client *a)
+static void report_row(struct admin_client *a, const struct admin_row *row, const struct session *s)
 {
-	const struct admin_row *row;
 	struct report *r = &a->report;
-	const struct session *s;
 	char text[ADDR_TEXT], sid[2 * SID_SIZE + 1];
 
-	do {
-		if (a->at >= a->count)
-			return false;
-		row = &a->rows[a->at++];
-		s = session_of_row(a, row);
-	} while (row->id && (!s || a->command->valid)); // it has ended since, or has no cookie
 	report_sid(row->sid, sid);
 	report_begin(r, "");
 	report_text(r, "Session", "%.6s", sid);
@@ -243,6 +245,20 @@ static bool next_row(struct admin_client *a)
 	report_bool(r, "tls_auth_ok", false); // by a certificate, of which there are none
 	report_bool(r, "in_use", row->in_use);
 	report_bool(r, "valid", !row->id);
+}
+
+static bool next_row(struct admin_client *a)
+{
+	const struct admin_row *row;
+	const struct session *s;
+
+	do {
+		if (a->at >= a->count)
+			return false;
+		row = &a->rows[a->at++];
+		s = session_of_row(a, row);
+	} while (row->id && (!s || a->command->valid)); // it has ended since, or has no cookie
+	report_row(a, row, s);
 	return true;
 }
 
@@ -304,7 +320,8 @@ static bool sid_begins(const struct admin_row *row, const char *prefix)
 	return strncasecmp(sid, prefix, strlen(prefix)) == 0;
 }
 
-static void terminate_session_rows(struct admin_client *a)
+// The one row that is meant. NULL: the answer has ended.
+static const struct admin_row *row_of_argument(struct admin_client *a)
 {
 	const struct admin_row *found = NULL;
 	unsigned n = 0;
@@ -315,20 +332,61 @@ static void terminate_session_rows(struct admin_client *a)
 		found = &a->rows[i];
 		n++;
 	}
-	if (n != 1) {
-		admin_end(a, false, n ? "more than one session begins with '%s'" : "there is no session '%s'", a->argument);
+	if (n == 1)
+		return found;
+	admin_end(a, false, n ? "more than one session begins with '%s'" : "there is no session '%s'", a->argument);
+	return NULL;
+}
+
+static void terminate_session_rows(struct admin_client *a)
+{
+	const struct admin_row *found = row_of_argument(a);
+
+	if (!found)
 		return;
-	}
 	revoke_row(a, found);
 	admin_end(a, true, "session '%s' was terminated", a->argument);
 }
 
-static void terminate_session(struct admin_client *a)
+static void show_session_rows(struct admin_client *a)
 {
-	if (strlen(a->argument) < 6)
+	const struct admin_row *found = row_of_argument(a);
+	const struct session *s;
+
+	if (!found)
+		return;
+	s = session_of_row(a, found);
+	report_row(a, found, s);
+	if (s)
+		view_ask(a, s);
+	else
+		admin_end(a, true, "%s", "");
+}
+
+static void ask_row(struct admin_client *a)
+{
+	if (strlen(a->argument) < SID_PREFIX)
 		admin_end(a, false, "a session is named by at least its first six characters");
 	else
 		ask_rows(a);
+}
+
+// By our own short number, too, which no first six characters can be.
+static void show_session(struct admin_client *a)
+{
+	const struct session *s;
+	char sid[2 * SID_SIZE + 1];
+
+	if (strlen(a->argument) < SID_PREFIX) {
+		s = session_of_number(a->g, a->argument);
+		if (!s) {
+			admin_end(a, false, "there is no session '%s'", a->argument);
+			return;
+		}
+		report_sid(s->sid, sid);
+		snprintf(a->argument, sizeof(a->argument), "%s", sid);
+	}
+	ask_row(a);
 }
 
 // ------------------------------------------------------------------------------------------------------------------ bans
@@ -411,6 +469,7 @@ static const struct admin_command commands[] = {
 	{ "show user", show_user, .lists = true },
 	{ "show id", show_id },
 	{ "show iroutes", show_iroutes },
+	{ "show session", show_session, show_session_rows },
 	{ "show sessions", ask_rows, show_sessions_rows },
 	{ "show sessions all", ask_rows, show_sessions_rows },
 	{ "show sessions valid", ask_rows, show_sessions_rows, .valid = true },
@@ -421,7 +480,7 @@ static const struct admin_command commands[] = {
 	{ "disconnect id", disconnect_id },
 	{ "terminate user", ask_rows, terminate_user_rows },
 	{ "terminate id", terminate_id },
-	{ "terminate session", terminate_session, terminate_session_rows },
+	{ "terminate session", ask_row, terminate_session_rows },
 	{ "reload", reload },
 	{ "stop now", stop_now },
 };

@@ -5,6 +5,7 @@
 #include "control/main/peers.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
+#include "control/main/view.h"
 #include "proto/err.h"
 
 #define HANDLERS from_dataplane
@@ -63,6 +64,18 @@ static int on_tunnel_state(void *who, const struct msg_tunnel_state *m, const in
 static int on_tunnel_counters(void *who, const struct msg_tunnel_counters *m, const int *fds)
 {
 	tunnel_counted(((struct child *)who)->g, m);
+	return 0;
+}
+
+static int on_tunnel_drop(void *who, const struct msg_tunnel_drop *m, const int *fds)
+{
+	view_drop(((struct child *)who)->g, m);
+	return 0;
+}
+
+static int on_tunnel_view(void *who, const struct msg_tunnel_view *m, const int *fds)
+{
+	view_told(((struct child *)who)->g, m);
 	return 0;
 }
 

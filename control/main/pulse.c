@@ -32,7 +32,7 @@ static void lost(struct child *c)
 		admin_peer_lost(c->g, MSG_SESSION_ROWS_END, text);
 		reload_peer_lost(c->g, text);
 	} else if (c->kind == &child_dataplane) {
-		admin_peer_lost(c->g, MSG_DATAPLANE_STATS_END, text);
+		admin_dataplane_lost(c->g, text);
 	}
 }
 

@@ -67,7 +67,7 @@ void report_item(struct report *r, const char *key, const char *text)
 
 // ----------------------------------------------------------------------------------------------------------------- forms
 
-static const char *duration_text(uint64_t seconds, char out[32])
+const char *report_duration(uint64_t seconds, char out[32])
 {
 	if (seconds < 60)
 		snprintf(out, 32, "%llus", (unsigned long long)seconds);
@@ -116,7 +116,7 @@ void report_time(struct report *r, const char *key, const char *raw, time_t when
 
 	key_under(key, under);
 	report_text(r, key, "%s", time_text(when, text));
-	report_text(r, under, "%s", duration_text((uint64_t)llabs((long long)now - when), text));
+	report_text(r, under, "%s", report_duration((uint64_t)llabs((long long)now - when), text));
 	report_number(r, raw, (uint64_t)when, NULL);
 }
 
@@ -234,6 +234,18 @@ static void report_lists(struct report *r, const struct tunnel *t)
 	report_list_of_iroutes(r, t);
 }
 
+// Where there will be no DTLS the reason is not the dataplane's.
+static const char *why_text(const struct tunnel *t)
+{
+	if (t->channel == CHANNEL_DTLS || t->dtls != DTLS_KIND_NONE)
+		return channel_why_text(t->why);
+	if (t->terms->no_udp)
+		return "no-udp is set";
+	if (!t->g->policy.udp_port)
+		return "there is no udp-port";
+	return t->info->dtls_offers ? "the client's kind of DTLS is switched off" : "the client offers no DTLS";
+}
+
 // Keys may outlive the way they were made for: only what packets go over now is told.
 static void report_channel(struct report *r, const struct tunnel *t)
 {
@@ -248,7 +260,7 @@ static void report_channel(struct report *r, const struct tunnel *t)
 	if (t->dtls_compress)
 		report_text(r, "DTLS compression", "%s", encoding_name(t->dtls_compress));
 	report_text(r, "Channel", "%s", dtls ? "DTLS" : "CSTP");
-	report_text(r, "Channel reason", "%s", channel_why_text(t->why));
+	report_text(r, "Channel reason", "%s", why_text(t));
 	report_text(r, "DTLS peer", "%s", dtls ? addr_text_port(&t->path, text) : "");
 }
 
@@ -327,7 +339,7 @@ static void report_times(struct report *r, const struct stats *st)
 	char text[32];
 
 	report_text(r, "Up since", "%s", time_text(st->up_since, text));
-	report_text(r, "_Up since", "%s", duration_text(up, text));
+	report_text(r, "_Up since", "%s", report_duration(up, text));
 	report_number(r, "raw_up_since", (uint64_t)st->up_since, NULL);
 	report_number(r, "uptime", up, "%s", text);
 }
@@ -356,9 +368,9 @@ static void report_sessions(struct report *r, const struct stats *st, const stru
 	report_number(r, "Timed out sessions", s->ended_timeout, NULL);
 	report_number(r, "Timed out (idle) sessions", s->ended_idle, NULL);
 	report_number(r, "Closed due to error sessions", s->ended_error, NULL);
-	report_text(r, "Average session time", "%s", duration_text(average, text));
+	report_text(r, "Average session time", "%s", report_duration(average, text));
 	report_number(r, "raw_avg_session_time", average, NULL);
-	report_text(r, "Max session time", "%s", duration_text(st->session_seconds_max, text));
+	report_text(r, "Max session time", "%s", report_duration(st->session_seconds_max, text));
 	report_number(r, "raw_max_session_time", st->session_seconds_max, NULL);
 	report_number(r, "Min MTU", st->mtu_min, NULL);
 	report_number(r, "Max MTU", st->mtu_max, NULL);

@@ -22,6 +22,7 @@ void report_bool(struct report *r, const char *key, bool value);
 void report_item(struct report *r, const char *key, const char *text); // one element; "" stands for an empty list
 // occtl's three forms of a time: `key`, `_key` (how long ago, or until then) and `raw`.
 void report_time(struct report *r, const char *key, const char *raw, time_t when);
+const char *report_duration(uint64_t seconds, char out[32]);
 void report_bytes(struct report *r, const char *key, uint64_t bytes); // `key` and `_key`
 
 void report_status(struct report *r, struct gateway *g);

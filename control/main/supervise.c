@@ -305,7 +305,7 @@ static void lose(struct gateway *g, const struct child *c)
 		tunnel_lose_all(g);
 		tunnel_table_close(g);
 		inner_down(g);
-		admin_peer_lost(g, MSG_DATAPLANE_STATS_END, "the dataplane has died; try again");
+		admin_dataplane_lost(g, "the dataplane has died; try again");
 	}
 }
 

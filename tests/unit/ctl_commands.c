@@ -87,7 +87,8 @@ static void finds_commands(void **state)
 	// a command that others go on from
 	calls("show sessions", COMMAND_FOUND, "show sessions", NULL);
 	calls("show sessions all", COMMAND_FOUND, "show sessions all", NULL);
-	calls("sh se v", COMMAND_FOUND, "show sessions valid", NULL);
+	calls("sh sessions v", COMMAND_FOUND, "show sessions valid", NULL);
+	calls("sh se v", COMMAND_UNKNOWN, NULL, NULL); // sessions, session
 	calls("show sessions new", COMMAND_TOO_MANY, "show sessions", NULL);
 	calls("show sessions all x", COMMAND_TOO_MANY, "show sessions all", NULL);
 	calls("reload now", COMMAND_TOO_MANY, "reload", NULL);
@@ -116,7 +117,7 @@ static void completes_words(void **state)
 {
 	assert_string_equal(next("", ""), "show disconnect terminate unban reload stop");
 	assert_string_equal(next("", "s"), "show stop");
-	assert_string_equal(next("show", "s"), "status sessions");
+	assert_string_equal(next("show", "s"), "status session sessions");
 	assert_string_equal(next("show ip", ""), "bans");
 	assert_string_equal(next("terminate", ""), "user id session");
 	assert_string_equal(next("show users", ""), "");

@@ -333,6 +333,49 @@ static void reports(void **state)
 	assert_in_range(world.latency.median_ns, 100, 1000000000);
 }
 
+static void ask_about(uint32_t tunnel)
+{
+	struct msg_tunnel_ask m = { .token = 5, .tunnel = tunnel };
+
+	world.drops[0] = 0;
+	assert_int_equal(CHAN_SEND(&world.main, TUNNEL_ASK, &m), 0);
+	await_main(MSG_TUNNEL_VIEW);
+	assert_int_equal(world.view.token, 5);
+	assert_int_equal(world.view.tunnel, tunnel);
+}
+
+static void tells_all_about_a_tunnel(void **state)
+{
+	const struct msg_tunnel_view *v = &world.view;
+
+	ask_about(TUNNEL + 1);
+	assert_int_equal(v->up, 0);
+	ask_about(TUNNEL);
+	assert_int_equal(v->up, 1);
+	assert_int_equal(v->channel, CHANNEL_DTLS);
+	assert_int_equal(v->cipher, AEAD_AES_256_GCM);
+	assert_int_equal(v->closed, 0);
+	assert_memory_equal(v->peer.ip, their_ip, 4);
+	assert_int_equal(v->peer.port, 5000);
+	assert_memory_equal(v->local.ip, our_ip, 4);
+	assert_int_equal(v->local.port, 443);
+	assert_string_equal(v->interface, "w0");
+	assert_int_equal(v->core, 0);
+	assert_int_equal(v->epoch, 1);
+	assert_int_equal(v->sent, 5 + 1 + 5); // the first that was ours, the worker's seal, DPD's answer and four packets
+	assert_int_equal(v->seen, world.sequence);
+	assert_int_equal(v->lost, 0);
+	assert_int_equal(v->copies, 1);
+	assert_int_equal(v->cstp_packets_in, 2);
+	assert_int_equal(v->cstp_bytes_in, 2 * (20 + 10));
+	assert_int_equal(v->cstp_packets_out, 2);
+	assert_int_equal(v->packets_in - v->cstp_packets_in, 8);
+	assert_int_equal(v->dropped, 3);
+	assert_non_null(strstr(world.drops, "drop_spoof 1,"));
+	assert_non_null(strstr(world.drops, "drop_replay 1,"));
+	assert_non_null(strstr(world.drops, "drop_bad_mac 1,"));
+}
+
 static void sees_a_link_go_down(void **state)
 {
 	assert_int_equal(world.ports_up, 2);
@@ -640,6 +683,7 @@ int main(void)
 		cmocka_unit_test(keeps_a_path_that_is_alive),
 		cmocka_unit_test(follows_the_client_to_cstp_and_back),
 		cmocka_unit_test(reports),
+		cmocka_unit_test(tells_all_about_a_tunnel),
 		cmocka_unit_test(sees_a_link_go_down),
 		cmocka_unit_test(tells_of_alerts),
 		cmocka_unit_test(takes_a_second_handshake),

@@ -10,10 +10,11 @@
 
 #define W REPLAY_WINDOW
 static struct replay_window window;
+static int64_t lost;
 
 // A record comes and authenticates: is it taken?
-#define T(sequence, taken) assert_int_equal(replay_check(&window, sequence) && replay_take(&window, sequence), taken)
-#define FRESH memset(&window, 0, sizeof(window))
+#define T(sequence, taken) assert_int_equal(replay_check(&window, sequence) && replay_take(&window, sequence, &lost), taken)
+#define FRESH (memset(&window, 0, sizeof(window)), lost = 0)
 
 static void test_order(void **state)
 {
@@ -99,12 +100,95 @@ static void test_random(void **state)
 	}
 }
 
+// What leaves the window unseen is lost, as soon as its 64 have left, and not before.
+#define MISSING_BELOW(n) (((n) + 92) / 100) // of those that end in 07
+static void test_loss(void **state)
+{
+	FRESH;
+	for (uint64_t s = 0; s < 10 * W; s++)
+		if (s % 100 != 7)
+			T(s, true);
+	assert_int_equal(lost, MISSING_BELOW(9 * W - 64)); // a window back, and the 64 across its edge
+	T(107, false);
+	assert_int_equal(lost, MISSING_BELOW(9 * W - 64));
+	for (uint64_t s = 10 * W; s < 11 * W; s++)
+		T(s, true);
+	assert_int_equal(lost, MISSING_BELOW(10 * W - 64));
+}
+
+static void test_loss_of_a_jump(void **state)
+{
+	FRESH;
+	for (uint64_t s = 0; s < W; s++)
+		T(s, true);
+	T(5 * W, true); // some 3 windows are missing, of which two are beyond hope
+	assert_int_equal(lost, 3 * W);
+	for (uint64_t s = 5 * W + 1; s < 7 * W; s++)
+		T(s, true);
+	assert_int_equal(lost, 4 * W);
+	T(1ULL << 40, true);
+	assert_int_equal(lost, (1LL << 40) - 4 * W);
+}
+
+static void test_late_is_not_lost(void **state)
+{
+	FRESH;
+	T(2 * W, true);
+	for (uint64_t s = W + 1; s < 2 * W; s++)
+		T(s, true);
+	for (uint64_t s = 2 * W + 1; s < 4 * W; s++)
+		T(s, true);
+	assert_true(lost <= 0);
+}
+
+// Its handshake's records have no place here: what came first says where counting begins.
+static void test_loss_begins_with_the_first(void **state)
+{
+	FRESH;
+	for (uint64_t s = 3; s < 3 * W; s++)
+		T(s, true);
+	assert_int_equal(lost, 0);
+}
+
+// All that is missing is found in the end, whatever the order was.
+static void test_loss_random(void **state)
+{
+	enum { N = 64 * W };
+	uint64_t taken = 0, top = 0;
+
+	FRESH;
+	srand(2);
+	while (top < N) {
+		uint64_t s = top + (uint64_t)rand() % (rand() % 1000 ? 5 : 3000), back = (uint64_t)rand() % 200;
+		s = back < s ? s - back : s;
+		if (top == 0)
+			s = 0;
+		if (!replay_check(&window, s))
+			continue;
+		assert_true(replay_take(&window, s, &lost));
+		taken++;
+		top = s >= top ? s + 1 : top;
+	}
+	T(top + 64 + 3 * W, true); // everything leaves
+	top += 2 * W;
+	top -= top % 64;
+	assert_in_range(lost, top - taken, top - taken + 192);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_order),   cmocka_unit_test(test_edges),
-		cmocka_unit_test(test_highest), cmocka_unit_test(test_jump_forgets_old_words),
-		cmocka_unit_test(test_random),  cmocka_unit_test(test_checking_moves_nothing),
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_edges),
+		cmocka_unit_test(test_highest),
+		cmocka_unit_test(test_jump_forgets_old_words),
+		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_checking_moves_nothing),
+		cmocka_unit_test(test_loss),
+		cmocka_unit_test(test_loss_of_a_jump),
+		cmocka_unit_test(test_late_is_not_lost),
+		cmocka_unit_test(test_loss_begins_with_the_first),
+		cmocka_unit_test(test_loss_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -237,6 +237,38 @@ static void test_spoof(void **state)
 	nothing_came_out();
 }
 
+// Beside the counters for everybody, each tunnel has its own.
+static void test_a_tunnel_remembers(void **state)
+{
+	const struct tunnel_cold *cold = &w.dp.cold[0];
+	uint8_t packet[60];
+
+	for (unsigned i = 0; i < 2000; i++) {
+		if (i % 10 == 3)
+			sequence[0][0]++; // lost on its way
+		send_data(0, 0, 60);
+		run();
+		empty(w.inner.tx);
+	}
+	assert_in_range(cold->lost, 100, 200);
+	world_ip(packet, 60, world_ipv4(0), INSIDE);
+	arrive_lane(0, PACKET_OPENED, 0, 0, NULL, packet, 60);
+	world_ip(packet, 60, world_ipv4(1), INSIDE);
+	arrive_lane(0, PACKET_OPENED, 0, 0, NULL, packet, 60); // forged
+	run();
+	assert_int_equal(w.dp.in[0].packets, 2001);
+	assert_int_equal(cold->cstp_in, 1);
+	assert_int_equal(cold->cstp_in_bytes, 60);
+	assert_int_equal(cold->drops[0].why, COUNT_drop_spoof);
+	assert_int_equal(cold->drops[0].times, 1);
+	assert_true(cold->drops[0].at && cold->drops[0].at <= w.lc->now);
+	send_inside(0, 100); // the client sends over CSTP: so do we
+	run();
+	assert_int_equal(w.dp.out[0].packets, 1);
+	assert_int_equal(cold->cstp_out, 1);
+	assert_int_equal(cold->cstp_out_bytes, 100);
+}
+
 // ------------------------------------------------------------------------------------------------------ networks behind
 
 static void from_behind(uint32_t t, const char *from)
@@ -692,6 +724,7 @@ int main(void)
 		TEST(test_several_records_a_datagram),
 		TEST(test_dpd_is_echoed),
 		TEST(test_packet_types),
+		TEST(test_a_tunnel_remembers),
 		TEST(test_spoof),
 		TEST(test_sources_behind),
 		TEST(test_destinations_behind),
