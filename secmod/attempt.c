@@ -6,9 +6,9 @@
 
 #include "proto/err.h"
 #include "proto/secret.h"
+#include "proto/text.h"
 #include "secmod/method.h"
 #include "secmod/secmod.h"
-#include "secmod/text.h"
 
 #define FIRST_PROMPT "Password:"
 

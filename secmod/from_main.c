@@ -2,9 +2,9 @@
 #include <string.h>
 
 #include "proto/err.h"
+#include "proto/text.h"
 #include "secmod/method.h"
 #include "secmod/secmod.h"
-#include "secmod/text.h"
 
 #define HANDLERS from_main
 #define ON_MAIN_SECMOD(...) __VA_ARGS__

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "proto/log.h"
-#include "secmod/text.h"
+#include "proto/text.h"
 
 // Eight RSA-8192 keys take some 100 KiB with the buddy allocator's rounding, a reload holds two sets.
 #define KEY_HEAP (1 << 20)

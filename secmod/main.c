@@ -16,11 +16,11 @@
 #include "proto/sandbox.h"
 #include "proto/secret.h"
 #include "proto/snapshot.h"
+#include "proto/text.h"
 #include "secmod/key.h"
 #include "secmod/method.h"
 #include "secmod/pam_helper.h"
 #include "secmod/secmod.h"
-#include "secmod/text.h"
 
 // One channel per connection; the kernel's own bound is fs.nr_open, by default this.
 #define FILES_WANTED 1048576

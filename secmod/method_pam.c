@@ -14,11 +14,11 @@
 
 #include "proto/log.h"
 #include "proto/secret.h"
+#include "proto/text.h"
 #include "secmod/method.h"
 #include "secmod/pam_helper.h"
 #include "secmod/pamwire.h"
 #include "secmod/secmod.h"
-#include "secmod/text.h"
 
 // A helper takes 2 to 3 MB; users sit at their prompts meanwhile.
 #define HELPERS_MAX 256

@@ -6,10 +6,10 @@
 #include <unistd.h>
 
 #include "proto/secret.h"
+#include "proto/text.h"
 #include "secmod/method.h"
 #include "secmod/pool.h"
 #include "secmod/settings.h"
-#include "secmod/text.h"
 #include "secmod/userfile.h"
 
 #define THREADS_MAX 4

@@ -16,8 +16,8 @@
 #include "proto/sandbox.h"
 #include "proto/secret.h"
 #include "proto/states.h"
+#include "proto/text.h"
 #include "secmod/pamwire.h"
-#include "secmod/text.h"
 
 #define GROUPS_MAX 1024
 // Room for any honest module; one that hoards ends here, and only its own login with it. A sanitizer's shadow is larger.

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/text.h"
 #include "secmod/method.h"
-#include "secmod/text.h"
 
 // ocserv's, where the snapshot says nothing or 0
 #define COOKIE_TIMEOUT 300

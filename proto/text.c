@@ -1,11 +1,11 @@
-#include "secmod/text.h"
+#include "text.h"
 
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "proto/utf8.h"
+#include "utf8.h"
 
 void text_copy(char *out, size_t most, const char *in)
 {

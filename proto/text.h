@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stddef.h>
 
-#include "proto/limits.h"
+#include "limits.h"
 
 // Copy at most `most` bytes and a NUL; cut between characters; what the codec would not let pass becomes a blank.
 void text_copy(char *out, size_t most, const char *in);
