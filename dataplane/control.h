@@ -50,14 +50,16 @@ struct tunnel {
 	uint64_t heard;    // TSC of the last of them
 	uint8_t app_id[APP_ID_SIZE];
 	struct handshakes handshakes;
-	uint64_t added, told;      // TSC
-	uint64_t reported;         // packets, both ways and dropped, of the last TUNNEL_COUNTERS
-	uint64_t lost, lost_bytes; // of those that its core counted as sent, here on their way to the lane
-	struct dpd dpd;            // over UDP, in TSC ticks
-	uint64_t idle;             // main is told after so many ticks without activity; 0: never
-	struct command command;    // for its core, one at a time
-	uint64_t mark;             // epoch or turn that has to be over
-	uint32_t place;            // in control.active
+	struct bucket handshake_rate; // what strangers can make its worker look at
+	uint64_t datagrams;           // that it was given
+	uint64_t added, told;         // TSC
+	uint64_t reported;            // packets, both ways and dropped, of the last TUNNEL_COUNTERS
+	uint64_t lost, lost_bytes;    // of those that its core counted as sent, here on their way to the lane
+	struct dpd dpd;               // over UDP, in TSC ticks
+	uint64_t idle;                // main is told after so many ticks without activity; 0: never
+	struct command command;       // for its core, one at a time
+	uint64_t mark;                // epoch or turn that has to be over
+	uint32_t place;               // in control.active
 };
 
 // Key sets that are in nobody's use.

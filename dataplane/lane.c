@@ -12,10 +12,14 @@
 #include "control.h"
 #include "proto/err.h"
 #include "proto/secret.h"
+#include "record.h"
 
 // The largest packet, and more than the largest message for us.
 #define LANE_ROOM RTE_ALIGN_CEIL(LIMIT_PACKET + 1, 64)
 #define TURN_BURST 64
+// A handshake takes some ten datagrams, and a client makes one in minutes. Anybody may have seen the App-ID.
+#define HANDSHAKES_A_SECOND 100
+#define HANDSHAKES_BURST 200
 
 struct lane_io {
 	uint8_t buf[LANE_BURST][LANE_ROOM];
@@ -353,6 +357,14 @@ static bool may_relay(const struct tunnel *t, const struct path *p)
 	       (t->relay.family == p->key.family && memcmp(t->relay.ip, p->key.peer_ip, t->relay.family == 4 ? 4 : 16) == 0);
 }
 
+// Records that are the worker's come as the client sends them; whatever else is for it strangers may have sent.
+static bool is_too_much(const struct control *c, struct tunnel *t, const struct packet *p)
+{
+	if (t->relay.family && p->type == CONTENT_DATA)
+		return false;
+	return !bucket_take(&t->handshake_rate, c->now, c->dp.tsc_hz / HANDSHAKES_A_SECOND, HANDSHAKES_BURST);
+}
+
 // The number of the handshake that a datagram belongs to; 0: none.
 static uint32_t number_of(struct control *c, struct tunnel *t, struct rte_mbuf *m)
 {
@@ -387,6 +399,7 @@ static void send_record(struct control *c, struct tunnel *t, struct rte_mbuf *m,
 	r->handshake = number;
 	r->datagram_len = m->data_len;
 	memcpy(r->datagram, rte_pktmbuf_mtod(m, uint8_t *), m->data_len);
+	t->datagrams++;
 	c->count.value[CHAN_SEND(&t->lane, DTLS_RECORD, r) < 0 ? COUNT_drop_lane_full : COUNT_lane_tx]++;
 }
 
@@ -433,6 +446,8 @@ static unsigned deliver(struct control *c, struct rte_mbuf **pkts, unsigned n)
 		tunnel_on_event(c, p);
 	else if (!t || t->lane.fd < 0)
 		lose(c, pkts, 1, COUNT_drop_tunnel_gone);
+	else if (is_too_much(c, t, p))
+		c->count.value[COUNT_drop_handshake_rate]++;
 	else
 		send_record(c, t, pkts[0], number_of(c, t, pkts[0]));
 	rte_pktmbuf_free(pkts[0]);

@@ -43,7 +43,7 @@ static bool is_idle(const struct control *c, const struct tunnel *t)
 static void check_counters(struct control *c, struct tunnel *t)
 {
 	const struct tunnel_out *out = &c->dp.out[t->number];
-	uint64_t moved = c->dp.in[t->number].packets + out->packets + out->dropped + t->lost;
+	uint64_t moved = c->dp.in[t->number].packets + out->packets + out->dropped + t->lost + t->datagrams;
 
 	if ((moved != t->reported || is_idle(c, t)) && tunnel_tell_counters(c, t))
 		t->reported = moved;

@@ -338,6 +338,7 @@ static struct msg_tunnel_counters counters(const struct control *c, const struct
 		.packets_out = out->packets - t->lost,
 		.bytes_out = out->bytes - t->lost_bytes,
 		.dropped = out->dropped + t->lost,
+		.datagrams = t->datagrams,
 		.idle_ms = c->now > active ? (uint32_t)RTE_MIN((c->now - active) * 1000.0 / (double)c->dp.tsc_hz, 4e9) : 0,
 	};
 }

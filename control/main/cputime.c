@@ -32,11 +32,12 @@ bool cputime_spend(struct cputime *t, uint64_t elapsed_ms, uint64_t used_us, uin
 	return t->credit_us >= 0;
 }
 
+// Also what is none of its doing: packets that are lost, and what strangers send.
 static uint64_t packets_of(const struct conn *c)
 {
 	const struct tunnel_totals *now = c->tunnel ? &c->tunnel->now : NULL;
 
-	return now ? now->packets_in + now->packets_out + now->dropped : 0;
+	return now ? now->packets_in + now->packets_out + now->dropped + now->datagrams : 0;
 }
 
 static bool used_by(uint32_t pid, uint64_t *us)

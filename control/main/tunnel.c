@@ -548,7 +548,7 @@ void tunnel_counted(struct gateway *g, const struct msg_tunnel_counters *m)
 		log_warn("dataplane: counters of tunnel %u, which does not exist", m->tunnel);
 		return;
 	}
-	t->now = (struct tunnel_totals){ m->packets_in, m->bytes_in, m->packets_out, m->bytes_out, m->dropped };
+	t->now = (struct tunnel_totals){ m->packets_in, m->bytes_in, m->packets_out, m->bytes_out, m->dropped, m->datagrams };
 	if (m->last && t->phase == TUNNEL_DELETING)
 		tunnel_over(t);
 	else if (t->phase == TUNNEL_UP && t->idle_timeout && m->idle_ms >= t->idle_timeout * 1000ULL)

@@ -7,6 +7,7 @@
 // From the client's point of view as the wire has it: in = received from the client.
 struct tunnel_totals {
 	uint64_t packets_in, bytes_in, packets_out, bytes_out, dropped;
+	uint64_t datagrams; // of DTLS, that its worker was given
 };
 
 // What the client said of itself at CONNECT, for show.
