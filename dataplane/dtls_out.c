@@ -4,6 +4,7 @@
 #include "ecn.h"
 #include "inner.h"
 #include "headers.h"
+#include "packet.h"
 #include "record.h"
 #include "stage.h"
 
@@ -40,14 +41,14 @@ static inline bool is_silent(const struct lcore *lc, const struct tunnel_out *ou
 
 static inline void send_cstp(struct lcore *lc, struct tunnel_out *out, struct rte_mbuf *m)
 {
-	struct tunnel_cold *cold = &lc->dp->cold[packet_of(m)->tunnel];
+	uint32_t tunnel = packet_of(m)->tunnel;
+	struct tunnel_cold *cold = &lc->dp->cold[tunnel];
 	uint16_t len = m->data_len;
 
-	channel_to_cstp(lc, packet_of(m)->tunnel, WHY_SILENCE);
+	channel_to_cstp(lc, tunnel, WHY_SILENCE);
 	packet_of(m)->kind = PACKET_CSTP;
 	if (unlikely(!to_control(lc, m, COUNT_cstp_out))) {
-		out->dropped++;
-		cold_dropped(cold, COUNT_drop_ring_full, lc->now);
+		tell_drop(lc, COUNT_drop_ring_full, tunnel);
 		return;
 	}
 	out->packets++;
@@ -56,10 +57,11 @@ static inline void send_cstp(struct lcore *lc, struct tunnel_out *out, struct rt
 	cold->cstp_out_bytes += len;
 }
 
-unsigned cstp_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
+unsigned cstp_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct rte_mbuf **big, unsigned *n_big)
 {
 	unsigned n_out = 0;
 
+	*n_big = 0;
 	prefetch_sets(lc, pkts, n);
 	for (unsigned i = 0; i < n; i++) {
 		struct packet *p = packet_of(pkts[i]);
@@ -69,7 +71,7 @@ unsigned cstp_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 			continue;
 		}
 		if (unlikely(pkts[i]->data_len > out->mtu)) {
-			drop_of(lc, COUNT_drop_too_big, pkts[i]);
+			big[(*n_big)++] = pkts[i];
 			continue;
 		}
 		if (!inner_is_chatter(packet_data(pkts[i])))

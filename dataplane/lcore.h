@@ -95,6 +95,7 @@ struct lcore {
 	struct rte_ring *handed[CORES_MAX]; // that core -> this core: mbufs (hand.h); NULL: itself, or no such core
 	uint64_t now;                       // TSC at the start of this round
 	struct bucket strays;               // owner: what it gives the control thread of records from unknown addresses
+	struct bucket icmp;                 // owner: what it tells of packets that are too big
 	struct counters count;              // owner: rw
 	uint64_t busy_cycles, rounds_busy, sleeps, packets; // owner: rw
 	uint64_t rounds;           // owner: rw; all that was in its rings at the start of a round is served in it

@@ -59,10 +59,29 @@ static void take_strays(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 	take_records(lc, pkts, n);
 }
 
+static void take_big(struct lcore *lc, struct rte_mbuf *m)
+{
+	struct rte_mbuf *parts[BURST], *still[BURST], *reply;
+	unsigned n, n_still;
+
+	n = too_big(lc, m, parts, &reply);
+	if (reply)
+		tx_inner(lc, &reply, 1);
+	n = cstp_out(lc, parts, n, still, &n_still);
+	send_outside(lc, parts, n);
+	for (unsigned i = 0; i < n_still; i++)
+		drop_of(lc, COUNT_drop_too_big, still[i]);
+}
+
 static void take_inner(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 {
-	n = cstp_out(lc, pkts, n);
+	struct rte_mbuf *big[BURST];
+	unsigned n_big;
+
+	n = cstp_out(lc, pkts, n, big, &n_big);
 	send_outside(lc, pkts, n);
+	for (unsigned i = 0; i < n_big; i++)
+		take_big(lc, big[i]);
 }
 
 static void take_lanes(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)

@@ -18,13 +18,16 @@ static inline void packet_cut(struct rte_mbuf *m, int skip, uint16_t len)
 	m->pkt_len = len;
 }
 
+static inline void tell_drop(struct lcore *lc, enum counter why, uint32_t tunnel)
+{
+	lc->dp->out[tunnel].dropped++;
+	cold_dropped(&lc->dp->cold[tunnel], why, lc->now);
+}
+
 // A drop that its tunnel is told of.
 static inline void drop_of(struct lcore *lc, enum counter why, struct rte_mbuf *m)
 {
-	uint32_t tunnel = packet_of(m)->tunnel;
-
-	lc->dp->out[tunnel].dropped++;
-	cold_dropped(&lc->dp->cold[tunnel], why, lc->now);
+	tell_drop(lc, why, packet_of(m)->tunnel);
 	drop(lc, why, m);
 }
 

@@ -1,9 +1,9 @@
 // The stages of the packet path. Each takes a burst and returns how many go on (compacted to the front of pkts);
 // the rest were dropped, punted or answered, each with its counter. Only loop.c (and the bench) calls stages.
 // The caller counts what it receives (outer_rx, inner_rx, kernel_rx, lane_rx, handed_in), so that per core
-//   outer_rx + extra_records + fragments_out + inner_rx + kernel_rx + lane_rx + handed_in
-//     = outer_tx + fragments_in + inner_tx + kernel_tx + punt_hello + punt_handshake + punt_record + punt_stray + cstp_out
-//       + handed_out + all drops.
+//   outer_rx + extra_records + fragments_out + inner_rx + inner_fragments + icmp_out + kernel_rx + lane_rx + handed_in
+//     = outer_tx + fragments_in + inner_tx + inner_fragmented + kernel_tx + punt_hello + punt_handshake + punt_record + punt_stray
+//       + cstp_out + handed_out + all drops.
 // Every array has room for BURST packets; n is at most BURST.
 #pragma once
 #include "lcore.h"
@@ -43,8 +43,13 @@ unsigned route(struct lcore *lc, const struct port *port, struct rte_mbuf **pkts
 // inner[], for inner_in(); datagrams and plaintext to be sealed stay, for dtls_out().
 unsigned lane_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct rte_mbuf **inner, unsigned *n_inner);
 
-// Inner packets not above their tunnel's MTU; those whose tunnel is on CSTP go to its lane; the others stay.
-unsigned cstp_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
+// Inner packets of tunnels that are on CSTP go to their lanes; those above their tunnel's MTU go to big[], for too_big(); the
+// others stay.
+unsigned cstp_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct rte_mbuf **big, unsigned *n_big);
+
+// An inner packet above its tunnel's MTU -> its fragments, where it may have some, for cstp_out() again; else an answer to whoever
+// has sent it, where one is due: *reply, for tx_inner(), or NULL.
+unsigned too_big(struct lcore *lc, struct rte_mbuf *m, struct rte_mbuf **parts, struct rte_mbuf **reply);
 
 // PACKET_INNER and PACKET_SEAL -> sealed records behind Ethernet, IP and UDP headers; PACKET_DATAGRAM gets the headers only. Where
 // the port takes datagrams there are none: the packet's path says where it goes.

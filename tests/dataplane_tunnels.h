@@ -28,10 +28,12 @@ static WORLD_UNUSED unsigned long total(enum counter c)
 static WORLD_UNUSED bool balanced(void)
 {
 	unsigned long in = total(COUNT_outer_rx) + total(COUNT_extra_records) + total(COUNT_fragments_out) + total(COUNT_inner_rx) +
-	                   total(COUNT_kernel_rx) + total(COUNT_lane_rx) + total(COUNT_handed_in);
+	                   total(COUNT_inner_fragments) + total(COUNT_icmp_out) + total(COUNT_kernel_rx) + total(COUNT_lane_rx) +
+	                   total(COUNT_handed_in);
 	unsigned long out = total(COUNT_outer_tx) + total(COUNT_fragments_in) + total(COUNT_inner_tx) + total(COUNT_punt_hello) +
 	                    total(COUNT_punt_handshake) + total(COUNT_punt_record) + total(COUNT_punt_stray) +
-	                    total(COUNT_cstp_out) + total(COUNT_kernel_tx) + total(COUNT_handed_out);
+	                    total(COUNT_inner_fragmented) + total(COUNT_cstp_out) + total(COUNT_kernel_tx) +
+	                    total(COUNT_handed_out);
 
 	for (unsigned c = 0; c < COUNTERS; c++)
 		if (counter_descs[c].drop)

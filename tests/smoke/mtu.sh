@@ -26,6 +26,12 @@ ip -n "$CLIENT" link set eth0 mtu 1200
 ip -n "$SERVER" link set outer mtu 1200
 login narrow anna
 soon "DTLS is up over the narrow path" client_on_dtls narrow
-mtu=$(given narrow INTERNAL_IP4_MTU)
+mtu=$(given narrow INTERNAL_IP4_MTU) address=$(given narrow INTERNAL_IP4_ADDRESS)
 expect "the client was given $mtu, which fits" more 1200 "$mtu"
 expect "a packet of just that size crosses whole" pings -M "do" -s $((mtu - 28)) $INSIDE
+
+# The inner interface has room for more than this client has.
+NETNS=$SERVER expect "more than that comes to it in fragments" pings -M dont -s 1200 "$address"
+expect "that the gateway has made" same "$(counter inner_fragments)" 6
+told=$(in_ns "$SERVER" ping -c 1 -W 2 -M "do" -s 1200 "$address" || :)
+expect "or who sends it is told of $mtu" matches "$told" "Frag needed and DF set \(mtu = $mtu\)"
