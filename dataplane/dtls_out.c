@@ -4,6 +4,7 @@
 #include "ecn.h"
 #include "inner.h"
 #include "headers.h"
+#include "mss.h"
 #include "packet.h"
 #include "record.h"
 #include "stage.h"
@@ -70,6 +71,8 @@ unsigned cstp_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct r
 			drop(lc, COUNT_drop_no_tunnel, pkts[i]);
 			continue;
 		}
+		if (unlikely(out->flags & TUNNEL_CLAMP_MSS) && mss_clamp(packet_data(pkts[i]), pkts[i]->data_len, out->mtu))
+			count(lc, COUNT_mss_clamped);
 		if (unlikely(pkts[i]->data_len > out->mtu)) {
 			big[(*n_big)++] = pkts[i];
 			continue;

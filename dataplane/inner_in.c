@@ -1,6 +1,7 @@
 #include "channel.h"
 #include "ecn.h"
 #include "inner.h"
+#include "mss.h"
 #include "record.h"
 #include "stage.h"
 
@@ -82,6 +83,8 @@ unsigned inner_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 			continue;
 		}
 		packet_cut(m, 0, ip.len);
+		if (unlikely(in->flags & TUNNEL_CLAMP_MSS) && mss_clamp(packet_data(m), ip.len, lc->dp->out[tunnel].mtu))
+			count(lc, COUNT_mss_clamped);
 		in->packets++;
 		in->bytes += ip.len;
 		if (unlikely(packet_of(m)->type != CONTENT_DATA))

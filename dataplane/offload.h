@@ -5,23 +5,14 @@
 
 #include "checksum.h"
 #include "frame.h"
+#include "tcp.h"
 
 // Kernels before 6.2 know no UDP.
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5
 #endif
 
-#define PROTOCOL_TCP 6
-#define TCP_HEADER 20
-#define TCP_CHECKSUM 16 // offset in its header
 #define UDP_CHECKSUM 6
-
-// The byte of a TCP header that has its flags.
-#define TCP_FLAGS 13
-#define TCP_FIN 0x01
-#define TCP_PSH 0x08
-#define TCP_ACK 0x10
-#define TCP_CWR 0x80
 
 struct offload_headers {
 	uint8_t family, protocol;    // 4 or 6; TCP or UDP

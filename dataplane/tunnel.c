@@ -174,9 +174,19 @@ static uint64_t ticks(const struct control *c, uint32_t seconds)
 
 static uint8_t flags_of(const struct msg_tunnel_add *m)
 {
-	return TUNNEL_LIVE | (m->networks ? TUNNEL_ROUTES : 0) | (m->rules & RULE_DENY_ROAMING ? TUNNEL_DENY_ROAMING : 0) |
-	       (m->rules & RULE_COPY_DSCP ? TUNNEL_COPY_DSCP : 0) | (m->compress ? TUNNEL_COMPRESS : 0) |
-	       (m->relay.family ? TUNNEL_BY_WORKER : 0);
+	static const struct {
+		uint8_t rule, flag;
+	} rules[] = {
+		{ RULE_DENY_ROAMING, TUNNEL_DENY_ROAMING },
+		{ RULE_COPY_DSCP, TUNNEL_COPY_DSCP },
+		{ RULE_CLAMP_MSS, TUNNEL_CLAMP_MSS },
+	};
+	uint8_t flags = TUNNEL_LIVE | (m->networks ? TUNNEL_ROUTES : 0) | (m->compress ? TUNNEL_COMPRESS : 0) |
+	                (m->relay.family ? TUNNEL_BY_WORKER : 0);
+
+	for (size_t i = 0; i < RTE_DIM(rules); i++)
+		flags |= m->rules & rules[i].rule ? rules[i].flag : 0;
+	return flags;
 }
 
 static void publish_halves(struct control *c, const struct msg_tunnel_add *m)

@@ -81,7 +81,8 @@ enum item_kind {
 enum tunnel_rule {
 	RULE_DENY_ROAMING = 1 << 0, // its peer keeps its address
 	RULE_COPY_DSCP = 1 << 1,    // the DSCP of a packet is that of its record
-	RULES_ALL = RULE_DENY_ROAMING | RULE_COPY_DSCP,
+	RULE_CLAMP_MSS = 1 << 6,    // TCP's ends offer each other no larger segments than fit
+	RULES_ALL = RULE_DENY_ROAMING | RULE_COPY_DSCP | RULE_CLAMP_MSS,
 };
 
 enum tunnel_channel { CHANNEL_CSTP, CHANNEL_DTLS, CHANNEL_LAST = CHANNEL_DTLS };

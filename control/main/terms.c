@@ -197,7 +197,8 @@ static void numbers_load(struct terms *t, const struct layers *l)
 	t->max_same_clients = number32(l, OPT_MAX_SAME_CLIENTS);
 	t->mtu = (uint16_t)number32(l, OPT_MTU);
 	t->no_udp = truth(l, OPT_NO_UDP);
-	t->rules = (truth(l, OPT_DENY_ROAMING) ? RULE_DENY_ROAMING : 0) | (truth(l, OPT_COPY_DSCP) ? RULE_COPY_DSCP : 0);
+	t->rules = (truth(l, OPT_DENY_ROAMING) ? RULE_DENY_ROAMING : 0) | (truth(l, OPT_COPY_DSCP) ? RULE_COPY_DSCP : 0) |
+	           (truth(l, OPT_MSS_CLAMP) ? RULE_CLAMP_MSS : 0);
 	t->tunnel_all_dns = truth(l, OPT_TUNNEL_ALL_DNS);
 }
 

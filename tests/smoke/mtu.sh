@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The tunnel's MTU: what fits goes through whole, what does not is told to its sender or sent in fragments; a narrow path narrows it.
+# The tunnel's MTU: what fits goes through whole, what does not is told to its sender or sent in fragments; a narrow path narrows it,
+# and what TCP offers.
 #
 #   client tun0 ═══ 192.0.2.1 gateway vpns0 10.99.0.1, mtu = 1300
 #   eth0: mtu 1500, then 1200
@@ -8,6 +9,7 @@
 network
 gateway << CONF
 mtu = 1300
+mss-clamp = true
 CONF
 login client anna
 soon "DTLS is up" client_on_dtls client
@@ -33,5 +35,11 @@ expect "a packet of just that size crosses whole" pings -M "do" -s $((mtu - 28))
 # The inner interface has room for more than this client has.
 NETNS=$SERVER expect "more than that comes to it in fragments" pings -M dont -s 1200 "$address"
 expect "that the gateway has made" same "$(counter inner_fragments)" 6
+in_ns "$CLIENT" nft "add table ip inside; add chain ip inside input { type filter hook input priority 0; };
+  add rule ip inside input iifname tun0 tcp option maxseg size $((mtu - 40)) counter"
+iperf_server
+expect "TCP runs" more "$(megabits -R)" 1
+expect "with segments that fit" has <(in_ns "$CLIENT" nft list ruleset) 'counter packets [1-9]'
+expect "because the gateway has clamped them" more "$(counter mss_clamped)" 0
 told=$(in_ns "$SERVER" ping -c 1 -W 2 -M "do" -s 1200 "$address" || :)
 expect "or who sends it is told of $mtu" matches "$told" "Frag needed and DF set \(mtu = $mtu\)"

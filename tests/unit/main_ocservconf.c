@@ -238,13 +238,32 @@ static void every_documented_option(void **state)
 static void no_option_is_left_out(void **state)
 {
 	// these stand in BASE, in a file of a user's, are ours, or are an error
-	static const enum opt others[] = {
-		OPT_AUTH,         OPT_TCP_PORT,     OPT_SOCKET_FILE,     OPT_SERVER_CERT,         OPT_SERVER_KEY,
-		OPT_DEVICE,       OPT_INNER,        OPT_IROUTE,          OPT_EXPLICIT_IPV4,       OPT_EXPLICIT_IPV6,
-		OPT_IPV4_NETWORK, OPT_IPV4_NETMASK, OPT_OUTER,           OPT_NIC_DEVICE,          OPT_NIC_ADDRESS,
-		OPT_NIC_ROUTE,    OPT_POLL_CORE,    OPT_POLL_MODE,       OPT_HUGE_PAGES,          OPT_EAL_ARGS,
-		OPT_COPY_DSCP,    OPT_HOSTNAME,     OPT_SESSION_CONTROL, OPT_ALWAYS_REQUIRE_CERT, OPT_LISTEN_CLEAR_FILE
-	};
+	static const enum opt others[] = { OPT_AUTH,
+		                           OPT_TCP_PORT,
+		                           OPT_SOCKET_FILE,
+		                           OPT_SERVER_CERT,
+		                           OPT_SERVER_KEY,
+		                           OPT_DEVICE,
+		                           OPT_INNER,
+		                           OPT_IROUTE,
+		                           OPT_EXPLICIT_IPV4,
+		                           OPT_EXPLICIT_IPV6,
+		                           OPT_IPV4_NETWORK,
+		                           OPT_IPV4_NETMASK,
+		                           OPT_OUTER,
+		                           OPT_NIC_DEVICE,
+		                           OPT_NIC_ADDRESS,
+		                           OPT_NIC_ROUTE,
+		                           OPT_POLL_CORE,
+		                           OPT_POLL_MODE,
+		                           OPT_HUGE_PAGES,
+		                           OPT_EAL_ARGS,
+		                           OPT_COPY_DSCP,
+		                           OPT_MSS_CLAMP,
+		                           OPT_HOSTNAME,
+		                           OPT_SESSION_CONTROL,
+		                           OPT_ALWAYS_REQUIRE_CERT,
+		                           OPT_LISTEN_CLEAR_FILE };
 	bool seen[OPT_COUNT] = { false };
 	char name[64];
 	int o;

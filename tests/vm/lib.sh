@@ -117,7 +117,9 @@ gateway_is_sound() {
 
 # What came in is what went out, over all cores.
 balanced() {
-  ctl -j show dataplane | jq -e '.counters | (map(select(.drop or (.name | IN("outer_tx", "fragments_in", "inner_tx", "kernel_tx", "punt_hello",
-    "punt_handshake", "punt_stray", "inner_fragmented", "cstp_out", "handed_out")))| .value) | add) == (map(select(.name | IN("outer_rx", "extra_records", "fragments_out", "inner_rx", "inner_fragments", "icmp_out",
-    "kernel_rx", "lane_rx", "handed_in")) | .value) | add)' > /dev/null
+  ctl -j show dataplane | jq -e '.counters |
+    (map(select(.drop or (.name | IN("outer_tx", "fragments_in", "inner_tx", "inner_fragmented", "kernel_tx", "punt_hello", "punt_handshake",
+      "punt_record", "punt_stray", "cstp_out", "handed_out"))) | .value) | add) ==
+    (map(select(.name | IN("outer_rx", "extra_records", "fragments_out", "inner_rx", "inner_fragments", "icmp_out", "kernel_rx", "lane_rx",
+      "handed_in")) | .value) | add)' > /dev/null
 }
