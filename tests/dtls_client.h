@@ -31,7 +31,7 @@ struct net {
 static const uint8_t master[DTLS_MASTER_SIZE] = "a master secret that the client has made up ....";
 static const uint8_t session_id[APP_ID_SIZE] = "a session id of the server's ...";
 
-static uint64_t now_ms(void)
+static inline uint64_t now_ms(void)
 {
 	struct timespec ts;
 

@@ -224,8 +224,8 @@ static void impossible_lengths(void **state)
 	COUNTED(fragments_in, 0);
 	datagram_of(V4, 0, 1000);
 	part(600, 100, MORE);
-	void *p;
-	rte_ring_dequeue(w.outer.rx, &p);
+	void *p = NULL;
+	assert_int_equal(rte_ring_dequeue(w.outer.rx, &p), 0);
 	struct rte_mbuf *m = p;
 	store16(rte_pktmbuf_mtod(m, uint8_t *) + d.ip + 2, 2000); // longer than the frame
 	arrive_outside(m);

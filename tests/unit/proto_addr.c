@@ -218,8 +218,9 @@ static void printable_characters(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(text_forms), cmocka_unit_test(text_with_port), cmocka_unit_test(sockaddr_round_trip),
-		cmocka_unit_test(membership), cmocka_unit_test(wire_form),      cmocka_unit_test(printable_characters),
+		cmocka_unit_test(text_forms),           cmocka_unit_test(text_with_port), cmocka_unit_test(sockaddr_round_trip),
+		cmocka_unit_test(membership),           cmocka_unit_test(masks),          cmocka_unit_test(wire_form),
+		cmocka_unit_test(printable_characters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
