@@ -14,6 +14,19 @@ static inline void channel_to_cstp(struct lcore *lc, uint32_t tunnel, enum chann
 		out->keys->quiet = true;
 }
 
+// Nothing but alerts is sealed under these keys from now on. What comes under them is opened as before.
+static inline void channel_end_keys(struct lcore *lc, uint32_t tunnel, struct tunnel_keys *k, enum channel_why why)
+{
+	struct tunnel_out *out = &lc->dp->out[tunnel];
+
+	k->closed = true;
+	if (out->keys != k)
+		return;
+	channel_to_cstp(lc, tunnel, why);
+	out->keys = NULL;
+	out->channel = CHANNEL_CSTP;
+}
+
 static inline void channel_to_dtls(struct lcore *lc, uint32_t tunnel)
 {
 	struct tunnel_out *out = &lc->dp->out[tunnel];

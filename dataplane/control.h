@@ -56,6 +56,9 @@ struct tunnel {
 	uint64_t reported;            // packets, both ways and dropped, of the last TUNNEL_COUNTERS
 	uint64_t lost, lost_bytes;    // of those that its core counted as sent, here on their way to the lane
 	struct dpd dpd;               // over UDP, in TSC ticks
+	uint64_t rekey;               // keys are too old after so many ticks; 0: never
+	uint64_t keyed, ended;        // TSC: when those in force were confirmed, and when we last ended them; 0: not
+	uint32_t keyed_for;           // their handshake
 	uint64_t idle;                // main is told after so many ticks without activity; 0: never
 	struct command command;       // for its core, one at a time
 	uint64_t mark;                // epoch or turn that has to be over

@@ -195,7 +195,6 @@ static void keys_alert(struct lcore *lc, struct rte_mbuf *m, struct tunnel_keys 
 {
 	uint32_t tunnel = packet_of(m)->tunnel;
 	struct tunnel_in *in = &lc->dp->in[tunnel];
-	struct tunnel_out *out = &lc->dp->out[tunnel];
 	const uint8_t *alert = packet_data(m);
 
 	if (m->data_len != 2) {
@@ -206,12 +205,8 @@ static void keys_alert(struct lcore *lc, struct rte_mbuf *m, struct tunnel_keys 
 	drop(lc, COUNT_dtls_alert, m);
 	if (alert[0] != ALERT_FATAL && alert[1] != ALERT_CLOSE_NOTIFY)
 		return;
-	k->closed = true;
-	if (k == out->keys) {
-		channel_to_cstp(lc, tunnel, WHY_ALERT);
-		out->keys = NULL;
-		out->channel = CHANNEL_CSTP;
-	} else if (k == in->next) {
+	channel_end_keys(lc, tunnel, k, WHY_ALERT);
+	if (k == in->next) {
 		in->next = NULL;
 		mailbox_release_keys(lc, k);
 	}

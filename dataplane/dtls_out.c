@@ -197,7 +197,7 @@ static inline enum counter seal_one(struct lcore *lc, struct sealing *s, struct 
 		k = keys_by_handshake(&lc->dp->in[p->tunnel], p->handshake);
 		type = p->type;
 	}
-	if (unlikely(!k || k->closed))
+	if (unlikely(!k || (k->closed && type != CONTENT_ALERT)))
 		return COUNT_drop_no_keys;
 	if (unlikely(k->next_sequence > DTLS_SEQUENCE_MAX))
 		return COUNT_drop_sequence_end;
@@ -215,6 +215,8 @@ static inline enum counter seal_one(struct lcore *lc, struct sealing *s, struct 
 		packet_data(m)[0] = what;
 		count(lc, COUNT_dtls_data_out);
 	}
+	if (unlikely(type == CONTENT_ALERT && packet_data(m)[0] == ALERT_FATAL))
+		channel_end_keys(lc, p->tunnel, k, WHY_REKEY);
 	sealing_add(s, m, type, k);
 	wrap(lc, s, m, &k->path, marks);
 	return COUNTERS;

@@ -25,7 +25,8 @@ enum packet_type {
 	TYPE_TERMINATE = 9,
 };
 
-enum { ALERT_WARNING = 1, ALERT_FATAL = 2, ALERT_CLOSE_NOTIFY = 0 };
+// RFC 5246 7.2. User_canceled is "for some reason unrelated to a protocol failure".
+enum { ALERT_WARNING = 1, ALERT_FATAL = 2, ALERT_CLOSE_NOTIFY = 0, ALERT_USER_CANCELED = 90 };
 
 struct record {
 	uint8_t type;

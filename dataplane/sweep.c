@@ -9,6 +9,7 @@
 #define SWEEP_BURST 256
 #define SWEEP_RATE 32768
 #define AHEAD 4
+#define REKEY_SEQUENCE (DTLS_SEQUENCE_MAX - (1ULL << 32))
 
 static uint64_t period(const struct control *c)
 {
@@ -74,6 +75,31 @@ static void check_liveness(struct control *c, struct tunnel *t)
 	}
 }
 
+// Old, or near the last sequence number, which is far more than a sweep can use up.
+static bool is_old(const struct control *c, const struct tunnel *t, const struct tunnel_keys *k)
+{
+	if (t->rekey && c->now - t->keyed >= t->rekey)
+		return true;
+	return __atomic_load_n(&k->next_sequence, __ATOMIC_RELAXED) >= REKEY_SEQUENCE ||
+	       __atomic_load_n(&k->seen.top, __ATOMIC_RELAXED) >= REKEY_SEQUENCE;
+}
+
+// A fatal alert makes a client begin a new handshake at once, and nothing is lost: what it sends meanwhile is still opened, and its
+// packets go over CSTP. A client that goes on under the old keys has not got it.
+static void check_keys(struct control *c, struct tunnel *t)
+{
+	static const uint8_t alert[] = { ALERT_FATAL, ALERT_USER_CANCELED };
+	const struct tunnel_keys *k = __atomic_load_n(&c->dp.in[t->number].keys, __ATOMIC_RELAXED);
+
+	if (!k || k->handshake != t->keyed_for || !is_old(c, t, k))
+		return;
+	if (t->ended ? __atomic_load_n(&k->last_udp, __ATOMIC_RELAXED) < t->ended + c->dp.tsc_hz / 2 : k->closed)
+		return;
+	lane_seal(c, t, k->handshake, CONTENT_ALERT, alert, sizeof(alert));
+	c->count.value[COUNT_dtls_rekeys]++;
+	t->ended = c->now;
+}
+
 static void visit(struct control *c, struct tunnel *t)
 {
 	if (t->phase != TUNNEL_UP)
@@ -81,6 +107,7 @@ static void visit(struct control *c, struct tunnel *t)
 	handshake_sweep(&c->paths, &t->handshakes, t->number, c->now);
 	if (t->untold)
 		tunnel_tell_state(c, t);
+	check_keys(c, t);
 	check_liveness(c, t);
 	check_counters(c, t);
 }

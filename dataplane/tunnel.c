@@ -10,6 +10,7 @@
 #include "control.h"
 #include "eal.h"
 #include "proto/log.h"
+#include "proto/rekey.h"
 #include "proto/secret.h"
 
 // Without an authenticated record for so long, a path may go to another tunnel that asks for it.
@@ -328,6 +329,7 @@ int tunnel_add(struct control *c, const struct msg_tunnel_add *m, int lane, char
 	t->added = c->now;
 	t->dpd.interval = ticks(c, m->dpd);
 	t->idle = ticks(c, m->idle);
+	t->rekey = rekey_deadline(m->rekey) * c->dp.tsc_hz;
 	t->place = c->n_active;
 	c->active[c->n_active++] = t->number;
 	return 0;
@@ -403,6 +405,9 @@ static void on_confirmed(struct control *c, struct tunnel *t, const struct packe
 	if (!handshake_confirmed(&c->paths, &t->handshakes, t->number, p->handshake))
 		log_debug("tunnel %u: handshake %u is confirmed late", t->number, p->handshake);
 	peers_set(&c->peers, t->number, &t->handshakes.path.key);
+	t->keyed = c->now;
+	t->keyed_for = p->handshake;
+	t->ended = 0;
 	CHAN_SEND(&t->lane, DTLS_CONFIRMED, &m);
 	channel_is(c, t, CHANNEL_DTLS, WHY_KEYS);
 }

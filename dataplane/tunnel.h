@@ -19,7 +19,7 @@ struct tunnel_keys {
 	bool confirmed : 1;            // owner core: an application record has authenticated
 	bool told : 1;                 // owner core: the control thread knows that
 	bool quiet : 1;                // owner core: data went to CSTP; the next record brings it back
-	bool closed : 1;               // owner core: the peer ended it by an alert: nothing is sealed any more
+	bool closed : 1;               // owner core: an alert has ended it: nothing but alerts is sealed any more
 	uint16_t epoch;                // network order, set once
 	uint32_t handshake;            // set once
 	uint8_t in_iv[12], out_iv[12]; // set once

@@ -96,8 +96,12 @@ enum channel_why {
 	WHY_SILENCE,  // CSTP: nothing over UDP for switch-to-tcp-timeout
 	WHY_DEAD_UDP, // CSTP: dead peer detection has had no answer over UDP
 	WHY_ALERT,    // CSTP: the client ended its DTLS
-	WHY_LAST = WHY_ALERT,
+	WHY_REKEY,    // CSTP: its keys were old, new ones are on their way
+	WHY_LAST = WHY_REKEY,
 };
+
+// How a client is to change keys: by a new connection, or within the one it has.
+enum rekey_method { REKEY_NEW_TUNNEL, REKEY_SSL, REKEY_METHOD_LAST = REKEY_SSL };
 
 // How a client's DTLS comes to its keys: a pre-shared key from the TLS session, or the master secret that the client has chosen,
 // for the resumption of a session that never was.

@@ -348,3 +348,34 @@ static void client_sends_data(const char *mark, uint16_t from)
 
 	client_sends_record(23, plain, 1 + put_inner(plain + 1, inner_ip, server_ip, mark), from);
 }
+
+// --------------------------------------------------------------------------------------------------------------- keys
+
+static void new_keys(uint8_t mark)
+{
+	memset(world.key[0], mark, 32);
+	memset(world.key[1], mark + 1, 32);
+	world.sequence = 0;
+}
+
+static uint64_t next_sequence = 5; // that our keys are handed over with
+
+static void send_keys(uint32_t handshake)
+{
+	struct msg_dtls_keys m = {
+		.handshake = handshake,
+		.cipher = AEAD_AES_256_GCM,
+		.epoch = 1,
+		.next_sequence = next_sequence,
+		.client_key_len = 32,
+		.server_key_len = 32,
+		.client_iv_len = 4,
+		.server_iv_len = 4,
+	};
+
+	memcpy(m.client_key, world.key[0], 32);
+	memcpy(m.server_key, world.key[1], 32);
+	memcpy(m.client_iv, world.iv[0], 4);
+	memcpy(m.server_iv, world.iv[1], 4);
+	assert_int_equal(CHAN_SEND(&world.lane, DTLS_KEYS, &m), 0);
+}

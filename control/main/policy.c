@@ -1,5 +1,7 @@
 #include "control/main/policy.h"
 
+#include <string.h>
+
 #include "control/main/config.h"
 
 static uint32_t number32(const struct config *c, enum opt o)
@@ -26,6 +28,8 @@ int policy_load(const struct config *c, struct policy *out)
 		.max_clients = number32(c, OPT_MAX_CLIENTS),
 		.auth_timeout = number32(c, OPT_AUTH_TIMEOUT),
 		.udp_silence = number32(c, OPT_SWITCH_TO_TCP_TIMEOUT),
+		.rekey_time = number32(c, OPT_REKEY_TIME),
+		.rekey_method = strcmp(config_str(c, OPT_REKEY_METHOD), "ssl") == 0 ? REKEY_SSL : REKEY_NEW_TUNNEL,
 		.stats_seconds = number32(c, OPT_SERVER_STATS_RESET_TIME),
 		.tcp_port = (uint16_t)config_num(c, OPT_TCP_PORT),
 		.udp_port = (uint16_t)config_num(c, OPT_UDP_PORT),

@@ -11,9 +11,11 @@
 struct config;
 
 struct policy {
-	uint32_t max_clients;   // 0: no bound
-	uint32_t auth_timeout;  // seconds, 0: off
-	uint32_t udp_silence;   // switch-to-tcp-timeout, 0: never
+	uint32_t max_clients;  // 0: no bound
+	uint32_t auth_timeout; // seconds, 0: off
+	uint32_t udp_silence;  // switch-to-tcp-timeout, 0: never
+	uint32_t rekey_time;   // 0: never
+	enum rekey_method rekey_method;
 	uint32_t stats_seconds; // server-stats-reset-time, 0: never
 	uint16_t tcp_port, udp_port;
 	bool predictable_ips, dtls_psk, dtls_legacy;

@@ -10,6 +10,8 @@
 #include "proto/lane.h"
 #include "proto/secret.h"
 
+#define REKEY_FUZZ 30 // seconds
+
 // --------------------------------------------------------------------------------------------------------------- numbers
 
 int tunnel_table_open(struct gateway *g, uint32_t tunnels_max)
@@ -271,8 +273,19 @@ static bool is_mobile(const struct connect_info *info)
 	return strncasecmp(info->device_platform, "apple-ios", 9) == 0 || strncasecmp(info->device_platform, "android", 7) == 0;
 }
 
+// Sessions that began together are not to change keys together.
+static uint32_t rekey_time_of(const struct policy *p)
+{
+	uint32_t random;
+
+	if (p->rekey_time <= REKEY_FUZZ || secret_random(&random, sizeof(random)) < 0)
+		return p->rekey_time;
+	return p->rekey_time + random % (2 * REKEY_FUZZ + 1) - REKEY_FUZZ;
+}
+
 static void times_set(struct tunnel *t, const struct terms *terms, bool mobile)
 {
+	t->rekey_time = rekey_time_of(&t->g->policy);
 	t->dpd = mobile ? terms->mobile_dpd : terms->dpd;
 	t->idle_timeout = mobile ? terms->mobile_idle_timeout : terms->idle_timeout;
 }
@@ -360,6 +373,7 @@ static int send_add(const struct tunnel *t, int lane_fd)
 		.udp_silence = p->udp_silence,
 		.dpd = t->dpd,
 		.idle = t->idle_timeout,
+		.rekey = t->rekey_time,
 		.rules = t->terms->rules,
 		.compress = (uint8_t)t->dtls_compress,
 		.compress_above = t->compress_above,
@@ -470,6 +484,8 @@ static int send_reply(struct tunnel *t)
 		.session_timeout = s->timeout,
 		.session_left = (uint32_t)(s->timeout ? left_ms(s) / 1000 : 0),
 		.udp_silence = t->g->policy.udp_silence,
+		.rekey_time = t->rekey_time,
+		.rekey_method = (uint8_t)t->g->policy.rekey_method,
 		.tunnel_all_dns = terms->tunnel_all_dns,
 		.cstp_compress = (uint8_t)t->cstp_compress,
 		.dtls_compress = (uint8_t)t->dtls_compress,
@@ -565,6 +581,7 @@ const char *channel_why_text(enum channel_why why)
 		[WHY_SILENCE] = "nothing over UDP for switch-to-tcp-timeout",
 		[WHY_DEAD_UDP] = "dead peer detection has no answer over UDP",
 		[WHY_ALERT] = "the client has ended its DTLS",
+		[WHY_REKEY] = "its keys were old",
 	};
 
 	return texts[why];

@@ -44,7 +44,7 @@ struct tunnel {
 	enum channel_why why;
 	enum compressor cstp_compress, dtls_compress;
 	uint16_t compress_above;
-	uint32_t dpd, idle_timeout; // seconds, 0: off; as its client was told
+	uint32_t dpd, idle_timeout, rekey_time; // seconds, 0: off; as its client was told
 	enum aead_cipher cipher;
 	struct addr path;
 	struct event timer; // session-timeout

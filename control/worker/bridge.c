@@ -13,6 +13,7 @@
 #include "proto/compress.h"
 #include "proto/lane.h"
 #include "proto/log.h"
+#include "proto/rekey.h"
 #include "proto/secret.h"
 #include "relay.h"
 
@@ -319,6 +320,16 @@ static int check_liveness(struct bridge *b, uint64_t now_ms)
 	}
 }
 
+// A client that has rekey-method ssl does it itself, a little earlier; one that has not learns nothing of it. Before TLS 1.3 it is
+// for the client alone, by a new connection.
+static int check_keys(struct bridge *b)
+{
+	if (b->rekey_ms == 0 || b->now_ms - b->tls_keyed_ms < b->rekey_ms)
+		return 0;
+	b->tls_keyed_ms = b->now_ms;
+	return tls_rekey(b->tls) == -EPROTO ? over(b, END_ERROR) : 0;
+}
+
 static void calm_down(struct bridge *b)
 {
 	tls_calm(b->tls);
@@ -340,6 +351,8 @@ int bridge_tick(struct bridge *b, uint64_t now_ms)
 		log_info("the client has stopped reading");
 		return over(b, END_DEAD_PEER);
 	}
+	if (check_keys(b) < 0)
+		return -ESHUTDOWN;
 	return check_liveness(b, now_ms);
 }
 
@@ -355,6 +368,8 @@ int bridge_wait_ms(const struct bridge *b, uint64_t now_ms)
 		ms = clock_sooner(ms, b->tls->moved_ms + FROZEN_MS, now_ms);
 	if (b->dpd.interval)
 		ms = clock_sooner(ms, dpd_due(&b->dpd, b->heard_ms), now_ms);
+	if (b->rekey_ms)
+		ms = clock_sooner(ms, b->tls_keyed_ms + b->rekey_ms, now_ms);
 	return ms;
 }
 
@@ -385,7 +400,8 @@ int bridge_init(struct bridge *b, struct tls *tls, struct chan *main, int lane_f
 	b->dtls_ctx = dtls_ctx;
 	b->mtu = rep->mtu;
 	b->dpd.interval = (uint64_t)rep->dpd * 1000;
-	b->heard_ms = b->busy_ms = now_ms;
+	b->rekey_ms = rekey_deadline(rep->rekey_time) * 1000;
+	b->heard_ms = b->busy_ms = b->tls_keyed_ms = now_ms;
 	tls_widen(tls);
 	secret_init(&b->dtls, tls, rep, c);
 	b->relay.silence_ms = (uint64_t)rep->udp_silence * 1000;

@@ -28,7 +28,8 @@ struct relay {
 	enum channel_why why;
 	bool untold; // the dataplane does not know that yet
 	uint64_t told_ms, heard_ms;
-	uint64_t silence_ms; // without UDP, after which packets go over CSTP; 0: never
+	uint64_t keyed_ms, ended_ms; // when the keys in force were, and when we last ended them; 0: not
+	uint64_t silence_ms;         // without UDP, after which packets go over CSTP; 0: never
 	struct dpd dpd;
 };
 
@@ -52,6 +53,8 @@ struct bridge {
 	uint64_t now_ms;       // of the call that is under way
 	struct dpd dpd;        // in milliseconds
 	uint64_t heard_ms, busy_ms;
+	uint64_t rekey_ms;     // keys are too old after that; 0: never
+	uint64_t tls_keyed_ms; // when CSTP's were last new
 	bool calm;
 	bool more;           // read from the client once more without waiting: OpenSSL may hold records that poll() cannot see
 	enum end_reason end; // the session is over: why

@@ -105,8 +105,11 @@ static void ask_session(struct client *c)
 {
 	uint16_t base = mtu_base(number_clamped(http_header(&c->http, "X-CSTP-Base-MTU", 0)), mtu_path(c->tls.fd));
 	struct msg_auth_cookie_req m;
-	unsigned status = connect_request(&c->connect, &c->http, base, tls_cipher(&c->tls), &m);
+	unsigned status;
 	int ret;
+
+	c->connect.tls13 = SSL_version(c->tls.ssl) == TLS1_3_VERSION;
+	status = connect_request(&c->connect, &c->http, base, tls_cipher(&c->tls), &m);
 
 	if (status) {
 		log_info("CONNECT refused: %s", status == 503 ? "no cookie" : "malformed cookie");

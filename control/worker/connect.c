@@ -11,6 +11,7 @@
 
 // Long enough for any client; 0 or "none" breaks some AnyConnect versions.
 #define NEVER_REKEY 31536000
+#define DTLS_REKEY_LATER 10 // seconds, as ocserv has it
 
 // -------------------------------------------------------------------------------------------------------------- request
 
@@ -275,6 +276,10 @@ static void add_dtls(const struct connect *c, const struct msg_auth_cookie_rep *
 	reply_add(r, "X-DTLS-Port: %u\r\n", rep->udp_port);
 	reply_add(r, "X-DTLS-DPD: %u\r\n", rep->dpd);
 	reply_add(r, "X-DTLS-Keepalive: %u\r\n", rep->keepalive);
+	// By ssl openconnect would renegotiate, without a method it would begin anew after each rekey of TLS: either loses packets
+	// that are on their way. With this one it leaves it to us to end old keys (proto/rekey.h).
+	if (rep->rekey_time)
+		reply_add(r, "X-DTLS-Rekey-Time: %u\r\nX-DTLS-Rekey-Method: new-tunnel\r\n", rep->rekey_time + DTLS_REKEY_LATER);
 	if (rep->dtls_compress)
 		reply_add(r, "X-DTLS-Content-Encoding: %s\r\n", encoding_name(rep->dtls_compress));
 	if (rep->dtls == DTLS_KIND_PSK) {
@@ -284,6 +289,15 @@ static void add_dtls(const struct connect *c, const struct msg_auth_cookie_rep *
 	reply_add(r, "X-DTLS-Session-ID: %s\r\n", id);
 	reply_add(r, "X-DTLS%s-CipherSuite: %s\r\n", c->suite->dtls12 ? "12" : "", c->suite->name);
 	reply_add(r, "X-DTLS-MTU: %u\r\n", rep->mtu);
+}
+
+// Within the connection it is a KeyUpdate of TLS 1.3; before that it would be a renegotiation, which is refused.
+static void add_rekey(const struct connect *c, const struct msg_auth_cookie_rep *rep, struct reply *r)
+{
+	bool within = rep->rekey_time && rep->rekey_method == REKEY_SSL && c->tls13;
+
+	reply_add(r, "X-CSTP-Rekey-Time: %u\r\n", rep->rekey_time ? rep->rekey_time : NEVER_REKEY);
+	reply_add(r, "X-CSTP-Rekey-Method: %s\r\n", within ? "ssl" : "new-tunnel");
 }
 
 void connect_answer(const struct connect *c, const struct msg_auth_cookie_rep *rep, struct reply *r)
@@ -303,7 +317,7 @@ void connect_answer(const struct connect *c, const struct msg_auth_cookie_rep *r
 		reply_add(r, "X-CSTP-Session-Timeout-Remaining: %u\r\n", rep->session_left);
 	reply_add(r, "X-CSTP-Disconnected-Timeout: none\r\n");
 	reply_add(r, "X-CSTP-Smartcard-Removal-Disconnect: true\r\n");
-	reply_add(r, "X-CSTP-Rekey-Time: %u\r\nX-CSTP-Rekey-Method: new-tunnel\r\n", NEVER_REKEY);
+	add_rekey(c, rep, r);
 	reply_add(r, "X-CSTP-Keep: true\r\nX-CSTP-TCP-Keepalive: true\r\nX-CSTP-License: accept\r\n");
 	if (rep->dtls)
 		add_dtls(c, rep, r);

@@ -17,6 +17,7 @@ struct connect {
 	struct agent agent;
 	bool ipv4, ipv6;                  // it wants addresses of this kind
 	bool full_ipv6;                   // it understands the headers that end in -IP6
+	bool tls13;                       // CSTP is over TLS 1.3
 	const struct suite *suite;        // of a resumed DTLS session; NULL: the client offers none of ours
 	uint8_t master[DTLS_MASTER_SIZE]; // its secret, which never leaves this process
 	char hostname[LIMIT_HOSTNAME + 1];

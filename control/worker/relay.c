@@ -10,6 +10,8 @@
 
 // Half of what messages.def allows a second, since its receiver's seconds are not ours.
 #define TELL_EVERY_MS 200
+// A client that is heard so long after its keys were ended has not got our alert.
+#define END_AGAIN_MS 500
 
 // --------------------------------------------------------------------------------------------------------------- telling
 
@@ -75,6 +77,8 @@ static void take_over(struct bridge *b, struct cbc *c)
 
 	r->in_force = c;
 	r->number = cbc_number(c);
+	r->keyed_ms = b->now_ms;
+	r->ended_ms = 0;
 	for (i = 0; i < BRIDGE_HANDSHAKES; i++)
 		if (r->all[i] && r->all[i] != c && cbc_born(r->all[i]) < cbc_born(c))
 			drop(b, &r->all[i]);
@@ -239,6 +243,21 @@ static void check_liveness(struct bridge *b)
 	}
 }
 
+// As the dataplane does it with keys that it holds (sweep.c).
+static void check_keys(struct bridge *b)
+{
+	struct relay *r = &b->relay;
+
+	if (b->rekey_ms == 0 || !r->in_force || b->now_ms - r->keyed_ms < b->rekey_ms)
+		return;
+	if (r->ended_ms && (r->heard_ms < r->ended_ms + END_AGAIN_MS || b->now_ms - r->ended_ms < END_AGAIN_MS))
+		return;
+	r->ended_ms = b->now_ms;
+	cbc_close(r->in_force);
+	if (r->udp)
+		change(b, false, WHY_REKEY);
+}
+
 void relay_tick(struct bridge *b)
 {
 	int i;
@@ -246,6 +265,7 @@ void relay_tick(struct bridge *b)
 	for (i = 0; i < BRIDGE_HANDSHAKES; i++)
 		if (b->relay.all[i] && cbc_tick(b->relay.all[i], b->now_ms) < 0)
 			drop(b, &b->relay.all[i]);
+	check_keys(b);
 	check_liveness(b);
 	tell(b);
 }
@@ -262,6 +282,8 @@ int relay_wait_ms(const struct bridge *b, uint64_t now_ms)
 	}
 	if (r->untold)
 		least = clock_sooner(least, r->told_ms + TELL_EVERY_MS, now_ms);
+	if (r->in_force && b->rekey_ms && !r->ended_ms)
+		least = clock_sooner(least, r->keyed_ms + b->rekey_ms, now_ms);
 	if (r->in_force && r->dpd.interval)
 		least = clock_sooner(least, dpd_due(&r->dpd, r->heard_ms), now_ms);
 	return least;

@@ -19,6 +19,7 @@ struct tls {
 	size_t out_at, out_len, out_room; // [out_at, out_len) is to be sent
 	bool broken;                      // the socket has failed
 	bool eof;
+	bool rekeyed;      // by the client, since tls_rekey() was last called
 	uint64_t moved_ms; // when bytes last left, or there were none to leave
 };
 
@@ -36,6 +37,9 @@ int tls_read(struct tls *t, void *buf, size_t room);
 int tls_write(struct tls *t, const void *buf, size_t len);
 // 0: nothing is left to send; -EAGAIN: wait for POLLOUT; -EPIPE.
 int tls_flush(struct tls *t, uint64_t now_ms);
+// New keys, where it is TLS 1.3 (RFC 8446 4.6.3): ours, and the client's unless it has changed them itself meanwhile. 0; -ENOTSUP;
+// -EPROTO.
+int tls_rekey(struct tls *t);
 // Bytes that wait for the client to read.
 size_t tls_waiting(const struct tls *t);
 // Say that nothing more will come (RFC 8446 6.1).

@@ -30,7 +30,7 @@ static void runs_as_nobody(void **state)
 	shell(command);
 }
 
-static uint32_t dpd, idle; // of the tunnels that are added
+static uint32_t dpd, idle, rekey; // of the tunnels that are added
 static uint16_t networks;
 static struct addr relay; // likewise
 
@@ -42,6 +42,7 @@ static int add_tunnel(uint32_t number, const uint8_t ip[4], uint8_t app_id, stru
 		                    .udp_silence = 25,
 		                    .dpd = dpd,
 		                    .idle = idle,
+		                    .rekey = rekey,
 		                    .networks = networks,
 		                    .relay = relay };
 	int fds[2];
@@ -174,26 +175,6 @@ static void bounds_what_strangers_ask_of_a_worker(void **state)
 			given += lane_packets();
 	}
 	assert_in_range(given, 200, 999); // 200 and 100 a second
-}
-
-static void send_keys(uint32_t handshake)
-{
-	struct msg_dtls_keys m = {
-		.handshake = handshake,
-		.cipher = AEAD_AES_256_GCM,
-		.epoch = 1,
-		.next_sequence = 5,
-		.client_key_len = 32,
-		.server_key_len = 32,
-		.client_iv_len = 4,
-		.server_iv_len = 4,
-	};
-
-	memcpy(m.client_key, world.key[0], 32);
-	memcpy(m.server_key, world.key[1], 32);
-	memcpy(m.client_iv, world.iv[0], 4);
-	memcpy(m.server_iv, world.iv[1], 4);
-	assert_int_equal(CHAN_SEND(&world.lane, DTLS_KEYS, &m), 0);
 }
 
 static void hands_over_keys(void **state)
@@ -546,6 +527,76 @@ static void relays_a_workers_records(void **state)
 	relay = (struct addr){ .family = 0 };
 }
 
+static void alert_comes(uint16_t to)
+{
+	uint8_t got[2048];
+
+	assert_int_equal(client_gets(got, to, PATIENCE_MS), 13 + 8 + 2 + 16);
+	assert_int_equal(got[0], 21);
+	gcm(false, 1, got, 13 + 8 + 2 + 16);
+	assert_memory_equal(got + 21, "\x02\x5a", 2); // fatal, user_canceled
+}
+
+static void state_is(uint32_t tunnel, uint8_t channel, uint8_t why)
+{
+	do
+		await_main(MSG_TUNNEL_STATE);
+	while (world.state.tunnel != tunnel || world.state.channel != channel);
+	assert_int_equal(world.state.why, why);
+}
+
+// Keys of age, or near the end of their numbers: an alert, and whatever comes until the client has new ones still comes.
+static void ends_old_keys(void **state)
+{
+	static const uint8_t ip[4] = { 10, 9, 0, 13 };
+	struct msg_tunnel_del m = { .tunnel = TUNNEL + 7 };
+	struct chan worker = world.lane;
+	uint8_t buf[2048] = { 0 };
+	size_t n;
+
+	rekey = 1;
+	assert_int_equal(add_tunnel(TUNNEL + 7, ip, 0xeb, &world.lane), 1);
+	rekey = 0;
+	client_sends(buf, put_hello(buf, 0xeb, 1), 7300);
+	await_lane(MSG_DTLS_RECORD);
+	new_keys(0x41);
+	send_keys(1);
+	usleep(100000); // for the keys to be there
+	buf[0] = 0;
+	n = 1 + put_inner(buf + 1, ip, server_ip, "under keys that grow old");
+	client_sends_record(23, buf, n, 7300);
+	await_lane(MSG_DTLS_CONFIRMED);
+	state_is(TUNNEL + 7, CHANNEL_DTLS, WHY_KEYS);
+	alert_comes(7300);
+	state_is(TUNNEL + 7, CHANNEL_CSTP, WHY_REKEY);
+	usleep(600000);
+	client_sends_record(23, buf, n, 7300);
+	assert_true(kernel_gets("under keys that grow old", PATIENCE_MS));
+	alert_comes(7300); // the client seems not to have got it
+	client_sends_record(23, "\x03 not answered", 14, 7300);
+	assert_int_equal(client_gets(buf, 7300, 100), -1);
+
+	client_sends(buf, put_hello(buf, 0xeb, 2), 7301);
+	await_lane(MSG_DTLS_RECORD);
+	new_keys(0x51);
+	next_sequence = DTLS_SEQUENCE_MAX - 1000;
+	send_keys(2);
+	next_sequence = 5;
+	usleep(100000);
+	buf[0] = 0;
+	client_sends_record(23, buf, 1 + put_inner(buf + 1, ip, server_ip, "under new ones"), 7301);
+	assert_true(kernel_gets("under new ones", PATIENCE_MS));
+	state_is(TUNNEL + 7, CHANNEL_DTLS, WHY_KEYS);
+	alert_comes(7301);
+	state_is(TUNNEL + 7, CHANNEL_CSTP, WHY_REKEY);
+	assert_int_equal(CHAN_SEND(&world.main, TUNNEL_DEL, &m), 0);
+	do
+		await_main(MSG_TUNNEL_COUNTERS);
+	while (!world.counters.last);
+	chan_fini(&world.lane);
+	world.lane = worker;
+}
+
 // A client that says nothing over UDP is asked, and given up after some questions; idle or not is another question.
 static void asks_a_silent_client(void **state)
 {
@@ -714,6 +765,7 @@ int main(void)
 		cmocka_unit_test(takes_a_second_handshake),
 		cmocka_unit_test(ends_a_tunnel),
 		cmocka_unit_test(relays_a_workers_records),
+		cmocka_unit_test(ends_old_keys),
 		cmocka_unit_test(asks_a_silent_client),
 		cmocka_unit_test(forgets_whole_sessions),
 		cmocka_unit_test(drops_a_lane_that_lies),

@@ -160,6 +160,8 @@ static void main_awaits(struct world *w, enum msg_number number)
 
 static enum compressor compress; // of the sessions that are opened
 
+static uint32_t rekey_time; // of the sessions that are admitted
+
 static void main_admits(struct world *w, uint32_t dpd)
 {
 	struct msg_auth_cookie_rep m = { .user = "anna", .mtu = 1390, .app_id_len = APP_ID_SIZE, .dtls = DTLS_KIND_PSK };
@@ -169,6 +171,7 @@ static void main_admits(struct world *w, uint32_t dpd)
 	main_awaits(w, MSG_AUTH_COOKIE_REQ);
 	m.udp_port = 443;
 	m.dpd = dpd;
+	m.rekey_time = rekey_time;
 	addr_parse("10.99.0.2", &m.ipv4);
 	assert_int_equal(chan_pair(w->lane_pair), 0);
 	chan_init(&w->lane, w->lane_pair[0], ROLE_DATAPLANE, ROLE_WORKER, CHAN_PLAIN, "lane");
@@ -522,6 +525,58 @@ static void test_compressed_frames(void **state)
 	compress = COMPRESS_NONE;
 }
 
+// KeyUpdates that come (received) and go.
+static void on_message(int write, int version, int type, const void *buf, size_t len, SSL *ssl, void *arg)
+{
+	int *updates = arg;
+
+	if (type == SSL3_RT_HANDSHAKE && *(const uint8_t *)buf == SSL3_MT_KEY_UPDATE)
+		updates[write] += 1 + ((const uint8_t *)buf)[4]; // 2: the other side is asked for one too
+}
+
+static void data_crosses(struct world *w)
+{
+	uint8_t packet[100] = { 0x45 }, buf[2048];
+
+	put_frame(w, CSTP_DATA, packet, sizeof(packet));
+	assert_int_equal(lane_gets(w, buf, sizeof(buf), 1000), sizeof(packet));
+	assert_int_equal(send(w->lane.fd, packet, sizeof(packet), 0), sizeof(packet));
+	assert_int_equal(get_frame(w, CSTP_DATA, buf), sizeof(packet));
+}
+
+static void test_new_keys(void **state)
+{
+	struct world w;
+	int updates[2] = { 0 }, i;
+
+	rekey_time = 1;
+	open_tunnel(&w, 0);
+	rekey_time = 0;
+	SSL_set_msg_callback(w.tls, on_message);
+	SSL_set_msg_callback_arg(w.tls, updates);
+	data_crosses(&w);
+	for (i = 0; i < 40 && updates[0] == 0; i++) { // a client that does nothing is asked to
+		usleep(100000);
+		data_crosses(&w);
+	}
+	data_crosses(&w); // its answer goes before its next words
+	assert_int_equal(updates[0], 2);
+	assert_int_equal(updates[1], 1);
+	updates[0] = updates[1] = 0;
+	for (i = 0; i < 100; i++) { // one that does it itself is answered, and not asked
+		assert_int_equal(SSL_key_update(w.tls, SSL_KEY_UPDATE_REQUESTED), 1);
+		data_crosses(&w);
+	}
+	assert_int_equal(updates[1], 200);
+	for (i = 0; i < 12; i++) {
+		usleep(100000);
+		data_crosses(&w);
+	}
+	assert_in_range(updates[0], 100, 104);
+	put_frame(&w, CSTP_DISCONNECT, "\xb0", 1);
+	ends_with(&w, END_BY_USER);
+}
+
 static void test_what_is_no_frame_ends(void **state)
 {
 	uint8_t two[2 * CSTP_HEADER], large[LIMIT_PACKET + 1] = { 0x45 };
@@ -688,6 +743,7 @@ int main(void)
 		cmocka_unit_test(test_slow_clients_end),
 		cmocka_unit_test(test_frames),
 		cmocka_unit_test(test_compressed_frames),
+		cmocka_unit_test(test_new_keys),
 		cmocka_unit_test(test_what_is_no_frame_ends),
 		cmocka_unit_test(test_main_ends_it),
 		cmocka_unit_test(test_dead_peers),

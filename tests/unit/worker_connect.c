@@ -326,7 +326,6 @@ static void test_openconnect_is_told(void **state)
 	has(&t, "X-DTLS-CipherSuite: PSK-NEGOTIATE");
 	has(&t, "X-DTLS-Port: 443");
 	has(&t, "X-DTLS-App-ID: a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5");
-	lacks(&t, "X-DTLS-Rekey-Method"); // openconnect would renegotiate, which OpenSSL refuses
 	assert_memory_equal(t.r.text + t.r.len - 4, "\r\n\r\n", 4);
 	told_fini(&t);
 }
@@ -473,6 +472,36 @@ static void test_no_dtls(void **state)
 	told_fini(&t);
 }
 
+static void rekey_is(bool tls13, uint32_t time, enum rekey_method method, const char *cstp_time, const char *cstp_method,
+                     const char *dtls_time)
+{
+	struct told t;
+
+	told_init(&t, NULL);
+	t.c.tls13 = tls13;
+	t.rep.rekey_time = time;
+	t.rep.rekey_method = (uint8_t)method;
+	answer(&t);
+	has(&t, cstp_time);
+	has(&t, cstp_method);
+	if (dtls_time) {
+		has(&t, dtls_time);
+		has(&t, "X-DTLS-Rekey-Method: new-tunnel"); // leaves it to us; by any other word openconnect loses packets
+	} else {
+		lacks(&t, "X-DTLS-Rekey");
+	}
+	told_fini(&t);
+}
+
+static void test_rekey(void **state)
+{
+	rekey_is(true, 3600, REKEY_SSL, "X-CSTP-Rekey-Time: 3600", "X-CSTP-Rekey-Method: ssl", "X-DTLS-Rekey-Time: 3610");
+	rekey_is(true, 3600, REKEY_NEW_TUNNEL, "X-CSTP-Rekey-Time: 3600", "X-CSTP-Rekey-Method: new-tunnel",
+	         "X-DTLS-Rekey-Time: 3610");
+	rekey_is(false, 3600, REKEY_SSL, "X-CSTP-Rekey-Time: 3600", "X-CSTP-Rekey-Method: new-tunnel", "X-DTLS-Rekey-Time: 3610");
+	rekey_is(true, 0, REKEY_SSL, "X-CSTP-Rekey-Time: 31536000", "X-CSTP-Rekey-Method: new-tunnel", NULL); // never
+}
+
 static void test_a_session_that_never_was(void **state)
 {
 	struct told t;
@@ -518,6 +547,7 @@ int main(void)
 		cmocka_unit_test(test_one_family_only),
 		cmocka_unit_test(test_no_dtls),
 		cmocka_unit_test(test_a_session_that_never_was),
+		cmocka_unit_test(test_rekey),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

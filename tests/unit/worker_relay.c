@@ -133,6 +133,7 @@ static void shake(struct world *w)
 {
 	int i;
 
+	ERR_clear_error();
 	for (i = 0; i < 10 && SSL_do_handshake(w->client) != 1; i++)
 		up(w);
 	up(w);
@@ -314,6 +315,43 @@ static void test_roaming(void **state)
 	world_fini(&w);
 }
 
+static void test_old_keys(void **state)
+{
+	struct world w;
+	uint8_t got[100];
+
+	world_init(&w);
+	w.b.rekey_ms = 60000;
+	shake(&w);
+	client_sends(&w, "here");
+	told(&w, 1, CHANNEL_DTLS, WHY_KEYS);
+	assert_in_range(relay_wait_ms(&w.b, w.b.now_ms), 1, 60000);
+	w.b.now_ms += 60000;
+	SSL_write(w.client, "\x00\x45 sent before the alert has come", 37);
+	told(&w, 1, CHANNEL_CSTP, WHY_REKEY);
+	assert_false(client_gets(&w));
+	up(&w); // still opened
+	assert_int_equal(w.packet_len, 36);
+	assert_true(SSL_read(w.client, got, sizeof(got)) <= 0);
+	assert_int_equal(ERR_GET_REASON(ERR_peek_error()), SSL_R_TLSV1_ALERT_USER_CANCELLED);
+	ERR_clear_error();
+	w.b.relay.heard_ms = w.b.now_ms; // as if it had not: it is told again, but not at once
+	relay_tick(&w.b);
+	lane_serve(&w);
+	assert_int_equal(w.net.down.head, w.net.down.tail);
+	w.b.now_ms += 1000;
+	w.b.relay.heard_ms = w.b.now_ms;
+	relay_tick(&w.b);
+	lane_serve(&w);
+	assert_int_equal(w.net.down.head + 1, w.net.down.tail);
+	client_begin(&w, 2);
+	shake(&w);
+	client_sends(&w, "new");
+	told(&w, 2, CHANNEL_DTLS, WHY_KEYS);
+	assert_true(client_gets(&w));
+	world_fini(&w);
+}
+
 static void test_hellos_do_not_push_out_what_is_in_force(void **state)
 {
 	struct world w;
@@ -350,13 +388,10 @@ static void test_the_client_ends_it(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_packets_both_ways),
-		cmocka_unit_test(test_questions),
-		cmocka_unit_test(test_channels),
-		cmocka_unit_test(test_new_handshake),
-		cmocka_unit_test(test_roaming),
-		cmocka_unit_test(test_hellos_do_not_push_out_what_is_in_force),
-		cmocka_unit_test(test_the_client_ends_it),
+		cmocka_unit_test(test_packets_both_ways), cmocka_unit_test(test_questions),
+		cmocka_unit_test(test_channels),          cmocka_unit_test(test_new_handshake),
+		cmocka_unit_test(test_roaming),           cmocka_unit_test(test_hellos_do_not_push_out_what_is_in_force),
+		cmocka_unit_test(test_old_keys),          cmocka_unit_test(test_the_client_ends_it),
 	};
 
 	log_init("worker_relay", LOG_LEVEL_WARN, LOG_FORM_PLAIN);
