@@ -55,7 +55,7 @@ int gateway_snapshot(const struct gateway *g, const struct config *c, int *fd)
 
 // ----------------------------------------------------------------------------------------------------------- start, stop
 
-static int tables_init(struct gateway *g)
+int gateway_tables_init(struct gateway *g)
 {
 	int ret = htab_init(&g->conns_by_id);
 
@@ -76,9 +76,19 @@ static int tables_init(struct gateway *g)
 	return ret;
 }
 
+void gateway_tables_fini(struct gateway *g)
+{
+	address_book_fini(&g->addresses);
+	htab_fini(&g->conns_by_id);
+	htab_fini(&g->sessions_by_sid);
+	htab_fini(&g->sessions_by_id);
+	htab_fini(&g->sessions_by_user);
+	htab_fini(&g->iroutes);
+}
+
 int gateway_init(struct gateway *g)
 {
-	int ret = tables_init(g);
+	int ret = gateway_tables_init(g);
 
 	if (ret < 0)
 		return errno_log(-ret, "out of memory");
@@ -98,17 +108,12 @@ void gateway_fini(struct gateway *g)
 {
 	session_free_all(g);
 	tunnel_table_close(g);
-	address_book_fini(&g->addresses);
 	ban_list_free(g->bans);
 	policy_free(&g->policy);
 	config_free(g->config);
 	if (g->snapshot_fd >= 0)
 		close(g->snapshot_fd);
-	htab_fini(&g->conns_by_id);
-	htab_fini(&g->sessions_by_sid);
-	htab_fini(&g->sessions_by_id);
-	htab_fini(&g->sessions_by_user);
-	htab_fini(&g->iroutes);
+	gateway_tables_fini(g);
 	if (g->base)
 		event_base_free(g->base);
 }

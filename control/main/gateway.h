@@ -102,6 +102,9 @@ static inline uint64_t clock_seconds(void)
 // From g->config and g->options. 0 or -errno (logged); gateway_fini() in any case.
 int gateway_init(struct gateway *g);
 void gateway_fini(struct gateway *g);
+// The empty tables and lists alone, without a configuration. 0 or -ENOMEM; gateway_tables_fini() in any case.
+int gateway_tables_init(struct gateway *g);
+void gateway_tables_fini(struct gateway *g);
 // Everything is there: accept clients.
 void gateway_up(struct gateway *g);
 // Begin an orderly stop; the loop ends by itself. Asked a second time, it hurries.

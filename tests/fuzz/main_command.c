@@ -36,13 +36,7 @@ static void gateway_new(void)
 
 	log_init("fuzz", LOG_LEVEL_ERR, LOG_FORM_PLAIN);
 	g.base = event_base_new();
-	htab_init(&g.conns_by_id);
-	htab_init(&g.sessions_by_sid);
-	htab_init(&g.sessions_by_id);
-	TAILQ_INIT(&g.children);
-	TAILQ_INIT(&g.listeners);
-	TAILQ_INIT(&g.conns);
-	TAILQ_INIT(&g.sessions);
+	gateway_tables_init(&g);
 	g.bans = ban_list_new(&rules, 10);
 	addr_parse("192.0.2.1", &who);
 	ban_score(g.bans, &who, 1, clock_seconds());

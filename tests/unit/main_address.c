@@ -32,11 +32,7 @@ static struct terms terms_of(const char *ipv4, const char *ipv6, unsigned subnet
 static void open_gateway(const char *ipv4, const char *ipv6)
 {
 	g = calloc(1, sizeof(*g));
-	htab_init(&g->sessions_by_sid);
-	htab_init(&g->sessions_by_id);
-	htab_init(&g->sessions_by_user);
-	address_book_init(&g->addresses);
-	TAILQ_INIT(&g->sessions);
+	gateway_tables_init(g);
 	g->policy.predictable_ips = true;
 	everybody = terms_of(ipv4, ipv6, 128);
 	assert_int_equal(address_pools(g, &everybody), 0);
@@ -45,10 +41,7 @@ static void open_gateway(const char *ipv4, const char *ipv6)
 static int shut(void **unused)
 {
 	session_free_all(g);
-	address_book_fini(&g->addresses);
-	htab_fini(&g->sessions_by_sid);
-	htab_fini(&g->sessions_by_id);
-	htab_fini(&g->sessions_by_user);
+	gateway_tables_fini(g);
 	free(g);
 	return 0;
 }

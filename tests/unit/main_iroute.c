@@ -23,12 +23,7 @@ static struct addr addr_of(const char *text)
 static int open_gateway(void **unused)
 {
 	g = calloc(1, sizeof(*g));
-	htab_init(&g->sessions_by_sid);
-	htab_init(&g->sessions_by_id);
-	htab_init(&g->sessions_by_user);
-	htab_init(&g->iroutes);
-	address_book_init(&g->addresses);
-	TAILQ_INIT(&g->sessions);
+	gateway_tables_init(g);
 	everybody = (struct terms){ .references = 1,
 		                    .ipv4_network = addr_of("192.0.2.0/24"),
 		                    .ipv6_network = addr_of("fd00::/48"),
@@ -39,11 +34,7 @@ static int open_gateway(void **unused)
 static int shut(void **unused)
 {
 	session_free_all(g);
-	address_book_fini(&g->addresses);
-	htab_fini(&g->sessions_by_sid);
-	htab_fini(&g->sessions_by_id);
-	htab_fini(&g->sessions_by_user);
-	htab_fini(&g->iroutes);
+	gateway_tables_fini(g);
 	free(g);
 	return 0;
 }

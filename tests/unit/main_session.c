@@ -90,11 +90,7 @@ static struct gateway *gateway_new(const char *ipv4, const char *ipv6)
 {
 	struct gateway *g = calloc(1, sizeof(*g));
 
-	htab_init(&g->sessions_by_sid);
-	htab_init(&g->sessions_by_id);
-	htab_init(&g->sessions_by_user);
-	address_book_init(&g->addresses);
-	TAILQ_INIT(&g->sessions);
+	gateway_tables_init(g);
 	g->policy.predictable_ips = true;
 	everybody = (struct terms){ .references = 1, .ipv6_subnet_prefix = 128 };
 	network(&everybody.ipv4_network, ipv4);
@@ -106,10 +102,7 @@ static struct gateway *gateway_new(const char *ipv4, const char *ipv6)
 static void gateway_free(struct gateway *g)
 {
 	session_free_all(g);
-	address_book_fini(&g->addresses);
-	htab_fini(&g->sessions_by_sid);
-	htab_fini(&g->sessions_by_id);
-	htab_fini(&g->sessions_by_user);
+	gateway_tables_fini(g);
 	free(g);
 }
 
