@@ -157,7 +157,8 @@ struct fib *fib_new(struct fib_route *routes, unsigned n)
 
 	if (!f)
 		return NULL;
-	qsort(routes, n, sizeof(*routes), by_place);
+	if (n > 0)
+		qsort(routes, n, sizeof(*routes), by_place);
 	while (n_ipv4 < n && routes[n_ipv4].family == 4)
 		n_ipv4++;
 	f->vias = malloc(((size_t)n + 1) * sizeof(*f->vias));

@@ -13,12 +13,20 @@
 // What this test plays: the control thread, to which tunnels 0 to 7 are up.
 static struct control control;
 
+static void peers_free(void)
+{
+	free(control.peers.of);
+	free(control.peers.first);
+	control.peers = (struct peers){ 0 };
+}
+
 static int fresh_control(void **state)
 {
 	static struct tunnel tunnels[TUNNELS];
 	static uint32_t active[TUNNELS];
 
 	fresh(state);
+	peers_free(); // of the row before
 	arrival = 0;
 	memset(tunnels, 0, sizeof(tunnels));
 	for (unsigned i = 0; i < CORES; i++)
@@ -38,8 +46,7 @@ static int fresh_control(void **state)
 static int check(void **state)
 {
 	check_balance(state);
-	free(control.peers.of);
-	free(control.peers.first);
+	peers_free();
 	return 0;
 }
 
