@@ -45,11 +45,11 @@ size_t control_budget(uint32_t tunnels_max, unsigned cores)
 {
 	// rte_hash: a key store entry and its share of buckets for each of up to seven entries a tunnel.
 	size_t hashes = (size_t)tunnels_max * 7 * 160;
-	size_t halves = (size_t)tunnels_max * (sizeof(struct tunnel_in) + sizeof(struct tunnel_out));
+	size_t halves = (size_t)tunnels_max * (sizeof(struct tunnel_in) + sizeof(struct tunnel_out) + sizeof(struct policy *));
 	size_t rings =
 	        (keys_count(tunnels_max) + 2 * RING_PACKETS + RING_COMMANDS + (cores - 1) * RING_HANDED) * 2 * sizeof(void *);
 
-	return hashes + networks_budget(NETWORKS_MOST(tunnels_max)) + halves +
+	return hashes + networks_budget(NETWORKS_MOST(tunnels_max)) + policies_budget(tunnels_max) + halves +
 	       keys_count(tunnels_max) * sizeof(struct tunnel_keys) + cores * (rings + sizeof(struct lcore) + reassembly_budget()) +
 	       (8u << 20);
 }
@@ -109,10 +109,11 @@ static int store_init(struct control *c, uint32_t n)
 	c->dp.out = rte_zmalloc("tunnel_out", n * sizeof(*c->dp.out), RTE_CACHE_LINE_SIZE);
 	c->dp.owner = rte_zmalloc("owner", n, RTE_CACHE_LINE_SIZE);
 	c->dp.cold = aligned_alloc(RTE_CACHE_LINE_SIZE, n * sizeof(*c->dp.cold)); // ordinary memory: taken as far as it is used
+	c->dp.policy = rte_zmalloc("policies", n * sizeof(*c->dp.policy), RTE_CACHE_LINE_SIZE);
 	c->tunnels = calloc(n, sizeof(*c->tunnels));
 	c->active = calloc(n, sizeof(*c->active));
 	c->leaving = calloc(n, sizeof(*c->leaving));
-	if (!c->dp.in || !c->dp.out || !c->dp.owner || !c->dp.cold || !c->tunnels || !c->active || !c->leaving)
+	if (!c->dp.in || !c->dp.out || !c->dp.owner || !c->dp.cold || !c->dp.policy || !c->tunnels || !c->active || !c->leaving)
 		return -ENOMEM;
 	return pool_init(&c->keys, keys_count(n));
 }
@@ -210,6 +211,24 @@ static int on_tunnel_add(void *who, const struct msg_tunnel_add *m, const int *f
 static int on_tunnel_network(void *who, const struct msg_tunnel_network *m, const int *fds)
 {
 	draft_network(&((struct control *)who)->draft, m);
+	return 0;
+}
+
+static int on_tunnel_target(void *who, const struct msg_tunnel_target *m, const int *fds)
+{
+	draft_target(&((struct control *)who)->draft, m);
+	return 0;
+}
+
+static int on_tunnel_service(void *who, const struct msg_tunnel_service *m, const int *fds)
+{
+	draft_service(&((struct control *)who)->draft, m);
+	return 0;
+}
+
+static int on_tunnel_port(void *who, const struct msg_tunnel_port *m, const int *fds)
+{
+	draft_port(&((struct control *)who)->draft, m);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "lcore.h"
 #include "mailbox.h"
 #include "mirror.h"
+#include "policy.h"
 #include "peers.h"
 #include "port.h"
 #include "proto/chan.h"
@@ -91,6 +92,7 @@ struct control {
 	struct tables tables;
 	struct networks networks;
 	struct draft draft; // of the next tunnel
+	struct policies policies;
 	struct ports ports;
 	struct chan main;
 	int epoll;

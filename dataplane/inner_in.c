@@ -74,6 +74,8 @@ unsigned inner_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 			continue;
 		}
 		enum counter why = inner_check(lc, tunnel, &ip);
+		if (unlikely(why == COUNTERS && in->flags & TUNNEL_POLICY))
+			why = policy_in(lc->dp->policy[tunnel], packet_data(m), &ip);
 		if (unlikely(why != COUNTERS)) {
 			drop_of(lc, why, m);
 			continue;

@@ -16,6 +16,7 @@
 #include "latency.h"
 #include "networks.h"
 #include "forward.h"
+#include "policy.h"
 #include "port.h"
 #include "squeeze.h"
 #include "reassembly.h"
@@ -125,6 +126,7 @@ struct dataplane {
 	struct tunnel_in *in;     // [tunnels_max]
 	struct tunnel_out *out;   // [tunnels_max]
 	struct tunnel_cold *cold; // [tunnels_max]
+	struct policy **policy;   // [tunnels_max]: of those with TUNNEL_POLICY; set before publish, NULL after retirement
 	uint8_t *owner; // [tunnels_max]: index of the core to which a tunnel belongs. Written by that core alone, between bursts
 	uint32_t tunnels_max;
 	uint16_t udp_port; // network order

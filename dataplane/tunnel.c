@@ -207,7 +207,7 @@ static void publish_halves(struct control *c, const struct msg_tunnel_add *m)
 	out->udp_silence = tunnel_silence(m->udp_silence, c->dp.tsc_hz);
 	out->compress = m->compress;
 	out->compress_above = m->compress_above;
-	in->flags = flags_of(m);
+	in->flags = flags_of(m) | (c->dp.policy[m->tunnel] ? TUNNEL_POLICY : 0);
 	out->flags = flags_of(m);
 }
 
@@ -253,8 +253,6 @@ static int link_all(struct control *c, struct tunnel *t, char *why)
 		ret = START_ERROR(why, EEXIST, "the App-ID is another tunnel's");
 	if (ret == 0)
 		ret = link_networks(c, t, why);
-	if (ret < 0)
-		unlink_all(c, t);
 	return ret;
 }
 
@@ -282,10 +280,30 @@ static int check(struct control *c, const struct msg_tunnel_add *m, char *why)
 	return 0;
 }
 
-static int take_draft(struct tunnel *t, const struct draft *d, const struct msg_tunnel_add *m)
+// For once no core can be looking at it any more.
+static void policy_bury(struct control *c, const struct tunnel *t)
 {
-	if (!m->networks)
-		return 0;
+	if (c->dp.policy[t->number])
+		limbo_put(&c->tables, policy_free, &c->policies, c->dp.policy[t->number]);
+	c->dp.policy[t->number] = NULL;
+}
+
+// A core may have found it already.
+static void withdraw(struct control *c, struct tunnel *t)
+{
+	unlink_all(c, t);
+	c->dp.in[t->number].flags = 0;
+	c->dp.out[t->number].flags = 0;
+	policy_bury(c, t);
+}
+
+static int take_draft(struct control *c, struct tunnel *t, const struct msg_tunnel_add *m)
+{
+	const struct draft *d = &c->draft;
+	int ret = policy_new(&c->policies, d, m, &c->dp.policy[m->tunnel]);
+
+	if (ret < 0 || !m->networks)
+		return ret;
 	t->networks = malloc(m->networks * sizeof(*t->networks));
 	if (!t->networks)
 		return -ENOMEM;
@@ -313,16 +331,18 @@ int tunnel_add(struct control *c, const struct msg_tunnel_add *m, int lane, char
 	memcpy(t->app_id, m->app_id, sizeof(t->app_id));
 	t->owner = (uint8_t)cores_choose(c, PORTS_MAX, 0);
 	c->dp.owner[t->number] = t->owner;
-	if (take_draft(t, &c->draft, m) < 0)
-		return START_ERROR(why, ENOMEM, "no memory for its networks");
-	publish_halves(c, m);
-	ret = link_all(c, t, why);
+	ret = take_draft(c, t, m);
 	if (ret < 0)
-		return ret;
-	ret = lane_open(c, t, lane);
+		ret = START_ERROR(why, -ret, "no memory for its networks and rules");
+	if (ret == 0) {
+		publish_halves(c, m);
+		ret = link_all(c, t, why);
+	}
+	if (ret == 0 && (ret = lane_open(c, t, lane)) < 0)
+		ret = START_ERROR(why, -ret, "lane: %s", strerror(-ret));
 	if (ret < 0) {
-		unlink_all(c, t);
-		return START_ERROR(why, -ret, "lane: %s", strerror(-ret));
+		withdraw(c, t);
+		return ret;
 	}
 	t->phase = TUNNEL_UP;
 	c->owned[t->owner]++;
@@ -519,6 +539,7 @@ static void leave(struct control *c, struct tunnel *t)
 			break;
 		keys_bury(c, t->command.retired[0]);
 		keys_bury(c, t->command.retired[1]);
+		policy_bury(c, t);
 		// One epoch until nobody hands over any more what he took for live, another until that has come through.
 		t->mark = epoch_next(c) + 1;
 		t->phase = TUNNEL_DRAINING;

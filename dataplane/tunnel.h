@@ -40,6 +40,7 @@ enum tunnel_flag {
 	TUNNEL_COPY_DSCP = 1 << 3,    // outside as inside
 	TUNNEL_COMPRESS = 1 << 4,     // tunnel_out says how
 	TUNNEL_BY_WORKER = 1 << 5,    // its records are the worker's: they go to its lane, and so does every packet to its client
+	TUNNEL_POLICY = 1 << 6,       // this way it is kept to something (policy.h)
 	TUNNEL_CLAMP_MSS = 1 << 7,    // TCP's segments fit it
 };
 

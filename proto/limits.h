@@ -48,6 +48,8 @@
 #define LIMIT_TUNNELS 1048576
 #define LIMIT_ITEMS 2048     // routes, DNS servers, domains of one session
 #define LIMIT_NETWORKS 256   // behind one client
+#define LIMIT_PORTS 256      // ports of restrict-user-to-ports: more than its text has room for
+#define LIMIT_SERVICES 32    // DNS servers of a restricted client, and what the gateway itself has
 #define LIMIT_LOGIN_TRIES 3  // ocserv: 3 password tries a connection
 #define LIMIT_AUTH_ROUNDS 16 // ocserv: at most 16 challenges
 

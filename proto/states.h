@@ -81,8 +81,11 @@ enum item_kind {
 enum tunnel_rule {
 	RULE_DENY_ROAMING = 1 << 0, // its peer keeps its address
 	RULE_COPY_DSCP = 1 << 1,    // the DSCP of a packet is that of its record
+	RULE_TARGETS = 1 << 2,      // its client may send only to what TUNNEL_TARGET allows
+	RULE_PORTS = 1 << 3,        // its client may use only what TUNNEL_PORT names
+	RULE_PORTS_BUT = 1 << 4,    // all but what TUNNEL_PORT names
 	RULE_CLAMP_MSS = 1 << 6,    // TCP's ends offer each other no larger segments than fit
-	RULES_ALL = RULE_DENY_ROAMING | RULE_COPY_DSCP | RULE_CLAMP_MSS,
+	RULES_ALL = RULE_DENY_ROAMING | RULE_COPY_DSCP | RULE_TARGETS | RULE_PORTS | RULE_PORTS_BUT | RULE_CLAMP_MSS,
 };
 
 enum tunnel_channel { CHANNEL_CSTP, CHANNEL_DTLS, CHANNEL_LAST = CHANNEL_DTLS };

@@ -183,6 +183,7 @@ static WORLD_UNUSED void world_init_cores(struct world *w, uint32_t tunnels, uns
 		.out = rte_zmalloc("out", tunnels * sizeof(struct tunnel_out), RTE_CACHE_LINE_SIZE),
 		.owner = rte_zmalloc("owner", tunnels, RTE_CACHE_LINE_SIZE),
 		.cold = rte_zmalloc("cold", tunnels * sizeof(struct tunnel_cold), RTE_CACHE_LINE_SIZE),
+		.policy = rte_zmalloc("policies", tunnels * sizeof(struct policy *), RTE_CACHE_LINE_SIZE),
 		.tunnels_max = tunnels,
 		.udp_port = rte_cpu_to_be_16(WORLD_UDP_PORT),
 		.tsc_hz = rte_get_tsc_hz(),
@@ -192,7 +193,7 @@ static WORLD_UNUSED void world_init_cores(struct world *w, uint32_t tunnels, uns
 	world_port_open(w, &w->inner, "inner", false, ring, (uint16_t)cores);
 	world_port_open(w, &w->outer, "outer", true, ring, (uint16_t)cores);
 	w->keys = rte_zmalloc("keys", 2 * tunnels * sizeof(*w->keys), RTE_CACHE_LINE_SIZE);
-	world_must(w->dp.in && w->dp.out && w->dp.owner && w->dp.cold && w->keys, "tunnels");
+	world_must(w->dp.in && w->dp.out && w->dp.owner && w->dp.cold && w->dp.policy && w->keys, "tunnels");
 	for (unsigned i = 0; i < cores; i++)
 		world_core(w, i, cores, ring);
 	w->lc = w->dp.cores[0];

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "control/main/ports.h"
 #include "proto/addr.h"
 #include "proto/utf8.h"
 
@@ -278,63 +279,22 @@ static int parse_priority(const struct opt_info *o, const char *text, const char
 	return 0;
 }
 
-// One "tcp(443)"; the length, or 0.
-static size_t port_item(const char *p)
-{
-	static const char *const names[] = { "tcp", "udp", "sctp", "esp", "icmp", "icmpv6" };
-	size_t len = strcspn(p, "()!, \t"), digits;
-	unsigned long port;
-
-	if (p[len] != '(')
-		return 0;
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		if (strlen(names[i]) != len || strncasecmp(p, names[i], len) != 0)
-			continue;
-		digits = strspn(p + len + 1, "0123456789");
-		port = strtoul(p + len + 1, NULL, 10);
-		if (p[len + 1 + digits] != ')' || digits > 5 || (digits > 0 && (i > 2 || port < 1 || port > 65535)))
-			return 0;
-		return len + digits + 2;
-	}
-	return 0;
-}
-
 static int parse_ports(const struct opt_info *o, const char *text, const char *dir, struct value_out *out)
 {
-	const char *p = text + strspn(text, " \t");
-	bool but = *p == '!';
-	char *to = out->text;
-	size_t n;
+	const char *wrong = NULL;
+	struct port_rules rules;
+	int ret;
 
 	if ((int64_t)strlen(text) > o->most)
 		return value_wrong(out, "is longer than %" PRId64 " bytes", o->most);
-	if (but) {
-		p++;
-		p += strspn(p, " \t");
-		if (*p++ != '(')
-			return value_wrong(out, "! has to be followed by (, as in !(tcp(25))");
-	}
-	to += sprintf(to, "%s", but ? "!(" : "");
-	for (;;) {
-		p += strspn(p, " \t");
-		n = port_item(p);
-		if (n == 0)
-			return value_wrong(out, "'%s' is no port such as tcp(443), udp(), sctp(), esp(), icmp() or icmpv6()", p);
-		to += sprintf(to, "%.*s", (int)n, p);
-		p += n;
-		p += strspn(p, " \t");
-		if (*p != ',')
-			break;
-		p++;
-		to += sprintf(to, ", ");
-	}
-	if (but && *p == ')')
-		p++, to += sprintf(to, ")"), but = false;
-	p += strspn(p, " \t");
-	if (but || *p)
-		return value_wrong(out, "'%s' does not belong behind the ports", but ? "" : p);
-	for (to = out->text; *to; to++)
-		*to = (char)tolower((unsigned char)*to);
+	ret = ports_parse(text, &rules, &wrong);
+	if (ret == -E2BIG)
+		return value_wrong(out, "has more than %d ports in it", LIMIT_PORTS);
+	if (ret < 0)
+		return value_wrong(
+		        out, "'%s' is no port such as tcp(443), udp(), sctp(), esp(), icmp() or icmpv6(), nor !( ) around them",
+		        wrong ? wrong : text);
+	ports_print(&rules, out->text);
 	return 0;
 }
 

@@ -125,7 +125,7 @@ void iroute_up(struct tunnel *t)
 	struct iroute *i;
 
 	TAILQ_FOREACH(i, &t->iroutes, all)
-	i->routed = i->kind != IROUTE_SUBNET && netlink_route_add(t->g->inner, &i->network) == 0;
+	i->routed = i->kind != IROUTE_SUBNET && t->g->inner[0] && netlink_route_add(t->g->inner, &i->network) == 0;
 }
 
 void iroute_release(struct tunnel *t)

@@ -224,6 +224,8 @@ static void report_list_of_iroutes(struct report *r, const struct tunnel *t)
 
 static void report_lists(struct report *r, const struct tunnel *t)
 {
+	char ports[PORTS_TEXT];
+
 	report_list(r, "DNS", t, ITEM_DNS);
 	report_list(r, "NBNS", t, ITEM_NBNS);
 	report_list(r, "Split-DNS-Domains", t, ITEM_SPLIT_DNS);
@@ -232,6 +234,11 @@ static void report_lists(struct report *r, const struct tunnel *t)
 		report_text(r, "Routes", "defaultroute");
 	report_list(r, "No-routes", t, ITEM_NO_ROUTE);
 	report_list_of_iroutes(r, t);
+	report_text(r, "Restricted to routes", "%s", t->terms->restrict_to_routes ? "True" : "False");
+	if (!t->terms->ports)
+		return;
+	ports_print(t->terms->ports, ports);
+	report_text(r, "Restricted to ports", "%s", ports);
 }
 
 // Where there will be no DTLS the reason is not the dataplane's.

@@ -156,6 +156,19 @@ static uint32_t mobile_idle(const struct layers *l)
 	return number32(l, OPT_IDLE_TIMEOUT);
 }
 
+static int ports_load(struct terms *t, const struct layers *l)
+{
+	const struct config *c = who_says(l, OPT_RESTRICT_USER_TO_PORTS);
+	const char *text = config_str(c, OPT_RESTRICT_USER_TO_PORTS), *wrong;
+
+	if (!text)
+		return 0;
+	t->ports = malloc(sizeof(*t->ports));
+	if (!t->ports)
+		return -ENOMEM;
+	return ports_parse(text, t->ports, &wrong);
+}
+
 static int iroutes_add(struct terms *t, const struct config *c)
 {
 	const char *text;
@@ -200,6 +213,7 @@ static void numbers_load(struct terms *t, const struct layers *l)
 	t->rules = (truth(l, OPT_DENY_ROAMING) ? RULE_DENY_ROAMING : 0) | (truth(l, OPT_COPY_DSCP) ? RULE_COPY_DSCP : 0) |
 	           (truth(l, OPT_MSS_CLAMP) ? RULE_CLAMP_MSS : 0);
 	t->tunnel_all_dns = truth(l, OPT_TUNNEL_ALL_DNS);
+	t->restrict_to_routes = truth(l, OPT_RESTRICT_USER_TO_ROUTES);
 }
 
 // --------------------------------------------------------------------------------------------------------------- objects
@@ -215,6 +229,8 @@ int terms_new(const struct config *global, const struct config *group, const str
 	t->references = 1;
 	numbers_load(t, &l);
 	ret = addresses_load(t, &l);
+	if (ret == 0)
+		ret = ports_load(t, &l);
 	if (ret == 0)
 		ret = iroutes_load(t, &l);
 	if (ret == 0)
@@ -240,6 +256,7 @@ void terms_put(struct terms *t)
 		free(t->items[i].text);
 	free(t->items);
 	free(t->iroutes);
+	free(t->ports);
 	free(t);
 }
 

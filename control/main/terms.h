@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "control/main/ports.h"
 #include "proto/addr.h"
 #include "proto/states.h"
 
@@ -27,7 +28,9 @@ struct terms {
 	struct addr ipv4_network, ipv6_network; // family 0: none
 	uint8_t ipv6_subnet_prefix;
 	struct addr explicit_ipv4, explicit_ipv6; // family 0: any
-	struct addr *iroutes;                     // networks behind the client
+	bool restrict_to_routes;
+	struct port_rules *ports; // restrict-user-to-ports; NULL: any
+	struct addr *iroutes;     // networks behind the client
 	size_t n_iroutes;
 	struct terms_item *items;
 	size_t n_items;

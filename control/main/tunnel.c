@@ -4,6 +4,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "control/main/order.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
 #include "proto/err.h"
@@ -344,51 +345,6 @@ static struct tunnel *tunnel_new(struct session *s, struct conn *c, struct terms
 	return t;
 }
 
-static int send_networks(const struct tunnel *t, uint16_t *n)
-{
-	const struct iroute *i;
-	int ret = 0;
-
-	TAILQ_FOREACH(i, &t->iroutes, all)
-	{
-		const struct msg_tunnel_network m = { .tunnel = t->number, .network = i->network };
-
-		if (ret < 0 || i->kind == IROUTE_HOST)
-			continue;
-		ret = LINK_SEND(&t->g->dataplane->link, TUNNEL_NETWORK, &m);
-		++*n;
-	}
-	return ret;
-}
-
-static int send_add(const struct tunnel *t, int lane_fd)
-{
-	const struct policy *p = &t->g->policy;
-	struct msg_tunnel_add m = {
-		.tunnel = t->number,
-		.ipv4 = t->session->ipv4,
-		.ipv6 = t->session->ipv6,
-		.mtu = t->mtu,
-		.app_id_len = APP_ID_SIZE,
-		.udp_silence = p->udp_silence,
-		.dpd = t->dpd,
-		.idle = t->idle_timeout,
-		.rekey = t->rekey_time,
-		.rules = t->terms->rules,
-		.compress = (uint8_t)t->dtls_compress,
-		.compress_above = t->compress_above,
-	};
-
-	int ret = send_networks(t, &m.networks);
-
-	if (ret < 0)
-		return ret;
-	if (t->dtls == DTLS_KIND_CBC)
-		m.relay = t->client;
-	memcpy(m.app_id, t->app_id, APP_ID_SIZE);
-	return link_send(&t->g->dataplane->link, MSG_TUNNEL_ADD, &m, &lane_fd);
-}
-
 int tunnel_add(struct session *s, struct conn *c, struct terms *terms)
 {
 	struct gateway *g = s->g;
@@ -408,7 +364,7 @@ int tunnel_add(struct session *s, struct conn *c, struct terms *terms)
 	t->lane_fd = lane[0];
 	ret = iroute_claim(t);
 	if (ret == 0)
-		ret = send_add(t, lane[1]);
+		ret = order_send(t, lane[1]);
 	close(lane[1]);
 	if (ret < 0) {
 		close(t->lane_fd);

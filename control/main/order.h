@@ -1,0 +1,8 @@
+// What the dataplane is told of a tunnel: its lists, an entry each, then TUNNEL_ADD, which says how long they were. Main process
+// only.
+#pragma once
+
+struct tunnel;
+
+// The tunnel has its session, its terms and its iroutes; lane_fd: the dataplane's end of its lane. 0 or -errno.
+int order_send(const struct tunnel *t, int lane_fd);
