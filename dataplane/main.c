@@ -130,6 +130,7 @@ static void tell_nics(struct control *c)
 			continue;
 		snprintf(m.interface, sizeof(m.interface), "%s", p->interface);
 		snprintf(m.device, sizeof(m.device), "%s", p->beside->name);
+		m.mtu = p->beside->mtu;
 		MAIN_SEND(c, DATAPLANE_NIC, &m);
 	}
 }

@@ -44,7 +44,7 @@ int mirror_open(struct mirror *m, struct forwarding *to, struct tables *tables, 
 		.to = to, .tables = tables, .index = tap->index, .hz = hz, .routes_due = true, .neighbours_due = true
 	};
 	to->nic = tap->beside;
-	to->mtu = RTE_ETHER_MTU;
+	to->mtu = tap->beside->mtu;
 	to->routes = fib_new(NULL, 0);
 	to->neighbours = neighbours_new(NULL, 0);
 	if (!to->routes || !to->neighbours)

@@ -31,6 +31,9 @@
 #define FRAME_SIZE_JUMBO 16384
 #define FRAMES_JUMBO 512
 #define FRAME_BLOCK 65536
+#define NIC_MTU_JUMBO 9000
+#define VHOST "/dev/vhost-net"
+#define VHOST_DESCRIPTORS 1024
 #define PACKET_QUEUES_MAX 16u // of a packet port
 // Tunnels above this MTU need jumbo frames outside: headers, record and the ring's own header come on top.
 #define MTU_PLAIN 1800
@@ -232,6 +235,8 @@ static int configure(struct opening *o, struct port *p, const char *word)
 	queues_choose(o, &info, p, &conf);
 	if (tap) // its receive and transmit queues are the same descriptors
 		p->rx_queues = p->tx_queues = RTE_MIN(p->rx_queues, p->tx_queues);
+	if (eal_is_pci(word) && info.max_mtu >= NIC_MTU_JUMBO && is_jumbo(o->s))
+		conf.rxmode.mtu = NIC_MTU_JUMBO;
 	ret = rte_eth_dev_configure(p->id, p->rx_queues, p->tx_queues, &conf);
 	if (ret == 0)
 		ret = queues_set_up(o, p, tap);
@@ -239,6 +244,8 @@ static int configure(struct opening *o, struct port *p, const char *word)
 		ret = rte_eth_dev_start(p->id);
 	if (ret == 0)
 		ret = rte_eth_macaddr_get(p->id, &p->mac);
+	if (ret == 0)
+		ret = rte_eth_dev_get_mtu(p->id, &p->mtu);
 	if (ret == 0 && info.if_index > 0 && !p->interface[0])
 		if_indextoname(info.if_index, p->interface);
 	return ret;
@@ -432,11 +439,50 @@ static int add_tap(struct opening *o, const char *interface, const struct rte_et
 	return 0;
 }
 
+// What the kernel has of a NIC, through rings that its vhost-net serves: it needs no call for each frame.
+static int open_vhost(struct opening *o, const struct port *nic, const char *interface)
+{
+	struct port *tap = &o->ports->all[o->ports->n];
+	char devargs[192], mac[RTE_ETHER_ADDR_FMT_SIZE];
+	int ret;
+
+	if (access(VHOST, R_OK | W_OK) < 0)
+		return START_ERROR(o->why, errno, "nic-kernel = vhost: " VHOST ": %s (modprobe vhost_net)", strerror(errno));
+	rte_ether_format_addr(mac, sizeof(mac), &nic->mac);
+	snprintf(devargs, sizeof(devargs), "virtio_user%u,path=" VHOST ",iface=%s,mac=%s,queues=%u,queue_size=%d", o->nics,
+	         interface, mac, o->cores, VHOST_DESCRIPTORS);
+	ret = open_port(o, nic->outer, devargs, interface, "nic-kernel", "vhost");
+	if (ret < 0)
+		return ret;
+	// the kernel thread reads the TAP: nothing for us to wait for
+	tap->carrier = tap->wait[0];
+	for (unsigned q = 0; q < QUEUES_MAX; q++)
+		tap->wait[q] = -1;
+	return 0;
+}
+
+static int open_beside(struct opening *o, const struct port *nic, const char *option, const char *word)
+{
+	const char *how = snapshot_get(o->s, "nic-kernel");
+	struct port *tap = &o->ports->all[o->ports->n];
+	char interface[IFNAMSIZ];
+	int ret;
+
+	snprintf(interface, sizeof(interface), "%.13s%u", snapshot_get(o->s, "nic-device"), o->nics);
+	if (how && strcmp(how, "vhost") == 0)
+		return open_vhost(o, nic, interface);
+	ret = add_tap(o, interface, &nic->mac, false);
+	if (ret < 0)
+		return START_ERROR(o->why, -ret, "%s = %s: the TAP %s beside it does not open: %s", option, word, interface,
+		                   strerror(-ret));
+	tap->carrier = tap->tap->queue[0].fd;
+	return 0;
+}
+
 // A NIC of our own, and beside it what the kernel has instead of it: a TAP with its MAC address.
 static int open_nic(struct opening *o, bool outer, const char *option, const char *word)
 {
 	struct port *nic = &o->ports->all[o->ports->n], *tap = nic + 1;
-	char interface[IFNAMSIZ];
 	int ret;
 
 	ret = portnic_check(option, word, o->why);
@@ -444,13 +490,11 @@ static int open_nic(struct opening *o, bool outer, const char *option, const cha
 		ret = find_hosts(o->s, &o->ports->hosts, o->why);
 	if (ret == 0)
 		ret = open_port(o, outer, word, "", option, word);
+	if (ret == 0)
+		ret = open_beside(o, nic, option, word);
 	if (ret < 0)
 		return ret;
-	snprintf(interface, sizeof(interface), "%.13s%u", snapshot_get(o->s, "nic-device"), o->nics++);
-	ret = add_tap(o, interface, &nic->mac, false);
-	if (ret < 0)
-		return START_ERROR(o->why, -ret, "%s = %s: the TAP %s beside it does not open: %s", option, word, interface,
-		                   strerror(-ret));
+	o->nics++;
 	tap->outer = outer;
 	tap->kernel = true;
 	tap->beside = nic;

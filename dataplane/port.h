@@ -38,6 +38,8 @@ struct port {
 	uint16_t id;               // PORT_ETHDEV
 	struct tap *tap;           // PORT_TAP
 	struct udp *udp;           // PORT_UDP
+	uint16_t mtu;              // of a NIC of ours
+	int carrier;               // of a TAP beside one: the descriptor that its carrier is switched by
 	uint16_t rx_queues, tx_queues;
 	char name[64];             // devargs name ("net_af_packet0")
 	char interface[16];        // kernel interface behind it, "" for none

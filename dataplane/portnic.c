@@ -65,7 +65,7 @@ static void carrier_set(const struct port *tap, bool up)
 {
 	int on = up;
 
-	if (ioctl(tap->tap->queue[0].fd, TUNSETCARRIER, &on) < 0)
+	if (ioctl(tap->carrier, TUNSETCARRIER, &on) < 0)
 		log_warn("%s: its carrier cannot be switched %s", tap->interface, up ? "on" : "off");
 }
 

@@ -27,7 +27,7 @@ static int on_dataplane_nic(void *who, const struct msg_dataplane_nic *m, const 
 	struct child *c = who;
 
 	log_info("dataplane: the kernel's interface beside %s is %s", m->device, m->interface);
-	if (nic_up(c->g->config, m->interface) < 0)
+	if (nic_up(c->g->config, m->interface, m->mtu) < 0)
 		child_kill(c); // the reason is logged; what came in there would get no answer
 	return 0;
 }

@@ -105,9 +105,9 @@ int netlink_link_up(const char *interface, unsigned mtu)
 	return link_up(interface, IFF_UP | IFF_NOARP, mtu);
 }
 
-int netlink_nic_up(const char *interface)
+int netlink_nic_up(const char *interface, unsigned mtu)
 {
-	return link_up(interface, IFF_UP, 0);
+	return link_up(interface, IFF_UP, mtu);
 }
 
 static int address_add(const char *interface, const struct addr *a, uint32_t flags)

@@ -14,7 +14,7 @@ int netlink_route_add(const char *interface, const struct addr *network);
 void netlink_route_remove(const char *interface, const struct addr *network);
 
 // The same for an interface beside a NIC, with real neighbours: up with ARP, and addresses that look for duplicates.
-int netlink_nic_up(const char *interface);
+int netlink_nic_up(const char *interface, unsigned mtu);
 int netlink_nic_address_add(const char *interface, const struct addr *a);
 // to.family 0: everywhere; via.family 0: everybody there is a neighbour. One of them has a family.
 int netlink_nic_route_add(const char *interface, const struct addr *to, const struct addr *via);

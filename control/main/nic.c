@@ -85,13 +85,13 @@ bool nic_wanted(const struct config *c)
 	return false;
 }
 
-int nic_up(const struct config *c, const char *interface)
+int nic_up(const struct config *c, const char *interface, unsigned mtu)
 {
 	char whose[NIC_INTERFACE];
 	struct nic_route route;
 	struct addr address;
 	const char *text;
-	int ret = netlink_nic_up(interface);
+	int ret = netlink_nic_up(interface, mtu);
 
 	for (unsigned n = 0; ret == 0 && (text = config_nth(c, OPT_NIC_ADDRESS, n)); n++)
 		if (nic_address_parse(text, whose, &address) == 0 && strcmp(whose, interface) == 0)

@@ -18,4 +18,4 @@ int nic_route_parse(const char *text, char interface[NIC_INTERFACE], struct nic_
 // Is any port of this configuration a NIC of the dataplane's own?
 bool nic_wanted(const struct config *c);
 // The interface has just come: up, addressed and routed. 0 or -errno; what failed is logged.
-int nic_up(const struct config *c, const char *interface);
+int nic_up(const struct config *c, const char *interface, unsigned mtu);

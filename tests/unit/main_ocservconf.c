@@ -254,6 +254,7 @@ static void no_option_is_left_out(void **state)
 		                           OPT_NIC_DEVICE,
 		                           OPT_NIC_ADDRESS,
 		                           OPT_NIC_ROUTE,
+		                           OPT_NIC_KERNEL,
 		                           OPT_POLL_CORE,
 		                           OPT_POLL_MODE,
 		                           OPT_HUGE_PAGES,

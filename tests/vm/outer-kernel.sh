@@ -77,3 +77,26 @@ expect "sessions do not mind" pings -I tun0 $INSIDE
 
 soon "what came in is what went out" balanced
 expect "nothing was too much for the kernel" same "$(counter drop_kernel_full)" 0
+
+say "--- vhost-net instead of a TAP, and large frames"
+leave anna
+stop_gateway
+gateway 192.0.2.1 << CONF
+outer = $(nic_pci 0)
+nic-address = pnic0 192.0.2.1/24
+nic-kernel = vhost
+mtu = 4000
+CONF
+for end in gateway client wire; do ip -n "$WIRE" link set $end mtu 9000; done
+ip -n "$CLIENT" link set eth0 mtu 9000
+soon "the kernel answers" answers 192.0.2.1
+expect "by vhost-net" matches "$(ctl -j show dataplane | jq -r '.ports[] | select(.role == "kernel") | .driver')" virtio
+expect "frames of 8000 bytes cross" pings -s 8000 -M do 192.0.2.1
+login again anna
+soon "DTLS is up" client_on_dtls again
+expect "pings cross" pings $INSIDE
+soon "what came in is what went out" balanced
+cable 0 off
+soon "the kernel sees the link go down" carrier_is 0
+cable 0 on
+soon "and come back" carrier_is 1

@@ -42,6 +42,10 @@ CONF
   expect "and was counted" more "$(counter kernel_tx)" 10
   [ $# -lt 3 ] || expect "both cores receive" both_cores_receive
   leave "$2"
+  HOST='[2001:db8::1]' login "$2-ipv6" bert
+  soon "DTLS is up over IPv6" client_on_dtls "$2-ipv6"
+  expect "pings cross: checksums are right" pings $INSIDE
+  leave "$2-ipv6"
   stop_gateway
   ip -n "$CLIENT" addr flush dev "eth$1"
 }
