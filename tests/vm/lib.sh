@@ -94,9 +94,13 @@ cable() { say "set_link nic$1 $2" >&"$monitor"; } # N on|off
 
 ctl() { guest "$BIN/penstockctl" -s /run/penstockctl.socket -n "$(printf '%q ' "$@")"; }
 
-# As in tests/smoke/lib.sh: configuration on standard input; but it runs in the guest.
-start_gateway() { # (ignored)
+# As in tests/smoke/lib.sh, but it runs in the guest, whose sockets lie in its own memory.
+configure() { # LISTEN_ADDRESS... < MORE
+  write_config "$@"
   sed -i 's|^occtl-socket-file = .*|occtl-socket-file = /run/penstockctl.socket|' "$CONFIG"
+}
+
+start_gateway() { # (ignored)
   guest "setsid $BIN/penstockd -f -c $CONFIG >> $WORK/gateway.log 2>&1 & echo \$! > /run/gateway"
   wait_for 60 gateway_settled
   gateway_online

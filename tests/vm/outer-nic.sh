@@ -53,3 +53,15 @@ CONF
 works_with 0 e1000e
 works_with 1 vmxnet3
 works_with 2 virtio-net "poll-core = 0-1"
+
+# A gateway that does not start, and says why.
+refuses() { # OUTER REGEX
+  configure 192.0.2.1 <<< "outer = $1"
+  matches "$(guest "timeout 30 $BIN/penstockd -f -c $CONFIG" || :)" "$2"
+}
+say "--- what is wrong is said"
+expect "a NIC that is not there" refuses 0000:00:1f.7 'outer = 0000:00:1f\.7: there is no such PCI device'
+guest "echo 0000:00:10.0 > /sys/bus/pci/drivers/vfio-pci/unbind"
+expect "a NIC that nobody has bound" refuses "$(nic_pci 0)" 'the device is bound to no driver, not to vfio-pci: driverctl set-override 0000:00:10\.0'
+guest "echo 0 > /proc/sys/vm/nr_hugepages"
+expect "no huge pages" refuses "$(nic_pci 1)" "a NIC of the dataplane's own takes huge pages"
