@@ -142,11 +142,11 @@ static int by_ticks(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-struct latency {
+struct percentiles {
 	double p50, p99, p999; // microseconds
 };
 
-static struct latency latency_at(double rate)
+static struct percentiles latency_at(double rate)
 {
 	double p50[SEARCHES], p99[SEARCHES], p999[SEARCHES], us = 1e6 / (double)w.dp.tsc_hz;
 
@@ -159,13 +159,13 @@ static struct latency latency_at(double rate)
 		p99[s] = us * (double)took[n_took * 99 / 100];
 		p999[s] = us * (double)took[(uint64_t)n_took * 999 / 1000];
 	}
-	return (struct latency){ median(p50, SEARCHES), median(p99, SEARCHES), median(p999, SEARCHES) };
+	return (struct percentiles){ median(p50, SEARCHES), median(p99, SEARCHES), median(p999, SEARCHES) };
 }
 
 static void measure(unsigned bytes)
 {
 	double most = bytes < 1000 ? 16e6 : 8e6, ndr, pdr;
-	struct latency path, nothing;
+	struct percentiles path, nothing;
 
 	size = bytes;
 	empty_loop = false;
