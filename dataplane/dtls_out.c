@@ -77,6 +77,10 @@ unsigned cstp_out(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct r
 			big[(*n_big)++] = pkts[i];
 			continue;
 		}
+		if (unlikely(out->flags & TUNNEL_POLICY && !policy_out(lc->dp->policy[p->tunnel], pkts[i]->data_len, lc->now))) {
+			drop_of(lc, COUNT_drop_rate_out, pkts[i]);
+			continue;
+		}
 		if (!inner_is_chatter(packet_data(pkts[i])))
 			out->last_data = lc->now;
 		if (likely(out->channel == CHANNEL_DTLS && !is_silent(lc, out))) {

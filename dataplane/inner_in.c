@@ -75,7 +75,7 @@ unsigned inner_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 		}
 		enum counter why = inner_check(lc, tunnel, &ip);
 		if (unlikely(why == COUNTERS && in->flags & TUNNEL_POLICY))
-			why = policy_in(lc->dp->policy[tunnel], packet_data(m), &ip);
+			why = policy_in(lc->dp->policy[tunnel], packet_data(m), &ip, lc->now);
 		if (unlikely(why != COUNTERS)) {
 			drop_of(lc, why, m);
 			continue;

@@ -11,6 +11,11 @@
 #define BUDGET_RULES (4u << 20)
 #define BUDGET_POLICIES 65536
 
+// TCP needs room for a window of its own making: a fifth of a second, and a few dozen packets where that is less. The two buckets
+// have half of it each.
+#define BURST_LEAST 32768
+#define BURSTS_A_SECOND 10
+
 struct shared_rules {
 	struct shared_rules *next;
 	uint32_t hash, references;
@@ -70,6 +75,18 @@ static void rules_unshare(struct policies *ps, const struct rules *rules)
 	rte_free(s);
 }
 
+static void police_set(struct police *p, uint64_t rate)
+{
+	struct rte_meter_srtcm_params params = { .cir = rate };
+
+	if (!rate)
+		return;
+	params.cbs = params.ebs = RTE_MAX(rate / BURSTS_A_SECOND, (uint64_t)BURST_LEAST);
+	// both fail for a rate or burst of 0 only
+	rte_meter_srtcm_profile_config(&p->profile, &params);
+	rte_meter_srtcm_config(&p->state, &p->profile);
+}
+
 static bool has_rules(const struct msg_tunnel_add *m)
 {
 	return m->rules & (RULE_TARGETS | RULE_PORTS | RULE_PORTS_BUT);
@@ -103,15 +120,17 @@ int policy_new(struct policies *ps, const struct draft *d, const struct msg_tunn
 	struct policy *p;
 
 	*out = NULL;
-	if (!has_rules(m))
+	if (!has_rules(m) && !m->rx_rate && !m->tx_rate)
 		return 0;
 	p = rte_zmalloc("policy", sizeof(*p), RTE_CACHE_LINE_SIZE);
 	if (!p)
 		return -ENOMEM;
-	if (rules_of(ps, d, m, &p->rules) < 0) {
+	if (has_rules(m) && rules_of(ps, d, m, &p->rules) < 0) {
 		rte_free(p);
 		return -ENOMEM;
 	}
+	police_set(&p->in, m->rx_rate);
+	police_set(&p->out, m->tx_rate);
 	*out = p;
 	return 0;
 }
@@ -133,7 +152,17 @@ size_t policies_budget(uint32_t tunnels_max)
 	return BUDGET_RULES + RTE_MIN(tunnels_max, (uint32_t)BUDGET_POLICIES) * (sizeof(struct policy) + RTE_CACHE_LINE_SIZE);
 }
 
-enum counter policy_in(const struct policy *p, const uint8_t *packet, const struct inner_ip *ip)
+// A tunnel may have come from a core whose clock was read a moment later.
+static inline bool police_pass(struct police *p, uint32_t bytes, uint64_t now)
+{
+	if (!p->profile.cir_period)
+		return true;
+	if (unlikely(now < p->state.time))
+		now = p->state.time;
+	return rte_meter_srtcm_color_blind_check(&p->state, &p->profile, now, bytes) != RTE_COLOR_RED;
+}
+
+enum counter policy_in(struct policy *p, const uint8_t *packet, const struct inner_ip *ip, uint64_t now)
 {
 	static const enum counter ways_out[] = {
 		[RULES_PASS] = COUNTERS,
@@ -143,8 +172,17 @@ enum counter policy_in(const struct policy *p, const uint8_t *packet, const stru
 		[RULES_HEADERS] = COUNT_drop_port_headers,
 	};
 
+	enum counter why;
+
 	// a tunnel that could not be added after all
 	if (unlikely(!p))
 		return COUNT_drop_tunnel_gone;
-	return p->rules ? ways_out[rules_check(p->rules, packet, ip)] : COUNTERS;
+	if (p->rules && (why = ways_out[rules_check(p->rules, packet, ip)]) != COUNTERS)
+		return why;
+	return police_pass(&p->in, ip->len, now) ? COUNTERS : COUNT_drop_rate_in;
+}
+
+bool policy_out(struct policy *p, uint32_t bytes, uint64_t now)
+{
+	return !p || police_pass(&p->out, bytes, now);
 }

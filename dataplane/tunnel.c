@@ -214,7 +214,7 @@ static void publish_halves(struct control *c, const struct msg_tunnel_add *m)
 	out->compress = m->compress;
 	out->compress_above = m->compress_above;
 	in->flags = flags_of(m) | (c->dp.policy[m->tunnel] ? TUNNEL_POLICY : 0);
-	out->flags = flags_of(m);
+	out->flags = flags_of(m) | (policy_is_out(c->dp.policy[m->tunnel]) ? TUNNEL_POLICY : 0);
 }
 
 static void unlink_all(struct control *c, struct tunnel *t)

@@ -46,12 +46,13 @@
 #define ENCODING_SETS 7 // sets of enum compressor: a bit for each, and the lowest for none of them
 
 #define LIMIT_TUNNELS 1048576
-#define LIMIT_ITEMS 2048     // routes, DNS servers, domains of one session
-#define LIMIT_NETWORKS 256   // behind one client
-#define LIMIT_PORTS 256      // ports of restrict-user-to-ports: more than its text has room for
-#define LIMIT_SERVICES 32    // DNS servers of a restricted client, and what the gateway itself has
-#define LIMIT_LOGIN_TRIES 3  // ocserv: 3 password tries a connection
-#define LIMIT_AUTH_ROUNDS 16 // ocserv: at most 16 challenges
+#define LIMIT_ITEMS 2048        // routes, DNS servers, domains of one session
+#define LIMIT_NETWORKS 256      // behind one client
+#define LIMIT_PORTS 256         // ports of restrict-user-to-ports: more than its text has room for
+#define LIMIT_RATE 125000000000 // bytes a second: what is faster than 1 Tbit/s is not limited
+#define LIMIT_SERVICES 32       // DNS servers of a restricted client, and what the gateway itself has
+#define LIMIT_LOGIN_TRIES 3     // ocserv: 3 password tries a connection
+#define LIMIT_AUTH_ROUNDS 16    // ocserv: at most 16 challenges
 
 // HTTP (ocserv-features: 16 requests a connection, 16 KB of headers, 256 KB of body).
 #define LIMIT_HTTP_REQUESTS 16

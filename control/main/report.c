@@ -209,6 +209,16 @@ static void report_list(struct report *r, const char *key, const struct tunnel *
 		report_item(r, key, "");
 }
 
+static void report_limits(struct report *r, const struct terms *terms)
+{
+	char text[32];
+
+	if (terms->rx_rate)
+		report_text(r, "Limit RX", "%s/sec", bytes_text(terms->rx_rate, text));
+	if (terms->tx_rate)
+		report_text(r, "Limit TX", "%s/sec", bytes_text(terms->tx_rate, text));
+}
+
 static void report_list_of_iroutes(struct report *r, const struct tunnel *t)
 {
 	const struct iroute *i;
@@ -291,6 +301,7 @@ void report_session(struct report *r, const struct session *s, bool lists)
 	report_text(r, "Local Device IP", "%s", addr_text(&t->local, text));
 	report_addresses(r, s);
 	report_text(r, "User-Agent", "%s", t->info->user_agent);
+	report_limits(r, terms);
 	report_traffic(r, s, t);
 	report_text(r, "DPD", "%u", t->dpd);
 	report_text(r, "KeepAlive", "%u", terms->keepalive);

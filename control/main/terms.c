@@ -49,6 +49,13 @@ static uint32_t number32(const struct layers *l, enum opt o)
 	return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
 }
 
+static uint64_t rate(const struct layers *l, enum opt o)
+{
+	uint64_t n = config_num(who_says(l, o), o);
+
+	return n > LIMIT_RATE ? 0 : n;
+}
+
 static bool truth(const struct layers *l, enum opt o)
 {
 	return config_bool(who_says(l, o), o);
@@ -209,6 +216,8 @@ static void numbers_load(struct terms *t, const struct layers *l)
 	t->keepalive = number32(l, OPT_KEEPALIVE);
 	t->max_same_clients = number32(l, OPT_MAX_SAME_CLIENTS);
 	t->mtu = (uint16_t)number32(l, OPT_MTU);
+	t->rx_rate = rate(l, OPT_RX_DATA_PER_SEC);
+	t->tx_rate = rate(l, OPT_TX_DATA_PER_SEC);
 	t->no_udp = truth(l, OPT_NO_UDP);
 	t->rules = (truth(l, OPT_DENY_ROAMING) ? RULE_DENY_ROAMING : 0) | (truth(l, OPT_COPY_DSCP) ? RULE_COPY_DSCP : 0) |
 	           (truth(l, OPT_MSS_CLAMP) ? RULE_CLAMP_MSS : 0);
