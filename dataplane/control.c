@@ -16,6 +16,7 @@
 #include "proto/err.h"
 #include "proto/secret.h"
 #include "portlink.h"
+#include "report.h"
 
 #define EVENTS_MAX 64
 #define MAIN_EVENT UINT64_MAX
@@ -252,7 +253,7 @@ static int on_tunnel_del(void *who, const struct msg_tunnel_del *m, const int *f
 
 static int on_dataplane_stats(void *who, const struct msg_dataplane_stats *m, const int *fds)
 {
-	report_stats(who, m->token);
+	report_stats(who, m->token, m->threads);
 	return 0;
 }
 

@@ -115,7 +115,9 @@ struct control {
 	uint64_t moved;        // when something last moved in a lane
 	uint32_t sweep_at;     // index in active: up to here the sweep that is under way has come
 	uint64_t sweep_began;
-	uint32_t owned[CORES_MAX]; // tunnels of each core
+	uint32_t owned[CORES_MAX];           // tunnels of each core
+	uint32_t on_dtls;                    // tunnels whose packets go over DTLS
+	uint32_t to_control_most[CORES_MAX]; // of each core's ring to us: the most that ever waited
 	struct epoch epoch;
 	uint64_t emptied; // turns in which every core's ring to us was emptied
 	uint64_t sample_at;
@@ -190,11 +192,3 @@ unsigned lane_turn(struct control *c); // what the cores have for lanes
 // To be sealed and sent, under that handshake's keys.
 void lane_seal(struct control *c, struct tunnel *t, uint32_t handshake, uint8_t type, const void *plain, size_t len);
 bool lane_congested(const struct control *c, const struct tunnel *t);
-
-// view.c: TUNNEL_DROP and TUNNEL_VIEW of one tunnel.
-void view_tell(struct control *c, uint32_t token, uint32_t number);
-
-// report.c
-void report_stats(struct control *c, uint32_t token);
-void report_sample(struct control *c);
-void report_latency(struct control *c);

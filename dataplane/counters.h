@@ -4,8 +4,10 @@
 
 #include <rte_common.h>
 
+#include "proto/states.h"
+
 enum counter {
-#define COUNTER(name, drop, help) COUNT_##name,
+#define COUNTER(name, role, help) COUNT_##name,
 #include "counters.def"
 #undef COUNTER
 	COUNTERS
@@ -17,6 +19,12 @@ struct counters {
 
 struct counter_desc {
 	const char *name, *help;
-	uint8_t drop;
+	uint8_t role; // enum counter_role
 };
 extern const struct counter_desc counter_descs[COUNTERS];
+
+// What came and what became of it, by role.
+struct counter_sums {
+	uint64_t of[COUNTER_ROLES];
+};
+struct counter_sums counters_sum(const struct counters *c);

@@ -131,6 +131,7 @@ static int on_dtls_send(void *who, const struct msg_dtls_send *m, const int *fds
 
 	if (!known_handshake(call->t, m->handshake))
 		return errno_log(EPROTO, "%s: DTLS_SEND: there is no handshake %u yet", call->t->lane.name, m->handshake);
+	call->c->count.value[COUNT_worker_rx]++;
 	if (!s) {
 		call->c->count.value[COUNT_drop_no_path]++;
 		return 0;
@@ -181,7 +182,7 @@ static int on_dtls_keys(void *who, const struct msg_dtls_keys *m, const int *fds
 		return errno_log(EPROTO, "%s: DTLS_KEYS: lengths do not fit the cipher", t->lane.name);
 	k = s ? key_pool_take(&c->keys) : NULL;
 	if (!k) {
-		c->count.value[COUNT_drop_no_path]++;
+		c->count.value[s ? COUNT_keys_full : COUNT_keys_gone]++;
 		return 0;
 	}
 	// Where its records come is where its owner should be; now is the cheapest moment.
@@ -204,6 +205,7 @@ static int on_dtls_seal(void *who, const struct msg_dtls_seal *m, const int *fds
 
 	if (!known_handshake(t, m->handshake))
 		return errno_log(EPROTO, "%s: DTLS_SEAL: there is no handshake %u yet", t->lane.name, m->handshake);
+	call->c->count.value[COUNT_worker_rx]++;
 	if (!(s && s->cipher) && m->handshake != t->handshakes.confirmed) {
 		call->c->count.value[COUNT_drop_no_path]++;
 		return 0;
@@ -224,6 +226,7 @@ static int on_dtls_relay(void *who, const struct msg_dtls_relay *m, const int *f
 
 	if (!call->t->relay.family || !known_handshake(call->t, m->handshake))
 		return errno_log(EPROTO, "%s: DTLS_RELAY: nothing to relay", call->t->lane.name);
+	call->c->count.value[COUNT_worker_rx]++;
 	if (!path) {
 		call->c->count.value[COUNT_drop_no_path]++;
 		return 0;
@@ -269,6 +272,7 @@ static int serve(struct lane_call *call, struct mmsghdr *msg, uint8_t *buf)
 		return errno_log(EPROTO, "%s: %s", call->t->lane.name,
 		                 msg->msg_hdr.msg_flags & MSG_CTRUNC ? "descriptors" : "packet too long");
 	if (lane_is_packet(buf, len)) {
+		call->c->count.value[COUNT_worker_rx]++;
 		pass_in(call, PACKET_OPENED, buf, len);
 		return 0;
 	}
@@ -460,6 +464,7 @@ static unsigned turn_core(struct control *c, struct lcore *lc)
 	struct rte_mbuf *pkts[TURN_BURST];
 	unsigned n, i, moved = 0, waiting = rte_ring_count(lc->to_control);
 
+	c->to_control_most[lc->index] = RTE_MAX(c->to_control_most[lc->index], waiting);
 	while (moved < waiting) {
 		n = rte_ring_sc_dequeue_burst(lc->to_control, (void **)pkts, TURN_BURST, NULL);
 		for (i = 0; i < n;)

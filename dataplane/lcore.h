@@ -99,9 +99,10 @@ struct lcore {
 	struct bucket icmp;                 // owner: what it tells of packets that are too big
 	struct counters count;              // owner: rw
 	uint64_t busy_cycles, rounds_busy, sleeps, packets; // owner: rw
-	uint64_t rounds;           // owner: rw; all that was in its rings at the start of a round is served in it
-	uint64_t started;          // owner: TSC of its first round; 0: it does not run yet
-	bool busy_poll;            // set before start: never sleeps
+	uint64_t rounds;  // owner: rw; all that was in its rings at the start of a round is served in it
+	uint64_t started; // owner: TSC of its first round; 0: it does not run yet
+	uint32_t from_control_most, handed_most[CORES_MAX]; // owner: rw; the most that ever waited in these rings
+	bool busy_poll;                                     // set before start: never sleeps
 	struct pollfd *wait;       // set before start: what ends a long sleep: the wake's fd first, then its queues'
 	unsigned n_wait;           // 0: some queue has no descriptor to wait for
 	struct wake wake;          // control or another core calls the core

@@ -184,6 +184,7 @@ static unsigned round_lanes(struct lcore *lc)
 {
 	unsigned waiting = rte_ring_count(lc->from_control);
 
+	lc->from_control_most = RTE_MAX(lc->from_control_most, waiting);
 	for (unsigned done = 0; done < waiting; done += BURST)
 		round_lane_burst(lc);
 	return waiting;
@@ -196,6 +197,7 @@ static unsigned round_handed(struct lcore *lc)
 
 	for (unsigned i = 0; i < lc->dp->n_cores; i++) {
 		unsigned waiting = i == lc->index ? 0 : rte_ring_count(lc->handed[i]);
+		lc->handed_most[i] = RTE_MAX(lc->handed_most[i], waiting);
 		for (unsigned done = 0; done < waiting; done += BURST)
 			take_mail(lc, pkts, hand_take(lc, i, pkts));
 		moved += waiting;

@@ -2,7 +2,7 @@
 #include <rte_ethdev.h>
 #include <rte_malloc.h>
 
-#include "control.h"
+#include "report.h"
 #include "portnic.h"
 
 #define LATENCY_SECONDS 2
@@ -52,6 +52,18 @@ static void describe(const struct port *p, struct msg_dp_port *m, struct port_st
 		st->missed += udp_missed(p->udp);
 }
 
+static const char *offloads(const struct port *p)
+{
+	switch (p->kind) {
+	case PORT_TAP:
+		return p->tap->coalesce_udp ? "large TCP and UDP" : p->tap->coalesce ? "large TCP" : "";
+	case PORT_UDP:
+		return p->udp->queue[0].whole ? "" : "bursts of UDP";
+	default:
+		return p->tx_udp_csum ? "UDP checksum" : "";
+	}
+}
+
 static void report_port(struct control *c, uint32_t token, const struct port *p)
 {
 	struct msg_dp_port m = { .token = token };
@@ -61,7 +73,10 @@ static void report_port(struct control *c, uint32_t token, const struct port *p)
 	snprintf(m.name, sizeof(m.name), "%s", p->name);
 	snprintf(m.interface, sizeof(m.interface), "%s", p->interface);
 	snprintf(m.role, sizeof(m.role), "%s", p->kernel ? "kernel" : p->outer ? "outer" : "inner");
+	snprintf(m.offloads, sizeof(m.offloads), "%s", offloads(p));
 	m.gone = p->gone;
+	m.rx_queues = p->rx_queues;
+	m.tx_queues = p->tx_queues;
 	m.rx_packets = st.rx_packets;
 	m.rx_bytes = st.rx_bytes;
 	m.tx_packets = st.tx_packets;
@@ -134,26 +149,78 @@ static void report_core(struct control *c, uint32_t token, unsigned index)
 	MAIN_SEND(c, DP_CORE, &m);
 }
 
-static uint64_t counter_sum(const struct control *c, unsigned counter)
+static struct counters sum_of_all(const struct control *c)
 {
-	uint64_t sum = c->count.value[counter];
+	struct counters sum = c->count;
 
-	for (unsigned i = 0; i < c->dp.n_cores; i++)
-		sum += c->dp.cores[i]->count.value[counter];
+	for (unsigned core = 0; core < c->dp.n_cores; core++)
+		for (unsigned i = 0; i < COUNTERS; i++)
+			sum.value[i] += c->dp.cores[core]->count.value[i];
 	return sum;
 }
 
-static void report_counters(struct control *c, uint32_t token)
+static void report_counters(struct control *c, uint32_t token, const struct counters *of, const char *thread)
 {
 	struct msg_dp_counter m = { .token = token };
 
+	snprintf(m.thread, sizeof(m.thread), "%s", thread);
 	for (unsigned i = 0; i < COUNTERS; i++) {
+		if (thread[0] && !of->value[i])
+			continue;
 		snprintf(m.name, sizeof(m.name), "%s", counter_descs[i].name);
 		snprintf(m.help, sizeof(m.help), "%s", counter_descs[i].help);
-		m.drop = counter_descs[i].drop;
-		m.value = counter_sum(c, i);
+		m.role = counter_descs[i].role;
+		m.value = of->value[i];
 		MAIN_SEND(c, DP_COUNTER, &m);
 	}
+}
+
+static void report_threads(struct control *c, uint32_t token)
+{
+	char thread[16];
+
+	for (unsigned i = 0; i < c->dp.n_cores; i++) {
+		snprintf(thread, sizeof(thread), "core %u", c->dp.cores[i]->id);
+		report_counters(c, token, &c->dp.cores[i]->count, thread);
+	}
+	report_counters(c, token, &c->count, "control");
+}
+
+static void report_pool(struct control *c, uint32_t token, const char *name, uint32_t total, uint32_t free)
+{
+	struct msg_dp_pool m = { .token = token, .total = total, .free = free };
+
+	snprintf(m.name, sizeof(m.name), "%s", name);
+	MAIN_SEND(c, DP_POOL, &m);
+}
+
+static void report_pools(struct control *c, uint32_t token)
+{
+	for (unsigned i = 0; i < NUMA_MAX; i++)
+		if (c->ports.pool[i])
+			report_pool(c, token, c->ports.pool[i]->name, c->ports.pool[i]->size,
+			            rte_mempool_avail_count(c->ports.pool[i]));
+	report_pool(c, token, "key sets", c->keys.n, c->keys.n_free);
+}
+
+static void report_ring(struct control *c, uint32_t token, const struct rte_ring *r, uint32_t most)
+{
+	struct msg_dp_ring m = { .token = token, .room = rte_ring_get_capacity(r), .waiting = rte_ring_count(r) };
+
+	snprintf(m.name, sizeof(m.name), "%s", r->name);
+	m.most = RTE_MAX(most, m.waiting);
+	MAIN_SEND(c, DP_RING, &m);
+}
+
+static void report_rings(struct control *c, uint32_t token, unsigned core)
+{
+	const struct lcore *lc = c->dp.cores[core];
+
+	report_ring(c, token, lc->to_control, c->to_control_most[core]);
+	report_ring(c, token, lc->from_control, lc->from_control_most);
+	for (unsigned from = 0; from < c->dp.n_cores; from++)
+		if (lc->handed[from])
+			report_ring(c, token, lc->handed[from], lc->handed_most[from]);
 }
 
 static uint64_t memory_used(void)
@@ -167,20 +234,39 @@ static uint64_t memory_used(void)
 	return sum;
 }
 
-void report_stats(struct control *c, uint32_t token)
+static void report_end(struct control *c, uint32_t token, const struct counters *all)
 {
-	struct msg_dataplane_stats_end end = {
+	const struct counter_sums sums = counters_sum(all);
+	struct msg_dataplane_stats_end m = {
 		.token = token,
 		.tunnels = c->n_active,
+		.on_dtls = c->on_dtls,
+		.packets_in = sums.of[COUNTER_IN],
+		.packets_out = sums.of[COUNTER_OUT],
+		.dropped = sums.of[COUNTER_DROP],
 		.tunnels_max = c->dp.tunnels_max,
 		.memory_bytes = memory_used(),
 	};
 
-	for (unsigned i = 0; i < c->ports.n; i++)
-		report_port(c, token, &c->ports.all[i]);
-	for (unsigned i = 0; i < c->dp.n_cores; i++)
-		report_core(c, token, i);
-	report_counters(c, token);
-	snprintf(end.memory, sizeof(end.memory), "%s", c->memory);
-	MAIN_SEND(c, DATAPLANE_STATS_END, &end);
+	snprintf(m.memory, sizeof(m.memory), "%s", c->memory);
+	MAIN_SEND(c, DATAPLANE_STATS_END, &m);
+}
+
+void report_stats(struct control *c, uint32_t token, bool threads)
+{
+	const struct counters all = sum_of_all(c);
+
+	if (threads) {
+		report_threads(c, token);
+	} else {
+		for (unsigned i = 0; i < c->ports.n; i++)
+			report_port(c, token, &c->ports.all[i]);
+		for (unsigned i = 0; i < c->dp.n_cores; i++)
+			report_core(c, token, i);
+		report_pools(c, token);
+		for (unsigned i = 0; i < c->dp.n_cores; i++)
+			report_rings(c, token, i);
+		report_counters(c, token, &all, "");
+	}
+	report_end(c, token, &all);
 }

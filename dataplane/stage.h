@@ -1,9 +1,6 @@
 // The stages of the packet path. Each takes a burst and returns how many go on (compacted to the front of pkts);
 // the rest were dropped, punted or answered, each with its counter. Only loop.c (and the bench) calls stages.
-// The caller counts what it receives (outer_rx, inner_rx, kernel_rx, lane_rx, handed_in), so that per core
-//   outer_rx + extra_records + fragments_out + inner_rx + inner_fragments + icmp_out + kernel_rx + lane_rx + handed_in
-//     = outer_tx + fragments_in + inner_tx + inner_fragmented + kernel_tx + punt_hello + punt_handshake + punt_record + punt_stray
-//       + cstp_out + handed_out + all drops.
+// The caller counts what it receives; every way in and out has a counter whose role says what it is in the sum (counters.def).
 // Every array has room for BURST packets; n is at most BURST.
 #pragma once
 #include "lcore.h"

@@ -418,6 +418,7 @@ static void state_changed(struct control *c, struct tunnel *t)
 
 static void channel_is(struct control *c, struct tunnel *t, uint8_t channel, uint8_t why)
 {
+	c->on_dtls += (channel == CHANNEL_DTLS) - (t->channel == CHANNEL_DTLS);
 	t->channel = channel;
 	t->why = why;
 	state_changed(c, t);
@@ -504,6 +505,7 @@ void tunnel_del(struct control *c, uint32_t number)
 	}
 	lane_close(c, t);
 	unlink_all(c, t);
+	c->on_dtls -= t->channel == CHANNEL_DTLS;
 	t->phase = TUNNEL_LEAVING;
 	c->leaving[c->n_leaving] = number;
 	c->n_leaving++;

@@ -2,7 +2,7 @@
 
 #include <rte_cycles.h>
 
-#include "control.h"
+#include "report.h"
 
 static uint64_t ms_since(const struct control *c, uint64_t then)
 {
@@ -95,7 +95,7 @@ void view_tell(struct control *c, uint32_t token, uint32_t number)
 		m.channel = t->channel;
 		m.why = t->why;
 		m.handshaking = handshake_running(&t->handshakes);
-		m.core = t->owner;
+		m.core = c->dp.cores[t->owner]->id;
 		m.cpu = c->dp.cores[t->owner]->cpu;
 		if (t->relay.family && t->handshakes.confirmed)
 			see_relay(c, t, &m);

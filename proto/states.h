@@ -124,4 +124,16 @@ enum aead_cipher { AEAD_NONE, AEAD_AES_128_GCM, AEAD_AES_256_GCM, AEAD_CHACHA20_
 // Content encodings of the tunnel: LZ4's block format, and LZS (RFC 1974).
 enum compressor { COMPRESS_NONE, COMPRESS_LZ4, COMPRESS_LZS, COMPRESS_LAST = COMPRESS_LZS };
 
+// What a counter of the packet path tells (dataplane/counters.def).
+enum counter_role {
+	COUNTER_NOTE,
+	COUNTER_DROP,
+	COUNTER_IN,
+	COUNTER_OUT,
+	COUNTER_TAKEN,
+	COUNTER_GIVEN,
+	COUNTER_ROLE_LAST = COUNTER_GIVEN,
+	COUNTER_ROLES,
+};
+
 enum value_kind { VALUE_TEXT, VALUE_NUMBER, VALUE_BOOL, VALUE_LIST, VALUE_KIND_LAST = VALUE_LIST };

@@ -65,8 +65,8 @@ static struct {
 	struct msg_dtls_record record;
 	struct msg_dtls_confirmed confirmed;
 	struct msg_dtls_alert alert;
-	unsigned states, ports, ports_up, cores, rows;
-	uint64_t no_app_id, no_path, bad_mac;
+	unsigned states, ports, ports_up, cores, pools, rings, rows;
+	uint64_t no_app_id, keys_full, bad_mac;
 	char drops[256]; // reasons and how often, of the tunnel that was asked about
 	// the client's keys
 	uint8_t key[2][32], iv[2][4];
@@ -134,13 +134,27 @@ static int on_dp_core(void *who, const struct msg_dp_core *m, const int *fds)
 	return 0;
 }
 
+static int on_dp_pool(void *who, const struct msg_dp_pool *m, const int *fds)
+{
+	world.pools++;
+	assert_true(m->free <= m->total);
+	return 0;
+}
+
+static int on_dp_ring(void *who, const struct msg_dp_ring *m, const int *fds)
+{
+	world.rings++;
+	assert_true(m->waiting <= m->most && m->most <= m->room);
+	return 0;
+}
+
 static int on_dp_counter(void *who, const struct msg_dp_counter *m, const int *fds)
 {
 	world.rows++;
 	if (strcmp(m->name, "drop_unknown_app_id") == 0)
 		world.no_app_id = m->value;
-	if (strcmp(m->name, "drop_no_path") == 0)
-		world.no_path = m->value;
+	if (strcmp(m->name, "keys_full") == 0)
+		world.keys_full = m->value;
 	if (strcmp(m->name, "drop_bad_mac") == 0)
 		world.bad_mac = m->value;
 	return 0;

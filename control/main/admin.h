@@ -62,10 +62,6 @@ void command_rows(struct admin_client *a); // sec-mod's list has come
 struct admin_client *admin_find(struct gateway *g, uint32_t token, enum msg_number number); // who waits for it; NULL: nobody
 void admin_session_row(struct gateway *g, const struct msg_session_row *m);
 void admin_session_rows_end(struct gateway *g, const struct msg_session_rows_end *m);
-void admin_dp_port(struct gateway *g, const struct msg_dp_port *m);
-void admin_dp_core(struct gateway *g, const struct msg_dp_core *m);
-void admin_dp_counter(struct gateway *g, const struct msg_dp_counter *m);
-void admin_dp_end(struct gateway *g, const struct msg_dataplane_stats_end *m);
 void admin_reloaded(struct gateway *g, bool ok, const char *text);
 void admin_peer_lost(struct gateway *g, enum msg_number number, const char *why);
 void admin_dataplane_lost(struct gateway *g, const char *why);

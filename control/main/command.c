@@ -436,14 +436,24 @@ static void unban_ip(struct admin_client *a)
 
 // --------------------------------------------------------------------------------------------------------------- gateway
 
-static void show_dataplane(struct admin_client *a)
+static void ask_dataplane(struct admin_client *a, bool threads)
 {
 	struct child *dataplane = a->g->dataplane;
 
 	if (!can_ask(a, dataplane, "the dataplane"))
 		return;
 	admin_wait(a, MSG_DATAPLANE_STATS_END);
-	LINK_SEND(&dataplane->link, DATAPLANE_STATS, &(struct msg_dataplane_stats){ .token = a->token });
+	LINK_SEND(&dataplane->link, DATAPLANE_STATS, &(struct msg_dataplane_stats){ .token = a->token, .threads = threads });
+}
+
+static void show_dataplane(struct admin_client *a)
+{
+	ask_dataplane(a, false);
+}
+
+static void show_dataplane_cores(struct admin_client *a)
+{
+	ask_dataplane(a, true);
 }
 
 static void reload(struct admin_client *a)
@@ -475,6 +485,7 @@ static const struct admin_command commands[] = {
 	{ "show sessions valid", ask_rows, show_sessions_rows, .valid = true },
 	{ "show ip bans", show_ip_bans },
 	{ "show dataplane", show_dataplane },
+	{ "show dataplane cores", show_dataplane_cores },
 	{ "unban ip", unban_ip },
 	{ "disconnect user", disconnect_user },
 	{ "disconnect id", disconnect_id },

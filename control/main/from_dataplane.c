@@ -81,19 +81,31 @@ static int on_tunnel_view(void *who, const struct msg_tunnel_view *m, const int 
 
 static int on_dp_port(void *who, const struct msg_dp_port *m, const int *fds)
 {
-	admin_dp_port(((struct child *)who)->g, m);
+	view_dp_port(((struct child *)who)->g, m);
 	return 0;
 }
 
 static int on_dp_core(void *who, const struct msg_dp_core *m, const int *fds)
 {
-	admin_dp_core(((struct child *)who)->g, m);
+	view_dp_core(((struct child *)who)->g, m);
+	return 0;
+}
+
+static int on_dp_pool(void *who, const struct msg_dp_pool *m, const int *fds)
+{
+	view_dp_pool(((struct child *)who)->g, m);
+	return 0;
+}
+
+static int on_dp_ring(void *who, const struct msg_dp_ring *m, const int *fds)
+{
+	view_dp_ring(((struct child *)who)->g, m);
 	return 0;
 }
 
 static int on_dp_counter(void *who, const struct msg_dp_counter *m, const int *fds)
 {
-	admin_dp_counter(((struct child *)who)->g, m);
+	view_dp_counter(((struct child *)who)->g, m);
 	return 0;
 }
 
@@ -108,7 +120,7 @@ static int on_dp_latency(void *who, const struct msg_dp_latency *m, const int *f
 
 static int on_dataplane_stats_end(void *who, const struct msg_dataplane_stats_end *m, const int *fds)
 {
-	admin_dp_end(((struct child *)who)->g, m);
+	view_dp_end(((struct child *)who)->g, m);
 	return 0;
 }
 

@@ -5,6 +5,8 @@
 #include "control/main/session.h"
 #include "control/main/supervise.h"
 
+// ------------------------------------------------------------------------------------------------------------ one tunnel
+
 void view_ask(struct admin_client *a, const struct session *s)
 {
 	struct child *dataplane = a->g->dataplane;
@@ -105,4 +107,134 @@ void view_told(struct gateway *g, const struct msg_tunnel_view *m)
 		report_channels(&a->report, m);
 	}
 	admin_end(a, true, "%s", "");
+}
+
+// -------------------------------------------------------------------------------------------------------- the whole of it
+
+// The answer that goes on with a record in this section; NULL: nobody waits for it.
+static struct report *record(struct gateway *g, uint32_t token, const char *section)
+{
+	struct admin_client *a = admin_find(g, token, MSG_DATAPLANE_STATS_END);
+
+	if (!a)
+		return NULL;
+	report_begin(&a->report, section);
+	return &a->report;
+}
+
+void view_dp_port(struct gateway *g, const struct msg_dp_port *m)
+{
+	struct report *r = record(g, m->token, "ports");
+
+	if (!r)
+		return;
+	report_text(r, "name", "%s", m->name);
+	report_text(r, "role", "%s", m->role);
+	report_text(r, "driver", "%s", m->driver);
+	report_text(r, "interface", "%s", m->interface);
+	report_bool(r, "up", m->up);
+	if (m->gone)
+		report_text(r, "note", "the interface has gone");
+	report_text(r, "queues", "%u/%u", m->rx_queues, m->tx_queues);
+	report_number(r, "raw_rx_queues", m->rx_queues, NULL);
+	report_number(r, "raw_tx_queues", m->tx_queues, NULL);
+	report_text(r, "offloads", "%s", m->offloads);
+	report_number(r, "rx packets", m->rx_packets, NULL);
+	report_number(r, "rx bytes", m->rx_bytes, NULL);
+	report_number(r, "tx packets", m->tx_packets, NULL);
+	report_number(r, "tx bytes", m->tx_bytes, NULL);
+	report_number(r, "missed", m->rx_missed, NULL);
+	report_number(r, "errors", m->errors, NULL);
+}
+
+void view_dp_core(struct gateway *g, const struct msg_dp_core *m)
+{
+	struct report *r = record(g, m->token, "cores");
+
+	if (!r)
+		return;
+	report_number(r, "lcore", m->lcore, NULL);
+	report_number(r, "cpu", m->cpu, NULL);
+	report_text(r, "busy", "%u.%u%%", m->busy / 10u, m->busy % 10u);
+	report_number(r, "raw_busy_permille", m->busy, NULL);
+	report_text(r, "busy now", "%u.%u%%", m->busy_now / 10u, m->busy_now % 10u);
+	report_number(r, "raw_busy_now_permille", m->busy_now, NULL);
+	report_number(r, "raw_busy_us", m->busy_us, NULL);
+	report_number(r, "cycles per packet", m->cycles_per_packet, NULL);
+	report_number(r, "packets", m->packets, NULL);
+	report_number(r, "sleeps", m->sleeps, NULL);
+	report_number(r, "tunnels", m->tunnels, NULL);
+}
+
+void view_dp_pool(struct gateway *g, const struct msg_dp_pool *m)
+{
+	struct report *r = record(g, m->token, "pools");
+
+	if (!r)
+		return;
+	report_text(r, "name", "%s", m->name);
+	report_number(r, "total", m->total, NULL);
+	report_number(r, "free", m->free, NULL);
+}
+
+void view_dp_ring(struct gateway *g, const struct msg_dp_ring *m)
+{
+	struct report *r = record(g, m->token, "rings");
+
+	if (!r)
+		return;
+	report_text(r, "name", "%s", m->name);
+	report_number(r, "room", m->room, NULL);
+	report_number(r, "waiting", m->waiting, NULL);
+	report_number(r, "most", m->most, NULL);
+}
+
+static const char *role_text(enum counter_role role)
+{
+	static const char *const texts[] = {
+		[COUNTER_NOTE] = "note", [COUNTER_DROP] = "drop",   [COUNTER_IN] = "in",
+		[COUNTER_OUT] = "out",   [COUNTER_TAKEN] = "taken", [COUNTER_GIVEN] = "given",
+	};
+
+	return texts[role];
+}
+
+void view_dp_counter(struct gateway *g, const struct msg_dp_counter *m)
+{
+	struct report *r = record(g, m->token, "counters");
+
+	if (!r)
+		return;
+	if (m->thread[0])
+		report_text(r, "thread", "%s", m->thread);
+	report_text(r, "name", "%s", m->name);
+	report_number(r, "value", m->value, NULL);
+	report_text(r, "role", "%s", role_text(m->role));
+	if (!m->thread[0])
+		report_text(r, "meaning", "%s", m->help);
+}
+
+static uint64_t under_way(const struct msg_dataplane_stats_end *m)
+{
+	uint64_t gone = m->packets_out + m->dropped;
+
+	return m->packets_in > gone ? m->packets_in - gone : 0;
+}
+
+void view_dp_end(struct gateway *g, const struct msg_dataplane_stats_end *m)
+{
+	struct report *r = record(g, m->token, "");
+
+	if (!r)
+		return;
+	report_number(r, "tunnels", m->tunnels, NULL);
+	report_number(r, "tunnels max", m->tunnels_max, NULL);
+	report_number(r, "tunnels on DTLS", m->on_dtls, NULL);
+	report_number(r, "packets in", m->packets_in, NULL);
+	report_number(r, "packets out", m->packets_out, NULL);
+	report_number(r, "packets dropped", m->dropped, NULL);
+	report_number(r, "packets under way", under_way(m), NULL);
+	report_number(r, "memory bytes", m->memory_bytes, NULL);
+	report_text(r, "memory", "%s", m->memory);
+	admin_end(admin_find(g, m->token, MSG_DATAPLANE_STATS_END), true, "%s", "");
 }

@@ -315,7 +315,7 @@ static void ask_for_stats(uint32_t token)
 {
 	struct msg_dataplane_stats m = { .token = token };
 
-	world.ports = world.ports_up = world.cores = world.rows = 0;
+	world.ports = world.ports_up = world.cores = world.pools = world.rings = world.rows = 0;
 	assert_int_equal(CHAN_SEND(&world.main, DATAPLANE_STATS, &m), 0);
 	await_main(MSG_DATAPLANE_STATS_END);
 }
@@ -330,7 +330,11 @@ static void reports(void **state)
 	assert_int_equal(world.end.tunnels, 1);
 	assert_int_equal(world.ports, 2);
 	assert_int_equal(world.cores, 1);
+	assert_int_equal(world.pools, 2);
+	assert_int_equal(world.rings, 2);
 	assert_true(world.rows > 20);
+	assert_int_equal(world.end.on_dtls, 1);
+	assert_int_equal(world.end.packets_in, world.end.packets_out + world.end.dropped);
 	assert_int_equal(world.no_app_id, 1);
 	assert_int_equal(world.bad_mac, 1);
 	if (world.latency.packets == 0)
@@ -365,7 +369,7 @@ static void tells_all_about_a_tunnel(void **state)
 	assert_memory_equal(v->local.ip, our_ip, 4);
 	assert_int_equal(v->local.port, 443);
 	assert_string_equal(v->interface, "w0");
-	assert_int_equal(v->core, 0);
+	assert_int_equal(v->core, 1);
 	assert_int_equal(v->epoch, 1);
 	assert_int_equal(v->sent, 5 + 1 + 5); // the first that was ours, the worker's seal, DPD's answer and four packets
 	assert_int_equal(v->seen, world.sequence);
@@ -672,7 +676,7 @@ static void forgets_whole_sessions(void **state)
 	}
 	world.lane = worker;
 	ask_for_stats(3);
-	assert_int_equal(world.no_path, 0); // no key set was missing
+	assert_int_equal(world.keys_full, 0);
 	assert_int_equal(world.end.tunnels, 1);
 }
 

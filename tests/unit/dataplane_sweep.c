@@ -42,6 +42,8 @@ NOTHING(dp_counter)
 NOTHING(dataplane_stats_end)
 NOTHING(dataplane_pong)
 NOTHING(dp_latency)
+NOTHING(dp_pool)
+NOTHING(dp_ring)
 NOTHING(tunnel_drop)
 NOTHING(tunnel_view)
 #define HANDLERS from_dataplane
