@@ -1,13 +1,23 @@
+#include <rte_hash_crc.h>
+
 #include "hand.h"
 #include "opening.h"
 #include "stage.h"
 #include "stray.h"
 
+// Strangers whose hash is the same share what there is for one.
+static bool source_may(struct lcore *lc, const struct path_key *from)
+{
+	uint32_t hash = rte_hash_crc(from->peer_ip, from->family == 4 ? 4 : 8, from->family);
+
+	return bucket_take(&lc->source[hash % SOURCES], lc->now, lc->dp->tsc_hz / STRAYS_SOURCE_A_SECOND, STRAYS_SOURCE_BURST);
+}
+
 void stray_punt(struct lcore *lc, struct rte_mbuf *m, enum counter otherwise)
 {
 	struct packet *p = packet_of(m);
 
-	if (!bucket_take(&lc->strays, lc->now, lc->dp->tsc_hz / STRAYS_A_SECOND, STRAYS_BURST)) {
+	if (!source_may(lc, &p->path.key) || !bucket_take(&lc->strays, lc->now, lc->dp->tsc_hz / STRAYS_A_SECOND, STRAYS_BURST)) {
 		drop(lc, otherwise, m);
 		return;
 	}

@@ -42,6 +42,7 @@ enum packet_kind {
 };
 enum packet_event { EVENT_NONE, EVENT_CONFIRMED, EVENT_ALERT, EVENT_CHANNEL, EVENT_ELSEWHERE, EVENT_PATH };
 #define CANDIDATES_MAX 8
+#define SOURCES 256
 
 struct packet {
 	uint32_t tunnel; // number
@@ -96,6 +97,7 @@ struct lcore {
 	struct rte_ring *handed[CORES_MAX]; // that core -> this core: mbufs (hand.h); NULL: itself, or no such core
 	uint64_t now;                       // TSC at the start of this round
 	struct bucket strays;               // owner: what it gives the control thread of records from unknown addresses
+	struct bucket source[SOURCES];      // owner: and of these by the hash of their address
 	struct bucket icmp;                 // owner: what it tells of packets that are too big
 	struct counters count;              // owner: rw
 	uint64_t busy_cycles, rounds_busy, sleeps, packets; // owner: rw

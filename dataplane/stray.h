@@ -8,10 +8,13 @@
 // Of each core. A flood of strangers buys this much work and no more.
 #define STRAYS_A_SECOND 500
 #define STRAYS_BURST 128
+// And of these for one address (IPv6: /64), behind which there may be many clients: one stranger does not shut out all others.
+#define STRAYS_SOURCE_A_SECOND 100
+#define STRAYS_SOURCE_BURST 32
 // A record this far ahead of all that was seen is nobody's: that much is never lost while a path moves.
 #define STRAY_AHEAD (1u << 20)
 
-// A record to the control thread, where the bucket still has a token; else it is dropped as `otherwise`. (adopt.c)
+// A record to the control thread, where both buckets still have a token; else it is dropped as `otherwise`. (adopt.c)
 void stray_punt(struct lcore *lc, struct rte_mbuf *m, enum counter otherwise);
 
 // The tunnel's path is this one now, unless its session may not roam there. The control thread has to know of it, or nothing moves:

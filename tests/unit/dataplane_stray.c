@@ -20,6 +20,12 @@ static void peers_free(void)
 	control.peers = (struct peers){ 0 };
 }
 
+static void buckets_fill(struct lcore *lc)
+{
+	lc->strays = (struct bucket){ 0 };
+	memset(lc->source, 0, sizeof(lc->source));
+}
+
 static int fresh_control(void **state)
 {
 	static struct tunnel tunnels[TUNNELS];
@@ -30,7 +36,7 @@ static int fresh_control(void **state)
 	arrival = 0;
 	memset(tunnels, 0, sizeof(tunnels));
 	for (unsigned i = 0; i < CORES; i++)
-		w.dp.cores[i]->strays = (struct bucket){ 0 };
+		buckets_fill(w.dp.cores[i]);
 	control = (struct control){ .dp = w.dp, .tunnels = tunnels, .active = active, .now = rte_rdtsc() };
 	assert_int_equal(peers_init(&control.peers, TUNNELS), 0);
 	for (uint32_t t = 0; t < TUNNELS; t++) {
@@ -361,6 +367,48 @@ static void a_flood_buys_so_much_and_no_more(void **state)
 	                STRAYS_BURST + 1 + STRAYS_A_SECOND * (rte_rdtsc() - begin) / w.dp.tsc_hz);
 }
 
+// A record of 32 bytes that is nobody's, from 10.a.b.1 or from 2001:db8:a::b.
+static void send_junk(uint8_t family, uint8_t a, uint8_t b)
+{
+	struct path path = path_of(1, 0);
+	uint8_t record[64] = "\x17\xfe\xfd\0\x01\0\0\0\0\0\x09\0\x20";
+
+	path.key.family = family;
+	memset(path.key.peer_ip, 0, sizeof(path.key.peer_ip));
+	if (family == 4) {
+		memcpy(path.key.peer_ip, ((uint8_t[]){ 10, a, b, 1 }), 4);
+	} else {
+		memcpy(path.key.peer_ip, ((uint8_t[]){ 0x20, 1, 0x0d, 0xb8, 0, a }), 6);
+		path.key.peer_ip[15] = b;
+	}
+	path.key.peer_udp = (uint16_t)(40000 + b);
+	arrive_outside(world_frame(&w, &path, record, 13 + 32));
+	run();
+	empty(w.lc->to_control);
+}
+
+static void one_source_leaves_room_for_others(void **state)
+{
+	static const uint8_t families[] = { 4, 6 };
+	struct path to = elsewhere(1);
+
+	for (unsigned f = 0; f < 2; f++) {
+		uint64_t begin = rte_rdtsc(), before = total(COUNT_punt_stray);
+		for (unsigned i = 0; i < 1000; i++) // IPv6: all that a host may call its own
+			send_junk(families[f], 1, families[f] == 4 ? 1 : (uint8_t)i);
+		assert_in_range(total(COUNT_punt_stray) - before, STRAYS_SOURCE_BURST,
+		                STRAYS_SOURCE_BURST + 1 + STRAYS_SOURCE_A_SECOND * (rte_rdtsc() - begin) / w.dp.tsc_hz);
+		before = total(COUNT_punt_stray);
+		for (unsigned i = 2; i < 10; i++)
+			send_junk(families[f], (uint8_t)i, 1);
+		assert_int_equal(total(COUNT_punt_stray) - before, 8);
+	}
+	send_from(&to, 1);
+	answer();
+	COUNTED(paths_moved, 1);
+	empty(w.inner.tx);
+}
+
 static void a_bucket_fills_again(void **state)
 {
 	struct bucket b = { 0 };
@@ -445,7 +493,7 @@ static void the_same_address_is_asked_without_a_search(void **state)
 
 	from.key.peer_udp ^= 1;
 	for (unsigned i = 0; i < 40; i++) { // searches are used up
-		far.key.peer_udp++;
+		far.key.peer_ip[2] = (uint8_t)i;
 		send_from(&far, 4);
 		struct rte_mbuf *m = asked();
 		w.lc->count.value[COUNT_drop_unknown_path] += m ? 1 : 0;
@@ -543,6 +591,7 @@ int main(void)
 		TEST(only_data_is_worth_a_search),
 		TEST(silent_tunnels_give_their_address_away),
 		TEST(a_flood_buys_so_much_and_no_more),
+		TEST(one_source_leaves_room_for_others),
 		TEST(a_bucket_fills_again),
 		TEST(who_expects_it_comes_first),
 		TEST(who_has_left_is_none),
