@@ -3,7 +3,6 @@
 #include "checksum.h"
 
 #define TTL 64
-#define DONT_FRAGMENT 0x4000
 
 static inline void ipv4_write(const struct path *p, uint8_t *ip, uint16_t total, struct marks marks)
 {
@@ -13,7 +12,7 @@ static inline void ipv4_write(const struct path *p, uint8_t *ip, uint16_t total,
 	ip[1] = marks.tos;
 	store16(ip + 2, total);
 	store16(ip + 4, marks.id);
-	store16(ip + 6, marks.whole ? DONT_FRAGMENT : 0);
+	store16(ip + 6, 0);
 	ip[8] = TTL;
 	ip[9] = PROTOCOL_UDP;
 	store16(ip + 10, 0);

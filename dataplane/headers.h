@@ -12,9 +12,8 @@ static inline unsigned headers_len(const struct path *p)
 
 // What the IP header says beside addresses.
 struct marks {
-	uint16_t id; // IPv4's identification
+	uint16_t id; // IPv4's identification: what is too long for its path is fragmented on the way
 	uint8_t tos; // or traffic class
-	bool whole;  // IPv4: not to be fragmented
 };
 
 // Ends at `payload`, which is payload_len long and need not be written yet. No checksum over the payload: IPv4 allows that, for

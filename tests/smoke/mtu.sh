@@ -3,13 +3,15 @@
 # and what TCP offers.
 #
 #   client tun0 ═══ 192.0.2.1 gateway vpns0 10.99.0.1, mtu = 1300
-#   eth0: mtu 1500, then 1200
+#   eth0: mtu 1500, then 1200, then 1360 with IPv6 inside, over TLS only
 . "$(dirname "$0")/lib.sh"
 
 network
 gateway << CONF
 mtu = 1300
 mss-clamp = true
+ipv6-network = fd99::/64
+ipv6-subnet-prefix = 128
 CONF
 login client anna
 soon "DTLS is up" client_on_dtls client
@@ -26,7 +28,7 @@ soon "the client has gone" nobody
 
 ip -n "$CLIENT" link set eth0 mtu 1200
 ip -n "$SERVER" link set outer mtu 1200
-login narrow anna
+login narrow anna --disable-ipv6
 soon "DTLS is up over the narrow path" client_on_dtls narrow
 mtu=$(given narrow INTERNAL_IP4_MTU) address=$(given narrow INTERNAL_IP4_ADDRESS)
 expect "the client was given $mtu, which fits" more 1200 "$mtu"
@@ -43,3 +45,19 @@ expect "with segments that fit" has <(in_ns "$CLIENT" nft list ruleset) 'counter
 expect "because the gateway has clamped them" more "$(counter mss_clamped)" 0
 told=$(in_ns "$SERVER" ping -c 1 -W 2 -M "do" -s 1200 "$address" || :)
 expect "or who sends it is told of $mtu" matches "$told" "Frag needed and DF set \(mtu = $mtu\)"
+leave narrow
+soon "the client has gone" nobody
+
+ip -n "$CLIENT" link set eth0 mtu 1360
+ip -n "$SERVER" link set outer mtu 1360
+ip -n "$SERVER" route flush cache # of what it was told
+login tls anna --no-dtls
+mtu=$(given tls INTERNAL_IP4_MTU) address=$(given tls INTERNAL_IP4_ADDRESS) ipv6=$(given tls INTERNAL_IP6_NETMASK)
+expect "over TLS the client was given $mtu" more 1300 "$mtu"
+expect "enough for IPv6" more "$mtu" 1279
+fragments=$(counter inner_fragments)
+NETNS=$SERVER expect "what is larger comes to it in fragments" pings -M dont -s 1272 "$address"
+expect "that the gateway has made" same "$(counter inner_fragments)" $((fragments + 6))
+told=$(in_ns "$SERVER" ping -c 1 -W 2 -s 1252 "${ipv6%/*}" || :)
+expect "or, over IPv6, who sends it is told" matches "$told" "Packet too big: mtu=$mtu"
+NETNS=$SERVER expect "and does better" pings -s 1252 "${ipv6%/*}"
