@@ -15,7 +15,7 @@ PKG_CONFIG ?= pkg-config
 OPT      ?= -O2
 CFLAGS   ?= $(OPT) -g
 BASE_CFLAGS = -std=gnu11 -D_GNU_SOURCE -I. -I$(BUILD)/gen -Wall -Wextra -Wshadow -Wstrict-prototypes -Wno-unused-parameter \
-	-Wno-missing-field-initializers -fstack-protector-strong -fPIE -MMD -MP \
+	-fstack-protector-strong -fPIE -MMD -MP \
 	-DPENSTOCK_VERSION='"$(VERSION)"' -DPENSTOCK_LIBEXECDIR='"$(LIBEXECDIR)"' \
 	-DPENSTOCK_CONFDIR='"$(SYSCONFDIR)/penstock"'
 BASE_LDFLAGS = -pie -Wl,-z,relro,-z,now

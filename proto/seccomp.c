@@ -82,14 +82,19 @@ static int allow_memory(scmp_filter_ctx ctx)
 	return ret;
 }
 
+static struct scmp_arg_cmp equals(unsigned argument, unsigned value)
+{
+	return (struct scmp_arg_cmp){ .arg = argument, .op = SCMP_CMP_EQ, .datum_a = value };
+}
+
 static int allow_options(scmp_filter_ctx ctx, int level, const int *options, size_t n)
 {
 	size_t i;
 	int ret;
 
 	for (i = 0; i < n; i++) {
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2, SCMP_A1(SCMP_CMP_EQ, (unsigned)level),
-		                       SCMP_A2(SCMP_CMP_EQ, (unsigned)options[i]));
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2, equals(1, (unsigned)level),
+		                       equals(2, (unsigned)options[i]));
 		if (ret < 0)
 			return ret;
 	}
@@ -107,11 +112,11 @@ static int allow_sockets(scmp_filter_ctx ctx)
 	if (ret == 0)
 		ret = allow_options(ctx, SOL_SOCKET, setsockopt_socket, COUNT(setsockopt_socket));
 	for (i = 0; i < COUNT(readable) && ret == 0; i++)
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(getsockopt), 1, SCMP_A1(SCMP_CMP_EQ, (unsigned)readable[i]));
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(getsockopt), 1, equals(1, (unsigned)readable[i]));
 	if (ret == 0)
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, F_GETFL));
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, equals(1, F_GETFL));
 	if (ret == 0)
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, F_SETFL));
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, equals(1, F_SETFL));
 	return ret;
 }
 
@@ -130,9 +135,9 @@ static int build_filter(scmp_filter_ctx ctx, enum sandbox_role role)
 	if (ret == 0 && role == SANDBOX_DATAPLANE)
 		ret = allow_calls(ctx, dataplane_calls, COUNT(dataplane_calls));
 	if (ret == 0 && role == SANDBOX_DATAPLANE) // a TAP's carrier is that of the NIC beside it
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, TUNSETCARRIER));
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, equals(1, TUNSETCARRIER));
 	if (ret == 0 && role == SANDBOX_DATAPLANE) // the statistics of its sockets
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(getsockopt), 1, SCMP_A1(SCMP_CMP_EQ, (unsigned)SOL_XDP));
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(getsockopt), 1, equals(1, (unsigned)SOL_XDP));
 	return ret;
 }
 

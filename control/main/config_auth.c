@@ -18,7 +18,7 @@ static const struct auth_method {
 } methods[] = {
 	{ "plain", "passwd", { { "passwd", KEY_PATH }, { "otp", KEY_PATH } } },
 	{ "pam", NULL, { { "service", KEY_WORD }, { "gid-min", KEY_WORD } } },
-	{ "certificate", NULL, { { NULL } } },
+	{ "certificate", .bare = NULL },
 	{ "radius",
 	  "config",
 	  { { "config", KEY_PATH },

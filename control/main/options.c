@@ -23,7 +23,7 @@ static const struct option words[] = {
 	{ "log-stderr", no_argument, NULL, OPTION_LOG_STDERR },
 	{ "syslog", no_argument, NULL, OPTION_SYSLOG },
 	{ "syslog-facility", required_argument, NULL, OPTION_FACILITY },
-	{ NULL },
+	{ .name = NULL },
 };
 
 static void print_help(void)

@@ -38,7 +38,7 @@ static void check_answer(const struct path *p, const uint8_t *payload, uint16_t 
 	if (p->key.family == 6)
 		headers_checksum(frame + headers, len);
 	if (outer_frame_parse(frame, headers + len, p->key.peer_udp, &out) != FRAME_OURS || out.payload_len != len ||
-	    out.udp + UDP_HEADER != headers)
+	    (unsigned)out.udp + UDP_HEADER != headers)
 		abort();
 }
 

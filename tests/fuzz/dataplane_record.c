@@ -9,7 +9,7 @@ static void check_records(const uint8_t *data, size_t size)
 	struct record r;
 
 	while (record_parse(data, size, &r)) {
-		if (r.length + RECORD_HEADER > size || r.sequence >> 48 || r.type < CONTENT_CCS || r.type > CONTENT_DATA)
+		if ((size_t)r.length + RECORD_HEADER > size || r.sequence >> 48 || r.type < CONTENT_CCS || r.type > CONTENT_DATA)
 			abort();
 		data += RECORD_HEADER + r.length;
 		size -= RECORD_HEADER + r.length;

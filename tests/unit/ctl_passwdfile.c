@@ -34,19 +34,19 @@ static void edits(void **state)
 		// only whole names count
 		{ "joey:*:J\nxjoe:*:X\n", { PASSWDFILE_SET, "joe", NULL, "H" }, "joey:*:J\nxjoe:*:X\njoe:*:H\n" },
 		// what is not ours stays
-		{ "# joe\n\njoe\njoe:x\njoe:*:1\n", { PASSWDFILE_DELETE, "joe" }, "# joe\n\njoe\njoe:x\n" },
-		{ "joe:*:1\nann:*:A\njoe:*:2\n", { PASSWDFILE_DELETE, "joe" }, "ann:*:A\n" },
-		{ "joe:*:1\n", { PASSWDFILE_DELETE, "ann" }, NULL },
-		{ "", { PASSWDFILE_DELETE, "ann" }, NULL },
+		{ "# joe\n\njoe\njoe:x\njoe:*:1\n", { PASSWDFILE_DELETE, .user = "joe" }, "# joe\n\njoe\njoe:x\n" },
+		{ "joe:*:1\nann:*:A\njoe:*:2\n", { PASSWDFILE_DELETE, .user = "joe" }, "ann:*:A\n" },
+		{ "joe:*:1\n", { PASSWDFILE_DELETE, .user = "ann" }, NULL },
+		{ "", { PASSWDFILE_DELETE, .user = "ann" }, NULL },
 		// locking twice is locking once
-		{ "joe:*:H\n", { PASSWDFILE_LOCK, "joe" }, "joe:*:!H\n" },
-		{ "joe:*:!H\n", { PASSWDFILE_LOCK, "joe" }, "joe:*:!H\n" },
-		{ "ann:*:A\njoe:a,b:H", { PASSWDFILE_LOCK, "joe" }, "ann:*:A\njoe:a,b:!H\n" },
-		{ "joe:*:!H\n", { PASSWDFILE_UNLOCK, "joe" }, "joe:*:H\n" },
-		{ "joe:*:!!H\n", { PASSWDFILE_UNLOCK, "joe" }, "joe:*:H\n" },
-		{ "joe:*:H\n", { PASSWDFILE_UNLOCK, "joe" }, "joe:*:H\n" },
-		{ "joe:*:\n", { PASSWDFILE_LOCK, "joe" }, "joe:*:!\n" },
-		{ "joe:*:H\n", { PASSWDFILE_LOCK, "ann" }, NULL },
+		{ "joe:*:H\n", { PASSWDFILE_LOCK, .user = "joe" }, "joe:*:!H\n" },
+		{ "joe:*:!H\n", { PASSWDFILE_LOCK, .user = "joe" }, "joe:*:!H\n" },
+		{ "ann:*:A\njoe:a,b:H", { PASSWDFILE_LOCK, .user = "joe" }, "ann:*:A\njoe:a,b:!H\n" },
+		{ "joe:*:!H\n", { PASSWDFILE_UNLOCK, .user = "joe" }, "joe:*:H\n" },
+		{ "joe:*:!!H\n", { PASSWDFILE_UNLOCK, .user = "joe" }, "joe:*:H\n" },
+		{ "joe:*:H\n", { PASSWDFILE_UNLOCK, .user = "joe" }, "joe:*:H\n" },
+		{ "joe:*:\n", { PASSWDFILE_LOCK, .user = "joe" }, "joe:*:!\n" },
+		{ "joe:*:H\n", { PASSWDFILE_LOCK, .user = "ann" }, NULL },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {

@@ -14,7 +14,8 @@
 
 static void M(unsigned configured, unsigned base, unsigned wanted, int outer, bool inner_ipv6, unsigned expect)
 {
-	const struct mtu_facts f = { (uint16_t)configured, (uint16_t)base, (uint16_t)wanted, (uint8_t)outer, inner_ipv6 };
+	const struct mtu_facts f = { (uint16_t)configured, (uint16_t)base, (uint16_t)wanted,
+		                     (uint8_t)outer,       inner_ipv6,     DTLS_KIND_PSK };
 
 	assert_int_equal(session_mtu(&f), expect);
 }
@@ -59,8 +60,8 @@ static void mtu_of_hostile_headers(void **unused)
 
 	for (size_t b = 0; b < sizeof(strange) / sizeof(*strange); b++)
 		for (size_t w = 0; w < sizeof(strange) / sizeof(*strange); w++) {
-			const struct mtu_facts v4 = { 0, (uint16_t)strange[b], (uint16_t)strange[w], 4, false };
-			const struct mtu_facts v6 = { 0, (uint16_t)strange[b], (uint16_t)strange[w], 6, true };
+			const struct mtu_facts v4 = { 0, (uint16_t)strange[b], (uint16_t)strange[w], 4, false, DTLS_KIND_PSK };
+			const struct mtu_facts v6 = { 0, (uint16_t)strange[b], (uint16_t)strange[w], 6, true, DTLS_KIND_PSK };
 
 			assert_in_range(session_mtu(&v4), 800, 1434);
 			assert_in_range(session_mtu(&v6), 1280, 1434);
