@@ -47,7 +47,7 @@ static void punt_record(struct lcore *lc, struct rte_mbuf *m, uint8_t type, uint
 {
 	const struct tunnel_in *in = &lc->dp->in[owner];
 
-	if (!in->handshaking && !in->next && !(in->flags & TUNNEL_BY_WORKER)) {
+	if (!in->handshaking && (!in->next || in->next->past) && !(in->flags & TUNNEL_BY_WORKER)) {
 		drop(lc, COUNT_drop_no_handshake, m);
 		return;
 	}

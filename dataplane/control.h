@@ -154,6 +154,7 @@ void tunnel_on_event(struct control *c, const struct packet *p);
 void tunnel_relays(struct control *c, struct tunnel *t, const struct msg_dtls_channel *m); // where records are the worker's
 // Its packets go over CSTP until UDP is heard again, unless it has been since `heard`. As tunnel_move(), but does not wait.
 int tunnel_give_up_udp(struct control *c, struct tunnel *t, uint64_t heard);
+void tunnel_forget_past(struct control *c, struct tunnel *t); // the keys before those in force; not now: the sweep comes again
 // TUNNEL_COUNTERS and TUNNEL_STATE. false: main has no room now.
 bool tunnel_tell_counters(struct control *c, const struct tunnel *t);
 bool tunnel_tell_state(struct control *c, struct tunnel *t);

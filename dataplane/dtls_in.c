@@ -35,23 +35,27 @@ static inline enum counter opening_add(struct opening *o, struct rte_mbuf *m, st
 	return COUNTERS;
 }
 
-// The key set to try first: a second handshake's, until it is confirmed, has the same epoch as the first's.
+static inline struct tunnel_keys *keys_newest(const struct tunnel_in *in)
+{
+	return unlikely(in->next != NULL) && !in->next->past ? in->next : in->keys;
+}
+
+// The key set to try first: a second handshake's has the same epoch as the first's.
 static inline struct tunnel_keys *keys_for(const struct tunnel_in *in, const uint8_t *header)
 {
-	if (unlikely(in->next != NULL) && epoch_matches(in->next, header))
-		return in->next;
-	return in->keys && epoch_matches(in->keys, header) ? in->keys : NULL;
+	struct tunnel_keys *k = keys_newest(in);
+
+	if (unlikely(k && k == in->next && !epoch_matches(k, header)))
+		k = in->keys;
+	return k && epoch_matches(k, header) ? k : NULL;
 }
 
-// May a record that does not open under k belong to the keys in force?
+// The other set that a record may belong to which does not open under k.
 static inline struct tunnel_keys *keys_after(const struct tunnel_in *in, const struct tunnel_keys *k)
 {
-	return k == in->next && in->keys && in->keys->epoch == k->epoch ? in->keys : NULL;
-}
+	struct tunnel_keys *other = k == in->next ? in->keys : in->next;
 
-static inline const struct tunnel_keys *keys_likely(const struct tunnel_in *in)
-{
-	return unlikely(in->next != NULL) ? in->next : in->keys;
+	return unlikely(other != NULL) && other->epoch == k->epoch ? other : NULL;
 }
 
 // The key sets of a burst and its first keys; the AEAD goes on from there.
@@ -62,7 +66,7 @@ static inline void prefetch_keys(const struct lcore *lc, struct rte_mbuf **pkts,
 
 	for (unsigned i = 0; i < n; i++) {
 		const struct tunnel_in *in = &lc->dp->in[packet_of(pkts[i])->tunnel];
-		k[i] = keys_likely(in);
+		k[i] = keys_newest(in);
 		cipher[i] = in->cipher;
 		rte_prefetch0(k[i]);
 	}
@@ -107,7 +111,7 @@ static inline void opening_add_one(struct lcore *lc, struct opening *o, struct r
 		drop_of(lc, why, m);
 }
 
-// What did not open under the second handshake's keys is tried under those in force.
+// What did not open under the newest keys is tried under those before.
 static void opening_retry(struct lcore *lc, struct opening *o)
 {
 	struct opening again;
@@ -126,11 +130,13 @@ static void opening_retry(struct lcore *lc, struct opening *o)
 	aead_open_burst(again.op, again.n);
 	for (unsigned i = 0; i < again.n; i++) {
 		o->op[at[i]] = again.op[i];
-		o->keys[at[i]] = again.keys[i];
+		if (again.op[i].ok || !again.keys[i]->past)
+			o->keys[at[i]] = again.keys[i];
 	}
 }
 
-// The client has our Finished: its new keys are in force, those before them are put out of use.
+// The client has our Finished: its new keys are in force. What it sent under those before may still be on its way, until the
+// control thread has them forgotten.
 static void keys_confirm(struct lcore *lc, uint32_t tunnel, struct tunnel_keys *k)
 {
 	struct tunnel_in *in = &lc->dp->in[tunnel];
@@ -139,10 +145,10 @@ static void keys_confirm(struct lcore *lc, uint32_t tunnel, struct tunnel_keys *
 	if (in->next == k) {
 		struct tunnel_keys *before = in->keys;
 		in->keys = k;
-		in->next = NULL;
+		in->next = before;
 		in->cipher = k->cipher;
 		if (before)
-			mailbox_release_keys(lc, before);
+			before->past = before->told = true;
 	}
 	in->handshaking = false;
 	k->confirmed = true;
@@ -155,7 +161,7 @@ static inline void keys_follow(struct lcore *lc, const struct packet *p, struct 
 {
 	if (likely(sequence % FOLLOW_RECORDS != 0 && lc->now - k->last_udp < FOLLOW_SILENCE(lc->dp->tsc_hz)))
 		return;
-	if (sequence + 1 != k->seen.top)
+	if (sequence + 1 != k->seen.top || k->past)
 		return;
 	if (unlikely(!path_same_key(&k->path, &p->path))) {
 		stray_move(lc, p->tunnel, k, &p->path); // a handshake of its own has gone on there
@@ -206,7 +212,7 @@ static void keys_alert(struct lcore *lc, struct rte_mbuf *m, struct tunnel_keys 
 	if (alert[0] != ALERT_FATAL && alert[1] != ALERT_CLOSE_NOTIFY)
 		return;
 	channel_end_keys(lc, tunnel, k, WHY_ALERT);
-	if (k == in->next) {
+	if (k == in->next && !k->past) {
 		in->next = NULL;
 		mailbox_release_keys(lc, k);
 	}

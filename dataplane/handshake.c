@@ -43,7 +43,7 @@ static bool path_used(const struct handshakes *h, const struct path *p)
 	for (unsigned i = 0; i < HANDSHAKE_SLOTS; i++)
 		if (h->slot[i].number && path_same(&h->slot[i].path, p))
 			return true;
-	return path_same(&h->path, p);
+	return path_same(&h->path, p) || path_same(&h->left, p);
 }
 
 static void path_drop(const struct path_book *b, const struct handshakes *h, uint32_t tunnel, const struct path *p)
@@ -190,10 +190,11 @@ void handshake_keyed(const struct path_book *b, struct handshakes *h, uint32_t t
 bool handshake_confirmed(const struct path_book *b, struct handshakes *h, uint32_t tunnel, uint32_t number)
 {
 	struct handshake *s = handshake_find(h, number);
-	struct path before = h->path;
 
 	if (!s)
 		return false;
+	handshake_leave(b, h, tunnel);
+	h->left = h->path;
 	h->confirmed = number;
 	h->cipher = s->cipher;
 	h->path = s->path;
@@ -201,8 +202,22 @@ bool handshake_confirmed(const struct path_book *b, struct handshakes *h, uint32
 	for (s = h->slot; s < h->slot + HANDSHAKE_SLOTS; s++)
 		if (s->number && s->number < number)
 			slot_free(b, h, tunnel, s);
-	path_drop(b, h, tunnel, &before);
 	return true;
+}
+
+void handshake_leave(const struct path_book *b, struct handshakes *h, uint32_t tunnel)
+{
+	struct path left = h->left;
+
+	if (!left.key.family)
+		return;
+	memset(&h->left, 0, sizeof(h->left));
+	path_drop(b, h, tunnel, &left);
+}
+
+bool handshake_has_left(struct handshakes *h, const struct path *p)
+{
+	return path_same(&h->left, p) && !path_same(&h->path, p) && !handshake_of_path(h, p);
 }
 
 bool handshake_roamed(const struct path_book *b, struct handshakes *h, uint32_t tunnel, uint32_t number, const struct path *to)
@@ -230,6 +245,8 @@ void handshake_lose_path(struct handshakes *h, const struct path *p)
 			memset(s, 0, sizeof(*s));
 	if (path_same(&h->path, p))
 		memset(&h->path, 0, sizeof(h->path));
+	if (path_same(&h->left, p))
+		memset(&h->left, 0, sizeof(h->left));
 }
 
 void handshake_forget(const struct path_book *b, struct handshakes *h, uint32_t tunnel)
@@ -240,4 +257,5 @@ void handshake_forget(const struct path_book *b, struct handshakes *h, uint32_t 
 		slot_free(b, h, tunnel, s);
 	memset(&h->path, 0, sizeof(h->path));
 	path_drop(b, h, tunnel, &before);
+	handshake_leave(b, h, tunnel);
 }

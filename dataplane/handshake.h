@@ -28,6 +28,7 @@ struct handshakes {
 	uint32_t confirmed;            // number whose keys are in force; 0: none
 	uint8_t cipher;                // of these
 	struct path path;              // of these; family 0: none
+	struct path left;              // of the keys before, from where something may still come; family 0: none
 	uint64_t past[HANDSHAKE_PAST]; // beginnings of randoms that have had their handshake
 	unsigned n_past;
 };
@@ -57,8 +58,12 @@ bool handshake_running(const struct handshakes *h); // is there one that has not
 
 // DTLS_KEYS has come for it: an older handshake's unconfirmed keys are out of use.
 void handshake_keyed(const struct path_book *b, struct handshakes *h, uint32_t tunnel, struct handshake *s, uint8_t cipher);
-// Its keys are in force: older handshakes and the path of the keys before are forgotten. false: it is none of ours.
+// Its keys are in force: older handshakes are forgotten, and the path of the keys before is the one that was left. false: it is
+// none of ours.
 bool handshake_confirmed(const struct path_book *b, struct handshakes *h, uint32_t tunnel, uint32_t number);
+// Nothing comes from there any more. And: is it that path, and nothing else of ours?
+void handshake_leave(const struct path_book *b, struct handshakes *h, uint32_t tunnel);
+bool handshake_has_left(struct handshakes *h, const struct path *p);
 // The peer has moved to another path, under the keys of that number. false: they are not in force any more, or the path is not to
 // be had.
 bool handshake_roamed(const struct path_book *b, struct handshakes *h, uint32_t tunnel, uint32_t number, const struct path *to);

@@ -41,6 +41,16 @@ static void give_up(struct lcore *lc, struct command *c)
 		channel_to_cstp(lc, c->tunnel, WHY_DEAD_UDP);
 }
 
+static void forget(struct lcore *lc, struct command *c)
+{
+	struct tunnel_in *in = &lc->dp->in[c->tunnel];
+
+	if (!in->next || !in->next->past)
+		return;
+	mailbox_release_keys(lc, in->next);
+	in->next = NULL;
+}
+
 static void retire(struct dataplane *dp, struct command *c)
 {
 	struct tunnel_in *in = &dp->in[c->tunnel];
@@ -71,6 +81,9 @@ void mailbox_serve(struct lcore *lc)
 			break;
 		case COMMAND_GIVE_UP:
 			give_up(lc, c);
+			break;
+		case COMMAND_FORGET:
+			forget(lc, c);
 			break;
 		case COMMAND_RETIRE:
 			retire(lc->dp, c);

@@ -9,6 +9,7 @@ enum command_kind {
 	COMMAND_INSTALL, // keys become the tunnel's `next`; they seal data from the first authenticated application record on
 	COMMAND_MOVE,    // the tunnel becomes another core's
 	COMMAND_GIVE_UP, // UDP has no answer: packets go over CSTP until it is heard again
+	COMMAND_FORGET,  // keys that are past are out of use
 	COMMAND_RETIRE,  // the tunnel leaves the path: not live, no keys; afterwards the control thread may reclaim everything
 };
 
@@ -27,6 +28,6 @@ struct command {
 int mailbox_post(struct lcore *lc, struct command *c);
 // Poll core, once a round before receiving.
 void mailbox_serve(struct lcore *lc);
-// Key sets that a confirmation put out of use travel back the same way: the core posts them here.
+// Key sets that are out of use otherwise travel back the same way: the core posts them here.
 void mailbox_release_keys(struct lcore *lc, struct tunnel_keys *k);
 unsigned mailbox_collect(struct lcore *lc, struct tunnel_keys **out, unsigned room);

@@ -9,6 +9,8 @@
 #define SWEEP_BURST 256
 #define SWEEP_RATE 32768
 #define AHEAD 4
+// So long the keys before those in force are good for what comes late, on the path of before.
+#define PAST_SECONDS 2
 #define REKEY_SEQUENCE (DTLS_SEQUENCE_MAX - (1ULL << 32))
 
 static uint64_t period(const struct control *c)
@@ -100,6 +102,18 @@ static void check_keys(struct control *c, struct tunnel *t)
 	t->ended = c->now;
 }
 
+// What was on its way under the keys before is here by now.
+static void check_past(struct control *c, struct tunnel *t)
+{
+	const struct tunnel_keys *k = __atomic_load_n(&c->dp.in[t->number].next, __ATOMIC_RELAXED);
+
+	if (c->now - t->keyed < PAST_SECONDS * c->dp.tsc_hz)
+		return;
+	handshake_leave(&c->paths, &t->handshakes, t->number);
+	if (k && k->past && k->handshake != t->keyed_for)
+		tunnel_forget_past(c, t);
+}
+
 static void visit(struct control *c, struct tunnel *t)
 {
 	if (t->phase != TUNNEL_UP)
@@ -108,6 +122,7 @@ static void visit(struct control *c, struct tunnel *t)
 	if (t->untold)
 		tunnel_tell_state(c, t);
 	check_keys(c, t);
+	check_past(c, t);
 	check_liveness(c, t);
 	check_counters(c, t);
 }

@@ -95,6 +95,12 @@ int tunnel_give_up_udp(struct control *c, struct tunnel *t, uint64_t heard)
 	return command_post(c, t, (struct command){ .kind = COMMAND_GIVE_UP, .tunnel = t->number, .heard = heard });
 }
 
+void tunnel_forget_past(struct control *c, struct tunnel *t)
+{
+	if (command_reap(c, t))
+		command_post(c, t, (struct command){ .kind = COMMAND_FORGET, .tunnel = t->number });
+}
+
 // ------------------------------------------------------------------------------------------------------------------- keys
 
 struct tunnel_keys *key_pool_take(struct key_pool *p)
@@ -584,24 +590,31 @@ unsigned tunnel_turn(struct control *c)
 	return busy;
 }
 
+static bool needs_path(const struct control *c, struct tunnel *t, const struct path *p)
+{
+	const struct handshake *s = handshake_of_path(&t->handshakes, p);
+	const struct tunnel_keys *k;
+
+	if (s && c->now - s->started < PATH_YOUNG_SECONDS * c->dp.tsc_hz)
+		return true;
+	if (!s && handshake_has_left(&t->handshakes, p))
+		return false;
+	// Only this thread ever frees key sets: they can be looked at.
+	k = __atomic_load_n(&c->dp.in[t->number].keys, __ATOMIC_RELAXED);
+	if (t->relay.family && c->now - t->heard < PATH_SILENT_SECONDS * c->dp.tsc_hz)
+		return true;
+	return k && !k->closed && (int64_t)(c->now - k->last_udp) < (int64_t)(PATH_SILENT_SECONDS * c->dp.tsc_hz);
+}
+
 // Asked by the path book: may another tunnel have this path of ours?
 bool tunnel_path_yields(void *control, uint32_t owner, const struct path *p)
 {
 	struct control *c = control;
 	struct tunnel *t = tunnel_of(c, owner);
-	const struct tunnel_keys *k;
-	struct handshake *s;
 
 	if (!t)
 		return true;
-	s = handshake_of_path(&t->handshakes, p);
-	if (s && c->now - s->started < PATH_YOUNG_SECONDS * c->dp.tsc_hz)
-		return false;
-	// Only this thread ever frees key sets: they can be looked at.
-	k = __atomic_load_n(&c->dp.in[owner].keys, __ATOMIC_RELAXED);
-	if (t->relay.family && c->now - t->heard < PATH_SILENT_SECONDS * c->dp.tsc_hz)
-		return false;
-	if (k && !k->closed && (int64_t)(c->now - k->last_udp) < (int64_t)(PATH_SILENT_SECONDS * c->dp.tsc_hz))
+	if (needs_path(c, t, p))
 		return false;
 	handshake_lose_path(&t->handshakes, p);
 	peers_set(&c->peers, t->number, &t->handshakes.path.key);

@@ -13,13 +13,15 @@
 
 // One direction's and one handshake's keys: from the pool, zeroed but for the fields set once, never changed after they are
 // installed, wiped after an RCU grace period. A second handshake gets a second set; the first stays valid until the first good
-// record under the second. Opening touches the first line, one of the window's and `in`; sealing the first, `path` and `out`.
+// record under the second, and a little longer for what was on its way. Opening touches the first line, one of the window's and
+// `in`; sealing the first, `path` and `out`.
 struct tunnel_keys {
 	uint8_t cipher;                // set once
 	bool confirmed : 1;            // owner core: an application record has authenticated
 	bool told : 1;                 // owner core: the control thread knows that
 	bool quiet : 1;                // owner core: data went to CSTP; the next record brings it back
 	bool closed : 1;               // owner core: an alert has ended it: nothing but alerts is sealed any more
+	bool past : 1;                 // owner core: newer keys are in force
 	uint16_t epoch;                // network order, set once
 	uint32_t handshake;            // set once
 	uint8_t in_iv[12], out_iv[12]; // set once
@@ -47,7 +49,7 @@ enum tunnel_flag {
 // What receiving touches; its number is its index.
 struct tunnel_in {
 	struct tunnel_keys *keys; // owner core (installed by command): in force; NULL: no DTLS yet
-	struct tunnel_keys *next; // owner core: installed, not yet confirmed
+	struct tunnel_keys *next; // owner core: installed, not yet confirmed; or past, until what was on its way has come
 	uint8_t ipv6[16];         // inner address, set before publish; all zero: none
 	uint32_t ipv4;            // inner address, network order; set before publish; 0: none
 	uint8_t flags;            // enum tunnel_flag; set before publish, then owner core

@@ -136,12 +136,59 @@ static void moves_to_the_second(void **state)
 	assert_int_equal(owner(100), 1);
 	keyed(2);
 	assert_true(handshake_confirmed(&book, &h, 1, 2));
-	assert_int_equal(owner(100), -1); // the path of before is given up
+	assert_int_equal(owner(100), 1); // there something may be on its way
+	assert_int_equal(owner(200), 1);
+	handshake_leave(&book, &h, 1);
+	assert_int_equal(owner(100), -1);
 	assert_int_equal(owner(200), 1);
 	assert_int_equal(hello(200, 'c', 40), 3); // on the same path
 	keyed(3);
 	assert_true(handshake_confirmed(&book, &h, 1, 3));
+	handshake_leave(&book, &h, 1);
 	assert_int_equal(owner(200), 1);
+}
+
+// The path of the keys before, between 100 and 200.
+static void moved(void)
+{
+	assert_int_equal(hello(100, 'a', 0), 1);
+	keyed(1);
+	handshake_confirmed(&book, &h, 1, 1);
+	assert_int_equal(hello(200, 'b', 20), 2);
+	keyed(2);
+	handshake_confirmed(&book, &h, 1, 2);
+}
+
+static void leaves_a_path(void **state)
+{
+	struct path left = at(100), now = at(200);
+
+	moved();
+	assert_true(handshake_has_left(&h, &left));
+	assert_false(handshake_has_left(&h, &now));
+	assert_int_equal(hello(300, 'c', 40), 3); // only one is remembered
+	keyed(3);
+	handshake_confirmed(&book, &h, 1, 3);
+	assert_int_equal(owner(100), -1);
+	assert_int_equal(owner(200), 1);
+	assert_int_equal(hello(200, 'd', 60), 4); // it is in use again
+	assert_false(handshake_has_left(&h, &now));
+	handshake_leave(&book, &h, 1);
+	assert_int_equal(owner(200), 1);
+	handshake_forget(&book, &h, 1);
+	assert_int_equal(owner(200), -1);
+	assert_int_equal(owner(300), -1);
+}
+
+static void gives_away_a_path_it_left(void **state)
+{
+	moved();
+	yields = true;
+	assert_int_equal(hello_of(&other, 2, 100, 'o', 20)->number, 1);
+	assert_int_equal(owner(100), 2);
+	handshake_leave(&book, &h, 1);
+	handshake_forget(&book, &h, 1);
+	assert_int_equal(owner(100), 2);
 }
 
 static void keeps_one_set_of_keys_waiting(void **state)
@@ -194,6 +241,8 @@ int main(void)
 		cmocka_unit_test_setup(spares_one_that_has_keys, fresh),
 		cmocka_unit_test_setup(confirms, fresh),
 		cmocka_unit_test_setup(moves_to_the_second, fresh),
+		cmocka_unit_test_setup(leaves_a_path, fresh),
+		cmocka_unit_test_setup(gives_away_a_path_it_left, fresh),
 		cmocka_unit_test_setup(keeps_one_set_of_keys_waiting, fresh),
 		cmocka_unit_test_setup(asks_who_has_the_path, fresh),
 		cmocka_unit_test_setup(forgets_after_a_minute, fresh),

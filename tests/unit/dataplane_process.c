@@ -555,8 +555,8 @@ static void ends_old_keys(void **state)
 	static const uint8_t ip[4] = { 10, 9, 0, 13 };
 	struct msg_tunnel_del m = { .tunnel = TUNNEL + 7 };
 	struct chan worker = world.lane;
-	uint8_t buf[2048] = { 0 };
-	size_t n;
+	uint8_t buf[2048] = { 0 }, late[256], later[256];
+	size_t n, late_len, later_len;
 
 	rekey = 1;
 	assert_int_equal(add_tunnel(TUNNEL + 7, ip, 0xeb, &world.lane), 1);
@@ -580,6 +580,9 @@ static void ends_old_keys(void **state)
 	client_sends_record(23, "\x03 not answered", 14, 7300);
 	assert_int_equal(client_gets(buf, 7300, 100), -1);
 
+	buf[0] = 0;
+	late_len = put_record(late, 23, buf, 1 + put_inner(buf + 1, ip, server_ip, "that was on its way"));
+	later_len = put_record(later, 23, buf, 1 + put_inner(buf + 1, ip, server_ip, "that was for too long"));
 	client_sends(buf, put_hello(buf, 0xeb, 2), 7301);
 	await_lane(MSG_DTLS_RECORD);
 	new_keys(0x51);
@@ -590,9 +593,14 @@ static void ends_old_keys(void **state)
 	buf[0] = 0;
 	client_sends_record(23, buf, 1 + put_inner(buf + 1, ip, server_ip, "under new ones"), 7301);
 	assert_true(kernel_gets("under new ones", PATIENCE_MS));
+	client_sends(late, late_len, 7300);
+	assert_true(kernel_gets("that was on its way", PATIENCE_MS));
 	state_is(TUNNEL + 7, CHANNEL_DTLS, WHY_KEYS);
 	alert_comes(7301);
 	state_is(TUNNEL + 7, CHANNEL_CSTP, WHY_REKEY);
+	sleep(3);
+	client_sends(later, later_len, 7300);
+	assert_false(kernel_gets("that was for too long", 100));
 	assert_int_equal(CHAN_SEND(&world.main, TUNNEL_DEL, &m), 0);
 	do
 		await_main(MSG_TUNNEL_COUNTERS);
