@@ -139,7 +139,7 @@ struct dataplane {
 	const struct hosts *hosts; // where there are NICs of ours
 	struct forwarding forwarding;
 	unsigned n_ports;
-	uint32_t bare; // by port number: takes and gives datagrams, not frames
+	uint32_t bare; // a bit for each port: takes and gives datagrams, not frames
 	struct lcore *cores[CORES_MAX];
 	unsigned n_cores;
 };

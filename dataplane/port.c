@@ -1,7 +1,6 @@
 #include "port.h"
 
 #include <errno.h>
-#include <ifaddrs.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <netdb.h>
@@ -78,18 +77,6 @@ static bool is_any(const struct addr *a)
 	return memcmp(a->ip, zero, sizeof(zero)) == 0;
 }
 
-static bool is_loopback(const struct addr *a)
-{
-	static const uint8_t one[16] = { [15] = 1 };
-
-	return a->family == 4 ? a->ip[0] == 127 : memcmp(a->ip, one, sizeof(one)) == 0;
-}
-
-static bool is_link_local(const struct addr *a)
-{
-	return a->family == 6 && a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80;
-}
-
 static int add_host(struct hosts *h, const char *option, const char *name, char *why)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM }, *list, *i;
@@ -134,21 +121,6 @@ static int find_hosts(const struct snapshot *s, struct hosts *h, char *why)
 	}
 	h->any = h->n == 0;
 	return 0;
-}
-
-static bool carries(const struct ifaddrs *i, const struct hosts *h)
-{
-	struct addr a;
-
-	addr_from_sockaddr(i->ifa_addr, &a);
-	if (a.family == 0)
-		return false;
-	if (h->any)
-		return !is_loopback(&a) && !is_link_local(&a) && !(i->ifa_flags & IFF_LOOPBACK);
-	for (unsigned n = 0; n < h->n; n++)
-		if (addr_equal(&a, &h->addr[n]) || (is_loopback(&h->addr[n]) && (i->ifa_flags & IFF_LOOPBACK)))
-			return true;
-	return false;
 }
 
 // Packet sockets hand over frames with an Ethernet header only where the interface has one.
@@ -313,7 +285,8 @@ static int open_packet_port(struct opening *o, const char *interface, const char
 	if (has_interface(o->ports, interface))
 		return 0;
 	if (o->sockets)
-		return START_ERROR(o->why, EINVAL, "outer = %s: with udp beside it every datagram would come twice", word);
+		return START_ERROR(o->why, EINVAL,
+		                   "outer = %s: with the kernel's sockets beside it every datagram would come twice", word);
 	if (!is_ethernet(interface))
 		return START_ERROR(o->why, ENODEV, "outer = %s: %s is no Ethernet interface", word, interface);
 	snprintf(devargs, sizeof(devargs), "net_af_packet%u,iface=%s,qpairs=%u,blocksz=%d,framesz=%d,framecnt=%d", o->af_packets++,
@@ -322,40 +295,14 @@ static int open_packet_port(struct opening *o, const char *interface, const char
 	return open_port(o, true, devargs, interface, "outer", word);
 }
 
-static int open_auto(struct opening *o)
-{
-	const struct hosts *hosts = &o->ports->hosts;
-	struct ifaddrs *list = NULL, *i;
-	int ret;
-
-	ret = find_hosts(o->s, &o->ports->hosts, o->why);
-	if (ret < 0)
-		return ret;
-	if (getifaddrs(&list) < 0)
-		return START_ERROR(o->why, errno, "outer = auto: cannot list interfaces: %s", strerror(errno));
-	for (i = list; i && ret == 0; i = i->ifa_next) {
-		if (!i->ifa_addr || !(i->ifa_flags & IFF_UP) || !carries(i, hosts))
-			continue;
-		if (is_ethernet(i->ifa_name))
-			ret = open_packet_port(o, i->ifa_name, "auto");
-		else
-			log_notice("outer = auto: %s has no Ethernet header: its clients get no DTLS", i->ifa_name);
-	}
-	// Nothing else there: a gateway on a machine of its own.
-	if (ret == 0 && o->outer == 0 && hosts->any && if_nametoindex("lo"))
-		ret = open_packet_port(o, "lo", "auto");
-	if (ret == 0 && o->outer == 0)
-		ret = START_ERROR(o->why, ENODEV, "outer = auto: no interface that is up carries a listen-host address");
-	freeifaddrs(list);
-	return ret;
-}
-
 // ---------------------------------------------------------------------------------------------------------------- sockets
 
+// By itself, or with every address of its family.
 static bool has_socket(const struct ports *p, const struct addr *local)
 {
 	for (unsigned i = 0; i < p->n; i++)
-		if (p->all[i].kind == PORT_UDP && addr_equal(&p->all[i].udp->local, local))
+		if (p->all[i].kind == PORT_UDP && p->all[i].udp->local.family == local->family &&
+		    (p->all[i].udp->any || addr_equal(&p->all[i].udp->local, local)))
 			return true;
 	return false;
 }
@@ -377,12 +324,17 @@ static int open_socket(struct opening *o, struct addr local, const char *word)
 		.number = wish.port, .kind = PORT_UDP, .outer = true, .up = true, .rx_queues = wish.queues, .tx_queues = wish.queues
 	};
 	ret = udp_open(&wish, &p->udp);
-	if (ret == -EAFNOSUPPORT && is_any(&local) && o->outer > 0)
-		return 0; // a kernel without IPv6
+	if (ret == -EAFNOSUPPORT && is_any(&local) && o->outer > 0) {
+		log_notice("outer = %s: this kernel has no IPv6: DTLS over IPv4 only", word);
+		return 0;
+	}
 	if (ret < 0)
-		return START_ERROR(o->why, -ret, "outer = %s: cannot listen on %s, UDP: %s", word,
-		                   addr_text_port(&wish.local, text), strerror(-ret));
+		return START_ERROR(o->why, -ret, "listen-host %s, udp-port %u: cannot listen: %s", addr_text(&local, text),
+		                   wish.local.port, strerror(-ret));
 	snprintf(p->name, sizeof(p->name), "udp %s", addr_text_port(&wish.local, text));
+	if (p->udp->queue[0].whole)
+		log_notice("outer = %s: this kernel cuts no datagrams for us (UDP_SEGMENT): %s sends them one by one", word,
+		           p->name);
 	for (uint16_t q = 0; q < QUEUES_MAX; q++)
 		p->wait[q] = q < wish.queues ? p->udp->queue[q].fd : -1;
 	o->outer++;
@@ -403,10 +355,13 @@ static int open_sockets(struct opening *o, const char *word)
 		ret = START_ERROR(o->why, EINVAL, "outer = %s: with an interface beside it every datagram would come twice", word);
 	else
 		ret = find_hosts(o->s, hosts, o->why);
-	if (ret == 0 && hosts->any) {
+	if (ret == 0 && hosts->any && hosts->n == 0) {
 		memcpy(hosts->addr, any, sizeof(any));
 		hosts->n = RTE_DIM(any);
 	}
+	for (unsigned i = 0; i < hosts->n && ret == 0; i++)
+		if (is_any(&hosts->addr[i]))
+			ret = open_socket(o, hosts->addr[i], word);
 	for (unsigned i = 0; i < hosts->n && ret == 0; i++)
 		ret = open_socket(o, hosts->addr[i], word);
 	free(hosts);
@@ -505,9 +460,7 @@ static int open_nic(struct opening *o, bool outer, const char *option, const cha
 
 static int open_outer(struct opening *o, const char *word)
 {
-	if (strcmp(word, "auto") == 0)
-		return open_auto(o);
-	if (strcmp(word, "udp") == 0)
+	if (strcmp(word, "auto") == 0 || strcmp(word, "udp") == 0)
 		return open_sockets(o, word);
 	if (if_nametoindex(word) != 0)
 		return open_packet_port(o, word, word);

@@ -16,7 +16,7 @@
 #include "proto/addr.h"
 #include "proto/snapshot.h"
 
-#define PORTS_MAX 16
+#define PORTS_MAX 32
 #define CORES_MAX 32  // poll cores
 #define QUEUES_MAX 32 // of a port
 #define NUMA_MAX 8
@@ -62,7 +62,7 @@ struct ports {
 	struct port all[PORTS_MAX]; // the inner one first
 	const struct port *inner;
 	unsigned n;
-	struct hosts hosts;                 // where there are NICs of ours, or interfaces to be chosen
+	struct hosts hosts;                 // where there are NICs of ours
 	struct rte_mempool *pool[NUMA_MAX]; // by NUMA node: packets of the ports and cores there; at least one is there
 };
 

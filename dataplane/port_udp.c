@@ -55,6 +55,14 @@ static void options_set(int fd, bool ipv4, bool any)
 		option_set(fd, ip, ipv4 ? IP_PKTINFO : IPV6_RECVPKTINFO, 1);
 }
 
+// A kernel that cannot would send what it is to cut as one datagram.
+static bool can_cut(int fd)
+{
+	static const int off = 0;
+
+	return setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &off, sizeof(off)) == 0;
+}
+
 static int reuse(int fd)
 {
 	static const int on = 1;
@@ -108,6 +116,7 @@ static int queue_open(const struct udp_wish *wish, struct udp_queue *q, bool fir
 		free(q->large);
 		return q->fd;
 	}
+	q->whole = !can_cut(q->fd);
 	q->batch = UDP_MESSAGES;
 	q->next = UDP_MESSAGES; // all places are empty
 	for (unsigned i = 0; i < UDP_MESSAGES; i++)

@@ -207,7 +207,7 @@ static int write_snapshot(void)
 {
 	static const char *const words[][2] = {
 		{ "@log-level", "5" },   { "@log-form", "plain" },    { "udp-port", "443" },
-		{ "device", "vpns" },    { "outer", "auto" },         { "inner", "tap" },
+		{ "device", "vpns" },    { "outer", "w0" },           { "inner", "tap" },
 		{ "max-clients", "16" }, { "run-as-user", "nobody" }, { "listen-host", "192.0.2.1" },
 		{ "huge-pages", NULL },
 	};

@@ -110,7 +110,7 @@ static bool dataplane_holds(const struct config *c)
 	const char *word;
 
 	for (unsigned n = 0; (word = config_nth(c, OPT_OUTER, n)); n++)
-		if (strcmp(word, "udp") == 0)
+		if (strcmp(word, "udp") == 0 || strcmp(word, "auto") == 0)
 			return true;
 	return false;
 }

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 
 network
-gateway < /dev/null
+gateway <<< "outer = outer"
 login four anna
 soon "DTLS is up over IPv4" client_on_dtls four # where a packet socket's kernel puts fragments together before we see them
 ip -n "$CLIENT" route add 192.0.2.1 dev eth0 mtu lock 700

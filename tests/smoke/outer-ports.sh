@@ -14,7 +14,10 @@ forwarding
 add_netns "$OTHER"
 second_cable() { add_link "$SERVER" outer2 203.0.113.1/24,2001:db8:b::1/64 "$OTHER" eth0 203.0.113.2/24,2001:db8:b::2/64; }
 second_cable
-gateway 192.0.2.1 203.0.113.1 2001:db8:b::1 < /dev/null
+gateway 192.0.2.1 203.0.113.1 2001:db8:b::1 << CONF
+outer = outer
+outer = outer2
+CONF
 expect "the dataplane has a port on both" same "$(ctl -j show dataplane | jq '[.ports[] | select(.role == "outer")] | length')" 2
 
 login a anna

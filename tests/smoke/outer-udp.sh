@@ -12,7 +12,8 @@ holders() { in_ns "$SERVER" ss -Huanp 'sport = :443' | grep -c '"penstock-datapl
 
 network
 add_netns "$OTHER"
-add_link "$SERVER" outer2 203.0.113.1/24,2001:db8:b::1/64 "$OTHER" eth0 203.0.113.2/24,2001:db8:b::2/64
+second_cable() { add_link "$SERVER" outer2 203.0.113.1/24,2001:db8:b::1/64 "$OTHER" eth0 203.0.113.2/24,2001:db8:b::2/64; }
+second_cable
 set_address "$SERVER" outer 198.51.100.1/32
 ip -n "$CLIENT" route add 198.51.100.1 dev eth0
 gateway 192.0.2.1 198.51.100.1 2001:db8:b::1 << CONF
@@ -45,15 +46,15 @@ leave bert
 soon "the clients have gone" nobody
 stop "$GATEWAY"
 
-say "--- on every address"
-gateway 0.0.0.0 :: << CONF
-outer = udp
-CONF
+say "--- on every address, which is what happens without a word of it"
+gateway 0.0.0.0 :: < /dev/null
 HOST=198.51.100.1 login anna anna
 soon "anna's DTLS is up" client_on_dtls anna
 expect "answers come from the address that was asked" pings $INSIDE
+ip -n "$SERVER" link del outer2
+second_cable
 NETNS=$OTHER HOST='[2001:db8:b::1]' INTERFACE=tun1 login bert bert
-soon "bert's is, over IPv6" client_on_dtls bert
+soon "bert's is, over IPv6 and an interface that came after the gateway" client_on_dtls bert
 NETNS=$OTHER expect "bert's pings cross" pings $INSIDE
 stop "$GATEWAY"
 
@@ -62,6 +63,6 @@ MAY_END=1
 start other ip netns exec "$SERVER" socat -u UDP4-RECVFROM:443,bind=192.0.2.1,reuseport,fork STDOUT
 held() { [ -n "$(in_ns "$SERVER" ss -Huan 'sport = :443')" ]; }
 soon "somebody has it" held
-configure 192.0.2.1 <<< "outer = udp"
+configure 192.0.2.1 < /dev/null
 expect "the gateway does not start" never start_gateway "$SERVER"
-expect "and says why" has "$WORK/gateway.log" 'outer = udp: cannot listen on 192.0.2.1:443, UDP: Address already in use'
+expect "and says why" has "$WORK/gateway.log" 'listen-host 192.0.2.1, udp-port 443: cannot listen: Address already in use'

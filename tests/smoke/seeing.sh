@@ -23,8 +23,8 @@ expect "anna's pings cross" pings -I tun0 $INSIDE
 
 shown() { ctl -j show id "$(user_field "$1" ID)" | jq -r ".[0] | $2"; } # USER JQ
 session() { ctl -j show session "$1" | jq -r ".[0] | $2"; }             # SESSION JQ
-expect "anna's path" matches "$(shown anna '."Path peer" + " " + ."Path local" + " " + ."Path interface"')" \
-  '^198\.51\.100\.2:[0-9]+ 192\.0\.2\.1:443 outer$'
+expect "anna's path" matches "$(shown anna '."Path peer" + " " + ."Path local" + " " + ."Path port"')" \
+  '^198\.51\.100\.2:[0-9]+ 192\.0\.2\.1:443 udp 192\.0\.2\.1:443$'
 expect "is alive" matches "$(shown anna .UDP)" '^alive, heard [0-9.]+s ago$'
 expect "her tunnel has a core" same "$(shown anna '.Core, .CPU | type')" $'number\nnumber'
 expect "epoch and records" matches "$(shown anna '"\(.Epoch) \(."Next record to send") \(."Next record expected")"')" '^1 [1-9][0-9]* [1-9][0-9]*$'
@@ -35,7 +35,7 @@ expect "over TLS" same "$(shown bert '."RX packets over CSTP", ."TX packets over
 expect "hers over DTLS" same "$(shown anna '."RX packets over DTLS", ."TX packets over DTLS", ."TX packets over CSTP"')" $'3\n3\n0'
 
 sid=$(ctl -j show sessions | jq -r '.[] | select(.Username == "anna") | .Session')
-expect "the session is found by the beginning of its name" same "$(session "$sid" '"\(.Username) \(.State) \(."Path interface")"')" 'anna connected outer'
+expect "the session is found by the beginning of its name" same "$(session "$sid" '"\(.Username) \(.State) \(."Path port")"')" 'anna connected udp 192.0.2.1:443'
 expect "and by its number" same "$(session "$(user_field bert ID)" '.Username, ."TX packets over CSTP"')" $'bert\n3'
 expect "others are not" never ctl show session ffffff
 expect "nor 99" never ctl show session 99
