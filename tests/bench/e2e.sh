@@ -70,8 +70,10 @@ else
 fi
 row up "client to gateway, TCP over DTLS, Gbit/s" more
 row up_cpu "  gateway CPU seconds per GB" less
+row up_client_cpu "  client CPU seconds per GB" less
 row down "gateway to client, TCP over DTLS, Gbit/s" more
 row down_cpu "  gateway CPU seconds per GB" less
+row down_client_cpu "  client CPU seconds per GB" less
 row logins "logins a second, 8 at once" more
 row login_ms "  gateway CPU per login, ms" less
 row memory "memory of an idle session, KiB" less
