@@ -317,33 +317,34 @@ static void put_networks(bool there)
 	w.dp.in[1].flags |= TUNNEL_ROUTES;
 }
 
+// Sources behind tunnel 0, and what no tunnel may send from.
+static const char *const good[] = { "192.0.2.7", "10.9.9.9", "203.0.113.255", "2001:db8::7", "fd01::1", "10.0.1.0" };
+static const char *const forged[] = {
+	"10.0.0.2",        // tunnel 1's own
+	"10.7.0.9",        // behind tunnel 1
+	"fd00:7::9",       //
+	"10.0.0.99",       // nobody's, or the gateway's, of the network that clients are in
+	"10.0.0.0",        // and what is special in it
+	"10.0.0.255",      //
+	"fd00::99",        //
+	"0.0.0.0",         // this network
+	"0.1.2.3",         //
+	"127.0.0.1",       // loopback
+	"169.254.1.1",     // link-local
+	"224.0.0.251",     // multicast
+	"240.0.0.1",       // reserved
+	"255.255.255.255", // broadcast
+	"::",              // unspecified
+	"::1",             // loopback
+	"::10.1.2.3",      // IPv4-compatible
+	"::ffff:8.8.8.8",  // IPv4-mapped
+	"fe80::1",         // link-local
+	"febf::1",         //
+	"ff02::1",         // multicast
+};
+
 static void test_sources_behind(void **state)
 {
-	static const char *const good[] = { "192.0.2.7", "10.9.9.9", "203.0.113.255", "2001:db8::7", "fd01::1", "10.0.1.0" };
-	static const char *const forged[] = {
-		"10.0.0.2",        // tunnel 1's own
-		"10.7.0.9",        // behind tunnel 1
-		"fd00:7::9",       //
-		"10.0.0.99",       // nobody's, of the network that clients are in
-		"10.0.0.0",        // and what is special in it
-		"10.0.0.255",      //
-		"fd00::99",        //
-		"0.0.0.0",         // this network
-		"0.1.2.3",         //
-		"127.0.0.1",       // loopback
-		"169.254.1.1",     // link-local
-		"224.0.0.251",     // multicast
-		"240.0.0.1",       // reserved
-		"255.255.255.255", // broadcast
-		"::",              // unspecified
-		"::1",             // loopback
-		"::10.1.2.3",      // IPv4-compatible
-		"::ffff:8.8.8.8",  // IPv4-mapped
-		"fe80::1",         // link-local
-		"febf::1",         //
-		"ff02::1",         // multicast
-	};
-
 	put_networks(true);
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
 		from_behind(0, good[i]);
@@ -362,6 +363,21 @@ static void test_sources_behind(void **state)
 	run();
 	COUNTED(drop_spoof, sizeof(forged) / sizeof(*forged) + 2);
 	put_networks(false);
+}
+
+// Most tunnels have nothing behind them: one address of each family, and the same name for whatever else it may be.
+static void test_sources_without_networks(void **state)
+{
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
+		from_behind(2, good[i]);
+	for (size_t i = 0; i < sizeof(forged) / sizeof(*forged); i++)
+		from_behind(2, forged[i]);
+	run();
+	COUNTED(drop_spoof, (sizeof(good) + sizeof(forged)) / sizeof(*good));
+	nothing_came_out();
+	from_behind(2, "10.0.0.3");
+	run();
+	assert_int_equal(waiting(w.inner.tx), 1);
 }
 
 static void test_destinations_behind(void **state)
@@ -722,6 +738,7 @@ int main(void)
 		TEST(test_a_tunnel_remembers),
 		TEST(test_spoof),
 		TEST(test_sources_behind),
+		TEST(test_sources_without_networks),
 		TEST(test_destinations_behind),
 		TEST(test_inner_must_be_whole),
 		TEST(test_data_goes_out),
