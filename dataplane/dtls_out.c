@@ -186,7 +186,7 @@ static inline uint8_t squeeze(struct lcore *lc, const struct tunnel_out *out, st
 // Outwards never ECN: a client's end does not bring its marks back to the inner packet (RFC 6040 4.3).
 static inline uint8_t tos_of(const struct tunnel_out *out, struct rte_mbuf *m)
 {
-	return out->flags & TUNNEL_COPY_DSCP ? ip_tos(packet_data(m)) & ~ECN_MASK : 0;
+	return out->flags & TUNNEL_COPY_DSCP ? ip_tos(packet_data(m)) & ~ECN_MASK : out->tos;
 }
 
 // COUNTERS: the record will be sealed and sent.
@@ -209,7 +209,7 @@ static inline enum counter seal_one(struct lcore *lc, struct sealing *s, struct 
 		return COUNT_drop_no_path;
 	if (unlikely(rte_pktmbuf_headroom(m) < RECORD_GROWS || rte_pktmbuf_tailroom(m) < AEAD_TAG))
 		return COUNT_drop_no_room;
-	struct marks marks = { .id = (uint16_t)k->next_sequence };
+	struct marks marks = { .id = (uint16_t)k->next_sequence, .tos = out->tos };
 	if (likely(p->kind == PACKET_INNER)) {
 		marks.tos = tos_of(out, m);
 		out->packets++;
@@ -235,7 +235,7 @@ static enum counter send_one(const struct lcore *lc, struct sealing *s, struct r
 		return COUNT_drop_no_path;
 	if (rte_pktmbuf_headroom(m) < HEADERS_MAX)
 		return COUNT_drop_no_room;
-	wrap(lc, s, m, &p->path, (struct marks){ .id = (uint16_t)(lc->now >> 8) });
+	wrap(lc, s, m, &p->path, (struct marks){ .id = (uint16_t)(lc->now >> 8), .tos = lc->dp->out[p->tunnel].tos });
 	return COUNTERS;
 }
 

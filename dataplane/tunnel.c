@@ -218,6 +218,7 @@ static void publish_halves(struct control *c, const struct msg_tunnel_add *m)
 	out->mtu = m->mtu;
 	out->udp_silence = tunnel_silence(m->udp_silence, c->dp.tsc_hz);
 	out->compress = m->compress;
+	out->tos = m->tos & (uint8_t)~ECN_MASK;
 	out->compress_above = m->compress_above;
 	in->flags = flags_of(m) | (c->dp.policy[m->tunnel] ? TUNNEL_POLICY : 0);
 	out->flags = flags_of(m) | (policy_is_out(c->dp.policy[m->tunnel]) ? TUNNEL_POLICY : 0);

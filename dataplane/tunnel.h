@@ -69,6 +69,7 @@ struct tunnel_out {
 	uint16_t mtu;             // set before publish
 	uint16_t compress_above;  // longer packets are compressed; set before publish
 	uint8_t compress;         // enum compressor; set before publish
+	uint8_t tos;              // of what goes to its client over UDP; set before publish
 	uint64_t udp_silence;     // TSC ticks without UDP after which CSTP takes over; set before publish
 	uint64_t packets, bytes;  // owner core: rw
 	uint64_t dropped;         // owner core: packets lost, either way

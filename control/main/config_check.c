@@ -222,6 +222,17 @@ static void check_items(const struct config *c, struct config_log *log)
 		           "%u routes, servers and domains are more than a client can be told (%d)", n, LIMIT_ITEMS);
 }
 
+// ocserv's other meaning is a number that the kernel sorts its queues by.
+static void check_priority(const struct config *c, struct config_log *log)
+{
+	const char *text = config_str(c, OPT_NET_PRIORITY);
+
+	if (text && text[0] && !text[1] && text[0] != '0')
+		config_say(log, LOG_LEVEL_WARN, config_line_of(c, OPT_NET_PRIORITY), "net-priority",
+		           "%s has no effect: packets to clients pass no queue of the kernel; a TOS byte as 0x10 is put on them",
+		           text);
+}
+
 static void check_packing(const struct config *c, struct config_log *log)
 {
 	const char *priorities = config_str(c, OPT_COMPRESSION_ALGO_PRIORITY);
@@ -309,6 +320,7 @@ void config_check(const struct config *c, struct config_log *log)
 	check_auth(c, log);
 	check_items(c, log);
 	check_packing(c, log);
+	check_priority(c, log);
 	check_nics(c, log);
 	check_surroundings(c, log);
 }

@@ -140,6 +140,7 @@ int order_send(const struct tunnel *t, int lane_fd)
 		.idle = t->idle_timeout,
 		.rekey = t->rekey_time,
 		.rules = t->terms->rules,
+		.tos = t->terms->tos,
 		.rx_rate = t->terms->rx_rate,
 		.tx_rate = t->terms->tx_rate,
 		.compress = (uint8_t)t->dtls_compress,

@@ -56,6 +56,14 @@ static uint64_t rate(const struct layers *l, enum opt o)
 	return n > LIMIT_RATE ? 0 : n;
 }
 
+// A TOS byte; the numbers below it are priorities that the dataplane has no queues for.
+static uint8_t tos(const struct layers *l)
+{
+	const char *text = config_str(who_says(l, OPT_NET_PRIORITY), OPT_NET_PRIORITY);
+
+	return text && strncmp(text, "0x", 2) == 0 ? (uint8_t)strtoul(text, NULL, 16) : 0;
+}
+
 static bool truth(const struct layers *l, enum opt o)
 {
 	return config_bool(who_says(l, o), o);
@@ -218,6 +226,7 @@ static void numbers_load(struct terms *t, const struct layers *l)
 	t->mtu = (uint16_t)number32(l, OPT_MTU);
 	t->rx_rate = rate(l, OPT_RX_DATA_PER_SEC);
 	t->tx_rate = rate(l, OPT_TX_DATA_PER_SEC);
+	t->tos = tos(l);
 	t->no_udp = truth(l, OPT_NO_UDP);
 	t->rules = (truth(l, OPT_DENY_ROAMING) ? RULE_DENY_ROAMING : 0) | (truth(l, OPT_COPY_DSCP) ? RULE_COPY_DSCP : 0) |
 	           (truth(l, OPT_MSS_CLAMP) ? RULE_CLAMP_MSS : 0);

@@ -25,7 +25,12 @@ table ip inside { chain input { type filter hook input priority 0; iifname vpns0
 NFT
 counted() { in_ns "$1" nft list ruleset | sed -n 's/.*counter packets \([0-9]*\) .*/\1/p' | head -n 1; } # NETNS
 
-gateway 192.0.2.1 <<< "copy-dscp = true"
+mkdir "$WORK/users"
+printf '%s\n' 'copy-dscp = false' 'net-priority = 0x48' > "$WORK/users/bert"
+gateway 192.0.2.1 << CONF
+copy-dscp = true
+config-per-user = $WORK/users
+CONF
 login client anna
 soon "DTLS is up" client_on_dtls client
 soon "both sides say so" user_has anna Channel DTLS
@@ -37,3 +42,16 @@ expect "pings that do not know it are lost, as on any congested way" never pings
 expect "by that name" same "$(counter drop_ecn)" 3
 expect "small ones meet no congestion" pings -Q 0xb8 -s 20 $INSIDE
 expect "and their DSCP is on the answers' records" same "$(counted "$ROUTER")" 3
+
+in_ns "$ROUTER" nft -f - << NFT
+table ip classes { chain forward { type filter hook forward priority 0; udp sport 443 ip dscp af21 counter; }; }
+NFT
+marked() { in_ns "$ROUTER" nft list table ip classes | sed -n 's/.*counter packets \([0-9]*\) .*/\1/p'; }
+expect "pings of hers without a DSCP are answered" pings -Q 0 -s 20 $INSIDE
+expect "without one" same "$(marked)" 0
+INTERFACE=tun1 login bert bert
+soon "bert has DTLS" client_on_dtls bert
+soon "the gateway says so, too" user_has bert Channel DTLS
+before=$(marked)
+expect "his pings, as small and unmarked" pings -I tun1 -Q 0 -s 20 $INSIDE
+expect "are answered with his net-priority" more "$(marked)" $((before + 2))

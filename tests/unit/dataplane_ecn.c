@@ -136,6 +136,22 @@ static void outwards_there_is_no_mark(void **state)
 	}
 }
 
+static void a_tunnel_has_its_own_tos(void **state)
+{
+	for (uint32_t t = V4; t <= V6; t++) {
+		struct path path = path_of(t, 0);
+		uint8_t record[100];
+
+		w.dp.out[t].tos = 0x48;
+		assert_int_equal(ip_tos(outer_of(t, 0xb8 | ECN_0)), 0x48);
+		send_bytes(&path, record, record_of(t, 0, CONTENT_DATA, "\x03", 1, record)); // its answer has it, too
+		assert_int_equal(ip_tos(ip_of_next(w.outer.tx)), 0x48);
+		w.dp.out[t].flags |= TUNNEL_COPY_DSCP;
+		assert_int_equal(ip_tos(outer_of(t, 0xb8 | ECN_0)), 0xb8);
+		assert_int_equal(ip_tos(outer_of(t, 0)), 0);
+	}
+}
+
 // Nor is what a client's records came with sent back to it.
 static void marks_are_not_reflected(void **state)
 {
@@ -196,6 +212,7 @@ int main(void)
 		TEST(marks_of_records_go_on_in_packets),
 		TEST(a_replaced_word_is_as_if_summed_anew),
 		TEST(outwards_there_is_no_mark),
+		TEST(a_tunnel_has_its_own_tos),
 		TEST(marks_are_not_reflected),
 		TEST(ipv6_without_a_checksum),
 		TEST(ports_that_check_get_half_of_it),
