@@ -72,18 +72,24 @@ static bool adopt_as(struct lcore *lc, struct rte_mbuf *m, uint32_t tunnel)
 
 enum adopted { ADOPTED, ELSEWHERE, NOBODYS };
 
-static enum adopted adopt_one(struct lcore *lc, struct rte_mbuf *m)
+// ELSEWHERE: on core *next. Owners are asked once: they change meanwhile, and nobody hands to himself.
+static enum adopted adopt_one(struct lcore *lc, struct rte_mbuf *m, unsigned *next)
 {
 	struct packet *p = packet_of(m);
-	unsigned n = p->n_candidates;
+	unsigned n = p->n_candidates, owner;
 
 	p->n_candidates = 0;
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t tunnel = p->candidate[i];
-		if (owner_of(lc->dp, tunnel) != lc->index)
-			p->candidate[p->n_candidates++] = tunnel;
-		else if (adopt_as(lc, m, tunnel))
-			return ADOPTED;
+		owner = owner_of(lc->dp, tunnel);
+		if (owner == lc->index) {
+			if (adopt_as(lc, m, tunnel))
+				return ADOPTED;
+			continue;
+		}
+		if (p->n_candidates == 0)
+			*next = owner;
+		p->candidate[p->n_candidates++] = tunnel;
 	}
 	if (p->n_candidates == 0)
 		return NOBODYS;
@@ -93,16 +99,16 @@ static enum adopted adopt_one(struct lcore *lc, struct rte_mbuf *m)
 
 unsigned adopt(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 {
-	unsigned n_out = 0;
+	unsigned n_out = 0, next = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
-		switch (adopt_one(lc, m)) {
+		switch (adopt_one(lc, m, &next)) {
 		case ADOPTED:
 			pkts[n_out++] = m;
 			break;
 		case ELSEWHERE:
-			hand(lc, owner_of(lc->dp, packet_of(m)->tunnel), m);
+			hand(lc, next, m);
 			break;
 		case NOBODYS:
 			drop(lc, COUNT_drop_unknown_path, m);

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <pthread.h>
 
 #define CORES 2
 #include "dataplane/control.h"
@@ -250,6 +251,53 @@ static void owners_on_other_cores_are_asked(void **state)
 	moved(5, &to);
 	COUNTED(handed_out, 1);
 	assert_int_equal(w.dp.cores[1]->count.value[COUNT_dtls_data_in], 1);
+}
+
+static bool moving;
+
+static void *move_about(void *arg)
+{
+	cpu_set_t all;
+
+	memset(&all, 0xff, sizeof(all)); // not on the CPU that EAL has bound the test to
+	pthread_setaffinity_np(pthread_self(), sizeof(all), &all);
+	for (uint8_t owner = 0; __atomic_load_n(&moving, __ATOMIC_RELAXED); owner ^= 1)
+		__atomic_store_n(&w.dp.owner[1], owner, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+// Nobody hands a record to himself: there is no ring for that.
+static void owners_may_change_meanwhile(void **state)
+{
+	uint64_t begin = rte_rdtsc(), handed = 0, before;
+	unsigned n = 0, changes = 0;
+	pthread_t thread;
+	bool last = false;
+
+	moving = true;
+	w.lc->now = rte_rdtsc();
+	assert_int_equal(pthread_create(&thread, NULL, move_about, NULL), 0);
+	while (changes < 20000 && rte_rdtsc() - begin < w.dp.tsc_hz / 2) {
+		struct rte_mbuf *m = rte_pktmbuf_alloc(w.pool);
+		assert_non_null(m);
+		memset(rte_pktmbuf_append(m, 64), 0, 64);
+		*packet_of(m) = (struct packet){ .kind = PACKET_STRAY, .n_candidates = 1, .candidate = { 1 } };
+		count(w.lc, COUNT_lane_rx);
+		assert_int_equal(adopt(w.lc, &m, 1), 0);
+		assert_int_equal(w.lc->hand[w.lc->index].n, 0);
+		hand_flush(w.lc);
+		empty(w.dp.cores[1]->handed[0]);
+		before = handed;
+		handed = total(COUNT_handed_out);
+		changes += (handed > before) != last;
+		last = handed > before;
+		n++;
+	}
+	__atomic_store_n(&moving, false, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	COUNTED(drop_unknown_path, n - total(COUNT_handed_out));
+	w.lc->count.value[COUNT_handed_in] += total(COUNT_handed_out); // by us
+	w.lc->count.value[COUNT_drop_unknown_path] += total(COUNT_handed_out);
 }
 
 static void nobody_is_left_on_any_core(void **state)
@@ -584,6 +632,7 @@ int main(void)
 		TEST(other_epochs_are_nobodys),
 		TEST(tries_leave_the_record_as_it_is),
 		TEST(owners_on_other_cores_are_asked),
+		TEST(owners_may_change_meanwhile),
 		TEST(nobody_is_left_on_any_core),
 		TEST(gone_tunnels_are_not_asked),
 		TEST(deny_roaming_allows_another_port),
