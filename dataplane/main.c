@@ -109,6 +109,8 @@ static int start(struct control *c, const struct snapshot *s, struct eal_report 
 		return START_ERROR(why, -ret, "no AEAD: %s", strerror(-ret));
 	ret = eal_cpus(s, &cpus, why);
 	if (ret == 0)
+		ret = ports_check(s, why);
+	if (ret == 0)
 		ret = eal_start(s, &cpus, ports_budget(s, cpus.n) + control_budget(tunnels, cpus.n), eal, why);
 	if (ret == 0)
 		ret = ports_open(&c->ports, s, cpus.n, why);

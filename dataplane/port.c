@@ -440,9 +440,7 @@ static int open_nic(struct opening *o, bool outer, const char *option, const cha
 	struct port *nic = &o->ports->all[o->ports->n], *tap = nic + 1;
 	int ret;
 
-	ret = portnic_check(option, word, o->why);
-	if (ret == 0)
-		ret = find_hosts(o->s, &o->ports->hosts, o->why);
+	ret = find_hosts(o->s, &o->ports->hosts, o->why);
 	if (ret == 0)
 		ret = open_port(o, outer, word, "", option, word);
 	if (ret == 0)
@@ -556,6 +554,19 @@ struct rte_mempool *ports_pool(const struct ports *p, int node)
 		if (p->pool[i])
 			return p->pool[i];
 	return NULL;
+}
+
+int ports_check(const struct snapshot *s, char *why)
+{
+	static const char *const options[] = { "outer", "inner" };
+	const char *word;
+	int ret = 0;
+
+	for (size_t i = 0; i < RTE_DIM(options); i++)
+		for (unsigned n = 0; ret == 0 && (word = snapshot_nth(s, options[i], n)); n++)
+			if (eal_is_pci(word))
+				ret = portnic_check("", options[i], word, why);
+	return ret;
 }
 
 int ports_open(struct ports *p, const struct snapshot *s, unsigned cores, char *why)

@@ -44,6 +44,7 @@ struct port {
 	char name[64];             // devargs name ("net_af_packet0")
 	char interface[16];        // kernel interface behind it, "" for none
 	int index;                 // its number
+	uint8_t waited;            // control: rw; seconds for the first link of a NIC of ours
 	bool gone;                 // control: rw; the interface is no more
 	bool returned;             // control: rw; another one has its name
 	struct rte_ether_addr mac; // control: rw
@@ -68,6 +69,8 @@ struct ports {
 
 // What the pools of packets take for so many poll cores.
 size_t ports_budget(const struct snapshot *s, unsigned cores);
+// Before EAL takes them: can the NICs of the snapshot be ours? 0 or -errno with `why` (LIMIT_TEXT + 1).
+int ports_check(const struct snapshot *s, char *why);
 // Make the pools, probe, configure and start all ports of the snapshot, with a queue for each of so many poll cores where they have
 // as many. 0 or -errno with `why` (LIMIT_TEXT + 1), which names port and option.
 int ports_open(struct ports *p, const struct snapshot *s, unsigned cores, char *why);

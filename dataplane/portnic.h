@@ -4,8 +4,9 @@
 #include "port.h"
 #include "rtnl.h"
 
-// Can this PCI device be ours? 0 or -errno with `why`, which names option, device and what to do about it.
-int portnic_check(const char *option, const char *word, char *why);
+// Can this PCI device be ours? 0 or -errno with `why`, which names option, device and what to do about it. root: "", or where tests
+// have their /sys and /dev.
+int portnic_check(const char *root, const char *option, const char *word, char *why);
 // A port that has been started: whatever the kernel may want to hear gets through.
 void portnic_start(const struct port *nic);
 // The kernel has changed its TAP: another MAC address, or somebody there wants all frames.
