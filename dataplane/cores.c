@@ -76,6 +76,18 @@ static void queues_share(struct control *c, const struct port *p)
 	}
 }
 
+// False: nothing tells when this queue has something.
+static bool wait_add(struct lcore *lc, const struct rx_queue *q)
+{
+	struct pollfd *w = &lc->wait[lc->n_wait++];
+	struct interrupts *all = &lc->interrupts;
+
+	*w = (struct pollfd){ .fd = q->port->wait[q->queue], .events = POLLIN };
+	if (q->port->interrupts && w->fd >= 0)
+		all->of[all->n++] = (struct interrupt){ .port = q->port, .queue = q->queue, .wait = w };
+	return w->fd >= 0;
+}
+
 // A long sleep needs something to wait for on every queue.
 static int wait_init(struct lcore *lc)
 {
@@ -92,9 +104,7 @@ static int wait_init(struct lcore *lc)
 	lc->wait[lc->n_wait++] = (struct pollfd){ .fd = lc->wake.fd, .events = POLLIN };
 	for (unsigned k = 0; k < RTE_DIM(of); k++) {
 		for (unsigned i = 0; i < of[k].n; i++) {
-			int fd = of[k].queues[i].port->wait[of[k].queues[i].queue];
-			all &= fd >= 0;
-			lc->wait[lc->n_wait++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+			all &= wait_add(lc, &of[k].queues[i]);
 		}
 	}
 	if (!all)

@@ -13,6 +13,7 @@
 #include "bucket.h"
 #include "cold.h"
 #include "counters.h"
+#include "interrupts.h"
 #include "latency.h"
 #include "networks.h"
 #include "forward.h"
@@ -105,8 +106,9 @@ struct lcore {
 	uint64_t started; // owner: TSC of its first round; 0: it does not run yet
 	uint32_t from_control_most, handed_most[CORES_MAX]; // owner: rw; the most that ever waited in these rings
 	bool busy_poll;                                     // set before start: never sleeps
-	struct pollfd *wait;       // set before start: what ends a long sleep: the wake's fd first, then its queues'
-	unsigned n_wait;           // 0: some queue has no descriptor to wait for
+	struct pollfd *wait; // set before start: what ends a long sleep: the wake's fd first, then its queues'
+	unsigned n_wait;     // 0: some queue has no descriptor to wait for
+	struct interrupts interrupts;
 	struct wake wake;          // control or another core calls the core
 	struct wake *control_wake; // the core calls control; NULL: nobody to call (tests)
 	bool stop;                 // control: rw, owner: ro

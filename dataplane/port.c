@@ -17,6 +17,7 @@
 #include <rte_mbuf_pool_ops.h>
 
 #include "eal.h"
+#include "interrupts.h"
 #include "lcore.h"
 #include "portfd.h"
 #include "portnic.h"
@@ -156,7 +157,7 @@ static bool has_interface(const struct ports *p, const char *interface)
 	return false;
 }
 
-static int queues_set_up(struct opening *o, struct port *p, bool tap)
+static int queues_set_up(struct opening *o, const struct port *p, bool tap)
 {
 	uint16_t rx = tap ? DESCRIPTORS_TAP : DESCRIPTORS, tx = DESCRIPTORS;
 	struct rte_mempool *pool;
@@ -190,6 +191,22 @@ static void queues_choose(const struct opening *o, const struct rte_eth_dev_info
 	}
 }
 
+static bool may_sleep(const struct snapshot *s)
+{
+	const char *mode = snapshot_get(s, "poll-mode");
+
+	return !mode || strcmp(mode, "busy") != 0;
+}
+
+static int device_start(struct opening *o, const struct port *p, const struct rte_eth_conf *conf, bool tap)
+{
+	int ret = rte_eth_dev_configure(p->id, p->rx_queues, p->tx_queues, conf);
+
+	if (ret == 0)
+		ret = queues_set_up(o, p, tap);
+	return ret == 0 ? rte_eth_dev_start(p->id) : ret;
+}
+
 static int configure(struct opening *o, struct port *p, const char *word)
 {
 	struct rte_eth_dev_info info;
@@ -201,6 +218,7 @@ static int configure(struct opening *o, struct port *p, const char *word)
 	if (ret < 0)
 		return ret;
 	tap = strcmp(info.driver_name, "net_tap") == 0;
+	conf.intr_conf.rxq = may_sleep(o->s) && (eal_is_pci(word) || strcmp(info.driver_name, "net_virtio_user") == 0);
 	if (!tap && p->outer)
 		conf.txmode.offloads = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
 	p->tx_udp_csum = conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
@@ -209,11 +227,12 @@ static int configure(struct opening *o, struct port *p, const char *word)
 		p->rx_queues = p->tx_queues = RTE_MIN(p->rx_queues, p->tx_queues);
 	if (eal_is_pci(word) && info.max_mtu >= NIC_MTU_JUMBO && is_jumbo(o->s))
 		conf.rxmode.mtu = NIC_MTU_JUMBO;
-	ret = rte_eth_dev_configure(p->id, p->rx_queues, p->tx_queues, &conf);
-	if (ret == 0)
-		ret = queues_set_up(o, p, tap);
-	if (ret == 0)
-		ret = rte_eth_dev_start(p->id);
+	ret = device_start(o, p, &conf, tap);
+	if (ret < 0 && conf.intr_conf.rxq) { // not with every driver in every machine
+		conf.intr_conf.rxq = 0;
+		ret = device_start(o, p, &conf, tap);
+	}
+	p->interrupts = conf.intr_conf.rxq;
 	if (ret == 0)
 		ret = rte_eth_macaddr_get(p->id, &p->mac);
 	if (ret == 0)
@@ -269,6 +288,8 @@ static int open_port(struct opening *o, bool outer, const char *devargs, const c
 	if (ret < 0)
 		return ret;
 	portfd_of_port(p);
+	p->carrier = p->wait[0];
+	p->interrupts = p->interrupts && interrupts_open(p);
 	if (outer)
 		o->outer++;
 	else if (!all->inner)
@@ -409,9 +430,8 @@ static int open_vhost(struct opening *o, const struct port *nic, const char *int
 	ret = open_port(o, nic->outer, devargs, interface, "nic-kernel", "vhost");
 	if (ret < 0)
 		return ret;
-	// the kernel thread reads the TAP: nothing for us to wait for
-	tap->carrier = tap->wait[0];
-	for (unsigned q = 0; q < QUEUES_MAX; q++)
+	// the kernel's thread reads the TAP: that is nothing for us to wait for
+	for (unsigned q = 0; q < QUEUES_MAX && !tap->interrupts; q++)
 		tap->wait[q] = -1;
 	return 0;
 }

@@ -50,6 +50,7 @@ struct port {
 	struct rte_ether_addr mac; // control: rw
 	bool tx_udp_csum;          // the port goes over UDP payloads, which IPv6 wants; on where it can
 	int wait[QUEUES_MAX];      // what becomes readable when a receive queue has something; -1: nothing does
+	bool interrupts;           // those are interrupts, to be armed first (interrupts.h)
 };
 
 // The addresses that datagrams for us are sent to, as configured.

@@ -4,6 +4,7 @@
 
 #include "report.h"
 #include "portnic.h"
+#include "proto/log.h"
 
 #define LATENCY_SECONDS 2
 
@@ -91,6 +92,17 @@ static uint16_t thousandths(uint64_t part, uint64_t whole)
 	return whole ? (uint16_t)RTE_MIN(part * 1000 / whole, 1000ULL) : 0;
 }
 
+static void follow_interrupts(struct control *c)
+{
+	for (unsigned i = 0; i < c->dp.n_cores; i++) {
+		struct interrupts *in = &c->dp.cores[i]->interrupts;
+		if (!in->distrusted || in->complained)
+			continue;
+		in->complained = true;
+		log_notice("poll core %u: its NICs' interrupts do not come: it naps and looks by itself", c->dp.cores[i]->cpu);
+	}
+}
+
 // Once a second: what share of it each core has spent on packets, and whether cables are plugged.
 void report_sample(struct control *c)
 {
@@ -105,6 +117,7 @@ void report_sample(struct control *c)
 	}
 	c->sample_at = c->now;
 	portnic_follow_links(&c->ports);
+	follow_interrupts(c);
 }
 
 // Every few seconds, where there were packets. Main may be busy: then it learns of these ones with the next.

@@ -3,10 +3,13 @@
 #include "lcore.h"
 
 struct rest {
-	unsigned empty;   // rounds in a row that brought nothing
-	uint64_t since;   // TSC: when a window of a millisecond or more began
-	uint32_t packets; // in that window
-	long nap_ns;      // what the window before it advises
+	unsigned empty;    // rounds in a row that brought nothing
+	uint64_t since;    // TSC: when a window of a millisecond or more began
+	uint32_t packets;  // in that window
+	long nap_ns;       // what the window before it advises
+	bool slept;        // long, before this round
+	bool timed_out;    // that sleep ended by itself
+	uint64_t received; // frames until then
 };
 
 // After a round that brought `moved` packets: pause, nap, sleep, or nothing of it.

@@ -46,8 +46,9 @@ static const int common_calls[] = {
 	SCMP_SYS(setitimer), SCMP_SYS(exit), SCMP_SYS(exit_group)
 };
 
-// What DPDK's poll and control threads use once ports and threads exist.
-static const int dataplane_calls[] = { SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2), SCMP_SYS(epoll_ctl) };
+// What DPDK's threads use once ports and threads exist; its drivers read a NIC's configuration space when its link changes.
+static const int dataplane_calls[] = { SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2), SCMP_SYS(epoll_ctl),
+	                               SCMP_SYS(pread64) };
 
 static const int setsockopt_tcp[] = { TCP_NODELAY, TCP_MAXSEG,   TCP_CORK,         TCP_KEEPIDLE,     TCP_KEEPINTVL,
 	                              TCP_KEEPCNT, TCP_QUICKACK, TCP_USER_TIMEOUT, TCP_NOTSENT_LOWAT };

@@ -252,6 +252,11 @@ static int try_epoll(void)
 	return epoll_wait(0, (struct epoll_event *)(void *)page, 1, 0) < 0;
 }
 
+static int try_pread(void)
+{
+	return pread(0, page, 1, 0) < 0;
+}
+
 static const struct {
 	const char *name;
 	int (*f)(void);
@@ -282,6 +287,7 @@ static void a_worker_dies_of(void **state)
 		if (run_in(SANDBOX_WORKER, forbidden[i].f) != -SIGSYS)
 			fail_msg("a worker may %s", forbidden[i].name);
 	assert_int_equal(run_in(SANDBOX_WORKER, try_epoll), -SIGSYS);
+	assert_int_equal(run_in(SANDBOX_WORKER, try_pread), -SIGSYS);
 }
 
 static void a_dataplane_dies_of(void **state)
@@ -295,6 +301,7 @@ static void a_dataplane_dies_of(void **state)
 	for (i = 0; i < sizeof(some) / sizeof(some[0]); i++)
 		assert_int_equal(run_in(SANDBOX_DATAPLANE, some[i]), -SIGSYS);
 	assert_int_not_equal(run_in(SANDBOX_DATAPLANE, try_epoll), -SIGSYS);
+	assert_int_not_equal(run_in(SANDBOX_DATAPLANE, try_pread), -SIGSYS);
 }
 
 // --------------------------------------------------------------------------------------------------------------- allowed
