@@ -55,12 +55,13 @@ static uint8_t encodings(const struct http *h, const char *name)
 
 static uint8_t find_dtls(struct connect *c, const struct http *h, enum aead_cipher prefer)
 {
-	const char *ciphers = http_header(h, "X-DTLS-CipherSuite", 0), *master = http_header(h, "X-DTLS-Master-Secret", 0);
+	const char *ciphers = http_header(h, "X-DTLS-CipherSuite", 0), *ciphers12 = http_header(h, "X-DTLS12-CipherSuite", 0);
+	const char *master = http_header(h, "X-DTLS-Master-Secret", 0);
 	uint8_t offers = 0;
 
-	if (list_has(ciphers, "PSK-NEGOTIATE", ':'))
+	if (list_has(ciphers, "PSK-NEGOTIATE", ':') || list_has(ciphers12, "PSK-NEGOTIATE", ':'))
 		offers |= DTLS_OFFER_PSK;
-	c->suite = suite_choose_any(http_header(h, "X-DTLS12-CipherSuite", 0), ciphers, prefer);
+	c->suite = suite_choose_any(ciphers12, ciphers, prefer);
 	if (c->suite && master && hex_decode(master, c->master, sizeof(c->master)) == 0)
 		offers |= c->suite->cipher == AEAD_NONE ? DTLS_OFFER_CBC : DTLS_OFFER_RESUMED;
 	return offers;

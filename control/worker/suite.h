@@ -15,8 +15,8 @@ struct suite {
 	const char *text;        // GnuTLS's description; with AES-CBC-SHA without the version, which only the handshake shows
 };
 
-// The best of a header's list: an AEAD before CBC, the preferred cipher before others, the longer key before the shorter, the
-// client's taste after that. NULL: none is ours, or no list.
+// The best of a header's list: the preferred cipher, in the client's order; else an AEAD before CBC, and the longer key before the
+// shorter. NULL: none is ours, or no list.
 const struct suite *suite_choose(const char *list, bool dtls12, enum aead_cipher prefer);
 // The best of both headers; between equals the one of X-DTLS12-CipherSuite, as ocserv does it.
 const struct suite *suite_choose_any(const char *dtls12, const char *dtls, enum aead_cipher prefer);

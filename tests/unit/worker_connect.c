@@ -123,6 +123,7 @@ static void test_dtls_offers(void **state)
 {
 	offers("X-DTLS-CipherSuite: PSK-NEGOTIATE:RC4-SHA\r\n", DTLS_OFFER_PSK, NULL);
 	offers("X-DTLS-CipherSuite: RC4-SHA:PSK-NEGOTIATE\r\n", DTLS_OFFER_PSK, NULL);
+	offers("X-DTLS12-CipherSuite: RC4-SHA:PSK-NEGOTIATE\r\n", DTLS_OFFER_PSK, NULL);
 	offers("X-DTLS-CipherSuite: PSK-NEGOTIATED\r\n", 0, NULL);
 	// the cipher of TLS, which is AES-128-GCM here; else the longest key
 	offers(MASTER "X-DTLS-CipherSuite: OC-DTLS1_2-AES256-GCM:OC-DTLS1_2-AES128-GCM\r\n", 2, "OC-DTLS1_2-AES128-GCM");
@@ -133,6 +134,7 @@ static void test_dtls_offers(void **state)
 	       "AES256-GCM-SHA384");
 	offers(MASTER "X-DTLS12-CipherSuite: ECDHE-RSA-AES128-GCM-SHA256:AES128-GCM-SHA256\r\n", 2, "ECDHE-RSA-AES128-GCM-SHA256");
 	offers(MASTER "X-DTLS12-CipherSuite: AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384\r\n", 2, "AES256-GCM-SHA384");
+	offers(MASTER "X-DTLS12-CipherSuite: ECDHE-RSA-AES256-GCM-SHA384:AES256-GCM-SHA384\r\n", 2, "AES256-GCM-SHA384");
 	offers(MASTER "X-DTLS-CipherSuite: AES256-GCM-SHA384\r\n", 0, NULL);
 	offers(MASTER "X-DTLS12-CipherSuite: OC-DTLS1_2-AES128-GCM\r\n", 0, NULL);
 	// an AEAD before CBC, wherever it stands
@@ -150,6 +152,22 @@ static void test_dtls_offers(void **state)
 	       "AES256-GCM-SHA384");
 	offers("X-DTLS-Master-Secret: " MASTER_32 "2021222324252627 8292a2b2c2d2e2f\r\nX-DTLS12-CipherSuite: AES256-GCM-SHA384\r\n",
 	       0, "AES256-GCM-SHA384");
+}
+
+static void chosen(const char *list, enum aead_cipher prefer, const char *name)
+{
+	assert_string_equal(suite_choose(list, true, prefer)->name, name);
+}
+
+// By ocserv's taste, where the cipher of TLS is not among them; where it is, the client's order counts.
+static void test_suites(void **state)
+{
+	chosen("AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256", AEAD_CHACHA20_POLY1305, "ECDHE-RSA-AES128-GCM-SHA256");
+	chosen("AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256", AEAD_AES_128_GCM, "AES128-GCM-SHA256");
+	chosen("ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384", AEAD_NONE, "ECDHE-RSA-AES256-GCM-SHA384");
+	chosen("ECDHE-RSA-AES256-GCM-SHA384:AES256-GCM-SHA384", AEAD_NONE, "AES256-GCM-SHA384");
+	chosen("ECDHE-RSA-AES256-GCM-SHA384:AES256-GCM-SHA384", AEAD_AES_256_GCM, "ECDHE-RSA-AES256-GCM-SHA384");
+	chosen("AES128-SHA:AES256-SHA:AES128-GCM-SHA256", AEAD_NONE, "AES128-GCM-SHA256");
 }
 
 static void full_ipv6_is(const char *headers, bool full)
@@ -535,6 +553,7 @@ int main(void)
 		cmocka_unit_test(test_wishes),
 		cmocka_unit_test(test_full_ipv6),
 		cmocka_unit_test(test_dtls_offers),
+		cmocka_unit_test(test_suites),
 		cmocka_unit_test(test_encodings),
 		cmocka_unit_test(test_names_are_tamed),
 		cmocka_unit_test(test_families),
