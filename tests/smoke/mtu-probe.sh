@@ -15,6 +15,7 @@ in_ns "$ROUTER" sysctl -qw net.ipv4.ip_forward=1
 in_ns "$ROUTER" nft -f - << NFT
 table ip hole { chain forward { type filter hook forward priority 0; udp length > 1108 drop; }; }
 NFT
+ip -n "$SERVER" link set outer gso_max_segs 1 # the router is to see the datagrams that a wire would carry
 gateway 192.0.2.1 < /dev/null
 login client anna
 soon "DTLS is up" client_on_dtls client
@@ -23,7 +24,6 @@ expect "the client has found out what gets through" client_says client "Detected
 answered=$(counter dtls_dpd_answered)
 expect "by probes that the gateway has answered" more "$answered" 2
 expect "a packet of that size crosses" pings -M "do" -s $((1062 - 28)) $INSIDE
-expect "larger ones do in fragments of the client's" pings -M dont -s 1034 $INSIDE
 SECONDS_OF_IPERF=1
 iperf_server
 expect "TCP runs" more "$(megabits)" 1
