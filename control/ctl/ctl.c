@@ -116,6 +116,10 @@ int ctl_run_words(const struct ctl *ctl, const struct words *w)
 	const struct command *c;
 	const char *argument;
 
+	if (w->count == 1 && (strcmp(w->word[0], "help") == 0 || strcmp(w->word[0], "?") == 0)) {
+		ctl_list_commands(stdout);
+		return CTL_OK;
+	}
 	switch (command_find(w, &c, &argument)) {
 	case COMMAND_FOUND:
 		return ctl_run(ctl, c, argument);

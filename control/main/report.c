@@ -171,17 +171,24 @@ static void report_addresses(struct report *r, const struct session *s)
 	}
 }
 
+static void report_rate(struct report *r, const char *key, const char *raw, uint64_t bytes)
+{
+	char text[32];
+
+	report_text(r, key, "%s/sec", bytes_text(bytes, text));
+	report_number(r, raw, bytes, NULL);
+}
+
 static void report_traffic(struct report *r, const struct session *s, const struct tunnel *t)
 {
 	uint64_t in = s->ended.bytes_in + t->now.bytes_in, out = s->ended.bytes_out + t->now.bytes_out;
 	uint64_t seconds = (clock_ms() - s->since_ms) / 1000;
-	char text[32];
 
 	// RX and TX are the server's view, as occtl has them: RX came from the client
 	report_bytes(r, "RX", in);
 	report_bytes(r, "TX", out);
-	report_text(r, "Average RX", "%s/s", bytes_text(in / (seconds ? seconds : 1), text));
-	report_text(r, "Average TX", "%s/s", bytes_text(out / (seconds ? seconds : 1), text));
+	report_rate(r, "Average RX", "raw_average_rx", in / (seconds ? seconds : 1));
+	report_rate(r, "Average TX", "raw_average_tx", out / (seconds ? seconds : 1));
 	report_number(r, "RX packets", s->ended.packets_in + t->now.packets_in, NULL);
 	report_number(r, "TX packets", s->ended.packets_out + t->now.packets_out, NULL);
 	report_number(r, "Dropped packets", s->ended.dropped + t->now.dropped, NULL);
@@ -211,12 +218,10 @@ static void report_list(struct report *r, const char *key, const struct tunnel *
 
 static void report_limits(struct report *r, const struct terms *terms)
 {
-	char text[32];
-
 	if (terms->rx_rate)
-		report_text(r, "Limit RX", "%s/sec", bytes_text(terms->rx_rate, text));
+		report_rate(r, "Limit RX", "raw_limit_rx", terms->rx_rate);
 	if (terms->tx_rate)
-		report_text(r, "Limit TX", "%s/sec", bytes_text(terms->tx_rate, text));
+		report_rate(r, "Limit TX", "raw_limit_tx", terms->tx_rate);
 }
 
 static void report_list_of_iroutes(struct report *r, const struct tunnel *t)

@@ -20,6 +20,7 @@ expect "which leave out where the client is, as nobody knows" never matches "$(c
 expect "but JSON has the key" same "$(ctl -j show user anna | jq -r '.[0].Location')" unknown
 expect "show user as JSON" same "$(ctl -j show user anna | jq -r '.[0].Username')" anna
 expect "with lists" same "$(ctl -j show user anna | jq -r '.[0].DNS | type')" array
+expect "rates are numbers too" same "$(ctl -j show user anna | jq -c '.[0] | [.raw_average_rx, .raw_average_tx | type]')" '["number","number"]'
 expect "show status" matches "$(ctl show status)" 'Status: online'
 expect "show status as JSON has numbers" same "$(ctl -j show status | jq '."Active sessions"')" 1
 expect "counted since the start" same "$(ctl -j show status | jq '.raw_last_stats_reset == .raw_up_since')" true
@@ -55,6 +56,7 @@ status() { "$BIN/penstockctl" "$@" > /dev/null 2>&1 && say 0 || say $?; }
 expect "status 0" same "$(status -s "$WORK/admin.socket" show users)" 0
 expect "status 1 when refused" same "$(status -s "$WORK/admin.socket" show user zoe)" 1
 expect "status 1 when nobody is there" same "$(status -s "$WORK/nowhere" show users)" 1
+expect "help needs no gateway" matches "$("$BIN/penstockctl" -s "$WORK/nowhere" help)" 'show users'
 expect "status 2 for nonsense" same "$(status -s "$WORK/admin.socket" show nonsense)" 2
 
 expect "the socket is its owner's alone" same "$(stat -c %a "$WORK/admin.socket")" 600
