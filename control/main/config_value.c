@@ -151,6 +151,8 @@ static int parse_host(const struct opt_info *o, const char *text, const char *di
 		return put(out, addr_text(&a, out->why)), out->why[0] = '\0', 0;
 	if (strchr(text, ':') && !strchr(text, '%'))
 		return value_wrong(out, "'%s' is no IPv6 address", text);
+	if (strspn(text, "0123456789.") == strlen(text))
+		return value_wrong(out, "'%s' is no IPv4 address", text);
 	return parse_letters(o, text, "._-:%", "address and no host name", out);
 }
 

@@ -20,6 +20,7 @@ line_says() { # LINE REGEX
 
 expect "a good one passes" check
 expect "an unknown option is an error that names its neighbour" line_says 'cookie-timeuot = 3' 'cookie-timeout'
+expect "an address that is none" line_says 'listen-host = 192.0.2.256' 'listen-host.*no IPv4 address'
 expect "a number that is none" line_says 'dpd = soon' 'dpd'
 expect "a number out of range" line_says 'udp-port = 70000' 'udp-port'
 expect "a line without =" line_says 'nonsense' '.'
