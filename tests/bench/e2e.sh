@@ -23,9 +23,9 @@ conf penstock </dev/null
 reaped_ticks() { local p; for p in $(tree "$gateway"); do sed 's/.*) //' "/proc/$p/stat" 2>/dev/null; done | awk '{s += $14 + $15} END {print s + 0}'; }
 session_memory() { # KiB of an idle session: private and shared-by-share pages and page tables, mean of 10 workers
   local i before=() now=() p n=10
-  before=($(tree "$gateway"))
+  mapfile -t before < <(tree "$gateway")
   for i in $(seq $n); do connect "mem$i"; mem_clients+=("$client"); done
-  now=($(tree "$gateway"))
+  mapfile -t now < <(tree "$gateway")
   for p in "${now[@]}"; do
     [[ " ${before[*]} " == *" $p "* ]] && continue
     awk '/^Pss:/ {s += $2} END {print s + 0}' "/proc/$p/smaps_rollup"

@@ -86,7 +86,9 @@ one_login() { ip netns exec "$cli" "$build/bench/worker_login" 10.77.0.1 443 ali
 stop_gateway() { stop_pid "$gateway"; until_true 10 "the gateway to go" not_listening; }
 not_listening() { ! listening; }
 tree() { # PID...: it and all its descendants
-  local p; for p in "$@"; do echo "$p"; tree $(cat "/proc/$p/task/$p/children" 2>/dev/null); done
+  local p
+  # shellcheck disable=SC2046
+  for p in "$@"; do echo "$p"; tree $(cat "/proc/$p/task/$p/children" 2>/dev/null); done
 }
 ticks() { # CPU of the whole gateway so far, in clock ticks, those reaped included
   local p; for p in $(tree "$gateway"); do sed 's/.*) //' "/proc/$p/stat" 2>/dev/null; done |
@@ -141,6 +143,7 @@ note() { figures["$1,$2"]+="$3 "; } # WHICH WHAT VALUE
 note_transfers() { # WHICH: up and down, with _cpu, _client_cpu and _client, by the client that is connected
   local direction gbits cpu client_cpu share
   for direction in up down; do
+    # shellcheck disable=SC2046
     read -r gbits cpu client_cpu share < <(transfer "$1" $([ $direction = up ] || echo -R))
     note "$1" $direction "$gbits"; note "$1" ${direction}_cpu "$cpu"
     note "$1" ${direction}_client_cpu "$client_cpu"; note "$1" ${direction}_client "$share"

@@ -59,7 +59,7 @@ measure() { # KIND
   rate[$1]+="$(jq '.end.sum_received.bits_per_second / 1e9' <<<"$json") "
   per_cpu[$1]+="$(awk -v bits="$bits" -v cpu="$cpu" 'BEGIN {print bits / cpu / 1e9}') "
 }
-kinds=(net_tap tap,plain tap)
+kinds=(net_tap "tap,plain" tap)
 for i in $(seq "$runs"); do
   echo "run $i of $runs: ${kinds[*]}" >&2
   for kind in "${kinds[@]}"; do measure "$kind"; done

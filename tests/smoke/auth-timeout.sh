@@ -28,6 +28,6 @@ in_ns "$CLIENT" bash -c 'exec 3<>/dev/tcp/192.0.2.1/443; printf "GET / HTTP/1.0\
 at_end "stop $!"
 soon "plain HTTP is ended" nobody_waits
 tls_open
-head -c 100000 /dev/zero | tr '\0' a >&"${TLS[1]}" 2>/dev/null || :
+{ head -c 100000 /dev/zero | tr '\0' a 2>/dev/null; } >&"${TLS[1]}" || :
 soon "endless nonsense over TLS is ended" nobody_waits
 expect "anna can still log in" matches "$(get_cookie anna anna-secret)" '.{40,}'

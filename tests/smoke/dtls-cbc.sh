@@ -34,7 +34,7 @@ carries client --dtls-ciphers=AES256-SHA '\(DTLS0\.9\)-\(RSA\)-\(AES-256-CBC\)-\
 punted=$(counter punt_record)
 SECONDS_OF_IPERF=1 expect "TCP and UDP run both ways" carries_traffic
 expect "by the worker's own records" more "$(counter punt_record)" $((punted + 500))
-expect "large packets fit" pings -M do -s $((1390 - 28)) $INSIDE
+expect "large packets fit" pings -M "do" -s $((1390 - 28)) $INSIDE
 expect "nothing was opened here" same "$(counter dtls_data_in)" 0
 
 in_ns "$ROUTER" nft -f - << NFT

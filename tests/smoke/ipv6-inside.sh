@@ -21,6 +21,7 @@ leave ipv4
 soon "the client has gone" nobody
 
 for mode in dtls no-dtls; do
+  # shellcheck disable=SC2046
   login $mode anna $([ $mode = dtls ] || echo --no-dtls)
   [ $mode != dtls ] || soon "DTLS is up" client_on_dtls $mode
   expect "the client has both kinds of address ($mode)" user_has anna IPv6 '^fd99::'

@@ -50,6 +50,7 @@ is_dropped() { # SOURCE [DESTINATION]
 INTERFACE=tun1 login bert bert
 b4=$(given bert INTERNAL_IP4_ADDRESS) b6=$(user_field bert IPv6)
 for mode in dtls tls; do
+  # shellcheck disable=SC2046
   login $mode anna $([ $mode = dtls ] || echo --no-dtls)
   [ $mode != dtls ] || soon "anna has DTLS" client_on_dtls $mode
   a4=$(given $mode INTERNAL_IP4_ADDRESS) a6=$(user_field anna IPv6) before=$(came_out)

@@ -22,6 +22,7 @@ login anna anna
 soon "anna has DTLS" client_on_dtls anna
 a4=$(given anna INTERNAL_IP4_ADDRESS) a6=$(user_field anna IPv6)
 for mode in dtls tls; do
+  # shellcheck disable=SC2046
   NETNS=$BERT HOST=203.0.113.1 login $mode bert $([ $mode = dtls ] || echo --no-dtls)
   [ $mode != dtls ] || soon "bert has DTLS" client_on_dtls $mode
   b4=$(given $mode INTERNAL_IP4_ADDRESS)

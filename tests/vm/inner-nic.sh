@@ -34,7 +34,8 @@ soon "DTLS is up" client_on_dtls anna
 ANNA=$(user_field anna 'IPv4') ANNA6=$(user_field anna 'IPv6')
 
 without_kernel() { # COMMAND...: it works, and packets both ways take the short way
-  local out=$(counter inner_forwarded)
+  local out
+  out=$(counter inner_forwarded)
   "$@" && more "$(counter inner_forwarded)" "$out"
 }
 

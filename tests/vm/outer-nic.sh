@@ -25,7 +25,8 @@ both_cores_receive() {
 # Sleeps a second and core, of those that have nothing to do. Naps would be thousands.
 sleeps() { ctl -j show dataplane | jq '[.cores[].sleeps] | add / length'; }
 cores_sleep() {
-  local start=$EPOCHREALTIME before=$(sleeps)
+  local start=$EPOCHREALTIME before
+  before=$(sleeps)
   jq -en "($(sleeps) - $before) / ($EPOCHREALTIME - $start) < 300" > /dev/null
 }
 
