@@ -17,6 +17,7 @@
 #include "proto/secret.h"
 #include "portlink.h"
 #include "report.h"
+#include "watcher.h"
 
 #define EVENTS_MAX 64
 #define MAIN_EVENT UINT64_MAX
@@ -154,6 +155,8 @@ int control_init(struct control *c, uint32_t tunnels_max, uint16_t udp_port, con
 		ret = mirror_init(c);
 	if (ret == 0)
 		ret = lane_init(c);
+	if (ret == 0)
+		ret = watcher_init(c);
 	if (ret < 0)
 		return START_ERROR(why, -ret, "no room for %u tunnels on %u poll cores: %s", tunnels_max, cpus->n, strerror(-ret));
 	c->now = c->sweep_began = rte_rdtsc();
@@ -263,6 +266,18 @@ static int on_tunnel_ask(void *who, const struct msg_tunnel_ask *m, const int *f
 	return 0;
 }
 
+static int on_watch_start(void *who, const struct msg_watch_start *m, const int *fds)
+{
+	watcher_start(who, m);
+	return 0;
+}
+
+static int on_watch_stop(void *who, const struct msg_watch_stop *m, const int *fds)
+{
+	watcher_stop(who, m->token);
+	return 0;
+}
+
 static int on_dataplane_ping(void *who, const struct msg_dataplane_ping *m, const int *fds)
 {
 	struct control *c = who;
@@ -340,6 +355,7 @@ int control_turn(struct control *c, int64_t wait_ns)
 	moved += tunnel_turn(c);
 	sweep_turn(c);
 	mirror_turn(&c->mirror, c->now);
+	watcher_turn(c);
 	report_sample(c);
 	report_latency(c);
 	cores_wake(c);
@@ -374,7 +390,7 @@ int control_run(struct control *c)
 
 	while (!c->stop) {
 		quiet = (c->now - c->moved) / ms;
-		if (quiet > AWAKE_MS)
+		if (quiet > AWAKE_MS && !c->dp.watched)
 			moved = turn_asleep(c);
 		else
 			moved = control_turn(c, quiet < MOVING_MS ? WAIT_MOVING_NS : WAIT_IDLE_NS);

@@ -86,6 +86,7 @@ struct sample {
 };
 
 struct lane_io;
+struct watcher;
 
 struct control {
 	struct dataplane dp;
@@ -109,6 +110,7 @@ struct control {
 	struct command installs[INSTALLS_MAX]; // ring
 	unsigned installs_first, installs_n;
 	struct lane_io *lane_io;
+	struct watcher *watcher;
 	struct wake wake;      // a core calls this thread
 	struct counters count; // of this thread
 	uint64_t now;          // TSC at the start of this turn

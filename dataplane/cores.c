@@ -8,6 +8,7 @@
 #include "control.h"
 #include "exception.h"
 #include "hand.h"
+#include "watch.h"
 
 // ------------------------------------------------------------------------------------------------------------------ start
 
@@ -36,8 +37,9 @@ static int core_init(struct control *c, unsigned index, unsigned cpu)
 	lc->mailbox = ring_new("mailbox", index, index, RING_COMMANDS, node);
 	lc->from_control = ring_new("from_control", index, index, RING_PACKETS, node);
 	lc->to_control = ring_new("to_control", index, index, RING_PACKETS, node);
+	lc->sightings = watch_queue_new();
 	lc->released = ring_new("released", index, index, c->keys.n, node);
-	return lc->reassembly && lc->mailbox && lc->from_control && lc->to_control && lc->released ? 0 : -ENOMEM;
+	return lc->reassembly && lc->mailbox && lc->from_control && lc->to_control && lc->released && lc->sightings ? 0 : -ENOMEM;
 }
 
 static int rings_between(struct control *c)

@@ -208,7 +208,7 @@ static void keys_alert(struct lcore *lc, struct rte_mbuf *m, struct tunnel_keys 
 		return;
 	}
 	tell_control(lc, EVENT_ALERT, tunnel, k, alert[0], alert[1]);
-	drop(lc, COUNT_dtls_alert, m);
+	end_of(lc, COUNT_dtls_alert, m);
 	if (alert[0] != ALERT_FATAL && alert[1] != ALERT_CLOSE_NOTIFY)
 		return;
 	channel_end_keys(lc, tunnel, k, WHY_ALERT);
@@ -255,6 +255,7 @@ static void take_unopened(struct lcore *lc, struct rte_mbuf *m, const struct aea
 		return;
 	}
 	opening_undo(op);
+	watch_over(lc, COUNT_punt_stray, m);
 	stray_punt(lc, m, COUNT_drop_bad_mac);
 }
 
@@ -313,7 +314,7 @@ static inline enum opened opened_take(struct lcore *lc, struct rte_mbuf *m, cons
 		answer_dpd(lc, m, k);
 		return OPENED_REPLY;
 	}
-	drop(lc, why_no_data(type), m);
+	end_of(lc, why_no_data(type), m);
 	return OPENED_DONE;
 }
 

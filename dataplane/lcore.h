@@ -119,10 +119,18 @@ struct lcore {
 	struct hand_queue {
 		struct rte_mbuf *pkts[BURST];
 		unsigned n;
-	} hand[CORES_MAX];      // by core, flushed likewise
-	struct latency latency; // owner: rw
-	struct squeeze squeeze; // one packet at a time; touched by tunnels that compress only
+	} hand[CORES_MAX];             // by core, flushed likewise
+	struct latency latency;        // owner: rw
+	struct watch_queue *sightings; // owner: writes (watch.h)
+	struct squeeze squeeze;        // one packet at a time; touched by tunnels that compress only
 } __rte_cache_aligned;
+
+// A tunnel that an operator looks at (watch.h).
+#define WATCHES_MAX 4
+struct watched {
+	uint32_t tunnel;
+	uint32_t serial;
+};
 
 // What all cores share.
 struct dataplane {
@@ -144,6 +152,8 @@ struct dataplane {
 	uint32_t bare; // a bit for each port: takes and gives datagrams, not frames
 	struct lcore *cores[CORES_MAX];
 	unsigned n_cores;
+	uint32_t watched;                  // control: rw; a bit for each of watch[] in force
+	struct watched watch[WATCHES_MAX]; // control: set before its bit
 };
 
 static inline bool is_bare(const struct dataplane *dp, uint8_t port)

@@ -18,6 +18,7 @@
 #include "proto/log.h"
 #include "rest.h"
 #include "stage.h"
+#include "watch.h"
 
 // Frames that a round takes over from the kernel.
 #define BURST_KERNEL 16
@@ -29,17 +30,22 @@ static void send_inside(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 	struct rte_mbuf *frames[BURST];
 	unsigned n_frames;
 
+	watch(lc, STAGE_INNER_IN, pkts, n);
 	n = inner_in(lc, pkts, n);
 	if (lc->dp->forwarding.nic) {
 		n = forward(lc, pkts, n, frames, &n_frames);
+		watch(lc, STAGE_FORWARD, frames, n_frames);
 		tx_outer(lc, frames, n_frames);
 	}
+	watch(lc, STAGE_TX_INNER, pkts, n);
 	tx_inner(lc, pkts, n);
 }
 
 static void send_outside(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 {
+	watch(lc, STAGE_DTLS_OUT, pkts, n);
 	n = dtls_out(lc, pkts, n);
+	watch(lc, STAGE_TX_OUTER, pkts, n);
 	tx_outer(lc, pkts, n);
 }
 
@@ -48,6 +54,7 @@ static void take_records(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 	struct rte_mbuf *reply[BURST];
 	unsigned n_reply = 0;
 
+	watch(lc, STAGE_DTLS_IN, pkts, n);
 	n = dtls_in(lc, pkts, n, reply, &n_reply);
 	send_inside(lc, pkts, n);
 	send_outside(lc, reply, n_reply);
@@ -78,6 +85,7 @@ static void take_inner(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 	struct rte_mbuf *big[BURST];
 	unsigned n_big;
 
+	watch(lc, STAGE_CSTP_OUT, pkts, n);
 	n = cstp_out(lc, pkts, n, big, &n_big);
 	send_outside(lc, pkts, n);
 	for (unsigned i = 0; i < n_big; i++)
@@ -89,6 +97,7 @@ static void take_lanes(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 	struct rte_mbuf *inner[BURST];
 	unsigned n_inner = 0;
 
+	watch(lc, STAGE_LANE_IN, pkts, n);
 	n = lane_in(lc, pkts, n, inner, &n_inner);
 	send_inside(lc, inner, n_inner);
 	send_outside(lc, pkts, n);

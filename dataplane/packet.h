@@ -2,6 +2,7 @@
 #pragma once
 #include "lcore.h"
 #include "bytes.h"
+#include "watch.h"
 
 #define PREFETCH_AHEAD 4 // packets whose headers are fetched while an earlier one is worked on
 
@@ -28,6 +29,14 @@ static inline void tell_drop(struct lcore *lc, enum counter why, uint32_t tunnel
 static inline void drop_of(struct lcore *lc, enum counter why, struct rte_mbuf *m)
 {
 	tell_drop(lc, why, packet_of(m)->tunnel);
+	watch_over(lc, why, m);
+	drop(lc, why, m);
+}
+
+// What a client sends that ends here, and is no loss.
+static inline void end_of(struct lcore *lc, enum counter why, struct rte_mbuf *m)
+{
+	watch_over(lc, why, m);
 	drop(lc, why, m);
 }
 

@@ -39,6 +39,7 @@ static unsigned cut(struct lcore *lc, struct rte_mbuf *m, uint16_t mtu, struct r
 	}
 	for (int i = 0; i < n; i++)
 		part_finish(parts[i], packet_of(m));
+	watch_over(lc, COUNT_inner_fragmented, m);
 	count(lc, COUNT_inner_fragmented);
 	lc->count.value[COUNT_inner_fragments] += (unsigned)n;
 	rte_pktmbuf_free(m);
@@ -59,6 +60,7 @@ static struct rte_mbuf *answer(struct lcore *lc, struct rte_mbuf *m, uint16_t mt
 	start = icmp_too_big(packet, &len, mtu);
 	packet_cut(m, (int)(start - packet), (uint16_t)len);
 	tell_drop(lc, COUNT_drop_too_big, packet_of(m)->tunnel);
+	watch_over(lc, COUNT_drop_too_big, m);
 	count(lc, COUNT_drop_too_big);
 	count(lc, COUNT_icmp_out);
 	return m;

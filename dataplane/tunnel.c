@@ -13,6 +13,7 @@
 #include "proto/log.h"
 #include "proto/rekey.h"
 #include "proto/secret.h"
+#include "watcher.h"
 
 // Without an authenticated record for so long, a path may go to another tunnel that asks for it.
 #define PATH_SILENT_SECONDS 10
@@ -510,6 +511,7 @@ void tunnel_del(struct control *c, uint32_t number)
 			MAIN_SEND(c, TUNNEL_COUNTERS, &none);
 		return;
 	}
+	watcher_tunnel_gone(c, number);
 	lane_close(c, t);
 	unlink_all(c, t);
 	c->on_dtls -= t->channel == CHANNEL_DTLS;

@@ -111,6 +111,8 @@ unsigned tx_flush(struct lcore *lc)
 
 bool to_control(struct lcore *lc, struct rte_mbuf *m, enum counter what)
 {
+	if (packet_of(m)->kind != PACKET_STRAY) // whose it is nobody knows
+		watch_over(lc, rte_ring_full(lc->to_control) ? COUNT_drop_ring_full : what, m);
 	if (unlikely(rte_ring_enqueue(lc->to_control, m) < 0)) {
 		drop(lc, COUNT_drop_ring_full, m);
 		return false;

@@ -45,6 +45,11 @@
 
 #define ENCODING_SETS 7 // sets of enum compressor: a bit for each, and the lowest for none of them
 
+// What an operator sees of one tunnel's packets.
+#define LIMIT_SNAP 2048 // bytes of a packet, outside and inside each; longer ones are cut
+#define LIMIT_WATCH_PACKETS 1000000
+#define LIMIT_WATCH_SECONDS 3600
+
 #define LIMIT_TUNNELS 1048576
 #define LIMIT_ITEMS 2048        // routes, DNS servers, domains of one session
 #define LIMIT_NETWORKS 256      // behind one client

@@ -136,4 +136,7 @@ enum counter_role {
 	COUNTER_ROLES,
 };
 
+// Why an operator's look at a tunnel ended: one of its limits, the tunnel is gone, or too many look already.
+enum watch_end { WATCH_PACKETS, WATCH_BYTES, WATCH_SECONDS, WATCH_GONE, WATCH_BUSY, WATCH_END_LAST = WATCH_BUSY };
+
 enum value_kind { VALUE_TEXT, VALUE_NUMBER, VALUE_BOOL, VALUE_LIST, VALUE_KIND_LAST = VALUE_LIST };

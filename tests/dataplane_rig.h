@@ -65,6 +65,8 @@ static struct {
 	struct msg_dtls_record record;
 	struct msg_dtls_confirmed confirmed;
 	struct msg_dtls_alert alert;
+	struct msg_watch_packet seen;
+	struct msg_watch_end look;
 	unsigned states, ports, ports_up, cores, pools, rings, rows;
 	uint64_t no_app_id, keys_full, bad_mac;
 	char drops[256]; // reasons and how often, of the tunnel that was asked about
@@ -145,6 +147,18 @@ static int on_dp_ring(void *who, const struct msg_dp_ring *m, const int *fds)
 {
 	world.rings++;
 	assert_true(m->waiting <= m->most && m->most <= m->room);
+	return 0;
+}
+
+static int on_watch_packet(void *who, const struct msg_watch_packet *m, const int *fds)
+{
+	world.seen = *m;
+	return 0;
+}
+
+static int on_watch_end(void *who, const struct msg_watch_end *m, const int *fds)
+{
+	world.look = *m;
 	return 0;
 }
 

@@ -15,7 +15,10 @@ struct cell {
 	const char *key, *text;
 };
 
+struct capture;
+
 struct answer {
+	struct capture *capture; // where packets go; NULL: they are not expected
 	struct cell *cells;
 	size_t count, room;
 	bool ended, ok;

@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include "ask.h"
+#include "capture.h"
 #include "proto/log.h"
 
-#define ANSWER_TIMEOUT_MS 60000 // a reload loads certificates and waits for a new nursery
+#define ANSWER_TIMEOUT_MS 90000 // a reload loads certificates and waits for a new nursery; a trace takes a minute
+#define CAPTURE_TIMEOUT_MS ((LIMIT_WATCH_SECONDS + 30) * 1000)
 
 #define HANDLERS from_main
 #define ON_MAIN_CTL(...) __VA_ARGS__
@@ -17,6 +19,13 @@
 static int on_admin_value(void *who, const struct msg_admin_value *m, const int *fds)
 {
 	return answer_add(who, m);
+}
+
+static int on_admin_packet(void *who, const struct msg_admin_packet *m, const int *fds)
+{
+	struct answer *a = who;
+
+	return a->capture ? capture_add(a->capture, m) : -EPROTO;
 }
 
 static int on_admin_end(void *who, const struct msg_admin_end *m, const int *fds)
@@ -98,7 +107,6 @@ int ask_command(struct ask *k, const char *command, const char *argument, struct
 	struct msg_admin_req req = { 0 };
 	int ret = -EINVAL;
 
-	memset(a, 0, sizeof(*a));
 	if (argument && strlen(argument) >= sizeof(req.argument))
 		goto out;
 	snprintf(req.command, sizeof(req.command), "%s", command);
@@ -106,7 +114,7 @@ int ask_command(struct ask *k, const char *command, const char *argument, struct
 	log_debug("asking %s: %s %s", k->path, req.command, req.argument);
 	ret = CHAN_SEND(&k->chan, ADMIN_REQ, &req);
 	if (ret == 0)
-		ret = chan_await(&k->chan, from_main, a, MSG_ADMIN_END, ANSWER_TIMEOUT_MS);
+		ret = chan_await(&k->chan, from_main, a, MSG_ADMIN_END, a->capture ? CAPTURE_TIMEOUT_MS : ANSWER_TIMEOUT_MS);
 	log_debug("%zu values, %s", a->count, a->ended ? "complete" : "cut off");
 out:
 	if (ret < 0)

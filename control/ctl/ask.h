@@ -12,5 +12,6 @@ struct ask {
 int ask_open(struct ask *k, const char *path, const char **why);
 // Send a command and collect its answer (a->ok says whether the gateway did it). The caller ends `a` with answer_fini() in any
 // case. 0 or -errno, and *why as above.
+// `a` is empty but for where packets go, and then all this may take an hour.
 int ask_command(struct ask *k, const char *command, const char *argument, struct answer *a, const char **why);
 void ask_close(struct ask *k);

@@ -20,10 +20,21 @@ const size_t commands_count = sizeof(commands) / sizeof(commands[0]);
 const char *command_argument_name(enum command_argument argument)
 {
 	static const char *const names[] = {
-		[ARG_NONE] = "", [ARG_USER] = "NAME", [ARG_ID] = "N", [ARG_SESSION] = "SESSION", [ARG_IP] = "ADDRESS"
+		[ARG_NONE] = "",
+		[ARG_USER] = "NAME",
+		[ARG_ID] = "N",
+		[ARG_SESSION] = "SESSION",
+		[ARG_IP] = "ADDRESS",
+		[ARG_TRACE] = "SESSION PACKETS",
+		[ARG_CAPTURE] = "SESSION FILE [packets=N] [bytes=N] [seconds=N]",
 	};
 
 	return names[argument];
+}
+
+int command_argument_words(enum command_argument argument)
+{
+	return argument == ARG_NONE ? 0 : argument == ARG_TRACE ? 2 : argument == ARG_CAPTURE ? 5 : 1;
 }
 
 // The i-th word of a command; len 0 where it has no more.
@@ -110,11 +121,13 @@ static bool goes_on(const bool *fits, int i, const char *typed)
 
 static enum command_fault take_argument(const struct command *c, const struct words *w, int used, const char **argument)
 {
-	if (c->argument != ARG_NONE && used == w->count)
+	int most = command_argument_words(c->argument), given = w->count - used;
+
+	if (given > 0 && most > 0)
+		*argument = w->word[used];
+	if (given < (most > 1 ? 2 : most))
 		return COMMAND_NO_ARGUMENT;
-	if (c->argument != ARG_NONE)
-		*argument = w->word[used++];
-	return used == w->count ? COMMAND_FOUND : COMMAND_TOO_MANY;
+	return given <= most ? COMMAND_FOUND : COMMAND_TOO_MANY;
 }
 
 enum command_fault command_find(const struct words *w, const struct command **found, const char **argument)

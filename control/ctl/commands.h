@@ -5,7 +5,7 @@
 
 #include "words.h"
 
-enum command_argument { ARG_NONE, ARG_USER, ARG_ID, ARG_SESSION, ARG_IP };
+enum command_argument { ARG_NONE, ARG_USER, ARG_ID, ARG_SESSION, ARG_IP, ARG_TRACE, ARG_CAPTURE };
 enum command_answer { ANSWER_TABLE, ANSWER_RECORDS, ANSWER_STATUS, ANSWER_DONE };
 
 enum column_kind { COLUMN_CELL, COLUMN_AGE, COLUMN_NONZERO };
@@ -35,7 +35,8 @@ enum command_fault {
 	COMMAND_TOO_MANY, // words are left over
 };
 
-// Which command do these words call? Words may be shortened as far as they stay clear. *argument is NULL where it takes none.
+// Which command do these words call? Words may be shortened as far as they stay clear. *argument is the first word of its argument;
+// NULL where it takes none.
 enum command_fault command_find(const struct words *w, const struct command **found, const char **argument);
 
 // The next words that may stand after the first `count` of `w` and begin with `prefix`: each once, in table order.
@@ -46,5 +47,7 @@ struct piece {
 };
 size_t command_next(const struct words *w, int count, const char *prefix, struct piece *out, size_t room);
 
-// "NAME", "N", "SESSION", "ADDRESS" or "".
+// How many words its argument has at most; the second is wanted where there is one.
+int command_argument_words(enum command_argument argument);
+// "NAME", "N", "SESSION", "ADDRESS" and the like, or "".
 const char *command_argument_name(enum command_argument argument);

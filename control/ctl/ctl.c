@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capture.h"
 #include "ctl.h"
 #include "render.h"
 #include "text.h"
@@ -15,7 +16,7 @@ int ctl_ask(const struct ctl *ctl, const char *command, const char *argument, st
 	struct ask k;
 	int ret;
 
-	memset(a, 0, sizeof(*a));
+	*a = (struct answer){ .capture = a->capture };
 	ret = ask_open(&k, ctl->socket, why);
 	if (ret == 0)
 		ret = ask_command(&k, command, argument, a, why);
@@ -62,8 +63,8 @@ static void complain(const char *what, const char *why)
 
 int ctl_run(const struct ctl *ctl, const struct command *c, const char *argument)
 {
+	struct answer a = { 0 };
 	int ret = CTL_REFUSED;
-	struct answer a;
 	const char *why;
 
 	if (ctl_ask(ctl, c->words, argument, &a, &why) < 0)
@@ -79,9 +80,9 @@ int ctl_run(const struct ctl *ctl, const struct command *c, const char *argument
 static void list_one(FILE *out, const struct command *c)
 {
 	const char *argument = command_argument_name(c->argument);
+	int width = (int)(strlen(c->words) + strlen(argument) + (argument[0] ? 1 : 0));
 
-	fprintf(out, "  %s%s%s%*s  %s\n", c->words, argument[0] ? " " : "", argument,
-	        (int)(26 - strlen(c->words) - strlen(argument) - (argument[0] ? 1 : 0)), "", c->help);
+	fprintf(out, "  %s%s%s%*s  %s\n", c->words, argument[0] ? " " : "", argument, width < 26 ? 26 - width : 0, "", c->help);
 }
 
 void ctl_list_commands(FILE *out)
@@ -111,6 +112,49 @@ static void suggest(const struct words *w)
 	fputc('\n', stderr);
 }
 
+// Packets into a file: with this process's rights and nobody else's.
+static int run_capture(const struct ctl *ctl, const struct command *c, const char *argument, const char *file)
+{
+	struct capture capture;
+	struct answer a = { .capture = &capture };
+	int ret = capture_open(&capture, file), asked, closed;
+	const char *why;
+
+	if (ret < 0) {
+		complain(file, strerror(-ret));
+		return CTL_REFUSED;
+	}
+	asked = ctl_ask(ctl, c->words, argument, &a, &why);
+	closed = capture_close(&capture);
+	if (capture.error || closed < 0)
+		complain(file, strerror(capture.error ? capture.error : -closed));
+	else if (asked < 0)
+		complain(ctl->socket, why);
+	else if (!a.ok)
+		complain(c->words, a.message);
+	else
+		fprintf(stderr, "%lu packets: %s\n", capture.packets, a.message);
+	ret = asked == 0 && closed == 0 && a.ok ? CTL_OK : CTL_REFUSED;
+	answer_fini(&a);
+	return ret;
+}
+
+// SESSION PACKETS, or SESSION FILE and limits: the file is ours, the rest main's.
+static int run_watch(const struct ctl *ctl, const struct command *c, const struct words *w, const char *session)
+{
+	bool captures = c->argument == ARG_CAPTURE;
+	char argument[LIMIT_TEXT + 1];
+	int first = 0, used;
+
+	while (w->word[first] != session)
+		first++;
+	used = snprintf(argument, sizeof(argument), "%s%s%s", session,
+	                captures ? "" : " packets=", captures ? "" : w->word[first + 1]);
+	for (int i = first + 2; i < w->count && used < LIMIT_TEXT; i++)
+		used += snprintf(argument + used, sizeof(argument) - (size_t)used, " %s", w->word[i]);
+	return captures ? run_capture(ctl, c, argument, w->word[first + 1]) : ctl_run(ctl, c, argument);
+}
+
 int ctl_run_words(const struct ctl *ctl, const struct words *w)
 {
 	const struct command *c;
@@ -122,6 +166,8 @@ int ctl_run_words(const struct ctl *ctl, const struct words *w)
 	}
 	switch (command_find(w, &c, &argument)) {
 	case COMMAND_FOUND:
+		if (command_argument_words(c->argument) > 1)
+			return run_watch(ctl, c, w, argument);
 		return ctl_run(ctl, c, argument);
 	case COMMAND_NO_ARGUMENT:
 		fprintf(stderr, "penstockctl: usage: %s %s\n", c->words, command_argument_name(c->argument));

@@ -50,10 +50,9 @@ static const char *prompt(EditLine *line)
 static const struct source {
 	const char *command, *key;
 } sources[] = {
-	[ARG_USER] = { "show users", "Username" },
-	[ARG_ID] = { "show users", "ID" },
-	[ARG_SESSION] = { "show sessions", "Session" },
-	[ARG_IP] = { "show ip bans", "IP" },
+	[ARG_USER] = { "show users", "Username" },      [ARG_ID] = { "show users", "ID" },
+	[ARG_SESSION] = { "show sessions", "Session" }, [ARG_IP] = { "show ip bans", "IP" },
+	[ARG_TRACE] = { "show users", "ID" },           [ARG_CAPTURE] = { "show users", "ID" },
 };
 
 static void add_choice(struct choices *ch, const struct cell *cell, const char *prefix)
@@ -99,7 +98,8 @@ static void choose(const struct shell *sh, struct words *w, struct choices *ch)
 		before.count--;
 	}
 	if (command_find(&before, &c, &argument) == COMMAND_NO_ARGUMENT) {
-		choose_argument(sh, c, prefix, ch);
+		if (!argument)
+			choose_argument(sh, c, prefix, ch);
 		return;
 	}
 	ch->count = command_next(&before, before.count, prefix, ch->at, CHOICES - SHELL_WORDS);

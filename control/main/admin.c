@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "control/main/watch.h"
 #include "proto/err.h"
 
 #define BACKLOG 8
@@ -110,6 +111,7 @@ static void client_free(struct admin_client *a)
 {
 	struct admin *admin = a->g->admin;
 
+	watch_hang_up(a);
 	TAILQ_REMOVE(&admin->clients, a, all);
 	admin->count--;
 	link_close(&a->link);
@@ -398,4 +400,5 @@ void admin_dataplane_lost(struct gateway *g, const char *why)
 {
 	admin_peer_lost(g, MSG_DATAPLANE_STATS_END, why);
 	admin_peer_lost(g, MSG_TUNNEL_VIEW, why);
+	admin_peer_lost(g, MSG_WATCH_END, why);
 }

@@ -31,7 +31,9 @@ struct admin_client {
 	struct ban_row *bans;
 	struct admin_row *rows;
 	size_t count, at, room;
-	bool cut; // rows had to be left out
+	bool cut;      // rows had to be left out
+	bool captures; // packets go to it whole (watch.h)
+	uint64_t lost; // packets that it did not take
 };
 
 struct admin {

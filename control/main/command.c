@@ -6,6 +6,7 @@
 #include "control/main/session.h"
 #include "control/main/supervise.h"
 #include "control/main/view.h"
+#include "control/main/watch.h"
 #include "proto/err.h"
 
 // Of a session's full name, what lists show and commands take at least.
@@ -486,6 +487,8 @@ static const struct admin_command commands[] = {
 	{ "show ip bans", .start = show_ip_bans },
 	{ "show dataplane", .start = show_dataplane },
 	{ "show dataplane cores", .start = show_dataplane_cores },
+	{ "trace session", .start = watch_trace },
+	{ "capture session", .start = watch_capture },
 	{ "unban ip", .start = unban_ip },
 	{ "disconnect user", .start = disconnect_user },
 	{ "disconnect id", .start = disconnect_id },

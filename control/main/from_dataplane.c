@@ -6,6 +6,7 @@
 #include "control/main/session.h"
 #include "control/main/supervise.h"
 #include "control/main/view.h"
+#include "control/main/watch.h"
 #include "proto/err.h"
 
 #define HANDLERS from_dataplane
@@ -76,6 +77,18 @@ static int on_tunnel_drop(void *who, const struct msg_tunnel_drop *m, const int 
 static int on_tunnel_view(void *who, const struct msg_tunnel_view *m, const int *fds)
 {
 	view_told(((struct child *)who)->g, m);
+	return 0;
+}
+
+static int on_watch_packet(void *who, const struct msg_watch_packet *m, const int *fds)
+{
+	watch_packet(((struct child *)who)->g, m);
+	return 0;
+}
+
+static int on_watch_end(void *who, const struct msg_watch_end *m, const int *fds)
+{
+	watch_ended(((struct child *)who)->g, m);
 	return 0;
 }
 

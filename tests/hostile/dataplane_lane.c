@@ -82,7 +82,8 @@ static const chan_handler from_dataplane[MSG_NUMBERS] = {
 	[MSG_DP_PORT] = on_any,           [MSG_DP_CORE] = on_any,
 	[MSG_DP_COUNTER] = on_counter,    [MSG_DATAPLANE_STATS_END] = on_any,
 	[MSG_DP_LATENCY] = on_any,        [MSG_DP_POOL] = on_any,
-	[MSG_DP_RING] = on_any,
+	[MSG_DP_RING] = on_any,           [MSG_WATCH_PACKET] = on_any,
+	[MSG_WATCH_END] = on_any,
 };
 
 // Serve what comes to main until *word is number; whether it came to that within 5 s.

@@ -93,6 +93,14 @@ static void finds_commands(void **state)
 	calls("show sessions all x", COMMAND_TOO_MANY, "show sessions all", NULL);
 	calls("reload now", COMMAND_TOO_MANY, "reload", NULL);
 	calls("show user a b", COMMAND_TOO_MANY, "show user", "a");
+	// an argument of several words
+	calls("trace session", COMMAND_NO_ARGUMENT, "trace session", NULL);
+	calls("trace session 1", COMMAND_NO_ARGUMENT, "trace session", "1");
+	calls("trace s 1 20", COMMAND_FOUND, "trace session", "1");
+	calls("trace session 1 20 30", COMMAND_TOO_MANY, "trace session", "1");
+	calls("capture session 1 x.pcapng", COMMAND_FOUND, "capture session", "1");
+	calls("c s 1 x packets=1 bytes=2 seconds=3", COMMAND_FOUND, "capture session", "1");
+	calls("c s 1 x packets=1 bytes=2 seconds=3 4", COMMAND_TOO_MANY, "capture session", "1");
 }
 
 // The words that may follow, parted by blanks.
@@ -115,7 +123,7 @@ static const char *next(const char *before, const char *prefix)
 
 static void completes_words(void **state)
 {
-	assert_string_equal(next("", ""), "show disconnect terminate unban reload stop");
+	assert_string_equal(next("", ""), "show trace capture disconnect terminate unban reload stop");
 	assert_string_equal(next("", "s"), "show stop");
 	assert_string_equal(next("show", "s"), "status session sessions");
 	assert_string_equal(next("show ip", ""), "bans");
@@ -131,7 +139,8 @@ static void every_command_calls_itself(void **state)
 	size_t i;
 
 	for (i = 0; i < commands_count; i++) {
-		snprintf(line, sizeof(line), "%s%s", commands[i].words, commands[i].argument == ARG_NONE ? "" : " 7");
+		int words = command_argument_words(commands[i].argument);
+		snprintf(line, sizeof(line), "%s%s", commands[i].words, words == 0 ? "" : words == 1 ? " 7" : " 7 8");
 		calls(line, COMMAND_FOUND, commands[i].words, commands[i].argument == ARG_NONE ? NULL : "7");
 		assert_true(strlen(commands[i].words) < 64); // ADMIN_REQ's bound
 	}

@@ -44,6 +44,8 @@ NOTHING(dataplane_pong)
 NOTHING(dp_latency)
 NOTHING(dp_pool)
 NOTHING(dp_ring)
+NOTHING(watch_packet)
+NOTHING(watch_end)
 NOTHING(tunnel_drop)
 NOTHING(tunnel_view)
 #define HANDLERS from_dataplane

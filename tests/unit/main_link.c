@@ -40,6 +40,11 @@ static int on_admin_value(void *who, const struct msg_admin_value *m, const int 
 	return 0;
 }
 
+static int on_admin_packet(void *who, const struct msg_admin_packet *m, const int *fds)
+{
+	return 0;
+}
+
 static int on_admin_end(void *who, const struct msg_admin_end *m, const int *fds)
 {
 	return 0;

@@ -1,0 +1,60 @@
+#include "capture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pcapng.h"
+
+static int write_all(int fd, const uint8_t *buf, size_t len)
+{
+	ssize_t n;
+
+	while (len > 0) {
+		n = write(fd, buf, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		buf += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int capture_open(struct capture *c, const char *path)
+{
+	uint8_t head[PCAPNG_ROOM];
+	int ret;
+
+	*c = (struct capture){ .fd = STDOUT_FILENO };
+	if (strcmp(path, "-") != 0)
+		c->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (c->fd < 0)
+		return -errno;
+	ret = write_all(c->fd, head, pcapng_begin(head));
+	if (ret < 0)
+		capture_close(c);
+	return ret;
+}
+
+int capture_add(struct capture *c, const struct msg_admin_packet *m)
+{
+	uint8_t buf[PCAPNG_ROOM];
+	int ret = write_all(c->fd, buf, pcapng_packet(buf, m));
+
+	if (ret < 0)
+		c->error = -ret;
+	else
+		c->packets++;
+	return ret;
+}
+
+int capture_close(struct capture *c)
+{
+	int fd = c->fd;
+
+	c->fd = -1;
+	return fd > STDERR_FILENO && close(fd) < 0 ? -errno : 0;
+}
