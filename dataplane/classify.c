@@ -28,18 +28,18 @@ static void punt(struct lcore *lc, struct rte_mbuf *m, uint8_t type, uint32_t tu
 static void punt_hello(struct lcore *lc, struct rte_mbuf *m)
 {
 	const uint8_t *app_id = hello_app_id(packet_data(m), m->data_len);
-	void *data;
+	uint32_t tunnel;
 
 	if (!app_id) {
 		drop(lc, COUNT_drop_malformed_record, m);
 		return;
 	}
-	if (rte_hash_lookup_data(lc->dp->tables->by_app_id, app_id, &data) < 0 || !tunnel_live(lc, (uintptr_t)data)) {
+	if (!tables_find(&lc->dp->tables->by_app_id, app_id, &tunnel) || !tunnel_live(lc, tunnel)) {
 		drop(lc, COUNT_drop_unknown_app_id, m);
 		return;
 	}
-	lc->dp->in[(uintptr_t)data].handshaking = true;
-	punt(lc, m, CONTENT_HANDSHAKE, (uint32_t)(uintptr_t)data, true);
+	lc->dp->in[tunnel].handshaking = true;
+	punt(lc, m, CONTENT_HANDSHAKE, tunnel, true);
 }
 
 // Handshake records outside a handshake are nobody's: the worker has freed its DTLS object.
@@ -140,32 +140,30 @@ static unsigned parse_all(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, 
 unsigned classify(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 {
 	struct record records[BURST];
-	const void *keys[BURST];
-	void *owner[BURST];
-	uint64_t hits = 0;
+	const void *keys[BURST] = { 0 };
+	uint32_t owner[BURST];
 	unsigned n_out = 0, n_extra = 0;
 	struct rte_mbuf *extra[BURST];
 
 	n = parse_all(lc, pkts, n, records, keys);
-	if (n)
-		rte_hash_lookup_bulk_data(lc->dp->tables->by_path, keys, n, &hits, owner);
+	tables_find_burst(&lc->dp->tables->by_path, keys, n, owner);
 	for (unsigned i = 0; i < n; i++) {
 		const struct record *r = &records[i];
 		struct rte_mbuf *m = pkts[i];
-		bool known = hits >> i & 1;
-		uintptr_t number = known ? (uintptr_t)owner[i] : 0;
+		uint32_t number = owner[i];
+		bool known = number < lc->dp->tunnels_max;
 
 		if (unlikely(is_handshake(r))) {
 			classify_handshake(lc, m, r->type, known, number);
 			continue;
 		}
-		if (unlikely(!known || number >= lc->dp->tunnels_max)) {
+		if (unlikely(!known)) {
 			stray(lc, m, r);
 			continue;
 		}
 		if (unlikely(m->data_len > RECORD_HEADER + r->length))
-			n_extra += split_rest(lc, m, r, (uint32_t)number, extra + n_extra, BURST - n - n_extra);
-		to_record(lc, m, r, (uint32_t)number);
+			n_extra += split_rest(lc, m, r, number, extra + n_extra, BURST - n - n_extra);
+		to_record(lc, m, r, number);
 		pkts[n_out++] = m;
 	}
 	memcpy(pkts + n_out, extra, n_extra * sizeof(*extra));

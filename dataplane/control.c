@@ -46,7 +46,7 @@ static size_t keys_count(uint32_t tunnels_max)
 size_t control_budget(uint32_t tunnels_max, unsigned cores)
 {
 	// rte_hash: a key store entry and its share of buckets for each of up to seven entries a tunnel.
-	size_t hashes = (size_t)tunnels_max * 7 * 160;
+	size_t hashes = (size_t)tunnels_max * (7 * 160 + 2 * HINTS_BYTES);
 	size_t halves = (size_t)tunnels_max * (sizeof(struct tunnel_in) + sizeof(struct tunnel_out) + sizeof(struct policy *));
 	size_t rings =
 	        (keys_count(tunnels_max) + 2 * RING_PACKETS + RING_COMMANDS + (cores - 1) * RING_HANDED) * 2 * sizeof(void *);

@@ -49,20 +49,20 @@ static bool path_used(const struct handshakes *h, const struct path *p)
 static void path_drop(const struct path_book *b, const struct handshakes *h, uint32_t tunnel, const struct path *p)
 {
 	if (p->key.family && !path_used(h, p))
-		tables_unlink(b->tables, b->tables->by_path, &p->key, tunnel);
+		tables_unlink(b->tables, &b->tables->by_path, &p->key, tunnel);
 }
 
 static bool path_claim(const struct path_book *b, uint32_t tunnel, const struct path *p)
 {
 	uint32_t owner;
 
-	if (tables_find(b->tables->by_path, &p->key, &owner)) {
+	if (tables_find(&b->tables->by_path, &p->key, &owner)) {
 		if (owner == tunnel)
 			return true;
 		if (!b->yields(b->who, owner, p))
 			return false;
 	}
-	return tables_relink(b->tables->by_path, &p->key, tunnel) == 0;
+	return tables_relink(&b->tables->by_path, &p->key, tunnel) == 0;
 }
 
 static void slot_free(const struct path_book *b, struct handshakes *h, uint32_t tunnel, struct handshake *s)

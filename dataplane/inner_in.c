@@ -13,7 +13,7 @@ static __rte_noinline bool is_behind(const struct lcore *lc, uint32_t tunnel, co
 
 	if (ip->family == 4 ? ipv4_is_martian(ip->from) : ipv6_is_martian(ip->from))
 		return false;
-	if (tables_find(ip->family == 4 ? t->by_ipv4 : t->by_ipv6, ip->from, &owner))
+	if (tables_find(ip->family == 4 ? &t->by_ipv4 : &t->by_ipv6, ip->from, &owner))
 		return false;
 	return networks_find(lc->dp->networks, ip->family, ip->from, &owner) && owner == tunnel;
 }

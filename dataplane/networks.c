@@ -27,13 +27,13 @@ int networks_init(struct networks *n, uint32_t most)
 	};
 
 	memset(n, 0, sizeof(*n));
-	n->table = rte_hash_create(&p);
-	return n->table ? 0 : -ENOMEM;
+	n->table.exact = rte_hash_create(&p);
+	return n->table.exact ? 0 : -ENOMEM;
 }
 
 void networks_fini(struct networks *n)
 {
-	rte_hash_free(n->table);
+	rte_hash_free(n->table.exact);
 	memset(n, 0, sizeof(*n));
 }
 
@@ -88,8 +88,8 @@ int networks_add(struct networks *n, const struct addr *network, uint32_t tunnel
 	int ret;
 
 	key_of(&key, network);
-	there = tables_find(n->table, &key, &before);
-	ret = tables_relink(n->table, &key, tunnel);
+	there = tables_find(&n->table, &key, &before);
+	ret = tables_relink(&n->table, &key, tunnel);
 	if (ret == 0 && !there)
 		counted(n, network, 1);
 	return ret;
@@ -101,9 +101,9 @@ void networks_remove(struct tables *t, struct networks *n, const struct addr *ne
 	uint32_t owner;
 
 	key_of(&key, network);
-	if (!tables_find(n->table, &key, &owner) || owner != tunnel)
+	if (!tables_find(&n->table, &key, &owner) || owner != tunnel)
 		return;
-	tables_unlink(t, n->table, &key, tunnel);
+	tables_unlink(t, &n->table, &key, tunnel);
 	counted(n, network, -1);
 }
 
@@ -116,7 +116,7 @@ static bool find_in(const struct networks *n, uint64_t lengths, unsigned first, 
 		unsigned bit = 63 - (unsigned)__builtin_clzll(lengths);
 
 		key_set(&key, family, first + bit, ip);
-		if (tables_find(n->table, &key, tunnel))
+		if (tables_find(&n->table, &key, tunnel))
 			return true;
 		lengths &= ~(1ULL << bit);
 	}

@@ -14,7 +14,7 @@
 #define NETWORKS_MOST(tunnels_max) ((tunnels_max) + 1024)
 
 struct networks {
-	struct rte_hash *table;           // network -> tunnel or NETWORK_OWN
+	struct table table;               // network -> tunnel or NETWORK_OWN
 	uint32_t n;                       // control: rw, cores: ro; 0: nobody needs to look
 	uint64_t lengths4, lengths6[3];   // prefix lengths that occur, a bit each; control: rw, cores: ro
 	uint32_t count4[33], count6[129]; // how often each; control

@@ -11,24 +11,19 @@ struct asked {
 	unsigned n;
 };
 
-#define NO_TUNNEL UINT32_MAX
-
 static inline void ask(struct asked *a, const void *key, unsigned at)
 {
 	a->key[a->n] = key;
 	a->at[a->n++] = at;
 }
 
-static void answer(const struct rte_hash *table, const struct asked *a, uint32_t *tunnel)
+static void answer(const struct table *table, const struct asked *a, uint32_t *tunnel)
 {
-	void *data[BURST];
-	uint64_t hits = 0;
+	uint32_t found[BURST];
 
-	if (!a->n)
-		return;
-	rte_hash_lookup_bulk_data(table, (const void **)(uintptr_t)a->key, a->n, &hits, data);
+	tables_find_burst(table, a->key, a->n, found);
 	for (unsigned i = 0; i < a->n; i++)
-		tunnel[a->at[i]] = hits >> i & 1 ? (uint32_t)(uintptr_t)data[i] : NO_TUNNEL;
+		tunnel[a->at[i]] = found[i];
 }
 
 // COUNTERS: an IP packet for one host; it now starts at its IP header.
@@ -119,8 +114,8 @@ unsigned route(struct lcore *lc, const struct port *port, struct rte_mbuf **pkts
 
 	ipv4.n = ipv6.n = 0;
 	n = unwrap_all(lc, port, pkts, n, &ipv4, &ipv6);
-	answer(lc->dp->tables->by_ipv4, &ipv4, tunnel);
-	answer(lc->dp->tables->by_ipv6, &ipv6, tunnel);
+	answer(&lc->dp->tables->by_ipv4, &ipv4, tunnel);
+	answer(&lc->dp->tables->by_ipv6, &ipv6, tunnel);
 	for (unsigned i = 0; i < n; i++) {
 		struct packet *p = packet_of(pkts[i]);
 		if (unlikely(tunnel[i] == NO_TUNNEL && lc->dp->networks->n > 0))

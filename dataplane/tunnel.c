@@ -230,10 +230,10 @@ static void unlink_all(struct control *c, struct tunnel *t)
 	struct tables *tb = &c->tables;
 
 	if (t->ipv4.family)
-		tables_unlink(tb, tb->by_ipv4, t->ipv4.ip, t->number);
+		tables_unlink(tb, &tb->by_ipv4, t->ipv4.ip, t->number);
 	if (t->ipv6.family)
-		tables_unlink(tb, tb->by_ipv6, t->ipv6.ip, t->number);
-	tables_unlink(tb, tb->by_app_id, t->app_id, t->number);
+		tables_unlink(tb, &tb->by_ipv6, t->ipv6.ip, t->number);
+	tables_unlink(tb, &tb->by_app_id, t->app_id, t->number);
 	handshake_forget(&c->paths, &t->handshakes, t->number);
 	peers_set(&c->peers, t->number, &t->handshakes.path.key);
 	for (unsigned i = 0; i < t->n_networks; i++)
@@ -259,11 +259,11 @@ static int link_all(struct control *c, struct tunnel *t, char *why)
 	char text[ADDR_TEXT];
 	int ret = 0;
 
-	if (t->ipv4.family && tables_link(tb->by_ipv4, t->ipv4.ip, t->number) < 0)
+	if (t->ipv4.family && tables_link(&tb->by_ipv4, t->ipv4.ip, t->number) < 0)
 		ret = START_ERROR(why, EEXIST, "%s is another tunnel's", addr_text(&t->ipv4, text));
-	else if (t->ipv6.family && tables_link(tb->by_ipv6, t->ipv6.ip, t->number) < 0)
+	else if (t->ipv6.family && tables_link(&tb->by_ipv6, t->ipv6.ip, t->number) < 0)
 		ret = START_ERROR(why, EEXIST, "%s is another tunnel's", addr_text(&t->ipv6, text));
-	else if (tables_link(tb->by_app_id, t->app_id, t->number) < 0)
+	else if (tables_link(&tb->by_app_id, t->app_id, t->number) < 0)
 		ret = START_ERROR(why, EEXIST, "the App-ID is another tunnel's");
 	if (ret == 0)
 		ret = link_networks(c, t, why);

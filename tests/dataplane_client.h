@@ -47,7 +47,7 @@ static WORLD_UNUSED struct tunnel_keys *world_keys(struct world *w, uint32_t t, 
 
 static WORLD_UNUSED void world_path_link(struct world *w, uint32_t t, const struct path *path)
 {
-	world_must(tables_link(w->tables.by_path, &path->key, t) == 0, "path");
+	world_must(tables_link(&w->tables.by_path, &path->key, t) == 0, "path");
 }
 
 // As if the handshake had been long ago.

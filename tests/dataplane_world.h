@@ -289,7 +289,7 @@ static WORLD_UNUSED void world_tunnel_add(struct world *w, uint32_t t)
 	world_ipv6(t, in->ipv6);
 	*out = (struct tunnel_out){ .flags = TUNNEL_LIVE, .mtu = WORLD_MTU, .udp_silence = 25 * w->dp.tsc_hz };
 	world_app_id(t, app_id);
-	world_must(tables_link(w->tables.by_ipv4, &in->ipv4, t) == 0, "ipv4");
-	world_must(tables_link(w->tables.by_ipv6, in->ipv6, t) == 0, "ipv6");
-	world_must(tables_link(w->tables.by_app_id, app_id, t) == 0, "app id");
+	world_must(tables_link(&w->tables.by_ipv4, &in->ipv4, t) == 0, "ipv4");
+	world_must(tables_link(&w->tables.by_ipv6, in->ipv6, t) == 0, "ipv6");
+	world_must(tables_link(&w->tables.by_app_id, app_id, t) == 0, "app id");
 }

@@ -58,7 +58,7 @@ static int owner(uint16_t port)
 	struct path p = at(port);
 	uint32_t tunnel;
 
-	return tables_find(t.by_path, &p.key, &tunnel) ? (int)tunnel : -1;
+	return tables_find(&t.by_path, &p.key, &tunnel) ? (int)tunnel : -1;
 }
 
 static void keyed(uint32_t number)

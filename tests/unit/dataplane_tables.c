@@ -25,19 +25,19 @@ static void has_one_owner(void **state)
 {
 	uint32_t ip = 0x0100000a, owner;
 
-	assert_false(tables_find(t.by_ipv4, &ip, &owner));
-	assert_int_equal(tables_link(t.by_ipv4, &ip, 3), 0);
-	assert_int_equal(tables_link(t.by_ipv4, &ip, 3), 0);
-	assert_int_equal(tables_link(t.by_ipv4, &ip, 4), -EEXIST);
-	assert_true(tables_find(t.by_ipv4, &ip, &owner));
+	assert_false(tables_find(&t.by_ipv4, &ip, &owner));
+	assert_int_equal(tables_link(&t.by_ipv4, &ip, 3), 0);
+	assert_int_equal(tables_link(&t.by_ipv4, &ip, 3), 0);
+	assert_int_equal(tables_link(&t.by_ipv4, &ip, 4), -EEXIST);
+	assert_true(tables_find(&t.by_ipv4, &ip, &owner));
 	assert_int_equal(owner, 3);
-	tables_unlink(&t, t.by_ipv4, &ip, 4); // not theirs
-	assert_true(tables_find(t.by_ipv4, &ip, &owner));
-	assert_int_equal(tables_relink(t.by_ipv4, &ip, 4), 0);
-	assert_true(tables_find(t.by_ipv4, &ip, &owner));
+	tables_unlink(&t, &t.by_ipv4, &ip, 4); // not theirs
+	assert_true(tables_find(&t.by_ipv4, &ip, &owner));
+	assert_int_equal(tables_relink(&t.by_ipv4, &ip, 4), 0);
+	assert_true(tables_find(&t.by_ipv4, &ip, &owner));
 	assert_int_equal(owner, 4);
-	tables_unlink(&t, t.by_ipv4, &ip, 4);
-	assert_false(tables_find(t.by_ipv4, &ip, &owner));
+	tables_unlink(&t, &t.by_ipv4, &ip, 4);
+	assert_false(tables_find(&t.by_ipv4, &ip, &owner));
 	assert_int_equal(limbo_reap(&t, 100), 1);
 }
 
@@ -48,14 +48,14 @@ static void tells_paths_apart(void **state)
 
 	b.port = 9; // the way to it is no part of it
 	b.tos = 3;
-	assert_int_equal(tables_link(t.by_path, &a.key, 5), 0);
-	assert_true(tables_find(t.by_path, &b.key, &owner));
+	assert_int_equal(tables_link(&t.by_path, &a.key, 5), 0);
+	assert_true(tables_find(&t.by_path, &b.key, &owner));
 	b.key.peer_udp = 2;
-	assert_false(tables_find(t.by_path, &b.key, &owner));
+	assert_false(tables_find(&t.by_path, &b.key, &owner));
 	b = a;
 	b.key.family = 6;
-	assert_false(tables_find(t.by_path, &b.key, &owner));
-	tables_unlink(&t, t.by_path, &a.key, 5);
+	assert_false(tables_find(&t.by_path, &b.key, &owner));
+	tables_unlink(&t, &t.by_path, &a.key, 5);
 	assert_int_equal(limbo_reap(&t, 100), 1);
 }
 
@@ -85,13 +85,13 @@ static void holds_all_it_promised(void **state)
 	for (unsigned round = 0; round < 2; round++) {
 		for (uint32_t i = 0; i < TUNNELS * 3; i++) {
 			memcpy(key.peer_ip, &i, 4);
-			assert_int_equal(tables_link(t.by_path, &key, i / 3), 0);
+			assert_int_equal(tables_link(&t.by_path, &key, i / 3), 0);
 		}
 		for (uint32_t i = 0; i < TUNNELS * 3; i++) {
 			memcpy(key.peer_ip, &i, 4);
-			assert_true(tables_find(t.by_path, &key, &owner));
+			assert_true(tables_find(&t.by_path, &key, &owner));
 			assert_int_equal(owner, i / 3);
-			tables_unlink(&t, t.by_path, &key, i / 3);
+			tables_unlink(&t, &t.by_path, &key, i / 3);
 		}
 		assert_int_equal(limbo_reap(&t, 10), 10);
 		assert_int_equal(limbo_reap(&t, 1000), TUNNELS * 3 - 10);
