@@ -72,20 +72,27 @@ void aead_key_prefetch(const struct aead_key *k, uint8_t cipher, uint32_t len)
 	engine->key_prefetch(k, cipher, len);
 }
 
-static inline void prefetch(const struct aead_op *op)
+static inline void fetch(const struct aead_op *ops, unsigned n, unsigned i)
 {
-	engine->key_prefetch(op->key, op->cipher, op->len);
+	if (i + AEAD_ANNOUNCED < n)
+		engine->key_announce(ops[i + AEAD_ANNOUNCED].key, ops[i + AEAD_ANNOUNCED].cipher, ops[i + AEAD_ANNOUNCED].len);
+	if (i + AEAD_AHEAD < n)
+		engine->key_prefetch(ops[i + AEAD_AHEAD].key, ops[i + AEAD_AHEAD].cipher, ops[i + AEAD_AHEAD].len);
+}
+
+static inline void fetch_first(const struct aead_op *ops, unsigned n)
+{
+	for (unsigned i = 0; i < n && i < AEAD_AHEAD; i++)
+		engine->key_prefetch(ops[i].key, ops[i].cipher, ops[i].len);
 }
 
 void aead_open_burst(struct aead_op *ops, unsigned n)
 {
 	uint8_t tag[AEAD_TAG];
 
-	for (unsigned i = 0; i < n && i < AEAD_AHEAD; i++)
-		prefetch(&ops[i]);
+	fetch_first(ops, n);
 	for (unsigned i = 0; i < n; i++) {
-		if (i + AEAD_AHEAD < n)
-			prefetch(&ops[i + AEAD_AHEAD]);
+		fetch(ops, n, i);
 		engine->open(&ops[i], tag);
 		ops[i].ok = tag_equal(tag, ops[i].tag);
 	}
@@ -93,11 +100,9 @@ void aead_open_burst(struct aead_op *ops, unsigned n)
 
 void aead_seal_burst(struct aead_op *ops, unsigned n)
 {
-	for (unsigned i = 0; i < n && i < AEAD_AHEAD; i++)
-		prefetch(&ops[i]);
+	fetch_first(ops, n);
 	for (unsigned i = 0; i < n; i++) {
-		if (i + AEAD_AHEAD < n)
-			prefetch(&ops[i + AEAD_AHEAD]);
+		fetch(ops, n, i);
 		engine->seal(&ops[i]);
 	}
 }

@@ -49,14 +49,16 @@ static inline unsigned aead_key_len(uint8_t cipher)
 	return cipher == AEAD_AES_128_GCM ? 16 : 32;
 }
 
-// Operations whose keys are fetched before their turn comes. A GCM key is sixteen lines: many more would push each other and the
-// packets out of the first-level cache.
-#define AEAD_AHEAD 4
+// Operations whose keys are fetched before their turn comes: so many into the second-level cache, and the next few into the first.
+// A GCM key is sixteen lines: more of them would push each other and the packets out, and the CPU can wait for some twenty lines at
+// once.
+#define AEAD_ANNOUNCED 12
+#define AEAD_AHEAD 3
 
 // Key data is prefetched inside: hand over whole bursts.
 void aead_open_burst(struct aead_op *ops, unsigned n);
 void aead_seal_burst(struct aead_op *ops, unsigned n);
-// As soon as a burst's keys are known, each for an operation on some `len` bytes: announce all of them, then prefetch the first
-// AEAD_AHEAD. Announcing fetches a line here and there into the second-level cache; the CPU's own prefetchers bring the neighbours.
+// As soon as a burst's keys are known, each for an operation on some `len` bytes: announce the first AEAD_ANNOUNCED, then prefetch
+// the first AEAD_AHEAD.
 void aead_key_announce(const struct aead_key *k, uint8_t cipher, uint32_t len);
 void aead_key_prefetch(const struct aead_key *k, uint8_t cipher, uint32_t len);

@@ -108,29 +108,32 @@ static inline struct lines lines_of(const uint8_t *room, uint8_t cipher, uint32_
 	return (struct lines){ room + round_keys, room + RTE_MAX(first, RTE_ALIGN_CEIL(round_keys, LINE)) };
 }
 
-static void mb_key_prefetch(const struct aead_key *k, uint8_t cipher, uint32_t len)
+static inline struct lines lines_all(const uint8_t *room, uint8_t cipher, uint32_t len)
 {
-	const uint8_t *room = k->room;
 	struct lines l = lines_of(room, cipher, len);
 
 	if (cipher == AEAD_CHACHA20_POLY1305)
-		l = (struct lines){ room + LINE, room + AEAD_KEY_ROOM };
-	else if (!many_powers)
-		l = (struct lines){ room + GCM_FEW_POWERS_END, room + AEAD_KEY_ROOM };
-	for (const uint8_t *p = room; p < l.round_keys_end; p += LINE)
+		return (struct lines){ room + LINE, room + AEAD_KEY_ROOM };
+	return many_powers ? l : (struct lines){ room + GCM_FEW_POWERS_END, room + AEAD_KEY_ROOM };
+}
+
+static void mb_key_prefetch(const struct aead_key *k, uint8_t cipher, uint32_t len)
+{
+	struct lines l = lines_all(k->room, cipher, len);
+
+	for (const uint8_t *p = k->room; p < l.round_keys_end; p += LINE)
 		rte_prefetch0(p);
-	for (const uint8_t *p = l.powers; p < room + AEAD_KEY_ROOM; p += LINE)
+	for (const uint8_t *p = l.powers; p < k->room + AEAD_KEY_ROOM; p += LINE)
 		rte_prefetch0(p);
 }
 
 static void mb_key_announce(const struct aead_key *k, uint8_t cipher, uint32_t len)
 {
-	const uint8_t *room = k->room;
+	struct lines l = lines_all(k->room, cipher, len);
 
-	rte_prefetch1(room);
-	if (cipher == AEAD_CHACHA20_POLY1305 || !many_powers)
-		return;
-	for (const uint8_t *p = lines_of(room, cipher, len).powers; p < room + AEAD_KEY_ROOM; p += 4 * LINE)
+	for (const uint8_t *p = k->room; p < l.round_keys_end; p += LINE)
+		rte_prefetch1(p);
+	for (const uint8_t *p = l.powers; p < k->room + AEAD_KEY_ROOM; p += LINE)
 		rte_prefetch1(p);
 }
 

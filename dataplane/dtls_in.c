@@ -70,7 +70,7 @@ static inline void prefetch_keys(const struct lcore *lc, struct rte_mbuf **pkts,
 		cipher[i] = in->cipher;
 		rte_prefetch0(k[i]);
 	}
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n && i < AEAD_ANNOUNCED; i++)
 		if (likely(k[i] != NULL))
 			aead_key_announce(&k[i]->in, cipher[i], pkts[i]->data_len);
 	for (unsigned i = 0; i < n && i < AEAD_AHEAD; i++)

@@ -23,7 +23,7 @@ static inline void prefetch_sets(const struct lcore *lc, struct rte_mbuf **pkts,
 // The keys of a burst; the AEAD goes on from there.
 static inline void prefetch_keys(const struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < n && i < AEAD_ANNOUNCED; i++) {
 		const struct tunnel_keys *k = lc->dp->out[packet_of(pkts[i])->tunnel].keys;
 		if (likely(k != NULL))
 			aead_key_announce(&k->out, k->cipher, pkts[i]->data_len);
