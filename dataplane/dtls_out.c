@@ -169,6 +169,7 @@ static inline void wrap(const struct lcore *lc, struct sealing *s, struct rte_mb
 		p->path.tos = marks.tos;
 		return;
 	}
+	marks.whole = lc->dp->whole;
 	headers_write(path, payload, m->data_len, marks);
 	packet_cut(m, -(int)grows, (uint16_t)(m->data_len + grows));
 	if (path->key.family == 6)

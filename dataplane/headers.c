@@ -3,6 +3,7 @@
 #include "checksum.h"
 
 #define TTL 64
+#define DF 0x4000 // RFC 791
 
 static inline void ipv4_write(const struct path *p, uint8_t *ip, uint16_t total, struct marks marks)
 {
@@ -12,7 +13,7 @@ static inline void ipv4_write(const struct path *p, uint8_t *ip, uint16_t total,
 	ip[1] = marks.tos;
 	store16(ip + 2, total);
 	store16(ip + 4, marks.id);
-	store16(ip + 6, 0);
+	store16(ip + 6, marks.whole ? DF : 0);
 	ip[8] = TTL;
 	ip[9] = PROTOCOL_UDP;
 	store16(ip + 10, 0);

@@ -13,6 +13,7 @@ static inline unsigned headers_len(const struct path *p)
 // What the IP header says beside addresses.
 struct marks {
 	uint16_t id; // IPv4's identification: what is too long for its path is fragmented on the way
+	bool whole;  // DF: it is not
 	uint8_t tos; // or traffic class
 };
 

@@ -143,6 +143,7 @@ struct dataplane {
 	uint8_t *owner; // [tunnels_max]: index of the core to which a tunnel belongs. Written by that core alone, between bursts
 	uint32_t tunnels_max;
 	uint16_t udp_port; // network order
+	bool whole;        // datagrams are not fragmented on their way
 	uint64_t tsc_hz;
 	const struct port *ports[PORTS_MAX]; // by number
 	const struct port *inner;

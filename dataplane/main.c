@@ -116,6 +116,7 @@ static int start(struct control *c, const struct snapshot *s, struct eal_report 
 		ret = ports_open(&c->ports, s, cpus.n, why);
 	if (ret == 0)
 		ret = control_init(c, tunnels, (uint16_t)snapshot_number(s, "udp-port"), &cpus, why);
+	c->dp.whole = snapshot_bool(s, "try-mtu-discovery");
 	if (ret == 0)
 		ret = start_cores(c, s, why);
 	if (ret == 0)

@@ -337,6 +337,7 @@ static int open_socket(struct opening *o, struct addr local, const char *word)
 	int ret;
 
 	wish.local.port = (uint16_t)snapshot_number(o->s, "udp-port");
+	wish.whole = snapshot_bool(o->s, "try-mtu-discovery");
 	if (has_socket(all, &wish.local))
 		return 0;
 	if (all->n == PORTS_MAX)

@@ -37,7 +37,7 @@ static void option_set(int fd, int level, int option, int value)
 		errno = 0;
 }
 
-static void options_set(int fd, bool ipv4, bool any)
+static void options_set(int fd, bool ipv4, const struct udp_wish *wish)
 {
 	int ip = ipv4 ? IPPROTO_IP : IPPROTO_IPV6;
 
@@ -49,9 +49,12 @@ static void options_set(int fd, bool ipv4, bool any)
 	option_set(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER);
 	option_set(fd, IPPROTO_UDP, UDP_GRO, 1);
 	option_set(fd, ip, ipv4 ? IP_RECVTOS : IPV6_RECVTCLASS, 1);
-	// the tunnel's MTU is a guess about the path: what is too long for it is fragmented
-	option_set(fd, ip, ipv4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, ipv4 ? IP_PMTUDISC_DONT : IPV6_PMTUDISC_DONT);
-	if (any)
+	// the tunnel's MTU is a guess about the path: what is too long for it is fragmented, or lost, as is wished; what routers
+	// say of the path is not believed, since anybody can say it
+	option_set(fd, ip, ipv4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER,
+	           ipv4 ? (wish->whole ? IP_PMTUDISC_PROBE : IP_PMTUDISC_DONT)
+	                : (wish->whole ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_DONT));
+	if (is_any(&wish->local))
 		option_set(fd, ip, ipv4 ? IP_PKTINFO : IPV6_RECVPKTINFO, 1);
 }
 
@@ -90,7 +93,7 @@ static int socket_open(const struct udp_wish *wish, bool first)
 
 	if (fd < 0)
 		return -errno;
-	options_set(fd, wish->local.family == 4, is_any(&wish->local));
+	options_set(fd, wish->local.family == 4, wish);
 	ret = socket_bind(fd, wish, first);
 	if (ret == 0)
 		return fd;

@@ -56,6 +56,7 @@ struct udp_wish {
 	struct addr local; // with its port
 	uint8_t port;      // number
 	uint16_t queues;
+	bool whole; // datagrams are not fragmented on their way
 };
 
 // 0 or -errno (-EADDRINUSE: somebody else has that port).

@@ -13,10 +13,19 @@ ip -n "$SERVER" route add default via 192.0.2.254
 ip -n "$CLIENT" route add default via 198.51.100.1
 in_ns "$ROUTER" sysctl -qw net.ipv4.ip_forward=1
 in_ns "$ROUTER" nft -f - << NFT
-table ip hole { chain forward { type filter hook forward priority 0; udp length > 1108 drop; }; }
+table ip hole {
+  counter whole { }
+  counter parts { }
+  chain forward {
+    type filter hook forward priority 0
+    udp sport 443 ip frag-off & 0x4000 != 0 counter name whole
+    udp sport 443 ip frag-off & 0x4000 == 0 counter name parts
+    udp length > 1108 drop
+  }
+}
 NFT
 ip -n "$SERVER" link set outer gso_max_segs 1 # the router is to see the datagrams that a wire would carry
-gateway 192.0.2.1 < /dev/null
+gateway 192.0.2.1 <<< "try-mtu-discovery = true"
 login client anna
 soon "DTLS is up" client_on_dtls client
 # A datagram of 1100 bytes: record header, nonce, tag, type, and a packet.
@@ -28,4 +37,6 @@ SECONDS_OF_IPERF=1
 iperf_server
 expect "TCP runs" more "$(megabits)" 1
 expect "both ways" more "$(megabits -R)" 1
+seen() { in_ns "$ROUTER" nft list counter ip hole "$1" | sed -n 's/.*packets \([0-9]*\).*/\1/p'; }
+expect "no router may cut what the gateway sends" test "$(seen whole)" -gt 0 -a "$(seen parts)" -eq 0
 expect "over DTLS" user_has anna Channel DTLS

@@ -136,6 +136,15 @@ static void outwards_there_is_no_mark(void **state)
 	}
 }
 
+static void routers_may_fragment_unless_told(void **state)
+{
+	assert_int_equal(load16(outer_of(V4, 0) + 6), 0);
+	w.dp.whole = true;
+	assert_int_equal(load16(outer_of(V4, 0) + 6), 0x4000);
+	assert_int_equal(outer_of(V6, 0)[6], PROTOCOL_UDP); // IPv6 has nothing to say
+	w.dp.whole = false;
+}
+
 static void a_tunnel_has_its_own_tos(void **state)
 {
 	for (uint32_t t = V4; t <= V6; t++) {
@@ -212,6 +221,7 @@ int main(void)
 		TEST(marks_of_records_go_on_in_packets),
 		TEST(a_replaced_word_is_as_if_summed_anew),
 		TEST(outwards_there_is_no_mark),
+		TEST(routers_may_fragment_unless_told),
 		TEST(a_tunnel_has_its_own_tos),
 		TEST(marks_are_not_reflected),
 		TEST(ipv6_without_a_checksum),

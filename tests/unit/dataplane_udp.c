@@ -81,6 +81,30 @@ static void close_port(void)
 	u = NULL;
 }
 
+static int discovery(const char *ip, bool whole)
+{
+	struct udp_wish wish = { .port = NUMBER, .queues = 1, .whole = whole };
+	bool ipv4 = !strchr(ip, ':');
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	assert_int_equal(addr_parse(ip, &wish.local), 0);
+	wish.local.port = PORT;
+	assert_int_equal(udp_open(&wish, &u), 0);
+	assert_int_equal(getsockopt(u->queue[0].fd, ipv4 ? IPPROTO_IP : IPPROTO_IPV6, ipv4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER,
+	                            &value, &len),
+	                 0);
+	close_port();
+	return value;
+}
+
+static void routers_may_fragment_unless_told(void **state)
+{
+	assert_int_equal(discovery("127.0.0.1", false), IP_PMTUDISC_DONT);
+	assert_int_equal(discovery("127.0.0.1", true), IP_PMTUDISC_PROBE);
+	assert_int_equal(discovery("::1", true), IPV6_PMTUDISC_PROBE);
+}
+
 static int fresh(void **state)
 {
 	memset(&lc->count, 0, sizeof(lc->count));
@@ -479,6 +503,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_datagram_comes_with_its_path),          TEST(a_piece_is_taken_apart),
+		TEST(routers_may_fragment_unless_told),        TEST(a_piece_is_taken_apart),
 		TEST(pieces_of_many_peers_keep_their_order),   TEST(what_is_too_long_is_dropped_by_name),
 		TEST(without_buffers_a_piece_is_lost_by_name), TEST(answers_leave_from_the_address_that_was_asked),
 		TEST(runs_to_many_peers_arrive_in_order),      TEST(a_full_burst_is_one_run),
