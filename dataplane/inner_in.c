@@ -1,5 +1,6 @@
 #include "channel.h"
 #include "ecn.h"
+#include "hairpin.h"
 #include "inner.h"
 #include "mss.h"
 #include "record.h"
@@ -60,11 +61,16 @@ static void count_cstp(struct tunnel_cold *cold, uint16_t len)
 	cold->cstp_in_bytes += len;
 }
 
-unsigned inner_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
+unsigned inner_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct rte_mbuf **inner, unsigned *n_inner)
 {
+	const bool between = lc->dp->client_to_client != CLIENTS_KERNEL;
+	uint32_t to[BURST];
 	unsigned n_out = 0;
 	struct inner_ip ip;
 
+	*n_inner = 0;
+	if (unlikely(between))
+		hairpin_find(lc->dp, pkts, n, to);
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
 		uint32_t tunnel = packet_of(m)->tunnel;
@@ -74,6 +80,8 @@ unsigned inner_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 			continue;
 		}
 		enum counter why = inner_check(lc, tunnel, &ip);
+		if (unlikely(between) && why == COUNTERS && to[i] != NO_TUNNEL)
+			why = hairpin_check(lc->dp, packet_data(m));
 		if (unlikely(why == COUNTERS && in->flags & TUNNEL_POLICY))
 			why = policy_in(lc->dp->policy[tunnel], packet_data(m), &ip, lc->now);
 		if (unlikely(why != COUNTERS)) {
@@ -93,6 +101,12 @@ unsigned inner_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 			count_cstp(&lc->dp->cold[tunnel], ip.len);
 		if (!inner_is_chatter(packet_data(m)))
 			in->last_data = lc->now;
+		if (unlikely(between) && to[i] != NO_TUNNEL) {
+			watch_over(lc, COUNT_client_to_client, m); // for its sender
+			hairpin_turn(lc, m, to[i]);
+			inner[(*n_inner)++] = m;
+			continue;
+		}
 		pkts[n_out++] = m;
 	}
 	return n_out;

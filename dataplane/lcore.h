@@ -132,6 +132,9 @@ struct watched {
 	uint32_t serial;
 };
 
+// Who carries packets from one client to another.
+enum client_to_client { CLIENTS_KERNEL, CLIENTS_DIRECT, CLIENTS_DENY };
+
 // What all cores share.
 struct dataplane {
 	struct tables *tables;
@@ -142,8 +145,9 @@ struct dataplane {
 	struct policy **policy;   // [tunnels_max]: of those with TUNNEL_POLICY; set before publish, NULL after retirement
 	uint8_t *owner; // [tunnels_max]: index of the core to which a tunnel belongs. Written by that core alone, between bursts
 	uint32_t tunnels_max;
-	uint16_t udp_port; // network order
-	bool whole;        // datagrams are not fragmented on their way
+	uint16_t udp_port;        // network order
+	bool whole;               // datagrams are not fragmented on their way
+	uint8_t client_to_client; // enum client_to_client; set before start
 	uint64_t tsc_hz;
 	const struct port *ports[PORTS_MAX]; // by number
 	const struct port *inner;

@@ -12,6 +12,7 @@
 #include <rte_cycles.h>
 #include <rte_pause.h>
 
+#include "hairpin.h"
 #include "hand.h"
 #include "mailbox.h"
 #include "packet.h"
@@ -25,13 +26,64 @@
 // See ask_for_time().
 #define CORE_SLICE_NS 100000
 
+static void send_outside(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
+{
+	watch(lc, STAGE_DTLS_OUT, pkts, n);
+	n = dtls_out(lc, pkts, n);
+	watch(lc, STAGE_TX_OUTER, pkts, n);
+	tx_outer(lc, pkts, n);
+}
+
+// What has been made to fit.
+static void take_fitting(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
+{
+	struct rte_mbuf *still[BURST];
+	unsigned n_still;
+
+	n = cstp_out(lc, pkts, n, still, &n_still);
+	send_outside(lc, pkts, n);
+	for (unsigned i = 0; i < n_still; i++)
+		drop_of(lc, COUNT_drop_too_big, still[i]);
+}
+
+// To who sent a packet that was too big: from inside, or another client.
+static void send_answer(struct lcore *lc, struct rte_mbuf *m)
+{
+	if (hairpin_answer(lc, m))
+		take_fitting(lc, &m, hand_over(lc, &m, 1));
+	else
+		tx_inner(lc, &m, 1);
+}
+
+static void take_big(struct lcore *lc, struct rte_mbuf *m)
+{
+	struct rte_mbuf *parts[BURST], *reply;
+	unsigned n = too_big(lc, m, parts, &reply);
+
+	if (reply)
+		send_answer(lc, reply);
+	take_fitting(lc, parts, n);
+}
+
+static void take_inner(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
+{
+	struct rte_mbuf *big[BURST];
+	unsigned n_big;
+
+	watch(lc, STAGE_CSTP_OUT, pkts, n);
+	n = cstp_out(lc, pkts, n, big, &n_big);
+	send_outside(lc, pkts, n);
+	for (unsigned i = 0; i < n_big; i++)
+		take_big(lc, big[i]);
+}
+
 static void send_inside(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 {
-	struct rte_mbuf *frames[BURST];
-	unsigned n_frames;
+	struct rte_mbuf *frames[BURST], *inner[BURST];
+	unsigned n_frames, n_inner;
 
 	watch(lc, STAGE_INNER_IN, pkts, n);
-	n = inner_in(lc, pkts, n);
+	n = inner_in(lc, pkts, n, inner, &n_inner);
 	if (lc->dp->forwarding.nic) {
 		n = forward(lc, pkts, n, frames, &n_frames);
 		watch(lc, STAGE_FORWARD, frames, n_frames);
@@ -39,14 +91,8 @@ static void send_inside(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 	}
 	watch(lc, STAGE_TX_INNER, pkts, n);
 	tx_inner(lc, pkts, n);
-}
-
-static void send_outside(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
-{
-	watch(lc, STAGE_DTLS_OUT, pkts, n);
-	n = dtls_out(lc, pkts, n);
-	watch(lc, STAGE_TX_OUTER, pkts, n);
-	tx_outer(lc, pkts, n);
+	if (unlikely(n_inner > 0))
+		take_inner(lc, inner, hand_over(lc, inner, n_inner));
 }
 
 static void take_records(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
@@ -64,32 +110,6 @@ static void take_strays(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 {
 	n = adopt(lc, pkts, n);
 	take_records(lc, pkts, n);
-}
-
-static void take_big(struct lcore *lc, struct rte_mbuf *m)
-{
-	struct rte_mbuf *parts[BURST], *still[BURST], *reply;
-	unsigned n, n_still;
-
-	n = too_big(lc, m, parts, &reply);
-	if (reply)
-		tx_inner(lc, &reply, 1);
-	n = cstp_out(lc, parts, n, still, &n_still);
-	send_outside(lc, parts, n);
-	for (unsigned i = 0; i < n_still; i++)
-		drop_of(lc, COUNT_drop_too_big, still[i]);
-}
-
-static void take_inner(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
-{
-	struct rte_mbuf *big[BURST];
-	unsigned n_big;
-
-	watch(lc, STAGE_CSTP_OUT, pkts, n);
-	n = cstp_out(lc, pkts, n, big, &n_big);
-	send_outside(lc, pkts, n);
-	for (unsigned i = 0; i < n_big; i++)
-		take_big(lc, big[i]);
 }
 
 static void take_lanes(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)

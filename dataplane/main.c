@@ -33,6 +33,15 @@ static uint32_t tunnels_max(const struct snapshot *s)
 	return (uint32_t)RTE_MIN(clients + TUNNELS_SPARE(clients), (uint64_t)LIMIT_TUNNELS);
 }
 
+static uint8_t client_to_client(const struct snapshot *s)
+{
+	const char *who = snapshot_get(s, "client-to-client");
+
+	if (who && strcmp(who, "direct") == 0)
+		return CLIENTS_DIRECT;
+	return who && strcmp(who, "deny") == 0 ? CLIENTS_DENY : CLIENTS_KERNEL;
+}
+
 static void open_log(const struct snapshot *s)
 {
 	const char *form = snapshot_get(s, "@log-form");
@@ -117,6 +126,7 @@ static int start(struct control *c, const struct snapshot *s, struct eal_report 
 	if (ret == 0)
 		ret = control_init(c, tunnels, (uint16_t)snapshot_number(s, "udp-port"), &cpus, why);
 	c->dp.whole = snapshot_bool(s, "try-mtu-discovery");
+	c->dp.client_to_client = client_to_client(s);
 	if (ret == 0)
 		ret = start_cores(c, s, why);
 	if (ret == 0)

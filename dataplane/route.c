@@ -1,30 +1,9 @@
 #include <rte_prefetch.h>
 
+#include "asked.h"
 #include "inner.h"
 #include "packet.h"
 #include "stage.h"
-
-// The packets of one address family within a burst, as a table is asked for them.
-struct asked {
-	const void *key[BURST];
-	unsigned at[BURST];
-	unsigned n;
-};
-
-static inline void ask(struct asked *a, const void *key, unsigned at)
-{
-	a->key[a->n] = key;
-	a->at[a->n++] = at;
-}
-
-static void answer(const struct table *table, const struct asked *a, uint32_t *tunnel)
-{
-	uint32_t found[BURST];
-
-	tables_find_burst(table, a->key, a->n, found);
-	for (unsigned i = 0; i < a->n; i++)
-		tunnel[a->at[i]] = found[i];
-}
 
 // COUNTERS: an IP packet for one host; it now starts at its IP header.
 static inline enum counter unwrap(struct rte_mbuf *m, const struct port *port, struct inner_ip *ip)
@@ -77,20 +56,10 @@ static unsigned unwrap_all(struct lcore *lc, const struct port *port, struct rte
 			leave(lc, port, pkts[i], why);
 			continue;
 		}
-		ask(ip.family == 4 ? ipv4 : ipv6, ip.to, n_out);
+		asked_add(ip.family == 4 ? ipv4 : ipv6, ip.to, n_out);
 		pkts[n_out++] = pkts[i];
 	}
 	return n_out;
-}
-
-// Whom no tunnel has exactly may be behind one.
-static __rte_noinline uint32_t look_behind(const struct lcore *lc, struct rte_mbuf *m)
-{
-	const uint8_t *ip = packet_data(m);
-	uint8_t family = ip[0] >> 4;
-	uint32_t tunnel;
-
-	return networks_find(lc->dp->networks, family, ip + (family == 4 ? 16 : 24), &tunnel) ? tunnel : NO_TUNNEL;
 }
 
 // From a NIC it comes from another router or host, and we are its next hop: false if it ends here.
@@ -114,12 +83,10 @@ unsigned route(struct lcore *lc, const struct port *port, struct rte_mbuf **pkts
 
 	ipv4.n = ipv6.n = 0;
 	n = unwrap_all(lc, port, pkts, n, &ipv4, &ipv6);
-	answer(&lc->dp->tables->by_ipv4, &ipv4, tunnel);
-	answer(&lc->dp->tables->by_ipv6, &ipv6, tunnel);
+	asked_answer(lc->dp, 4, &ipv4, tunnel);
+	asked_answer(lc->dp, 6, &ipv6, tunnel);
 	for (unsigned i = 0; i < n; i++) {
 		struct packet *p = packet_of(pkts[i]);
-		if (unlikely(tunnel[i] == NO_TUNNEL && lc->dp->networks->n > 0))
-			tunnel[i] = look_behind(lc, pkts[i]);
 		if (unlikely(tunnel[i] >= lc->dp->tunnels_max || !hop(port, pkts[i]))) {
 			packet_cut(pkts[i], -ETHER_HEADER, pkts[i]->data_len + ETHER_HEADER);
 			leave(lc, port, pkts[i], COUNT_drop_no_tunnel);

@@ -25,8 +25,9 @@ unsigned adopt(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
 // answered: the answers are appended to reply[] as PACKET_SEAL with type 23 (*n_reply of them, at most n), for dtls_out().
 unsigned dtls_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct rte_mbuf **reply, unsigned *n_reply);
 
-// Inner packets from clients (DTLS or lane): whole IP packet, source is the tunnel's own. Then they may enter the inner port.
-unsigned inner_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n);
+// Inner packets from clients (DTLS or lane): whole IP packet, source is the tunnel's own. Then they may enter the inner port; those
+// for other clients that the kernel is not to carry go to inner[] (PACKET_INNER), for their owners and cstp_out().
+unsigned inner_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct rte_mbuf **inner, unsigned *n_inner);
 
 // Where the inner port is a NIC: packets whose next hop is known go to frames[], behind their Ethernet header, for tx_outer(); the
 // others stay, for tx_inner(): the kernel forwards them.

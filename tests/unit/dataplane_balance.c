@@ -46,6 +46,23 @@ static void send_fragment(uint32_t t)
 	arrive_outside(m);
 }
 
+// To any client, itself too, in as many hops or bytes as it likes.
+static void send_to_client(uint32_t t, unsigned handshake)
+{
+	uint8_t plain[1600];
+	uint16_t len = (uint16_t)(20 + rand() % 1500);
+
+	plain[0] = TYPE_DATA;
+	world_ip(plain + 1, len, world_ipv4(t), world_ipv4((uint32_t)rand() % (TUNNELS + 1)));
+	plain[1 + 8] = (uint8_t)(rand() % 8);
+	if (rand() % 2)
+		store16(plain + 1 + 6, 0x4000);
+	if (rand() % 4)
+		send_record(t, handshake, CONTENT_DATA, plain, len + 1);
+	else
+		arrive_lane(t, PACKET_OPENED, 0, 0, NULL, plain + 1, len);
+}
+
 static void send_any(uint32_t t)
 {
 	uint8_t plain[400];
@@ -54,7 +71,7 @@ static void send_any(uint32_t t)
 
 	if (rand() % 4 == 0) // of another host
 		memset(&path.our_mac, 0x33, sizeof(path.our_mac));
-	switch (rand() % 12) {
+	switch (rand() % 13) {
 	case 0:
 	case 1:
 		send_noise(t);
@@ -92,6 +109,9 @@ static void send_any(uint32_t t)
 	case 10:
 		assert_int_equal(rte_ring_enqueue(w.tap.rx_of[arrival], world_frame(&w, &path, (const uint8_t *)"x", 1)), 0);
 		break;
+	case 11:
+		send_to_client(t, handshake);
+		break;
 	default:
 		send_data(t, handshake, 300);
 	}
@@ -115,6 +135,7 @@ static void test_the_sum_is_exact(void **state)
 
 	srand(4);
 	for (unsigned round = 0; round < 5000; round++) {
+		w.dp.client_to_client = (uint8_t)(rand() % 3);
 		for (unsigned i = (unsigned)rand() % 40; i > 0; i--) {
 			arrival = (unsigned)rand() % CORES;
 			send_any((uint32_t)rand() % TUNNELS);
@@ -140,6 +161,7 @@ static void test_the_sum_is_exact(void **state)
 			fresh(NULL);
 	}
 	assert_true(total(COUNT_reassembled) > 0);
+	assert_true(total(COUNT_client_to_client) > 0);
 	fresh(NULL);
 	uint64_t until = rte_rdtsc() + 5 * w.dp.tsc_hz;
 	while (rte_mempool_avail_count(w.pool) < all && rte_rdtsc() < until)

@@ -71,6 +71,27 @@ static void each_way_has_its_stages(void **state)
 	assert_int_equal(last.path.our_udp, path.key.our_udp);
 }
 
+static void send_to_peer(uint32_t from, uint32_t to)
+{
+	uint8_t plain[101] = { TYPE_DATA };
+
+	world_ip(plain + 1, 100, world_ipv4(from), world_ipv4(to));
+	send_record(from, 0, CONTENT_DATA, plain, sizeof(plain));
+}
+
+static void between_clients_each_sees_its_half(void **state)
+{
+	w.dp.client_to_client = CLIENTS_DIRECT;
+	send_to_peer(1, 2);
+	SAW("in: dtls_in > inner_in: client_to_client");
+	send_to_peer(2, 1);
+	SAW("out: cstp_out > dtls_out > tx_outer: outer_tx");
+	w.dp.client_to_client = CLIENTS_DENY;
+	send_to_peer(1, 2);
+	SAW("in: dtls_in > inner_in: drop_client_to_client");
+	w.dp.client_to_client = CLIENTS_KERNEL;
+}
+
 static void what_is_dropped_says_why(void **state)
 {
 	uint8_t plain[100], record[200];
@@ -150,6 +171,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(each_way_has_its_stages, look_at_one, check_balance),
+		cmocka_unit_test_setup_teardown(between_clients_each_sees_its_half, look_at_one, check_balance),
 		cmocka_unit_test_setup_teardown(what_is_dropped_says_why, look_at_one, check_balance),
 		cmocka_unit_test_setup_teardown(an_answer_is_a_packet_of_its_own, look_at_one, check_balance),
 		cmocka_unit_test_setup_teardown(handshakes_and_lanes_are_seen, look_at_one, check_balance),

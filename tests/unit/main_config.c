@@ -188,6 +188,8 @@ static void simple_values(void **state)
 	V(POLL_MODE, "busy", "busy");
 	V(POLL_MODE, "bus", NULL);
 	V(POLL_MODE, "adaptive|busy", NULL);
+	V(CLIENT_TO_CLIENT, "direct", "direct");
+	V(CLIENT_TO_CLIENT, "true", NULL);
 	V(SYSLOG_FACILITY, "local7", "local7");
 
 	V(BANNER, "Welcome # here ; there", "Welcome # here ; there");

@@ -261,6 +261,7 @@ static void no_option_is_left_out(void **state)
 		                           OPT_EAL_ARGS,
 		                           OPT_COPY_DSCP,
 		                           OPT_MSS_CLAMP,
+		                           OPT_CLIENT_TO_CLIENT,
 		                           OPT_HOSTNAME,
 		                           OPT_SESSION_CONTROL,
 		                           OPT_ALWAYS_REQUIRE_CERT,
