@@ -182,10 +182,12 @@ static int on_auth_cookie_rep(void *who, const struct msg_auth_cookie_rep *m, co
 static int on_auth_cookie_denied(void *who, const struct msg_auth_cookie_denied *m, const int *fds)
 {
 	struct client *c = who;
+	struct reply r = { 0 };
 
 	chan_enter(&c->main, WM_IDLE);
 	log_info("CONNECT refused: %s", m->reason[0] ? m->reason : "bad cookie");
-	send_status(c, m->status, false);
+	page_refused(&r, m->status, m->reason);
+	send_reply(c, &r);
 	return 0;
 }
 

@@ -106,14 +106,27 @@ void page_success(struct reply *r, const uint8_t cookie[COOKIE_SIZE], const uint
 	add_body(r, &body);
 }
 
-void page_status(struct reply *r, unsigned status, bool keep_alive)
+static void add_status(struct reply *r, unsigned status, const char *reason)
 {
 	struct reply body = { 0 };
 
-	r->close = !keep_alive;
 	reply_add(&body, "<html><body><h1>%u %s</h1></body></html>\n", status, status_text(status));
 	add_head(r, status, "text/html", body.len);
+	if (reason)
+		reply_add(r, "X-Reason: %s\r\n", reason);
 	add_body(r, &body);
+}
+
+void page_status(struct reply *r, unsigned status, bool keep_alive)
+{
+	r->close = !keep_alive;
+	add_status(r, status, NULL);
+}
+
+void page_refused(struct reply *r, unsigned status, const char *reason)
+{
+	r->close = true;
+	add_status(r, status, status == 503 && reason[0] ? reason : NULL);
 }
 
 void page_logout(struct reply *r)

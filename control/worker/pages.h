@@ -24,5 +24,7 @@ void page_form(struct reply *r, const struct form *f, bool bare);
 void page_success(struct reply *r, const uint8_t cookie[COOKIE_SIZE], const uint8_t cert_sha1[CERT_SHA1_SIZE], bool bare);
 // A status and nothing else.
 void page_status(struct reply *r, unsigned status, bool keep_alive);
+// No session for who has asked: clients show their user the reason that comes with a 503.
+void page_refused(struct reply *r, unsigned status, const char *reason);
 // The client has thrown its cookie away.
 void page_logout(struct reply *r);

@@ -411,6 +411,23 @@ static void test_a_bad_cookie_is_denied(void **state)
 	world_fini(&w);
 }
 
+static void test_a_full_gateway_says_why(void **state)
+{
+	struct msg_auth_cookie_denied m = { .status = 503, .reason = "no address is free" };
+	struct world w;
+	char text[8192];
+
+	world_init(&w, true);
+	put(&w, CONNECT);
+	main_awaits(&w, MSG_AUTH_COOKIE_REQ);
+	assert_int_equal(CHAN_SEND(&w.main, AUTH_COOKIE_DENIED, &m), 0);
+	get(&w, text);
+	assert_memory_equal(text, "HTTP/1.1 503 ", 13);
+	assert_non_null(strstr(text, "\r\nX-Reason: no address is free\r\n"));
+	assert_true(is_closed(&w));
+	world_fini(&w);
+}
+
 static void test_slow_clients_end(void **state)
 {
 	struct world w;
@@ -740,6 +757,7 @@ int main(void)
 		cmocka_unit_test(test_login_and_tunnel),
 		cmocka_unit_test(test_statuses),
 		cmocka_unit_test(test_a_bad_cookie_is_denied),
+		cmocka_unit_test(test_a_full_gateway_says_why),
 		cmocka_unit_test(test_slow_clients_end),
 		cmocka_unit_test(test_frames),
 		cmocka_unit_test(test_compressed_frames),
