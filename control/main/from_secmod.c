@@ -35,19 +35,40 @@ static const char *refusal(int why)
 {
 	switch (why) {
 	case -ENOSPC:
-		return "no address is free";
+		return "no address is free in ipv4-network or ipv6-network";
 	case -EADDRNOTAVAIL:
 		return "no address of a kind that the client takes";
 	case -EADDRINUSE:
 		return "another session has the user's address";
 	case -EACCES:
 		return "the files of its user and group cannot be used";
+	case -EMFILE:
+		return "as many tunnels as max-clients has room for";
 	case -EUSERS:
 		return "the user has as many sessions as max-same-clients allows";
 	case -EPERM:
 		return "the session may not roam";
 	default:
 		return "no tunnel";
+	}
+}
+
+static void count_refusal(struct gateway *g, int why)
+{
+	switch (why) {
+	case -ENOSPC:
+	case -EADDRNOTAVAIL:
+	case -EADDRINUSE:
+		stats_refused(g, REFUSED_ADDRESS);
+		break;
+	case -EUSERS:
+		stats_refused(g, REFUSED_SAME);
+		break;
+	case -EPERM: // nothing is full
+	case -EACCES:
+		break;
+	default:
+		stats_refused(g, REFUSED_TUNNEL);
 	}
 }
 
@@ -100,6 +121,7 @@ static int on_session_reply(void *who, const struct msg_session_reply *m, const 
 	ret = session_connect(c, m);
 	if (ret == 0)
 		return 0;
+	count_refusal(secmod->g, ret);
 	close_unused(secmod, m);
 	conn_deny(c, ret == -EPERM ? 401 : 503, refusal(ret));
 	return 0;

@@ -335,14 +335,31 @@ static void pause_briefly(struct gateway *g, int why)
 }
 
 // However many clients are allowed: the operator's door and the children keep their descriptors.
-static size_t room_for_conns(const struct gateway *g)
+static size_t room_in_files(void)
 {
 	struct rlimit files;
-	size_t room = FDS_OF_MAIN;
 
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > 2 * FDS_OF_MAIN)
-		room = (files.rlim_cur - FDS_OF_MAIN) / FDS_OF_CONN;
-	return g->policy.max_clients && g->policy.max_clients < room ? g->policy.max_clients : room;
+		return (files.rlim_cur - FDS_OF_MAIN) / FDS_OF_CONN;
+	return FDS_OF_MAIN;
+}
+
+static bool is_full(const struct gateway *g)
+{
+	return (g->policy.max_clients && g->conns_count >= g->policy.max_clients) || g->conns_count >= room_in_files();
+}
+
+static void refuse_full(struct gateway *g, const struct addr *client)
+{
+	const char *limit =
+	        g->policy.max_clients && g->conns_count >= g->policy.max_clients ? "max-clients" : "open files (ulimit -n)";
+	char text[ADDR_TEXT];
+
+	stats_refused(g, REFUSED_CLIENTS);
+	if (g->full_logged_ms && g->full_logged_ms + 10000 > clock_ms())
+		return;
+	log_warn("no room for %s: there are %zu clients, as many as %s allows", addr_text(client, text), g->conns_count, limit);
+	g->full_logged_ms = clock_ms();
 }
 
 // A ban or no room: closed at once, and no worker is started for it.
@@ -353,11 +370,8 @@ static bool admitted(struct gateway *g, const struct addr *client)
 
 	if (ban_active(g->bans, client, now))
 		return false;
-	if (g->conns_count >= room_for_conns(g)) {
-		if (g->full_logged_ms + 10000 < clock_ms()) {
-			log_warn("%zu clients: no room for %s", g->conns_count, addr_text(client, text));
-			g->full_logged_ms = clock_ms();
-		}
+	if (is_full(g)) {
+		refuse_full(g, client);
 		return false;
 	}
 	if (ban_score(g->bans, client, g->policy.points_connection, now)) {

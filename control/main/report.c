@@ -413,6 +413,14 @@ static void report_bytes_raw(struct report *r, const char *key, const char *raw,
 	report_number(r, raw, bytes, NULL);
 }
 
+static void report_refused(struct report *r, const struct stats_sums *s)
+{
+	report_number(r, "Refused (max-clients)", s->refused[REFUSED_CLIENTS], NULL);
+	report_number(r, "Refused (max-same-clients)", s->refused[REFUSED_SAME], NULL);
+	report_number(r, "Refused (no free address)", s->refused[REFUSED_ADDRESS], NULL);
+	report_number(r, "Refused (no tunnel)", s->refused[REFUSED_TUNNEL], NULL);
+}
+
 // Since the last reset.
 static void report_period(struct report *r, const struct gateway *g)
 {
@@ -420,6 +428,7 @@ static void report_period(struct report *r, const struct gateway *g)
 
 	report_time(r, "Last stats reset", "raw_last_stats_reset", g->stats.reset);
 	report_sessions(r, &g->stats, &s);
+	report_refused(r, &s);
 	report_logins(r, &g->stats, &s);
 	report_bytes_raw(r, "RX", "raw_rx", s.bytes_in);
 	report_bytes_raw(r, "TX", "raw_tx", s.bytes_out);

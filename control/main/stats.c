@@ -63,6 +63,11 @@ void stats_login(struct gateway *g, bool failed, uint32_t ms)
 	grow(&g->stats.login_ms_max, ms);
 }
 
+void stats_refused(struct gateway *g, enum refused why)
+{
+	g->stats.total.refused[why]++;
+}
+
 void stats_tunnel_up(struct gateway *g, const struct tunnel *t)
 {
 	struct stats *st = &g->stats;
@@ -120,5 +125,7 @@ struct stats_sums stats_period(const struct gateway *g)
 	s.session_seconds -= before->session_seconds;
 	s.bytes_in -= before->bytes_in;
 	s.bytes_out -= before->bytes_out;
+	for (unsigned i = 0; i < REFUSED_KINDS; i++)
+		s.refused[i] -= before->refused[i];
 	return s;
 }

@@ -9,11 +9,21 @@
 struct gateway;
 struct tunnel;
 
+// Clients turned away because something was full.
+enum refused {
+	REFUSED_CLIENTS, // before login: max-clients, or descriptors
+	REFUSED_SAME,    // max-same-clients
+	REFUSED_ADDRESS, // the lease pools
+	REFUSED_TUNNEL,  // tunnel numbers, the dataplane's tables
+	REFUSED_KINDS,
+};
+
 struct stats_sums {
 	uint64_t sessions; // that got a tunnel
 	uint64_t logins, logins_failed, login_ms;
 	uint64_t ended, ended_idle, ended_timeout, ended_error, session_seconds;
 	uint64_t bytes_in, bytes_out;
+	uint64_t refused[REFUSED_KINDS];
 };
 
 struct stats {
@@ -36,6 +46,7 @@ void stats_rearm(struct gateway *g);
 void stats_reset(struct gateway *g);
 
 void stats_login(struct gateway *g, bool failed, uint32_t ms);
+void stats_refused(struct gateway *g, enum refused why);
 void stats_tunnel_up(struct gateway *g, const struct tunnel *t);
 void stats_tunnel_over(struct gateway *g, const struct tunnel *t);
 

@@ -43,7 +43,7 @@ void tunnel_table_close(struct gateway *g)
 static int number_take(struct gateway *g, uint32_t *number)
 {
 	if (!g->tunnels_free_count)
-		return -ENOSPC;
+		return -EMFILE;
 	*number = g->tunnels_free[g->tunnels_free_first];
 	g->tunnels_free_first = (g->tunnels_free_first + 1) % g->tunnels_max;
 	g->tunnels_free_count--;
@@ -484,6 +484,7 @@ static void tunnel_refused(struct tunnel *t)
 {
 	struct conn *c = t->conn;
 
+	stats_refused(t->g, REFUSED_TUNNEL);
 	detach(t, END_ERROR, false);
 	tunnel_over(t);
 	conn_deny(c, 503, "no tunnel");

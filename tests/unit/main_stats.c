@@ -49,6 +49,7 @@ static void counts_from_the_start(void **unused)
 {
 	stats_login(&g, true, 30);
 	stats_login(&g, false, 50);
+	stats_refused(&g, REFUSED_ADDRESS);
 	tunnel_up(1400);
 	t.now.bytes_in = 1000;
 	assert_int_equal(stats_total(&g).bytes_in, 1000); // while it is up
@@ -67,6 +68,8 @@ static void counts_from_the_start(void **unused)
 	assert_int_equal(stats_period(&g).logins, 2);
 	assert_int_equal(stats_period(&g).logins_failed, 1);
 	assert_int_equal(stats_period(&g).login_ms, 80);
+	assert_int_equal(stats_period(&g).refused[REFUSED_ADDRESS], 1);
+	assert_int_equal(stats_period(&g).refused[REFUSED_CLIENTS], 0);
 	assert_int_equal(g.stats.login_ms_max, 50);
 	assert_int_equal(g.stats.mtu_min, 1300);
 	assert_int_equal(g.stats.mtu_max, 1400);
@@ -75,9 +78,12 @@ static void counts_from_the_start(void **unused)
 static void a_reset_begins_anew(void **unused)
 {
 	stats_login(&g, true, 30);
+	stats_refused(&g, REFUSED_CLIENTS);
 	tunnel_up(1400);
 	t.now.bytes_in = 1000;
 	stats_reset(&g);
+	assert_int_equal(stats_period(&g).refused[REFUSED_CLIENTS], 0);
+	assert_int_equal(stats_total(&g).refused[REFUSED_CLIENTS], 1);
 	assert_int_equal(stats_period(&g).logins, 0);
 	assert_int_equal(stats_period(&g).sessions, 0);
 	assert_int_equal(stats_period(&g).bytes_in, 0);

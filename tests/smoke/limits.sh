@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# What is full refuses the next client by name; who is there stays, and when one has left the next gets in.
+#
+#   anna  tun0 ════╮
+#   bert  tun1 ════┼ 192.0.2.1 gateway: two connections, one address for them, one session a user
+#   anna  tun2 ════╯
+. "$(dirname "$0")/lib.sh"
+
+refused() { ctl -j show status | jq -r --arg k "Refused ($1)" '.[$k]'; } # REASON
+counted() { more "$(refused "$1")" 0; }
+logged() { has "$WORK/gateway.log" "$1"; } # REGEX
+has_connections() { same "$(ctl -j show status | jq .Connections)" "$1"; }
+# A client that is turned away: it ends by itself, and never had a tunnel.
+turned_away() { # LABEL USER
+  INTERFACE=tun2 start_client "$1" "$CLIENT" "$2" "$2-secret" 192.0.2.1
+  wait_for 10 gone "$pid" && never client_up "$1"
+}
+goes_on() { pings -I tun0 $INSIDE; }
+
+network
+gateway << CONF
+max-clients = 2
+max-same-clients = 1
+ipv4-network = 10.99.0.0/30
+CONF
+login anna anna
+expect "nobody has been refused" same "$(refused max-clients) $(refused max-same-clients) $(refused 'no free address') $(refused 'no tunnel')" "0 0 0 0"
+
+expect "a second session of anna's is refused" turned_away again anna
+expect "and is told why" client_says again 'unavailable; reason: .*max-same-clients'
+expect "the log names the option" logged 'no session: .*max-same-clients'
+expect "it is counted" counted max-same-clients
+
+soon "its connection is gone" has_connections 1
+expect "there is no address for bert" turned_away no-address bert
+expect "and he is told so" client_says no-address 'unavailable; reason: no address is free'
+expect "the log names the option" logged 'no session: no address is free in ipv4-network'
+expect "it is counted" counted 'no free address'
+
+# Who has not logged in yet is a client as well.
+soon "his connection is gone" has_connections 1
+tls_open
+soon "two connections are there" has_connections 2
+expect "a third is closed at once" turned_away third bert
+expect "the log names the option" logged 'no room for 192.0.2.2: there are 2 clients, as many as max-clients allows'
+expect "it is counted" counted max-clients
+tls_close
+soon "one has left" has_connections 1
+
+expect "anna has noticed nothing" goes_on
+leave anna
+soon "anna has left" nobody
+INTERFACE=tun1 login bert bert
+expect "bert gets in, and has the address" same "$(given bert INTERNAL_IP4_ADDRESS)" 10.99.0.2
+expect "and his packets cross" pings -I tun1 $INSIDE
+expect "no session was refused for want of a tunnel" same "$(refused 'no tunnel')" 0
