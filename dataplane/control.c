@@ -158,15 +158,17 @@ int control_init(struct control *c, uint32_t tunnels_max, uint16_t udp_port, con
 	if (ret == 0)
 		ret = watcher_init(c);
 	if (ret < 0)
-		return START_ERROR(why, -ret, "no room for %u tunnels on %u poll cores: %s", tunnels_max, cpus->n, strerror(-ret));
+		return START_ERROR(why, -ret, "no room for %u tunnels (max-clients) on %u poll cores: %s", tunnels_max, cpus->n,
+		                   strerror(-ret));
 	c->now = c->sweep_began = rte_rdtsc();
 	return 0;
 }
 
 void control_wipe(struct control *c)
 {
+	// Those that were never taken are no memory yet: to write there would make some of gigabytes, and take as long.
 	if (c->keys.sets)
-		secret_wipe(c->keys.sets, c->keys.n * sizeof(*c->keys.sets));
+		secret_wipe(c->keys.sets, c->keys.touched * sizeof(*c->keys.sets));
 }
 
 // ------------------------------------------------------------------------------------------------------------------- main

@@ -71,6 +71,7 @@ struct key_pool {
 	struct tunnel_keys *sets;
 	uint32_t *free;
 	uint32_t n, n_free;
+	uint32_t touched; // sets that were ever taken: the lowest so many
 };
 
 // Two rounds of every core: whatever lay in a core's rings at its beginning has been served at its end.

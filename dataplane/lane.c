@@ -173,6 +173,7 @@ static int on_dtls_keys(void *who, const struct msg_dtls_keys *m, const int *fds
 	struct tunnel *t = call->t;
 	struct handshake *s = handshake_find(&t->handshakes, m->handshake);
 	struct tunnel_keys *k;
+	int ret;
 
 	if (t->relay.family)
 		return errno_log(EPROTO, "%s: DTLS_KEYS: its records are its own", t->lane.name);
@@ -188,7 +189,11 @@ static int on_dtls_keys(void *who, const struct msg_dtls_keys *m, const int *fds
 	// Where its records come is where its owner should be; now is the cheapest moment.
 	if (!c->dp.in[t->number].keys)
 		tunnel_move(c, t, cores_choose(c, s->path.port, s->core));
-	if (keys_fill(k, m, &s->path) < 0 || tunnel_install(c, t, k) < 0) {
+	ret = keys_fill(k, m, &s->path);
+	if (ret == 0)
+		ret = tunnel_install(c, t, k);
+	if (ret < 0) {
+		c->count.value[COUNT_keys_late] += ret == -EAGAIN;
 		key_pool_give(&c->keys, k);
 		return 0;
 	}

@@ -111,6 +111,7 @@ struct tunnel_keys *key_pool_take(struct key_pool *p)
 	if (p->n_free == 0)
 		return NULL;
 	k = &p->sets[p->free[--p->n_free]];
+	p->touched = RTE_MAX(p->touched, p->n - p->n_free);
 	memset(k, 0, offsetof(struct tunnel_keys, in));
 	return k;
 }
