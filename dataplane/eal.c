@@ -22,6 +22,7 @@
 #define HUGEPAGES "/sys/kernel/mm/hugepages"
 // EAL's own heaps, device objects and what page boundaries waste, on top of what we ask for.
 #define SPARE_BYTES (24u << 20)
+#define HUGE_PAGE (2u << 20) // as sysctl vm.nr_hugepages counts them
 
 struct args {
 	char *argv[ARGS_MAX + 1];
@@ -353,8 +354,10 @@ int eal_start(const struct snapshot *s, const struct cpu_list *cpus, size_t byte
 	choose_cores(cpus, a);
 	pci = choose_devices(s, a);
 	if (pci && !report->huge)
-		return START_ERROR(why, ENOMEM, "a NIC of the dataplane's own takes huge pages (sysctl vm.nr_hugepages=512): %s",
-		                   report->memory);
+		return START_ERROR(
+		        why, ENOMEM,
+		        "a NIC of the dataplane's own takes huge pages (sysctl vm.nr_hugepages=%zu, or lower max-clients): %s",
+		        RTE_MAX((size_t)512, (bytes + SPARE_BYTES) / HUGE_PAGE + 64), report->memory);
 	if (!pci)
 		args_add(a, "--iova-mode=va");
 	args_add(a, "--no-telemetry");
@@ -366,7 +369,11 @@ int eal_start(const struct snapshot *s, const struct cpu_list *cpus, size_t byte
 	ret = redirect_log();
 	if (ret < 0)
 		return START_ERROR(why, -ret, "no log for EAL");
-	if (rte_eal_init(a->argc, a->argv) < 0)
+	ret = rte_eal_init(a->argc, a->argv);
+	if (ret < 0 && rte_errno == ENOMEM)
+		return START_ERROR(why, ENOMEM, "the machine has not the memory that max-clients takes, lower it: %s",
+		                   report->memory);
+	if (ret < 0)
 		return START_ERROR(why, rte_errno ? rte_errno : EIO, "DPDK's EAL does not start: %s (%s)", rte_strerror(rte_errno),
 		                   report->memory);
 	// Made for all, used by none of ours: without shared configuration it stays empty.

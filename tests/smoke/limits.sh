@@ -54,3 +54,24 @@ INTERFACE=tun1 login bert bert
 expect "bert gets in, and has the address" same "$(given bert INTERNAL_IP4_ADDRESS)" 10.99.0.2
 expect "and his packets cross" pings -I tun1 $INSIDE
 expect "no session was refused for want of a tunnel" same "$(refused 'no tunnel')" 0
+leave bert
+stop "$GATEWAY"
+
+# As many clients as it can be told of. Where the machine has not the memory for them, it says how much that is and what to lower.
+with_little_memory() { in_ns "$SERVER" sh -c 'ulimit -v 3000000; exec "$@"' penstockd "$BIN/penstockd" -f -c "$CONFIG" > "$WORK/little.log" 2>&1; }
+configure 192.0.2.1 <<< 'max-clients = 1000000'
+expect "a million clients can be configured" "$BIN/penstockd" -t -c "$CONFIG"
+if [ -n "${SANITIZED-}" ] || [ "$(awk '/MemAvailable/ { print $2 }' /proc/meminfo)" -lt 8000000 ]; then
+  say "this machine has no memory for them: that half was not tried"
+  GATEWAY=
+  exit 0
+fi
+expect "with little memory it does not start" never with_little_memory
+expect "it names the option and what is needed" has "$WORK/little.log" 'max-clients.* [0-9]{4} MB needed'
+start_gateway "$SERVER" || fail "the gateway starts with room for a million"
+expect "there is room for them" more "$(ctl -j show dataplane | jq '.["tunnels max"]')" 999999
+login many anna
+expect "packets cross" goes_on
+MAY_END=1
+stop "$GATEWAY"
+expect "it ends as quickly as a small one" lacks "$WORK/gateway.log" 'does not end'
