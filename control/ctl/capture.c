@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "pcapng.h"
@@ -23,17 +24,32 @@ static int write_all(int fd, const uint8_t *buf, size_t len)
 	return 0;
 }
 
+// A file that was there before is emptied only once nobody else can read what comes. Pipes and devices are as they are.
+static int make_private(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	if (st.st_uid != geteuid())
+		return -EPERM;
+	return fchmod(fd, 0600) < 0 || ftruncate(fd, 0) < 0 ? -errno : 0;
+}
+
 int capture_open(struct capture *c, const char *path)
 {
 	uint8_t head[PCAPNG_ROOM];
-	int ret;
+	int ret = 0;
 
 	*c = (struct capture){ .fd = STDOUT_FILENO };
-	if (strcmp(path, "-") != 0)
-		c->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (c->fd < 0)
-		return -errno;
-	ret = write_all(c->fd, head, pcapng_begin(head));
+	if (strcmp(path, "-") != 0) {
+		c->fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		ret = c->fd < 0 ? -errno : make_private(c->fd);
+	}
+	if (ret == 0)
+		ret = write_all(c->fd, head, pcapng_begin(head));
 	if (ret < 0)
 		capture_close(c);
 	return ret;

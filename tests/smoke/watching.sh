@@ -33,6 +33,9 @@ ip -n "$CLIENT" addr add 10.99.77.77/32 dev tun0
 expect "forged ones" trace anna 2 -I 10.99.77.77 $INSIDE
 expect "say why they end" has <(ways) 'in dtls_in > inner_in: drop_spoof'
 
+touch "$WORK/anna.pcapng" "$WORK/not-ours.pcapng" # of before, for all to read
+chown nobody "$WORK/not-ours.pcapng"
+expect "a file of somebody else's is left alone" never ctl capture session "$(id anna)" "$WORK/not-ours.pcapng" seconds=1
 expect "anna's packets are captured" eval 'ctl capture session "$(id anna)" "$WORK/anna.pcapng" packets=8 2> "$WORK/capture.log" &
   captures=$!; while kill -0 $captures 2> /dev/null; do pings -c 1 -I tun0 $INSIDE; done; wait $captures'
 expect "as many as were wanted" has "$WORK/capture.log" '^8 packets: as many packets as were wanted$'
