@@ -109,6 +109,17 @@ static void send_packets(uint32_t number, unsigned n)
 	assert_int_equal(lane_read(&c, &tunnels[number]), n);
 }
 
+static void deliver_cstp(uint32_t number)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(lc.pool);
+
+	assert_non_null(m);
+	assert_non_null(rte_pktmbuf_append(m, 1000));
+	*packet_of(m) = (struct packet){ .tunnel = number, .kind = PACKET_CSTP };
+	assert_int_equal(rte_ring_enqueue(lc.to_control, m), 0);
+	assert_int_equal(lane_turn(&c), 1);
+}
+
 static void keys_run_out(void **state)
 {
 	pool_of(2);
@@ -179,6 +190,21 @@ static void buffers_run_out(void **state)
 	assert_int_equal(rte_ring_count(lc.from_control), 2);
 }
 
+// What a worker does not read is lost and known to be, and the next worker's packets come all the same.
+static void a_lane_is_full(void **state)
+{
+	unsigned sent;
+
+	for (sent = 0; c.count.value[COUNT_drop_lane_full] == 0 && sent < 100000; sent++)
+		deliver_cstp(6);
+	COUNTED(drop_lane_full, 1);
+	COUNTED(lane_tx, sent - 1);
+	assert_int_equal(tunnels[6].lost, 1);
+	deliver_cstp(7);
+	COUNTED(drop_lane_full, 1);
+	assert_int_equal(tunnels[7].lost, 0);
+}
+
 // A million tunnels' key sets are gigabytes: what nobody has used is not made memory at the end.
 static void wipes_what_was_used(void **state)
 {
@@ -200,8 +226,8 @@ static void wipes_what_was_used(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(keys_run_out),       TEST(the_mailbox_is_full), TEST(too_many_installations),
-		TEST(the_core_is_behind), TEST(buffers_run_out),     TEST(wipes_what_was_used),
+		TEST(keys_run_out),    TEST(the_mailbox_is_full), TEST(too_many_installations), TEST(the_core_is_behind),
+		TEST(buffers_run_out), TEST(a_lane_is_full),      TEST(wipes_what_was_used),
 	};
 
 	eal_for_test();
@@ -216,8 +242,9 @@ int main(void)
 	lc.dp = &c.dp;
 	lc.mailbox = rte_ring_create("mailbox", RING, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	lc.from_control = rte_ring_create("from_control", RING, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	lc.to_control = rte_ring_create("to_control", RING, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	lc.pool = rte_pktmbuf_pool_create("pool", BUFFERS, 0, sizeof(struct packet), 2048 + RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY);
-	if (aead_init() < 0 || lane_init(&c) < 0 || !lc.mailbox || !lc.from_control || !lc.pool)
+	if (aead_init() < 0 || lane_init(&c) < 0 || !lc.mailbox || !lc.from_control || !lc.to_control || !lc.pool)
 		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

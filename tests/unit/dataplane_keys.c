@@ -232,6 +232,29 @@ static void test_event_is_repeated_until_told(void **state)
 	assert_int_equal(waiting(w.inner.tx), 2);
 }
 
+static void test_a_full_ring_loses_by_name(void **state)
+{
+	unsigned room = rte_ring_free_count(w.lc->to_control);
+	struct path path = path_of(7, 2);
+	uint64_t before = w.dp.out[7].packets;
+	uint8_t hello[200];
+
+	for (unsigned i = 0; i < room; i++)
+		assert_int_equal(rte_ring_enqueue(w.lc->to_control, world_packet(&w)), 0);
+	send_inside(7, 100); // a CSTP packet
+	send_bytes(&path, hello, hello_of(7, hello));
+	run();
+	COUNTED(drop_ring_full, 2);
+	COUNTED(cstp_out, 0);
+	COUNTED(punt_hello, 0);
+	assert_int_equal(w.dp.out[7].packets, before);
+	empty(w.lc->to_control);
+	send_inside(7, 100);
+	run();
+	COUNTED(drop_ring_full, 2);
+	control_gets(PACKET_CSTP);
+}
+
 static void test_close_notify(void **state)
 {
 	send_record(0, 0, CONTENT_ALERT, "\x01\x00", 2);
@@ -306,6 +329,7 @@ int main(void)
 		TEST(test_first_keys),
 		TEST(test_second_handshake),
 		TEST(test_event_is_repeated_until_told),
+		TEST(test_a_full_ring_loses_by_name),
 		TEST(test_close_notify),
 		TEST(test_other_alerts),
 		TEST(test_alert_under_unconfirmed_keys),
