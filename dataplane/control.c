@@ -25,6 +25,7 @@
 #define LINK_EVENT (UINT64_MAX - 2)
 #define NEWS_EVENT (UINT64_MAX - 3)
 #define DUMP_EVENT (UINT64_MAX - 4)
+#define TELEMETRY_EVENT (UINT64_MAX - 64) // and those after it, one a client
 #define MAIN_BURST 64
 #define MAIN_PATIENCE_MS 5000
 // How long a turn waits for a descriptor: the cores' rings are looked at in between. While anything moves over lanes, and after
@@ -280,6 +281,18 @@ static int on_watch_stop(void *who, const struct msg_watch_stop *m, const int *f
 	return 0;
 }
 
+static int on_telemetry_client(void *who, const struct msg_telemetry_client *m, const int *fds)
+{
+	struct control *c = who;
+	int fd = chan_take_fd(fds, 0), place = telemetry_greet(&c->telemetry, fd);
+
+	if (place < 0)
+		log_warn("telemetry client %u: %s", m->client, strerror(-place));
+	else if (watch(c, fd, TELEMETRY_EVENT + (unsigned)place) < 0)
+		telemetry_drop(&c->telemetry, (unsigned)place);
+	return 0;
+}
+
 static int on_dataplane_ping(void *who, const struct msg_dataplane_ping *m, const int *fds)
 {
 	struct control *c = who;
@@ -323,6 +336,9 @@ static unsigned serve_event(struct control *c, uint64_t what)
 		return 0;
 	case DUMP_EVENT:
 		mirror_read_dump(&c->mirror);
+		return 0;
+	case TELEMETRY_EVENT ... TELEMETRY_EVENT + TELEMETRY_CLIENTS - 1:
+		telemetry_serve(c, (unsigned)(what - TELEMETRY_EVENT));
 		return 0;
 	default:
 		// Its core has to catch up: lanes wait in their sockets.

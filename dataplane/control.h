@@ -13,6 +13,7 @@
 #include "policy.h"
 #include "peers.h"
 #include "port.h"
+#include "telemetry.h"
 #include "proto/chan.h"
 #include "proto/dpd.h"
 
@@ -112,6 +113,7 @@ struct control {
 	unsigned installs_first, installs_n;
 	struct lane_io *lane_io;
 	struct watcher *watcher;
+	struct telemetry telemetry;
 	struct wake wake;      // a core calls this thread
 	struct counters count; // of this thread
 	uint64_t now;          // TSC at the start of this turn

@@ -143,11 +143,11 @@ void report_latency(struct control *c)
 		c->latency_told = now;
 }
 
-static void report_core(struct control *c, uint32_t token, unsigned index)
+struct msg_dp_core report_see_core(const struct control *c, unsigned index)
 {
 	const struct lcore *lc = c->dp.cores[index];
-	struct msg_dp_core m = {
-		.token = token,
+
+	return (struct msg_dp_core){
 		.lcore = lc->id,
 		.cpu = lc->cpu,
 		.busy = thousandths(lc->busy_cycles, rte_rdtsc() - lc->started),
@@ -158,11 +158,17 @@ static void report_core(struct control *c, uint32_t token, unsigned index)
 		.sleeps = lc->sleeps,
 		.tunnels = c->owned[index],
 	};
+}
 
+static void report_core(struct control *c, uint32_t token, unsigned index)
+{
+	struct msg_dp_core m = report_see_core(c, index);
+
+	m.token = token;
 	MAIN_SEND(c, DP_CORE, &m);
 }
 
-static struct counters sum_of_all(const struct control *c)
+struct counters report_sum(const struct control *c)
 {
 	struct counters sum = c->count;
 
@@ -267,7 +273,7 @@ static void report_end(struct control *c, uint32_t token, const struct counters 
 
 void report_stats(struct control *c, uint32_t token, bool threads)
 {
-	const struct counters all = sum_of_all(c);
+	const struct counters all = report_sum(c);
 
 	if (threads) {
 		report_threads(c, token);

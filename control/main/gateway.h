@@ -23,6 +23,7 @@ struct listener;
 struct session;
 struct tunnel;
 struct admin;
+struct telemetry;
 struct reload;
 
 enum gateway_phase { GATEWAY_STARTING, GATEWAY_UP, GATEWAY_STOPPING };
@@ -89,8 +90,9 @@ struct gateway {
 
 	struct ban_list *bans;
 	struct admin *admin;
-	struct reload *reload; // NULL: none is going on
-	bool reload_due;       // SIGHUP came when none could begin
+	struct telemetry *telemetry; // NULL: off
+	struct reload *reload;       // NULL: none is going on
+	bool reload_due;             // SIGHUP came when none could begin
 };
 
 uint64_t clock_ms(void); // monotonic

@@ -17,6 +17,7 @@
 #include "control/main/reload.h"
 #include "control/main/supervise.h"
 #include "control/main/syslogger.h"
+#include "control/main/telemetry.h"
 #include "control/main/trial.h"
 #include "proto/err.h"
 #include "proto/sandbox.h"
@@ -82,16 +83,20 @@ static int loop(struct gateway *g)
 {
 	struct event *events[SIGNALS] = { NULL };
 	const char *socket = config_bool(g->config, OPT_USE_OCCTL) ? config_str(g->config, OPT_OCCTL_SOCKET_FILE) : NULL;
+	const char *telemetry = config_str(g->config, OPT_TELEMETRY_SOCKET_FILE);
 	int ret = signals_open(g, events);
 
 	if (ret == 0)
 		ret = listen_open(g);
 	if (ret == 0 && socket)
 		ret = admin_open(g, socket);
+	if (ret == 0 && telemetry)
+		ret = telemetry_open(g, telemetry);
 	if (ret == 0) {
 		supervise_open(g);
 		event_base_dispatch(g->base);
 	}
+	telemetry_close(g);
 	admin_close(g);
 	listen_close(g);
 	signals_close(events);

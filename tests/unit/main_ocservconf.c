@@ -259,6 +259,7 @@ static void no_option_is_left_out(void **state)
 		                           OPT_POLL_MODE,
 		                           OPT_HUGE_PAGES,
 		                           OPT_EAL_ARGS,
+		                           OPT_TELEMETRY_SOCKET_FILE,
 		                           OPT_COPY_DSCP,
 		                           OPT_MSS_CLAMP,
 		                           OPT_CLIENT_TO_CLIENT,
