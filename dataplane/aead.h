@@ -52,7 +52,7 @@ static inline unsigned aead_key_len(uint8_t cipher)
 // Operations whose keys are fetched before their turn comes: so many into the second-level cache, and the next few into the first.
 // A GCM key is sixteen lines: more of them would push each other and the packets out, and the CPU can wait for some twenty lines at
 // once.
-#define AEAD_ANNOUNCED 12
+#define AEAD_ANNOUNCED 8
 #define AEAD_AHEAD 3
 
 // Key data is prefetched inside: hand over whole bursts.
