@@ -287,7 +287,7 @@ static WORLD_UNUSED void world_tunnel_add(struct world *w, uint32_t t)
 
 	*in = (struct tunnel_in){ .ipv4 = world_ipv4(t), .flags = TUNNEL_LIVE };
 	world_ipv6(t, in->ipv6);
-	*out = (struct tunnel_out){ .flags = TUNNEL_LIVE, .mtu = WORLD_MTU, .udp_silence = 25 * w->dp.tsc_hz };
+	*out = (struct tunnel_out){ .flags = TUNNEL_LIVE, .mtu = WORLD_MTU, .udp_silence = UINT64_MAX };
 	world_app_id(t, app_id);
 	world_must(tables_link(&w->tables.by_ipv4, &in->ipv4, t) == 0, "ipv4");
 	world_must(tables_link(&w->tables.by_ipv6, in->ipv6, t) == 0, "ipv6");
