@@ -89,6 +89,7 @@ mtu = 4000
 CONF
 for end in gateway client wire; do ip -n "$WIRE" link set $end mtu 9000; done
 ip -n "$CLIENT" link set eth0 mtu 9000
+ip -n "$CLIENT" neighbour flush dev eth0 # it may believe in the MAC address of before for most of a minute
 soon "the kernel answers" answers 192.0.2.1
 expect "by vhost-net" matches "$(ctl -j show dataplane | jq -r '.ports[] | select(.role == "kernel") | .driver')" virtio
 expect "frames of 8000 bytes cross" pings -s 8000 -M "do" 192.0.2.1
