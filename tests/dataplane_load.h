@@ -8,7 +8,7 @@
 static struct world w;
 static struct world_client client;
 static uint64_t *sequences; // of each tunnel's client
-static uint64_t seed = 88172645463325252ULL;
+static __thread uint64_t seed = 88172645463325252ULL;
 
 static WORLD_UNUSED uint32_t random_below(uint32_t n)
 {

@@ -6,35 +6,33 @@
 #
 #   tests/bench/e2e.sh [--runs N] [--seconds S] [--logins N] [--markdown]
 set -euo pipefail
-runs=5 seconds=5 logins=200 markdown=no
-while [ $# -gt 0 ]; do
-  case $1 in
-    --runs) runs=$2; shift 2 ;;
-    --seconds) seconds=$2; shift 2 ;;
-    --logins) logins=$2; shift 2 ;;
-    --markdown) markdown=yes; shift ;;
-    *) echo "usage: $0 [--runs N] [--seconds S] [--logins N] [--markdown]" >&2; exit 2 ;;
-  esac
-done
+runs=5 seconds=5 logins=200
 . "$(dirname "$0")/lib.sh"
 conf ocserv </dev/null
 conf penstock </dev/null
 
 reaped_ticks() { local p; for p in $(tree "$gateway"); do sed 's/.*) //' "/proc/$p/stat" 2>/dev/null; done | awk '{s += $14 + $15} END {print s + 0}'; }
-session_memory() { # KiB of an idle session: private and shared-by-share pages and page tables, mean of 10 workers
-  local i before=() now=() p n=10
+processes() { [ "$(tree "$gateway" | wc -l)" = "$1" ]; } # N
+# N: into $memory KiB of an idle session, of a gateway that has so many processes without one: private and shared-by-share pages and
+# page tables, the mean of 10 workers. Not in a subshell, which would forget the clients that it has started.
+session_memory() {
+  local i before=() now=() clients=() p n=10
+  until_true 20 "the workers of before to end" processes "$1"
   mapfile -t before < <(tree "$gateway")
-  for i in $(seq $n); do connect "mem$i"; mem_clients+=("$client"); done
+  for i in $(seq $n); do connect "mem$i"; clients+=("$client"); done
+  until_true 5 "$n workers" processes $(($1 + n))
   mapfile -t now < <(tree "$gateway")
-  for p in "${now[@]}"; do
+  memory=$(for p in "${now[@]}"; do
     [[ " ${before[*]} " == *" $p "* ]] && continue
     awk '/^Pss:/ {s += $2} END {print s + 0}' "/proc/$p/smaps_rollup"
     awk '/^VmPTE:/ {print $2}' "/proc/$p/status"
-  done | awk -v n=$n '{s += $1} END {printf "%.0f\n", s / n}'
+  done | awk -v n=$n '{s += $1} END {printf "%.0f\n", s / n}')
+  for p in "${clients[@]}"; do stop_pid "$p"; done
 }
 measure() { # ocserv | penstock
-  local which=$1 before after login
+  local which=$1 before after login idle
   start_gateway "$which"
+  idle=$(tree "$gateway" | wc -l)
   connect oc0
   note_transfers "$which"
   stop_pid "$client"
@@ -44,9 +42,8 @@ measure() { # ocserv | penstock
   after=$(($(ticks) - $(poll_thread_ticks) + $(reaped_ticks)))
   note "$which" logins "$(cut -d' ' -f4 <<<"$login")"
   note "$which" login_ms "$(awk -v t=$((after - before)) -v hz="$(getconf CLK_TCK)" -v n="$logins" 'BEGIN {print t / hz / n * 1e3}')"
-  mem_clients=()
-  note "$which" memory "$(session_memory)"
-  for p in "${mem_clients[@]}"; do stop_pid "$p"; done
+  session_memory "$idle"
+  note "$which" memory "$memory"
   stop_gateway
 }
 for i in $(seq "$runs"); do

@@ -1,36 +1,15 @@
 # What end-to-end measurements share: a gateway and a real openconnect client in two namespaces, TCP through the tunnel, and what it
-# costs the gateway. A script sources this with $seconds set, writes $work/WHICH.conf for each thing that it compares, and calls
+# costs the gateway. A script sources this as it would run.sh, writes $work/WHICH.conf for each thing that it compares, and calls
 # start_gateway WHICH, connect, transfer.
 #
 #   client namespace                          server namespace
 #   iperf3 ─ tun ─ openconnect ── veth ────── gateway under test ─ tun or tap ─ iperf3
-build=$(realpath "${BUILD:-build}")
-work=$(mktemp -d) id=$$
+. "$(dirname "$0")/run.sh"
 chmod 711 "$work" # ocserv's workers reach its socket there as nobody
 srv=pbs$id cli=pbc$id
-pids=()
-
-stop_pid() { # PID: end it and wait until it has gone
-  kill "$1" 2>/dev/null || return 0
-  for _ in $(seq 500); do kill -0 "$1" 2>/dev/null || return 0; sleep 0.05; done # ocserv takes up to 15 s
-  kill -9 "$1" 2>/dev/null || true
-  wait "$1" 2>/dev/null || true
-}
-cleanup() {
-  for p in "${pids[@]}"; do stop_pid "$p"; done
-  ip netns del "$srv" 2>/dev/null || true
-  ip netns del "$cli" 2>/dev/null || true
-  rm -rf "$work"
-}
-trap cleanup EXIT
-fail() { echo "$0: $*" >&2; tail -n 20 "$work"/*.log >&2; exit 1; }
-until_true() { # SECONDS WHAT COMMAND...: wait for a condition
-  local left=$(($1 * 20)) what=$2; shift 2
-  until "$@" >/dev/null 2>&1; do left=$((left - 1)); [ $left -gt 0 ] || fail "waited too long for $what"; sleep 0.05; done
-}
 
 # ---------------------------------------------------------------------------------------------------------------- the world
-ip netns add "$srv"; ip netns add "$cli"
+add_spaces "$srv" "$cli"
 ip link add out0 netns "$srv" type veth peer name out0 netns "$cli"
 ip -n "$srv" addr add 10.77.0.1/24 dev out0; ip -n "$cli" addr add 10.77.0.2/24 dev out0
 for ns in "$srv" "$cli"; do ip -n "$ns" link set lo up; ip -n "$ns" link set out0 up; done
@@ -85,10 +64,11 @@ start_gateway() { # WHICH: ocserv, or penstockd with one of the configurations
 one_login() { ip netns exec "$cli" "$build/bench/worker_login" 10.77.0.1 443 alice secret 1 1 | grep -q '^1 0 '; }
 stop_gateway() { stop_pid "$gateway"; until_true 10 "the gateway to go" not_listening; }
 not_listening() { ! listening; }
-tree() { # PID...: it and all its descendants
-  local p
-  # shellcheck disable=SC2046
-  for p in "$@"; do echo "$p"; tree $(cat "/proc/$p/task/$p/children" 2>/dev/null); done
+# PID: it and all its descendants. Not from /proc/PID/task/*/children, which leaves some out while others end.
+tree() {
+  ps -e -o pid= -o ppid= | awk -v top="$1" '
+    { parent[$1] = $2 }
+    END { for (p in parent) { for (q = p; q in parent && q != top; q = parent[q]); if (q == top) print p } }'
 }
 ticks() { # CPU of the whole gateway so far, in clock ticks, those reaped included
   local p; for p in $(tree "$gateway"); do sed 's/.*) //' "/proc/$p/stat" 2>/dev/null; done |

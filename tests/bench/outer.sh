@@ -5,15 +5,7 @@
 #
 #   tests/bench/outer.sh [--runs N] [--seconds S] [--markdown]
 set -euo pipefail
-runs=3 seconds=4 markdown=no
-while [ $# -gt 0 ]; do
-  case $1 in
-    --runs) runs=$2; shift 2 ;;
-    --seconds) seconds=$2; shift 2 ;;
-    --markdown) markdown=yes; shift ;;
-    *) echo "usage: $0 [--runs N] [--seconds S] [--markdown]" >&2; exit 2 ;;
-  esac
-done
+runs=3 seconds=4
 . "$(dirname "$0")/lib.sh"
 candidates=(net_af_packet net_af_xdp udp)
 conf net_af_packet <<<"outer = out0"

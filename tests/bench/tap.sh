@@ -8,34 +8,12 @@
 #
 #   tests/bench/tap.sh [--runs N] [--seconds S] [--markdown]
 set -euo pipefail
-runs=5 seconds=3 markdown=no
-while [ $# -gt 0 ]; do
-  case $1 in
-    --runs) runs=$2; shift 2 ;;
-    --seconds) seconds=$2; shift 2 ;;
-    --markdown) markdown=yes; shift ;;
-    *) echo "usage: $0 [--runs N] [--seconds S] [--markdown]" >&2; exit 2 ;;
-  esac
-done
-build=$(realpath "${BUILD:-build}")
-work=$(mktemp -d)
-a=pta$$ b=ptb$$
-pids=()
-cleanup() {
-  for p in "${pids[@]}"; do kill "$p" 2>/dev/null || true; done
-  ip netns del "$a" 2>/dev/null || true
-  ip netns del "$b" 2>/dev/null || true
-  rm -rf "$work"
-}
-trap cleanup EXIT
-fail() { echo "$0: $*" >&2; cat "$work"/*.log >&2; exit 1; }
-until_true() { # SECONDS WHAT COMMAND...: wait for a condition
-  local left=$(($1 * 20)) what=$2; shift 2
-  until "$@" >/dev/null 2>&1; do left=$((left - 1)); [ $left -gt 0 ] || fail "waited too long for $what"; sleep 0.05; done
-}
+runs=5 seconds=3
+. "$(dirname "$0")/run.sh"
+a=pta$id b=ptb$id
 listens() { [ -n "$(ip netns exec "$b" ss -Hltn 'sport = :5201')" ]; }
 
-ip netns add "$a"; ip netns add "$b"
+add_spaces "$a" "$b"
 declare -A rate per_cpu
 measure() { # KIND
   local core server json cpu bits
