@@ -24,14 +24,14 @@ both_cores_receive() {
 
 # Sleeps a second and core, of those that have nothing to do. Naps would be thousands.
 sleeps() { ctl -j show dataplane | jq '[.cores[].sleeps] | add / length'; }
-# As this gateway says, not one before it.
-interrupts_stay_away() {
-  awk '/is up: TCP/ { said = 0 } /interrupts do not come/ { said = 1 } END { exit !said }' "$WORK/gateway.log"
-}
 cores_sleep() {
   local start=$EPOCHREALTIME before
   before=$(sleeps)
   jq -en "($(sleeps) - $before) / ($EPOCHREALTIME - $start) < 300" > /dev/null
+}
+# As this gateway says, not one before it.
+interrupts_stay_away() {
+  awk '/is up: TCP/ { said = 0 } /interrupts do not come/ { said = 1 } END { exit !said }' "$WORK/gateway.log"
 }
 
 carrier_is() { guest "[ \$(cat /sys/class/net/pnic0/carrier) = $1 ]"; }
