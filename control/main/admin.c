@@ -5,13 +5,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "control/main/unixsocket.h"
 #include "control/main/watch.h"
 #include "proto/err.h"
 
 // All of `show dataplane`, or one session with all its routes; lists come record by record.
 #define CLIENT_QUEUE (4 * LIMIT_ITEMS)
-#define PAUSE_MS 200
 #define RECORDS_A_TURN 32
 #define ROWS_MAX 131072 // sessions that one list can hold
 
@@ -137,8 +135,9 @@ static bool allowed(int fd, struct ucred *who)
 	return false;
 }
 
-static void client_new(struct gateway *g, int fd)
+static void client_new(void *gateway, int fd)
 {
+	struct gateway *g = gateway;
 	struct admin_client *a;
 	struct ucred who;
 
@@ -166,26 +165,6 @@ static void client_new(struct gateway *g, int fd)
 	g->admin->count++;
 }
 
-static void on_pause_over(evutil_socket_t fd, short what, void *arg)
-{
-	event_add(arg, NULL);
-}
-
-static void on_accept(evutil_socket_t listen_fd, short what, void *arg)
-{
-	const struct timeval pause = { .tv_usec = PAUSE_MS * 1000 };
-	struct gateway *g = arg;
-	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-	if (fd >= 0) {
-		client_new(g, fd);
-	} else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
-		// it would be readable again at once, and for ever
-		event_del(g->admin->readable);
-		evtimer_add(&g->admin->pause, &pause);
-	}
-}
-
 // ---------------------------------------------------------------------------------------------------------------- socket
 
 int admin_open(struct gateway *g, const char *path)
@@ -196,27 +175,11 @@ int admin_open(struct gateway *g, const char *path)
 	if (!admin)
 		return ret;
 	TAILQ_INIT(&admin->clients);
-	admin->path = strdup(path);
-	if (!admin->path)
-		goto out;
-	ret = admin->fd = unixsocket_open(path);
+	ret = unixsocket_open(&admin->socket, g->base, path, client_new, g);
 	if (ret < 0)
-		goto out;
-	ret = -ENOMEM;
-	admin->readable = event_new(g->base, admin->fd, EV_READ | EV_PERSIST, on_accept, g);
-	if (!admin->readable || event_add(admin->readable, NULL) < 0)
-		goto close_socket;
-	evtimer_assign(&admin->pause, g->base, on_pause_over, admin->readable);
-	g->admin = admin;
-	return 0;
-close_socket:
-	if (admin->readable)
-		event_free(admin->readable);
-	close(admin->fd);
-	unlink(path);
-out:
-	free(admin->path);
-	free(admin);
+		free(admin);
+	else
+		g->admin = admin;
 	return ret;
 }
 
@@ -228,11 +191,7 @@ void admin_close(struct gateway *g)
 		return;
 	while ((a = TAILQ_FIRST(&g->admin->clients)))
 		client_free(a);
-	evtimer_del(&g->admin->pause);
-	event_free(g->admin->readable);
-	close(g->admin->fd);
-	unlink(g->admin->path);
-	free(g->admin->path);
+	unixsocket_close(&g->admin->socket);
 	free(g->admin);
 	g->admin = NULL;
 }

@@ -3,6 +3,7 @@
 #pragma once
 #include "control/main/gateway.h"
 #include "control/main/report.h"
+#include "control/main/unixsocket.h"
 
 #define ADMIN_CLIENTS_MAX 16
 
@@ -37,10 +38,7 @@ struct admin_client {
 };
 
 struct admin {
-	struct event *readable;
-	struct event pause; // after running out of descriptors
-	int fd;
-	char *path;
+	struct unixsocket socket;
 	uint32_t last_token;
 	size_t count;
 	TAILQ_HEAD(admin_list, admin_client) clients;

@@ -1,6 +1,7 @@
 #include "control/main/unixsocket.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -10,6 +11,7 @@
 #include "proto/err.h"
 
 #define BACKLOG 8
+#define PAUSE_MS 200
 
 static bool somebody_answers(const struct sockaddr_un *sun)
 {
@@ -67,11 +69,65 @@ static int open_at(const char *path)
 	return ret;
 }
 
-int unixsocket_open(const char *path)
+static void on_pause_over(evutil_socket_t fd, short what, void *readable)
 {
-	int fd = open_at(path);
+	event_add(readable, NULL);
+}
+
+void unixsocket_pause(struct unixsocket *u)
+{
+	const struct timeval pause = { .tv_usec = PAUSE_MS * 1000 };
+
+	event_del(u->readable);
+	evtimer_add(&u->pause, &pause);
+}
+
+static void on_accept(evutil_socket_t listen_fd, short what, void *arg)
+{
+	struct unixsocket *u = arg;
+	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd >= 0)
+		u->on_client(u->who, fd);
+	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+		unixsocket_pause(u); // it would be readable again at once, and for ever
+}
+
+static int watch(struct unixsocket *u, struct event_base *base, const char *path)
+{
+	u->path = strdup(path);
+	u->readable = event_new(base, u->fd, EV_READ | EV_PERSIST, on_accept, u);
+	if (!u->path || !u->readable || event_add(u->readable, NULL) < 0)
+		return errno_log(ENOMEM, "%s: out of memory", path);
+	evtimer_assign(&u->pause, base, on_pause_over, u->readable);
+	return 0;
+}
+
+static void fini(struct unixsocket *u, const char *path)
+{
+	if (u->readable)
+		event_free(u->readable);
+	close(u->fd);
+	unlink(path);
+	free(u->path);
+}
+
+int unixsocket_open(struct unixsocket *u, struct event_base *base, const char *path, void (*on_client)(void *who, int fd),
+                    void *who)
+{
+	int fd = open_at(path), ret;
 
 	if (fd < 0)
 		return errno_log(-fd, "%s: %s", path, fd == -EADDRINUSE ? "another gateway answers there" : strerror(-fd));
-	return fd;
+	*u = (struct unixsocket){ .fd = fd, .on_client = on_client, .who = who };
+	ret = watch(u, base, path);
+	if (ret < 0)
+		fini(u, path);
+	return ret;
+}
+
+void unixsocket_close(struct unixsocket *u)
+{
+	evtimer_del(&u->pause);
+	fini(u, u->path);
 }

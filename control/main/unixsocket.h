@@ -1,5 +1,20 @@
-// Sockets in the file system that root alone may connect to. The caller removes the file.
+// Sockets in the file system that root alone may connect to, and who comes there.
 #pragma once
+#include <event2/event.h>
+#include <event2/event_struct.h>
 
-// SEQPACKET, listening, not blocking. What a dead gateway has left there is replaced. The descriptor, or -errno (logged).
-int unixsocket_open(const char *path);
+struct unixsocket {
+	int fd;
+	char *path;
+	struct event *readable, pause;
+	void (*on_client)(void *who, int fd);
+	void *who;
+};
+
+// SEQPACKET, not blocking. What a dead gateway has left there is replaced. on_client() gets each client's descriptor, which is its
+// own from then on. 0 or -errno (logged).
+int unixsocket_open(struct unixsocket *u, struct event_base *base, const char *path, void (*on_client)(void *who, int fd),
+                    void *who);
+// Nobody comes for a while: a fifth of a second.
+void unixsocket_pause(struct unixsocket *u);
+void unixsocket_close(struct unixsocket *u); // and removes the file
