@@ -35,12 +35,27 @@ static struct {
 
 #define NEXT_PID (1ULL << 63) // not the end of a worker, but such a process
 
+// What the test has said so far.
+static void puppet_heed(void)
+{
+	uint64_t gone;
+
+	while (recv(puppet.test, &gone, sizeof(gone), MSG_DONTWAIT) == sizeof(gone)) {
+		if (gone & NEXT_PID)
+			puppet.next = (pid_t)(gone & ~NEXT_PID);
+		else
+			CHAN_SEND(&puppet.main, CONN_EXITED, &(struct msg_conn_exited){ .conn = gone });
+	}
+}
+
+// The test says who is next before it connects: that word is there, even where main's is read first.
 static int puppet_on_start(void *who, const void *m, const int *fds)
 {
 	const struct msg_conn_start *start = m;
 	struct chan pass;
 	struct msg_conn_forked forked = { .conn = start->conn, .pid = (uint32_t)puppet.idle };
 
+	puppet_heed();
 	if (puppet.next)
 		forked.pid = (uint32_t)puppet.next;
 	puppet.next = 0;
@@ -103,7 +118,6 @@ static pid_t puppet_idle(void)
 static int puppet_main(const char *path)
 {
 	struct pollfd p[2] = { { .events = POLLIN }, { .events = POLLIN } };
-	uint64_t gone;
 	int ret;
 
 	log_init("puppet", LOG_LEVEL_ERR, LOG_FORM_PLAIN);
@@ -119,12 +133,7 @@ static int puppet_main(const char *path)
 		ret = chan_serve(&puppet.main, puppet_handlers, NULL, 100);
 		if (ret <= 0 && ret != -EAGAIN)
 			return 0;
-		while (recv(puppet.test, &gone, sizeof(gone), MSG_DONTWAIT) == sizeof(gone)) {
-			if (gone & NEXT_PID)
-				puppet.next = (pid_t)(gone & ~NEXT_PID);
-			else
-				CHAN_SEND(&puppet.main, CONN_EXITED, &(struct msg_conn_exited){ .conn = gone });
-		}
+		puppet_heed();
 		if (p[1].revents & POLLHUP)
 			return 0;
 	}
