@@ -1,29 +1,29 @@
-// penstock-passwd: keeps the password file of "auth = plain[passwd=FILE]". The options are ocpasswd's.
+// penstock-passwd: keeps the files of "auth = plain[passwd=FILE,otp=FILE]". The options are ocpasswd's, and some more.
 #include <crypt.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <libgen.h>
 #include <limits.h>
-#include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <termios.h>
 #include <unistd.h>
 
+#include "control/ctl/askpass.h"
+#include "control/ctl/editfile.h"
+#include "control/ctl/otp.h"
 #include "control/ctl/passwdfile.h"
-#include "proto/limits.h"
+#include "control/ctl/qr.h"
 #include "proto/secret.h"
-#include "proto/utf8.h"
 
 #define DEFAULT_FILE PENSTOCK_CONFDIR "/passwd"
-#define HASH_KIND "$y$" // yescrypt, libxcrypt's preferred one
+#define HASH_KIND "$y$"  // yescrypt, libxcrypt's preferred one
+#define EXIT_WRONG 2     // --verify: everything is in order but the password
+#define PASSWORD_WRONG 1 // the same, from a function
 
 static const char USAGE[] = "Usage: penstock-passwd [options] username\n"
+                            "       penstock-passwd [options] --list\n"
                             "\n"
                             "Adds a user to the password file, or sets a new password. The password is asked for\n"
                             "twice on a terminal; otherwise it is the first line of the standard input.\n"
@@ -34,6 +34,15 @@ static const char USAGE[] = "Usage: penstock-passwd [options] username\n"
                             "  -d, --delete             delete the user\n"
                             "  -l, --lock               lock the user: no password is right until -u\n"
                             "  -u, --unlock             unlock the user\n"
+                            "      --verify             ask for a password and say whether it is the user's;\n"
+                            "                           exit status 2 where it is not, or the user is locked\n"
+                            "      --list               list the users, their groups, and who is locked\n"
+                            "\n"
+                            "  -o, --otp=FILE           instead: give the user a new secret for one-time passwords in\n"
+                            "                           this users file (liboath's); with -d take it away\n"
+                            "      --hotp               one-time passwords by a counter, not by the time\n"
+                            "      --issuer=NAME        what the user's app calls this gateway (default: host name)\n"
+                            "\n"
                             "  -v, --version            print the version\n"
                             "  -h, --help               print this help\n";
 
@@ -43,83 +52,30 @@ static int complain(const char *what, const char *why)
 	return -EINVAL;
 }
 
-// ------------------------------------------------------------------------------------------------------------- password
-
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int sig)
+static int complain_of_file(const char *file, int error)
 {
-	interrupted = sig;
+	return complain(file, strerror(-error));
 }
 
-// A line without its newline; -EINVAL for one that no login could send.
-static int read_line(int fd, char out[LIMIT_PASSWORD + 1])
+enum action { ACTION_SET, ACTION_DELETE, ACTION_LOCK, ACTION_UNLOCK, ACTION_VERIFY, ACTION_LIST };
+
+struct request {
+	enum action action;
+	const char *file, *otp_file;
+	const char *user, *groups;
+	const char *issuer;
+	enum otp_kind otp_kind;
+	bool done; // --help, --version
+};
+
+// -------------------------------------------------------------------------------------------------------------- password
+
+static int ask(bool twice, char password[LIMIT_PASSWORD + 1])
 {
-	size_t used = 0;
-	char c = 0;
-	ssize_t n;
+	const char *why = NULL;
+	int ret = askpass(twice, password, &why);
 
-	while ((n = read(fd, &c, 1)) == 1 && c != '\n') {
-		if (used == LIMIT_PASSWORD)
-			return complain("the password is too long", NULL);
-		out[used++] = c;
-	}
-	if (n < 0)
-		return complain("the password cannot be read", strerror(errno));
-	if (used > 0 && out[used - 1] == '\r')
-		used--;
-	out[used] = '\0';
-	if (used == 0)
-		return complain("an empty password is refused", NULL);
-	for (size_t i = 0; i < used; i += n) {
-		n = utf8_printable((const uint8_t *)out + i, used - i);
-		if (n == 0)
-			return complain("the password has control characters or is not UTF-8", NULL);
-	}
-	return 0;
-}
-
-static int prompt(int tty, const char *text, char out[LIMIT_PASSWORD + 1])
-{
-	int ret;
-
-	dprintf(tty, "%s", text);
-	ret = read_line(tty, out);
-	dprintf(tty, "\n");
-	return ret;
-}
-
-static int prompt_twice(int tty, char out[LIMIT_PASSWORD + 1])
-{
-	char again[LIMIT_PASSWORD + 1] = "";
-	int ret = prompt(tty, "Enter password: ", out);
-
-	if (ret == 0)
-		ret = prompt(tty, "Re-enter password: ", again);
-	if (ret == 0 && strcmp(out, again) != 0)
-		ret = complain("the passwords are not the same", NULL);
-	secret_wipe(again, sizeof(again));
-	return ret;
-}
-
-// Without echo; whatever happens, the terminal gets its echo back.
-static int ask_on_terminal(int tty, char out[LIMIT_PASSWORD + 1])
-{
-	const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP };
-	const struct sigaction act = { .sa_handler = on_signal }; // no SA_RESTART: the read ends
-	struct termios before, quiet;
-	int ret;
-
-	if (tcgetattr(tty, &before) < 0)
-		return complain("terminal", strerror(errno));
-	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
-		sigaction(signals[i], &act, NULL);
-	quiet = before;
-	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	tcsetattr(tty, TCSAFLUSH, &quiet);
-	ret = prompt_twice(tty, out);
-	tcsetattr(tty, TCSAFLUSH, &before);
-	return interrupted ? -EINTR : ret;
+	return ret < 0 ? complain(why, NULL) : 0;
 }
 
 static int make_hash(char hash[CRYPT_OUTPUT_SIZE])
@@ -130,7 +86,7 @@ static int make_hash(char hash[CRYPT_OUTPUT_SIZE])
 
 	if (data == NULL)
 		return complain("no memory", NULL);
-	ret = isatty(STDIN_FILENO) ? ask_on_terminal(STDIN_FILENO, password) : read_line(STDIN_FILENO, password);
+	ret = ask(true, password);
 	if (ret < 0)
 		goto wipe;
 	if (crypt_gensalt_rn(HASH_KIND, 0, NULL, 0, setting, sizeof(setting)) == NULL ||
@@ -143,121 +99,6 @@ wipe:
 	secret_wipe(password, sizeof(password));
 	secret_wipe(data, sizeof(*data));
 	free(data);
-	return ret;
-}
-
-// ------------------------------------------------------------------------------------------------------------------ file
-
-// Opened and locked: and still the file that has the name, not one that another penstock-passwd has just replaced.
-static int open_locked(const char *path, bool create, struct stat *st)
-{
-	struct stat now;
-	int fd;
-
-	for (;;) {
-		fd = open(path, O_RDONLY | O_CLOEXEC | (create ? O_CREAT : 0), 0600);
-		if (fd < 0)
-			return -errno;
-		errno = 0;
-		if (flock(fd, LOCK_EX) == 0 && fstat(fd, st) == 0 && stat(path, &now) == 0 && now.st_ino == st->st_ino &&
-		    now.st_dev == st->st_dev)
-			return fd;
-		close(fd);
-		if (errno != 0 && errno != ENOENT && errno != EINTR)
-			return -errno;
-	}
-}
-
-static int read_all(int fd, size_t size, char **out, size_t *len)
-{
-	char *text = malloc(size + 1);
-	size_t used = 0;
-	ssize_t n = 1;
-
-	if (text == NULL)
-		return -ENOMEM;
-	while (used < size && n > 0) {
-		n = read(fd, text + used, size - used);
-		if (n > 0)
-			used += n;
-	}
-	*out = text;
-	*len = used;
-	return n < 0 ? -errno : 0;
-}
-
-static int write_all(int fd, const char *text, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, text, len);
-
-		if (n < 0)
-			return -errno;
-		text += n;
-		len -= n;
-	}
-	return fsync(fd) < 0 ? -errno : 0;
-}
-
-static int sync_directory(const char *path)
-{
-	char copy[PATH_MAX];
-	int fd, ret;
-
-	snprintf(copy, sizeof(copy), "%s", path);
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = fsync(fd) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
-// Readers see the old file or the new one, never half of it.
-static int replace(const char *path, const struct stat *like, const char *text, size_t len)
-{
-	char temp[PATH_MAX];
-	int fd, ret;
-
-	if (snprintf(temp, sizeof(temp), "%s.XXXXXX", path) >= (int)sizeof(temp))
-		return -ENAMETOOLONG;
-	fd = mkostemp(temp, O_CLOEXEC); // mode 0600
-	if (fd < 0)
-		return -errno;
-	ret = write_all(fd, text, len);
-	if (ret == 0 && (fchown(fd, like->st_uid, like->st_gid) < 0 || fchmod(fd, like->st_mode & 0777) < 0))
-		ret = -errno;
-	close(fd);
-	if (ret == 0 && rename(temp, path) < 0)
-		ret = -errno;
-	if (ret == 0)
-		return sync_directory(path);
-	unlink(temp);
-	return ret;
-}
-
-static int edit_file(const char *path, const struct passwdfile_edit *e)
-{
-	char *old = NULL, *fresh = NULL;
-	size_t old_len = 0, fresh_len = 0;
-	struct stat st;
-	int fd, ret;
-
-	fd = open_locked(path, e->action == PASSWDFILE_SET, &st);
-	if (fd < 0)
-		return fd;
-	ret = !S_ISREG(st.st_mode) ? -EINVAL : st.st_size > PASSWDFILE_MAX ? -EFBIG : read_all(fd, st.st_size, &old, &old_len);
-	if (ret == 0)
-		ret = passwdfile_edit(old, old_len, e, &fresh, &fresh_len);
-	if (ret == 0)
-		ret = replace(path, &st, fresh, fresh_len);
-	if (old != NULL)
-		secret_wipe(old, old_len);
-	if (fresh != NULL)
-		secret_wipe(fresh, fresh_len);
-	free(old);
-	free(fresh);
-	close(fd);
 	return ret;
 }
 
@@ -276,13 +117,140 @@ static int check_directory(const char *path)
 	return complain(path, why);
 }
 
+static int edit(const struct request *r)
+{
+	char hash[CRYPT_OUTPUT_SIZE] = "";
+	struct passwdfile_edit e = { .user = r->user, .groups = r->groups, .hash = hash };
+	int ret = 0;
+
+	e.action = r->action == ACTION_SET      ? PASSWDFILE_SET
+	           : r->action == ACTION_DELETE ? PASSWDFILE_DELETE
+	           : r->action == ACTION_LOCK   ? PASSWDFILE_LOCK
+	                                        : PASSWDFILE_UNLOCK;
+	if (r->action == ACTION_SET)
+		ret = check_directory(r->file);
+	if (ret == 0 && r->action == ACTION_SET)
+		ret = make_hash(hash);
+	if (ret < 0)
+		return ret;
+	ret = editfile(r->file, r->action == ACTION_SET, passwdfile_edit, &e);
+	secret_wipe(hash, sizeof(hash));
+	if (ret == -ENOENT && access(r->file, F_OK) == 0)
+		return complain(r->file, "no such user");
+	return ret < 0 ? complain_of_file(r->file, ret) : 0;
+}
+
+// --------------------------------------------------------------------------------------------------------------- verify
+
+static int compare(const char *password, const struct passwdfile_line *line, bool *same)
+{
+	struct crypt_data *data = calloc(1, sizeof(*data));
+	char hash[CRYPT_OUTPUT_SIZE];
+	const char *made;
+
+	if (data == NULL)
+		return complain("no memory", NULL);
+	snprintf(hash, sizeof(hash), "%.*s", (int)line->hash_len, line->hash);
+	made = crypt_r(password, hash, data);
+	*same = made != NULL && made[0] != '*' && strlen(made) == strlen(hash) && secret_equal(made, hash, strlen(hash));
+	secret_wipe(data, sizeof(*data));
+	secret_wipe(hash, sizeof(hash));
+	free(data);
+	return 0;
+}
+
+static int verify_line(const struct request *r, const struct passwdfile_line *line)
+{
+	char password[LIMIT_PASSWORD + 1] = "";
+	bool same = false;
+	int ret = ask(false, password);
+
+	if (ret == 0)
+		ret = compare(password, line, &same);
+	secret_wipe(password, sizeof(password));
+	if (ret < 0)
+		return ret;
+	printf("%s: the password is %s%s\n", r->user, same ? "right" : "wrong", line->locked ? ", and the user is locked" : "");
+	return same && !line->locked ? 0 : PASSWORD_WRONG;
+}
+
+static int verify(const struct request *r)
+{
+	struct passwdfile_line line;
+	char *text;
+	size_t len;
+	int ret = editfile_read(r->file, &text, &len);
+
+	if (ret < 0)
+		return complain_of_file(r->file, ret);
+	ret = passwdfile_find(text, len, r->user, &line) ? verify_line(r, &line) : complain(r->file, "no such user");
+	secret_wipe(text, len);
+	free(text);
+	return ret;
+}
+
+static int list(const struct request *r)
+{
+	struct passwdfile_line l;
+	const char *at;
+	char *text;
+	size_t len;
+	int ret = editfile_read(r->file, &text, &len);
+
+	if (ret < 0)
+		return complain_of_file(r->file, ret);
+	at = text;
+	while (passwdfile_next(&at, text + len, &l))
+		printf("%-24.*s %-24.*s %s\n", (int)l.user_len, l.user, (int)l.groups_len, l.groups, l.locked ? "locked" : "open");
+	secret_wipe(text, len);
+	free(text);
+	return 0;
+}
+
+// ---------------------------------------------------------------------------------------------------- one-time passwords
+
+static int show_secret(const struct request *r, const struct otp_edit *e)
+{
+	char host[OTP_ISSUER + 1] = "penstock", uri[OTP_URI_MAX];
+	bool terminal = isatty(STDOUT_FILENO);
+	char *picture;
+
+	gethostname(host, sizeof(host) - 1);
+	otp_uri(e, r->issuer != NULL ? r->issuer : host, uri);
+	picture = terminal ? qr_text(uri, true) : NULL;
+	printf("%s%s\n", picture != NULL ? picture : "", uri);
+	if (picture != NULL)
+		secret_wipe(picture, strlen(picture));
+	free(picture);
+	secret_wipe(uri, sizeof(uri));
+	return 0;
+}
+
+static int edit_otp(const struct request *r)
+{
+	uint8_t secret[OTP_SECRET_SIZE];
+	struct otp_edit e = { .user = r->user, .kind = r->otp_kind, .secret = r->action == ACTION_SET ? secret : NULL };
+	const char *why = otp_check_user(r->user);
+	int ret;
+
+	if (why != NULL)
+		return complain(why, NULL);
+	if (e.secret != NULL && otp_secret(secret) < 0)
+		return complain("no random numbers", NULL);
+	ret = editfile(r->otp_file, e.secret != NULL, otp_edit, &e);
+	if (ret == -ENOENT && access(r->otp_file, F_OK) == 0)
+		ret = complain(r->otp_file, "no such user");
+	else if (ret < 0)
+		ret = complain_of_file(r->otp_file, ret);
+	else if (e.secret != NULL)
+		ret = show_secret(r, &e);
+	secret_wipe(secret, sizeof(secret));
+	return ret;
+}
+
 // ----------------------------------------------------------------------------------------------------------- command line
 
-struct request {
-	struct passwdfile_edit edit;
-	const char *file;
-	bool done; // --help, --version
-};
+enum { OPTION_VERIFY = 256, OPTION_LIST, OPTION_HOTP, OPTION_ISSUER };
 
 static int usage_error(const char *what)
 {
@@ -291,11 +259,11 @@ static int usage_error(const char *what)
 	return -EINVAL;
 }
 
-static int set_action(struct request *r, enum passwdfile_action action)
+static int set_action(struct request *r, enum action action)
 {
-	if (r->edit.action != PASSWDFILE_SET && r->edit.action != action)
-		return usage_error("-d, -l and -u exclude each other");
-	r->edit.action = action;
+	if (r->action != ACTION_SET && r->action != action)
+		return usage_error("-d, -l, -u, --verify and --list exclude each other");
+	r->action = action;
 	return 0;
 }
 
@@ -306,14 +274,27 @@ static int take_option(struct request *r, int option)
 		r->file = optarg;
 		return 0;
 	case 'g':
-		r->edit.groups = optarg;
+		r->groups = optarg;
 		return 0;
 	case 'd':
-		return set_action(r, PASSWDFILE_DELETE);
+		return set_action(r, ACTION_DELETE);
 	case 'l':
-		return set_action(r, PASSWDFILE_LOCK);
+		return set_action(r, ACTION_LOCK);
 	case 'u':
-		return set_action(r, PASSWDFILE_UNLOCK);
+		return set_action(r, ACTION_UNLOCK);
+	case OPTION_VERIFY:
+		return set_action(r, ACTION_VERIFY);
+	case OPTION_LIST:
+		return set_action(r, ACTION_LIST);
+	case 'o':
+		r->otp_file = optarg;
+		return 0;
+	case OPTION_HOTP:
+		r->otp_kind = OTP_COUNTER;
+		return 0;
+	case OPTION_ISSUER:
+		r->issuer = optarg;
+		return 0;
 	case 'v':
 		puts("penstock-passwd " PENSTOCK_VERSION);
 		r->done = true;
@@ -332,52 +313,61 @@ static int check_request(struct request *r, int argc, char **argv)
 {
 	const char *why;
 
+	if (r->otp_file != NULL && r->action != ACTION_SET && r->action != ACTION_DELETE)
+		return usage_error("--otp goes with -d only");
+	if (r->otp_file == NULL && (r->otp_kind != OTP_TIME || r->issuer != NULL))
+		return usage_error("--hotp and --issuer go with --otp only");
+	if (r->issuer != NULL && (r->issuer[0] == '\0' || strlen(r->issuer) > OTP_ISSUER))
+		return usage_error("the issuer's name is empty or too long");
+	if (r->action == ACTION_LIST)
+		return optind == argc ? 0 : usage_error("--list takes no user name");
 	if (optind + 1 != argc)
 		return usage_error(optind == argc ? "no user name" : "more than one user name");
-	r->edit.user = argv[optind];
-	why = passwdfile_check_user(r->edit.user);
-	if (why == NULL && r->edit.groups != NULL)
-		why = passwdfile_check_groups(r->edit.groups);
+	r->user = argv[optind];
+	why = passwdfile_check_user(r->user);
+	if (why == NULL && r->groups != NULL)
+		why = passwdfile_check_groups(r->groups);
 	return why != NULL ? complain(why, NULL) : 0;
 }
 
 static int parse_command_line(int argc, char **argv, struct request *r)
 {
 	static const struct option options[] = {
-		{ "passwd", required_argument, NULL, 'c' }, { "groupname", required_argument, NULL, 'g' },
-		{ "delete", no_argument, NULL, 'd' },       { "lock", no_argument, NULL, 'l' },
-		{ "unlock", no_argument, NULL, 'u' },       { "version", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
+		{ "passwd", required_argument, NULL, 'c' },
+		{ "groupname", required_argument, NULL, 'g' },
+		{ "delete", no_argument, NULL, 'd' },
+		{ "lock", no_argument, NULL, 'l' },
+		{ "unlock", no_argument, NULL, 'u' },
+		{ "verify", no_argument, NULL, OPTION_VERIFY },
+		{ "list", no_argument, NULL, OPTION_LIST },
+		{ "otp", required_argument, NULL, 'o' },
+		{ "hotp", no_argument, NULL, OPTION_HOTP },
+		{ "issuer", required_argument, NULL, OPTION_ISSUER },
+		{ "version", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int option, ret = 0;
 
-	while (ret == 0 && !r->done && (option = getopt_long(argc, argv, "c:g:dluvh", options, NULL)) != -1)
+	while (ret == 0 && !r->done && (option = getopt_long(argc, argv, "c:g:dluo:vh", options, NULL)) != -1)
 		ret = take_option(r, option);
 	if (ret < 0 || r->done)
 		return ret;
 	return check_request(r, argc, argv);
 }
 
-static int run(struct request *r)
+static int run(const struct request *r)
 {
-	char hash[CRYPT_OUTPUT_SIZE], path[PATH_MAX];
-	int ret = 0;
-
-	// what a symbolic link points to is replaced, not the link
-	if (realpath(r->file, path) == NULL)
-		snprintf(path, sizeof(path), "%s", r->file);
-	if (r->edit.action == PASSWDFILE_SET)
-		ret = check_directory(path);
-	if (ret == 0 && r->edit.action == PASSWDFILE_SET)
-		ret = make_hash(hash);
-	if (ret < 0)
-		return ret;
-	r->edit.hash = hash;
-	ret = edit_file(path, &r->edit);
-	secret_wipe(hash, sizeof(hash));
-	if (ret == -ENOENT && access(path, F_OK) == 0)
-		return complain(path, "no such user");
-	return ret < 0 ? complain(path, strerror(-ret)) : 0;
+	if (r->otp_file != NULL)
+		return edit_otp(r);
+	switch (r->action) {
+	case ACTION_VERIFY:
+		return verify(r);
+	case ACTION_LIST:
+		return list(r);
+	default:
+		return edit(r);
+	}
 }
 
 int main(int argc, char **argv)
@@ -387,5 +377,5 @@ int main(int argc, char **argv)
 
 	if (ret == 0 && !r.done)
 		ret = run(&r);
-	return ret < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return ret == PASSWORD_WRONG ? EXIT_WRONG : ret < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

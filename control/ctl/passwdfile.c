@@ -32,6 +32,8 @@ const char *passwdfile_check_user(const char *user)
 		return "the user name has control characters or is not UTF-8";
 	if (strpbrk(user, ":/") != NULL)
 		return "the user name has a ':' or a '/'";
+	if (user[0] == '.' || strstr(user, "..") != NULL)
+		return "the user name starts with a '.' or has a '..'";
 	if (user[0] == '#')
 		return "a line that starts with '#' is a comment";
 	return NULL;
@@ -154,14 +156,13 @@ static bool edit_lines(struct output *o, const struct passwdfile_edit *e, const 
 	return found;
 }
 
-int passwdfile_edit(const char *in, size_t len, const struct passwdfile_edit *e, char **out, size_t *out_len)
+int passwdfile_edit(const char *in, size_t len, const void *how, char **out, size_t *out_len)
 {
+	const struct passwdfile_edit *e = how;
 	struct output o = { 0 };
 	size_t lines = 2, room;
 	bool found;
 
-	if (len > PASSWDFILE_MAX)
-		return -EFBIG;
 	for (size_t i = 0; i < len; i++)
 		lines += in[i] == '\n';
 	// at most a '!' and a newline more in each line, and one line more
@@ -182,4 +183,49 @@ int passwdfile_edit(const char *in, size_t len, const struct passwdfile_edit *e,
 	*out = o.text;
 	*out_len = o.used;
 	return 0;
+}
+
+static bool parse(const char *text, size_t len, struct passwdfile_line *out)
+{
+	const char *end = text + len, *first = memchr(text, ':', len), *second, *third;
+
+	if (first == NULL || first == text || text[0] == '#')
+		return false;
+	second = memchr(first + 1, ':', end - first - 1);
+	if (second == NULL)
+		return false;
+	third = memchr(second + 1, ':', end - second - 1);
+	*out = (struct passwdfile_line){ .user = text, .user_len = first - text };
+	out->groups = first + 1;
+	out->groups_len = second - out->groups;
+	out->hash = second + 1;
+	out->hash_len = (third != NULL ? third : end) - out->hash;
+	while (out->hash_len > 0 && strchr("\r \t", out->hash[out->hash_len - 1]))
+		out->hash_len--;
+	out->locked = out->hash_len > 0 && out->hash[0] == '!';
+	while (out->hash_len > 0 && out->hash[0] == '!')
+		out->hash++, out->hash_len--;
+	return true;
+}
+
+bool passwdfile_next(const char **at, const char *end, struct passwdfile_line *out)
+{
+	while (*at < end) {
+		const char *line = *at, *newline = memchr(line, '\n', end - line);
+
+		*at = newline != NULL ? newline + 1 : end;
+		if (parse(line, (newline != NULL ? newline : end) - line, out))
+			return true;
+	}
+	return false;
+}
+
+bool passwdfile_find(const char *text, size_t len, const char *user, struct passwdfile_line *out)
+{
+	const char *at = text;
+
+	while (passwdfile_next(&at, text + len, out))
+		if (out->user_len == strlen(user) && memcmp(out->user, user, out->user_len) == 0)
+			return true;
+	return false;
 }

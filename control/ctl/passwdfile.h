@@ -4,8 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define PASSWDFILE_MAX (64u << 20) // what sec-mod reads at most
-#define PASSWDFILE_GROUPS 1024     // bytes of a line's group list
+#define PASSWDFILE_GROUPS 1024 // bytes of a line's group list
 
 enum passwdfile_action { PASSWDFILE_SET, PASSWDFILE_DELETE, PASSWDFILE_LOCK, PASSWDFILE_UNLOCK };
 
@@ -20,5 +19,17 @@ struct passwdfile_edit {
 const char *passwdfile_check_user(const char *user);
 const char *passwdfile_check_groups(const char *groups);
 
-// 0 and *out (malloc'd, the caller wipes and frees it); -ENOENT: no such user; -EFBIG; -ENOMEM.
-int passwdfile_edit(const char *in, size_t len, const struct passwdfile_edit *e, char **out, size_t *out_len);
+// editfile_edit, with a struct passwdfile_edit. -ENOENT: no such user.
+int passwdfile_edit(const char *in, size_t len, const void *how, char **out, size_t *out_len);
+
+// A user's line, in parts that are not terminated. hash: without what locks it, and without what is behind it.
+struct passwdfile_line {
+	const char *user, *groups, *hash;
+	size_t user_len, groups_len, hash_len;
+	bool locked;
+};
+
+// The next such line from *at on, which moves behind it. false: none is left.
+bool passwdfile_next(const char **at, const char *end, struct passwdfile_line *out);
+// The line that counts: the first of that name.
+bool passwdfile_find(const char *text, size_t len, const char *user, struct passwdfile_line *out);

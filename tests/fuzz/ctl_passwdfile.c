@@ -29,6 +29,19 @@ static void edit(const char *in, size_t len, enum passwdfile_action action)
 	free(once);
 }
 
+// What is found lies in the text.
+static void look(const char *in, size_t len)
+{
+	const char *at = in;
+	struct passwdfile_line l;
+
+	while (passwdfile_next(&at, in + len, &l)) {
+		need(l.user >= in && l.user_len > 0 && l.groups == l.user + l.user_len + 1);
+		need(l.hash > l.groups + l.groups_len && l.hash + l.hash_len <= in + len);
+		need(at <= in + len);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *copy = malloc(size > 0 ? size : 1);
@@ -36,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(copy, data, size);
 	for (int action = PASSWDFILE_SET; action <= PASSWDFILE_UNLOCK; action++)
 		edit(copy, size, action);
+	look(copy, size);
 	free(copy);
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -65,8 +66,9 @@ static void edits(void **state)
 
 static void names(void **state)
 {
-	static const char *const good[] = { "joe", "joe@example.org", "DOM\\joe", "j\xc3\xb6", "a b", "!x", "0" };
-	static const char *const bad[] = { "", "a:b", "a/b", "../a", "a\nb", "a\rb", "a\tb", "\x1b[2J", "\x7f", "j\xff", "#x" };
+	static const char *const good[] = { "joe", "joe@example.org", "j.d", "DOM\\joe", "j\xc3\xb6", "a b", "!x", "0" };
+	static const char *const bad[] = { "",     "a:b",   "a/b", "../a", "a\nb", "a\rb", "a\tb", "\x1b[2J",
+		                           "\x7f", "j\xff", "#x",  ".",    "..",   ".joe", "a..b" };
 	char longest[200];
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
@@ -83,6 +85,34 @@ static void names(void **state)
 	assert_null(passwdfile_check_groups(""));
 	assert_non_null(passwdfile_check_groups("a:b"));
 	assert_non_null(passwdfile_check_groups("a\nb"));
+}
+
+static void lines(void **state)
+{
+	static const struct {
+		const char *text, *user, *hash; // of the line that counts; NULL: no such user
+		bool locked;
+	} rows[] = {
+		{ "joe:*:H", "joe", "H", false },
+		{ "ann:*:A\njoe:a,b:!!H:more \n", "joe", "H", true },
+		{ "joe:*:H \t\r\n", "joe", "H", false },
+		{ "joe:*:1\njoe:*:2\n", "joe", "1", false },
+		{ "joe:*:\n", "joe", "", false },
+		{ "#joe:*:H\njoe\njoe:x\n\n:*:H\nxjoe:*:H\njoex:*:H\n", "joe", NULL, false },
+		{ "", "joe", NULL, false },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct passwdfile_line l;
+		bool found = passwdfile_find(rows[i].text, strlen(rows[i].text), rows[i].user, &l);
+
+		assert_int_equal(found, rows[i].hash != NULL);
+		if (!found)
+			continue;
+		assert_int_equal(l.hash_len, strlen(rows[i].hash));
+		assert_memory_equal(l.hash, rows[i].hash, l.hash_len);
+		assert_int_equal(l.locked, rows[i].locked);
+	}
 }
 
 // ----------------------------------------------------------------------------------------------------------- the program
@@ -168,6 +198,65 @@ static void no_directory(void **state)
 	assert_int_equal(run("P=$(realpath \"$P\"); cd %s && echo x | \"$P\" -c here joe && rm here", dir), 0);
 }
 
+static void verifying(void **state)
+{
+	assert_int_equal(run("rm -f %s/file; echo right | p -g a,b joe", dir), 0);
+	assert_int_equal(run("echo right | p --verify joe"), 0);
+	assert_int_equal(run("echo wrong | p --verify joe"), 2);
+	assert_int_equal(run("echo | p --verify joe"), 1);
+	assert_int_equal(run("echo right | p --verify ann"), 1);
+	assert_int_equal(run("echo right | \"$P\" -c %s/none --verify joe 2>/dev/null", dir), 1);
+	assert_int_equal(run("p -l joe && echo right | p --verify joe >%s/said", dir), 2);
+	assert_int_equal(run("grep -qx 'joe: the password is right, and the user is locked' %s/said && rm %s/said", dir, dir), 0);
+	assert_int_equal(run("echo x | p ann && p --list | tr -s ' ' >%s/list", dir), 0);
+	assert_int_equal(run("printf 'joe a,b locked\nann * open\n' | cmp -s %s/list && rm %s/list", dir, dir), 0);
+	assert_int_equal(run("p --list joe || p --list -d || p --verify -l joe"), 1);
+}
+
+// What a link points to is changed, also where that is not there yet.
+static void links(void **state)
+{
+	char path[64];
+	struct stat st;
+
+	assert_int_equal(
+	        run("rm -f %s/file; mkdir %s/real; ln -s real/passwd %s/file; echo x | p joe && echo x | p ann", dir, dir, dir), 0);
+	snprintf(path, sizeof(path), "%s/file", dir);
+	assert_int_equal(lstat(path, &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	assert_non_null(strstr(content(), "\nann:"));
+	assert_int_equal(run("rm -r %s/file %s/real", dir, dir), 0);
+	assert_int_equal(run("mkdir %s/file; echo x | p joe; r=$?; rmdir %s/file; exit $r", dir, dir), 1);
+}
+
+static void one_time_passwords(void **state)
+{
+	assert_int_equal(run("\"$P\" -o %s/file --issuer 'The VPN' joe >%s/uri", dir, dir), 0);
+	assert_memory_equal(content(), "HOTP/T30\tjoe\t-\t", 15);
+	assert_int_equal(strlen(content()), 15 + 40 + 1);
+	assert_int_equal(run("grep -qxE "
+	                     "'otpauth://totp/"
+	                     "The%%20VPN:joe\\?secret=[A-Z2-7]{32}&issuer=The%%20VPN&algorithm=SHA1&digits=6&period=30' %s/uri",
+	                     dir),
+	                 0);
+	assert_int_equal(
+	        run("\"$P\" --otp=%s/file --hotp ann >%s/uri && grep -q '^otpauth://hotp/.*counter=0$' %s/uri && rm %s/uri", dir,
+	            dir, dir, dir),
+	        0);
+	assert_non_null(strstr(content(), "\nHOTP\tann\t-\t"));
+	assert_int_equal(run("p -o %s/file -d joe", dir), 0);
+	assert_memory_equal(content(), "HOTP\tann\t-\t", 11);
+	assert_int_equal(run("p -o %s/file -d joe", dir), 1);
+	assert_int_equal(run("p -o %s/file 'a b'", dir), 1);
+	assert_int_equal(run("p -o %s/file -l ann", dir), 1);
+	assert_int_equal(run("p --hotp ann </dev/null"), 1);
+	assert_int_equal(run("rm -f %s/file; for i in 1 2 3 4 5 6 7 8 9 10 11 12; do p -o %s/file u$i >/dev/null & done; wait; "
+	                     "test $(cut -f2 %s/file | sort -u | wc -l) = 12",
+	                     dir, dir, dir),
+	                 0);
+	assert_int_equal(run("rm %s/file", dir), 0);
+}
+
 static void many_at_once(void **state)
 {
 	int lines = 0;
@@ -195,8 +284,11 @@ static int remove_dir(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(edits),        cmocka_unit_test(names),        cmocka_unit_test(the_program),
-		cmocka_unit_test(no_directory), cmocka_unit_test(many_at_once),
+		cmocka_unit_test(edits),        cmocka_unit_test(names),
+		cmocka_unit_test(lines),        cmocka_unit_test(the_program),
+		cmocka_unit_test(no_directory), cmocka_unit_test(verifying),
+		cmocka_unit_test(links),        cmocka_unit_test(one_time_passwords),
+		cmocka_unit_test(many_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
