@@ -11,21 +11,65 @@ struct ban {
 	struct hlink link;
 	TAILQ_ENTRY(ban) order; // in `scored` or `banned`, newest first
 	struct ban_row row;
+	uint64_t faded; // up to when its score has
 };
 
 TAILQ_HEAD(ban_queue, ban);
+
+// A name that is being guessed. Names are many and chosen by clients: a fixed table, of which each has one place.
+#define NAMES 4096
+struct guess {
+	uint64_t hash;
+	uint32_t score;
+	uint64_t faded;
+};
 
 struct ban_list {
 	struct ban_rules rules;
 	struct htab table;
 	size_t entries_max, banned_count;
 	struct ban_queue scored, banned;
+	struct guess names[NAMES];
 };
 
-static void ban_key(const struct addr *who, struct addr *key)
+static void ban_key(const struct addr *who, uint8_t prefix, struct addr *key)
 {
-	*key = (struct addr){ .family = who->family, .prefix = who->family == 4 ? 32 : 64 };
-	memcpy(key->ip, who->ip, who->family == 4 ? 4 : 8);
+	*key = (struct addr){ .family = who->family, .prefix = prefix };
+	memcpy(key->ip, who->ip, prefix / 8);
+}
+
+// The networks that an address is scored with, narrow ones first.
+static const uint8_t *prefixes_of(const struct addr *who)
+{
+	static const uint8_t ipv4[] = { 32, 0 }, ipv6[] = { 64, 48, 0 };
+
+	return who->family == 4 ? ipv4 : ipv6;
+}
+
+static uint32_t limit_of(const struct ban_list *b, uint8_t prefix)
+{
+	uint64_t limit = prefix == 48 ? (uint64_t)b->rules.max_score * BAN_WIDE : b->rules.max_score;
+
+	return limit > UINT32_MAX ? UINT32_MAX : (uint32_t)limit;
+}
+
+// What is left of a score. *faded moves by the time that whole points took, so that no part of one is lost by looking often.
+static uint32_t fade(uint32_t score, uint32_t limit, uint32_t reset_seconds, uint64_t *faded, uint64_t now)
+{
+	uint64_t elapsed = now - *faded, points;
+
+	if (elapsed >= reset_seconds || !limit) {
+		*faded = now;
+		return 0;
+	}
+	points = elapsed * limit / reset_seconds;
+	*faded += points * reset_seconds / limit;
+	return points >= score ? 0 : score - (uint32_t)points;
+}
+
+static uint32_t add(uint32_t score, uint32_t points)
+{
+	return points > UINT32_MAX - score ? UINT32_MAX : score + points;
 }
 
 static struct ban *ban_find(struct ban_list *b, const struct addr *key, uint64_t hash)
@@ -117,39 +161,37 @@ static struct ban *ban_new(struct ban_list *b, const struct addr *key, uint64_t 
 		return NULL;
 	make_room(b);
 	e->row.who = *key;
-	e->row.since = now;
+	e->row.since = e->faded = now;
 	htab_insert(&b->table, &e->link, hash);
 	TAILQ_INSERT_HEAD(&b->scored, e, order);
 	return e;
 }
 
-bool ban_score(struct ban_list *b, const struct addr *who, uint32_t points, uint64_t now)
+static void ban_fade(struct ban_list *b, struct ban *e, uint64_t now)
 {
-	struct addr key;
-	struct ban *e;
-	uint64_t hash;
+	if (e->row.until)
+		return;
+	e->row.score = fade(e->row.score, limit_of(b, e->row.who.prefix), b->rules.reset_seconds, &e->faded, now);
+	if (!e->row.score)
+		e->row.since = e->faded = now;
+}
 
-	if (!b->rules.max_score || !points || !who->family)
-		return false;
-	expire(b, now);
-	ban_key(who, &key);
-	hash = htab_hash(&key, sizeof(key));
-	e = ban_find(b, &key, hash);
+// True: a ban has just been made.
+static bool score_one(struct ban_list *b, const struct addr *key, uint32_t points, uint64_t now)
+{
+	uint64_t hash = htab_hash(key, sizeof(*key));
+	struct ban *e = ban_find(b, key, hash);
+
 	if (!e)
-		e = ban_new(b, &key, hash, now);
+		e = ban_new(b, key, hash, now);
 	if (!e)
 		return false;
-	if (e->row.until) {
-		e->row.score = points > UINT32_MAX - e->row.score ? UINT32_MAX : e->row.score + points;
+	ban_fade(b, e, now);
+	e->row.score = add(e->row.score, points);
+	if (e->row.until)
 		return false;
-	}
-	if (now - e->row.since >= b->rules.reset_seconds) {
-		e->row.score = 0;
-		e->row.since = now;
-	}
-	e->row.score = points > UINT32_MAX - e->row.score ? UINT32_MAX : e->row.score + points;
 	TAILQ_REMOVE(&b->scored, e, order);
-	if (e->row.score < b->rules.max_score) {
+	if (e->row.score < limit_of(b, key->prefix)) {
 		TAILQ_INSERT_HEAD(&b->scored, e, order);
 		return false;
 	}
@@ -160,6 +202,22 @@ bool ban_score(struct ban_list *b, const struct addr *who, uint32_t points, uint
 	return true;
 }
 
+unsigned ban_score(struct ban_list *b, const struct addr *who, uint32_t points, uint64_t now)
+{
+	unsigned made = 0;
+	struct addr key;
+
+	if (!b->rules.max_score || !points || !who->family)
+		return 0;
+	expire(b, now);
+	for (const uint8_t *prefix = prefixes_of(who); *prefix; prefix++) {
+		ban_key(who, *prefix, &key);
+		if (score_one(b, &key, points, now))
+			made = *prefix;
+	}
+	return made;
+}
+
 bool ban_active(struct ban_list *b, const struct addr *who, uint64_t now)
 {
 	struct addr key;
@@ -168,21 +226,52 @@ bool ban_active(struct ban_list *b, const struct addr *who, uint64_t now)
 	expire(b, now);
 	if (!b->banned_count)
 		return false;
-	ban_key(who, &key);
-	e = ban_find(b, &key, htab_hash(&key, sizeof(key)));
-	return e && e->row.until > now; // a reload may have shortened bans: then order is not expiry
+	for (const uint8_t *prefix = prefixes_of(who); *prefix; prefix++) {
+		ban_key(who, *prefix, &key);
+		e = ban_find(b, &key, htab_hash(&key, sizeof(key)));
+		if (e && e->row.until > now) // a reload may have shortened bans: then order is not expiry
+			return true;
+	}
+	return false;
 }
 
 bool ban_lift(struct ban_list *b, const struct addr *who)
 {
+	bool host = who->prefix == (who->family == 4 ? 32 : 128), found = false;
 	struct addr key;
 	struct ban *e;
 
-	ban_key(who, &key);
-	e = ban_find(b, &key, htab_hash(&key, sizeof(key)));
-	if (!e)
+	for (const uint8_t *prefix = prefixes_of(who); *prefix; prefix++) {
+		if (!host && *prefix != who->prefix)
+			continue;
+		ban_key(who, *prefix, &key);
+		e = ban_find(b, &key, htab_hash(&key, sizeof(key)));
+		if (!e)
+			continue;
+		ban_drop(b, e);
+		found = true;
+	}
+	return found;
+}
+
+bool ban_guess(struct ban_list *b, const char *name, uint32_t points, uint64_t now)
+{
+	uint64_t hash = htab_hash(name, strlen(name));
+	struct guess *n = &b->names[hash % NAMES];
+
+	if (!b->rules.max_score || !points)
 		return false;
-	ban_drop(b, e);
+	n->score = fade(n->score, b->rules.max_score, b->rules.reset_seconds, &n->faded, now);
+	if (n->hash != hash) {
+		// a name with more than a slip behind it is not pushed out by others
+		if (n->score > 2 * (uint64_t)points)
+			return false;
+		*n = (struct guess){ .hash = hash, .faded = now };
+	}
+	n->score = add(n->score, points);
+	if (n->score < b->rules.max_score)
+		return false;
+	n->score = b->rules.max_score;
 	return true;
 }
 
@@ -192,17 +281,27 @@ size_t ban_count(struct ban_list *b, uint64_t now)
 	return b->banned_count;
 }
 
-size_t ban_rows(struct ban_list *b, uint64_t now, struct ban_row *rows, size_t room)
+size_t ban_entries(const struct ban_list *b)
+{
+	return b->table.count;
+}
+
+size_t ban_rows(struct ban_list *b, uint64_t now, bool scored, struct ban_row *rows, size_t room)
 {
 	size_t n = 0;
 	struct ban *e;
 
 	expire(b, now);
 	TAILQ_FOREACH(e, &b->banned, order)
-	{
-		if (n == room)
-			break;
+	if (n < room)
 		rows[n++] = e->row;
+	if (!scored)
+		return n;
+	TAILQ_FOREACH(e, &b->scored, order)
+	{
+		ban_fade(b, e, now);
+		if (e->row.score && n < room)
+			rows[n++] = e->row;
 	}
 	return n;
 }

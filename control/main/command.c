@@ -400,24 +400,33 @@ static bool next_ban(struct admin_client *a)
 	return true;
 }
 
-static void show_ip_bans(struct admin_client *a)
+static void show_bans(struct admin_client *a, bool scored)
 {
-	uint64_t now = clock_seconds();
-	size_t room = ban_count(a->g->bans, now);
+	size_t room = ban_entries(a->g->bans);
 
 	a->bans = calloc(room + 1, sizeof(*a->bans));
 	if (!a->bans) {
 		admin_end(a, false, "out of memory");
 		return;
 	}
-	a->count = ban_rows(a->g->bans, now, a->bans, room);
+	a->count = ban_rows(a->g->bans, clock_seconds(), scored, a->bans, room);
 	admin_stream(a, next_ban);
 }
 
-// As ban.h scores: an IPv4 address by itself, an IPv6 one with its /64.
+static void show_ip_bans(struct admin_client *a)
+{
+	show_bans(a, false);
+}
+
+static void show_ip_ban_points(struct admin_client *a)
+{
+	show_bans(a, true);
+}
+
+// As ban.h scores: an IPv4 address by itself, an IPv6 one with its /64 and /48.
 static bool has_one_score(const struct addr *who)
 {
-	return who->family == 4 ? who->prefix == 32 : who->prefix == 128 || who->prefix == 64;
+	return who->family == 4 ? who->prefix == 32 : who->prefix == 128 || who->prefix == 64 || who->prefix == 48;
 }
 
 static void unban_ip(struct admin_client *a)
@@ -427,7 +436,7 @@ static void unban_ip(struct admin_client *a)
 	if (addr_parse(a->argument, &who) < 0)
 		admin_end(a, false, "'%s' is no IP address", a->argument);
 	else if (!has_one_score(&who))
-		admin_end(a, false, "'%s' is a network: a ban is lifted for one IPv4 address, or for one IPv6 address or /64",
+		admin_end(a, false, "'%s' is a network: a ban is lifted for one IPv4 address, or for one IPv6 address, /64 or /48",
 		          a->argument);
 	else if (!ban_lift(a->g->bans, &who))
 		admin_end(a, false, "%s is neither banned nor scored", a->argument);
@@ -485,6 +494,7 @@ static const struct admin_command commands[] = {
 	{ "show sessions all", ask_rows, .rows = show_sessions_rows },
 	{ "show sessions valid", ask_rows, .rows = show_sessions_rows, .valid = true },
 	{ "show ip bans", .start = show_ip_bans },
+	{ "show ip ban points", .start = show_ip_ban_points },
 	{ "show dataplane", .start = show_dataplane },
 	{ "show dataplane cores", .start = show_dataplane_cores },
 	{ "trace session", .start = watch_trace },

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "control/main/config_inside.h"
+#include "control/main/exempt.h"
 #include "control/main/nic.h"
 #include "control/main/packing.h"
 #include "proto/limits.h"
@@ -310,6 +311,15 @@ static void check_nics(const struct config *c, struct config_log *log)
 		           "neither outer nor inner is a NIC by its PCI address: nic-address and nic-route have no effect");
 }
 
+static void check_exempt(const struct config *c, struct config_log *log)
+{
+	struct addr network;
+
+	for (unsigned i = 0; i < config_count(c, OPT_BAN_EXEMPT); i++)
+		if (exempt_parse(config_nth(c, OPT_BAN_EXEMPT, i), &network) < 0)
+			wrong(log, c, OPT_BAN_EXEMPT, i, "it is to be a network as in 192.0.2.0/24, or local, or none");
+}
+
 void config_check(const struct config *c, struct config_log *log)
 {
 	check_default(c, OPT_DEFAULT_GROUP_CONFIG, log);
@@ -322,5 +332,6 @@ void config_check(const struct config *c, struct config_log *log)
 	check_packing(c, log);
 	check_priority(c, log);
 	check_nics(c, log);
+	check_exempt(c, log);
 	check_surroundings(c, log);
 }

@@ -69,8 +69,12 @@ static void on_ended(void *who, int why)
 
 	// a worker that ends its session by itself says so first
 	conn_close(c, broke ? END_ERROR : END_WORKER);
-	if (broke)
-		conn_kill(c);
+	if (!broke)
+		return;
+	conn_kill(c);
+	// one that reads too slowly for us has broken nothing
+	if (why != -ETIMEDOUT)
+		abuse_score(c->g, &c->client, ABUSE_CRASH);
 }
 
 void conn_break(struct conn *c)
@@ -85,6 +89,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	if (c->link.chan.state != MW_CLOSING) {
 		log_info("%s: login took longer than %u seconds", c->link.chan.name, c->g->policy.auth_timeout);
 		conn_end(c, END_AUTH_TIMEOUT);
+		abuse_score(c->g, &c->client, ABUSE_STALL);
 		return;
 	}
 	if (c->killed) {
@@ -234,14 +239,18 @@ void conn_up(struct conn *c)
 
 void conn_exited(struct conn *c, unsigned code, unsigned signal)
 {
+	bool crashed = signal && !(c->killed && signal == SIGKILL);
+
 	// its last words may still lie in its channel
 	link_read_rest(&c->link);
-	if (signal && !(c->killed && signal == SIGKILL))
+	if (crashed)
 		log_warn("%s: died of signal %u (%s%s)", c->link.chan.name, signal, strsignal((int)signal),
 		         signal == SIGSYS ? ": seccomp" : "");
 	else
 		log_debug("%s: exited with %u", c->link.chan.name, code);
 	conn_close(c, END_WORKER);
+	if (crashed)
+		abuse_score(c->g, &c->client, ABUSE_CRASH);
 	conn_free(c);
 }
 

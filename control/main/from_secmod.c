@@ -139,18 +139,6 @@ static int on_session_gone(void *who, const struct msg_session_gone *m, const in
 
 // ---------------------------------------------------------------------------------------------------------------- logins
 
-static void punish(struct gateway *g, const struct addr *client)
-{
-	struct addr network = *client;
-	char text[ADDR_TEXT];
-
-	if (!ban_score(g->bans, client, g->policy.points_wrong_password, clock_seconds()))
-		return;
-	log_notice("%s is banned for %u seconds", addr_text(client, text), g->policy.bans.ban_seconds);
-	network.prefix = client->family == 4 ? 32 : 64;
-	conn_end_logins(g, &network, END_ERROR);
-}
-
 static int on_auth_event(void *who, const struct msg_auth_event *m, const int *fds)
 {
 	static const char *const outcomes[] = { "logged in", "wrong user or password", "the method failed", "went away",
@@ -163,7 +151,7 @@ static int on_auth_event(void *who, const struct msg_auth_event *m, const int *f
 	         m->milliseconds);
 	stats_login(g, guess || m->outcome == AUTH_ERROR, m->milliseconds);
 	if (guess)
-		punish(g, &m->client);
+		abuse_guess(g, &m->client, m->user);
 	return 0;
 }
 

@@ -365,21 +365,13 @@ static void refuse_full(struct gateway *g, const struct addr *client)
 // A ban or no room: closed at once, and no worker is started for it.
 static bool admitted(struct gateway *g, const struct addr *client)
 {
-	uint64_t now = clock_seconds();
-	char text[ADDR_TEXT];
-
-	if (ban_active(g->bans, client, now))
+	if (abuse_banned(g, client))
 		return false;
 	if (is_full(g)) {
 		refuse_full(g, client);
 		return false;
 	}
-	if (ban_score(g->bans, client, g->policy.points_connection, now)) {
-		log_notice("%s is banned for %u seconds: too many connections", addr_text(client, text),
-		           g->policy.bans.ban_seconds);
-		return false;
-	}
-	return true;
+	return !abuse_score(g, client, ABUSE_CONNECTION);
 }
 
 // 0 or -errno where we, not the client, are to blame.

@@ -1,8 +1,10 @@
 #include "control/main/policy.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "control/main/config.h"
+#include "control/main/exempt.h"
 
 static uint32_t number32(const struct config *c, enum opt o)
 {
@@ -36,8 +38,10 @@ int policy_load(const struct config *c, struct policy *out)
 		.predictable_ips = config_bool(c, OPT_PREDICTABLE_IPS),
 		.dtls_psk = config_bool(c, OPT_DTLS_PSK),
 		.dtls_legacy = config_bool(c, OPT_DTLS_LEGACY),
-		.points_wrong_password = number32(c, OPT_BAN_POINTS_WRONG_PASSWORD),
-		.points_connection = number32(c, OPT_BAN_POINTS_CONNECTION),
+		.points[ABUSE_CONNECTION] = number32(c, OPT_BAN_POINTS_CONNECTION),
+		.points[ABUSE_PASSWORD] = number32(c, OPT_BAN_POINTS_WRONG_PASSWORD),
+		.points[ABUSE_CRASH] = number32(c, OPT_BAN_POINTS_CRASH),
+		.points[ABUSE_STALL] = number32(c, OPT_BAN_POINTS_STALL),
 		.bans.max_score = number32(c, OPT_MAX_BAN_SCORE),
 		.bans.ban_seconds = number32(c, OPT_BAN_TIME),
 		.bans.reset_seconds = number32(c, OPT_BAN_RESET_TIME),
@@ -45,13 +49,20 @@ int policy_load(const struct config *c, struct policy *out)
 	};
 	int ret = terms_new(c, NULL, NULL, &p.terms);
 
-	if (ret == 0)
-		*out = p;
-	return ret;
+	if (ret < 0)
+		return ret;
+	p.exempt = exempt_new(c);
+	if (!p.exempt) {
+		terms_put(p.terms);
+		return -ENOMEM;
+	}
+	*out = p;
+	return 0;
 }
 
 void policy_free(struct policy *p)
 {
 	terms_put(p->terms);
+	exempt_free(p->exempt);
 	*p = (struct policy){ 0 };
 }

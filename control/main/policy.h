@@ -1,14 +1,16 @@
 // What main itself needs of the configuration, read once a load into plain fields.
-// Main process only; the policy owns its reference to the terms for everybody.
+// Main process only; the policy owns its reference to the terms for everybody, and who is exempt.
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "control/main/abuse.h"
 #include "control/main/ban.h"
 #include "control/main/packing.h"
 #include "control/main/terms.h"
 
 struct config;
+struct exempt;
 
 struct policy {
 	uint32_t max_clients;  // 0: no bound
@@ -19,8 +21,9 @@ struct policy {
 	uint32_t stats_seconds; // server-stats-reset-time, 0: never
 	uint16_t tcp_port, udp_port;
 	bool predictable_ips, dtls_psk, dtls_legacy;
-	uint32_t points_wrong_password, points_connection;
+	uint32_t points[ABUSE_KINDS];
 	struct ban_rules bans;
+	struct exempt *exempt;
 	struct packing packing; // all 0: no compression
 	struct terms *terms;    // of sessions whose user and group have no file
 };

@@ -455,8 +455,9 @@ void report_ban(struct report *r, const struct ban_row *row)
 	char text[ADDR_TEXT];
 
 	report_begin(r, "");
-	report_text(r, "IP", "%s", row->who.prefix == 64 ? addr_text_prefix(&row->who, text) : addr_text(&row->who, text));
+	report_text(r, "IP", "%s", row->who.family == 6 ? addr_text_prefix(&row->who, text) : addr_text(&row->who, text));
 	report_time(r, "Since", "raw_since", wall + (time_t)row->since);
-	report_time(r, "Expires", "raw_expires", wall + (time_t)row->until);
+	if (row->until)
+		report_time(r, "Expires", "raw_expires", wall + (time_t)row->until);
 	report_number(r, "Score", row->score, NULL);
 }

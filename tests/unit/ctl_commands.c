@@ -126,7 +126,7 @@ static void completes_words(void **state)
 	assert_string_equal(next("", ""), "show trace capture disconnect terminate unban reload stop");
 	assert_string_equal(next("", "s"), "show stop");
 	assert_string_equal(next("show", "s"), "status session sessions");
-	assert_string_equal(next("show ip", ""), "bans");
+	assert_string_equal(next("show ip", ""), "bans ban");
 	assert_string_equal(next("terminate", ""), "user id session");
 	assert_string_equal(next("show users", ""), "");
 	assert_string_equal(next("show sessions", ""), "all valid");

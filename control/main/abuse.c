@@ -1,0 +1,56 @@
+#include "control/main/abuse.h"
+
+#include "control/main/conn.h"
+#include "control/main/exempt.h"
+
+static bool is_exempt(struct gateway *g, const struct addr *client)
+{
+	return exempt_has(g->policy.exempt, client, clock_seconds());
+}
+
+static bool score(struct gateway *g, const struct addr *client, uint32_t points, const char *what)
+{
+	struct addr network = *client;
+	char text[ADDR_TEXT];
+	unsigned prefix;
+
+	if (is_exempt(g, client))
+		return false;
+	prefix = ban_score(g->bans, client, points, clock_seconds());
+	if (!prefix)
+		return false;
+	network.prefix = (uint8_t)prefix;
+	addr_mask(&network);
+	log_notice("%s is banned for %u seconds: %s",
+	           network.prefix == 32 ? addr_text(&network, text) : addr_text_prefix(&network, text), g->policy.bans.ban_seconds,
+	           what);
+	conn_end_logins(g, &network, END_ERROR);
+	return true;
+}
+
+bool abuse_score(struct gateway *g, const struct addr *client, enum abuse what)
+{
+	static const char *const names[] = {
+		[ABUSE_CONNECTION] = "too many connections",
+		[ABUSE_PASSWORD] = "wrong passwords",
+		[ABUSE_CRASH] = "its workers die",
+		[ABUSE_STALL] = "logins that never end",
+	};
+
+	return score(g, client, g->policy.points[what], names[what]);
+}
+
+void abuse_guess(struct gateway *g, const struct addr *client, const char *user)
+{
+	uint32_t points = g->policy.points[ABUSE_PASSWORD];
+
+	// many who each guess a little at one name
+	if (!is_exempt(g, client) && ban_guess(g->bans, user, points, clock_seconds()))
+		points = points > UINT32_MAX / 2 ? UINT32_MAX : points * 2;
+	score(g, client, points, "wrong passwords");
+}
+
+bool abuse_banned(struct gateway *g, const struct addr *client)
+{
+	return ban_active(g->bans, client, clock_seconds()) && !is_exempt(g, client);
+}

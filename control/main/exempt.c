@@ -1,0 +1,118 @@
+#include "control/main/exempt.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/main/config.h"
+
+// A host may have very many interfaces; who has more says so by name.
+#define LOCAL_MAX 512
+#define LOOK_SECONDS 10
+
+struct exempt {
+	bool local;
+	uint64_t looked; // at the interfaces, seconds; 0: not yet
+	unsigned n_local, n_named;
+	struct addr locals[LOCAL_MAX];
+	struct addr named[];
+};
+
+int exempt_parse(const char *text, struct addr *network)
+{
+	struct addr a = { 0 };
+
+	if (strcmp(text, "local") != 0 && strcmp(text, "none") != 0) {
+		if (addr_parse(text, &a) < 0)
+			return -EINVAL;
+		addr_mask(&a);
+	}
+	*network = a;
+	return 0;
+}
+
+struct exempt *exempt_new(const struct config *c)
+{
+	unsigned count = config_count(c, OPT_BAN_EXEMPT);
+	struct exempt *e = calloc(1, sizeof(*e) + count * sizeof(*e->named));
+	const char *text;
+
+	for (unsigned i = 0; e && i < count; i++) {
+		text = config_nth(c, OPT_BAN_EXEMPT, i);
+		if (strcmp(text, "local") == 0)
+			e->local = true;
+		else if (exempt_parse(text, &e->named[e->n_named]) == 0 && e->named[e->n_named].family)
+			e->n_named++;
+	}
+	return e;
+}
+
+void exempt_free(struct exempt *e)
+{
+	free(e);
+}
+
+static uint8_t mask_length(const struct sockaddr *mask, uint8_t family)
+{
+	const struct sockaddr_in *in = (const struct sockaddr_in *)mask;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)mask;
+	unsigned n = 0;
+
+	if (family == 4)
+		return (uint8_t)__builtin_popcount(in->sin_addr.s_addr);
+	for (size_t i = 0; i < sizeof(in6->sin6_addr); i++)
+		n += (unsigned)__builtin_popcount(in6->sin6_addr.s6_addr[i]);
+	return (uint8_t)n;
+}
+
+// Without its mask an address stands for itself. A mask of nothing would make everybody a neighbour.
+static void add_local(struct exempt *e, const struct ifaddrs *i)
+{
+	struct addr *a = &e->locals[e->n_local];
+
+	if (!i->ifa_addr || e->n_local == LOCAL_MAX)
+		return;
+	addr_from_sockaddr(i->ifa_addr, a);
+	if (!a->family)
+		return;
+	if (i->ifa_netmask)
+		a->prefix = mask_length(i->ifa_netmask, a->family);
+	addr_mask(a);
+	if (a->prefix)
+		e->n_local++;
+}
+
+static void look(struct exempt *e)
+{
+	struct ifaddrs *all, *i;
+
+	// without an answer the picture of before still holds
+	if (getifaddrs(&all) < 0)
+		return;
+	e->n_local = 0;
+	for (i = all; i; i = i->ifa_next)
+		add_local(e, i);
+	freeifaddrs(all);
+}
+
+static bool in_any(const struct addr *networks, unsigned n, const struct addr *who)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (addr_in(who, &networks[i]))
+			return true;
+	return false;
+}
+
+bool exempt_has(struct exempt *e, const struct addr *who, uint64_t now)
+{
+	if (in_any(e->named, e->n_named, who))
+		return true;
+	if (!e->local)
+		return false;
+	if (!e->looked || now - e->looked >= LOOK_SECONDS) {
+		look(e);
+		e->looked = now;
+	}
+	return in_any(e->locals, e->n_local, who);
+}
