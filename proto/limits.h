@@ -13,6 +13,7 @@
 #define LIMIT_PROMPT 512
 #define LIMIT_HOSTNAME 128
 #define LIMIT_USER_AGENT 256
+#define LIMIT_VHOST 253 // a DNS name (RFC 1035 2.3.4)
 #define LIMIT_DEVICE 64 // X-AnyConnect-Identifier-DeviceType, -Platform
 // A cipher description: "(TLS1.3)-(ECDHE-SECP256R1)-(ECDSA-SECP384R1-SHA384)-(CHACHA20-POLY1305)" is the longest.
 #define LIMIT_CIPHER 96
@@ -28,7 +29,10 @@
 #define LIMIT_SIGNATURE 1024
 // TLS 1.2 ServerKeyExchange: 64 bytes of randoms and an ECDHE point; TLS 1.3: 64 + 33 + 1 + 48 bytes.
 #define LIMIT_TBS 512
-#define LIMIT_SERVER_KEYS 8
+#define LIMIT_SERVER_KEYS 8 // of one virtual host
+
+// Virtual hosts, the default one among them: each costs every process keys and contexts, and they are numbered in messages.
+#define LIMIT_VHOSTS 64
 
 // DTLS.
 #define LIMIT_DATAGRAM 2048 // a handshake datagram; openconnect's stay below the path MTU

@@ -7,10 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "limits.h"
 #include "snapshot.h"
 
 // MAGIC, then key NUL value NUL, over and over: nothing has to be escaped.
 #define MAGIC "penstock snapshot 1"
+#define VHOST "@vhost" // begins a virtual host's part
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 #define SIZE_MAX_SNAPSHOT (16u << 20) // a hundred thousand routes; more is a mistake
 
@@ -22,6 +24,8 @@ struct snapshot_writer {
 struct snapshot {
 	const char *text;
 	size_t size;
+	unsigned n_vhosts;
+	const char *part[LIMIT_VHOSTS + 1]; // of each virtual host, and the end
 };
 
 static int append(struct snapshot_writer *w, const char *s)
@@ -74,6 +78,11 @@ int snapshot_put(struct snapshot_writer *w, const char *key, const char *value)
 	return ret;
 }
 
+int snapshot_put_vhost(struct snapshot_writer *w, const char *name)
+{
+	return snapshot_put(w, VHOST, name);
+}
+
 static int write_all(int fd, const char *p, size_t len)
 {
 	ssize_t n;
@@ -119,6 +128,28 @@ static int check_text(const char *text, size_t size)
 	return strings % 2 ? -EBADMSG : 0;
 }
 
+static const char *value_of(const char *key)
+{
+	return key + strlen(key) + 1;
+}
+
+static int find_parts(struct snapshot *s)
+{
+	const char *end = s->text + s->size;
+
+	s->part[0] = s->text + sizeof(MAGIC);
+	s->n_vhosts = 1;
+	for (const char *p = s->part[0]; p < end; p = value_of(value_of(p))) {
+		if (strcmp(p, VHOST) != 0)
+			continue;
+		if (s->n_vhosts == LIMIT_VHOSTS)
+			return -EBADMSG;
+		s->part[s->n_vhosts++] = p;
+	}
+	s->part[s->n_vhosts] = end;
+	return 0;
+}
+
 int snapshot_open(int fd, struct snapshot **out)
 {
 	struct snapshot *s;
@@ -141,6 +172,9 @@ int snapshot_open(int fd, struct snapshot **out)
 		goto unmap;
 	s->text = map;
 	s->size = (size_t)st.st_size;
+	ret = find_parts(s);
+	if (ret < 0)
+		goto unmap;
 	*out = s;
 	return 0;
 unmap:
@@ -157,33 +191,71 @@ void snapshot_free(struct snapshot *s)
 	free(s);
 }
 
-const char *snapshot_nth(const struct snapshot *s, const char *key, unsigned n)
+unsigned snapshot_vhosts(const struct snapshot *s)
 {
-	const char *p = s->text + sizeof(MAGIC), *end = s->text + s->size, *value;
+	return s->n_vhosts;
+}
 
-	for (; p < end; p = value + strlen(value) + 1) {
-		value = p + strlen(p) + 1;
+const char *snapshot_vhost_name(const struct snapshot *s, unsigned vhost)
+{
+	return vhost == 0 ? "" : value_of(s->part[vhost]);
+}
+
+// Its own word, whatever the default one says.
+static const char *own_nth(const struct snapshot *s, unsigned vhost, const char *key, unsigned n)
+{
+	for (const char *p = s->part[vhost], *value; p < s->part[vhost + 1]; p = value_of(value)) {
+		value = value_of(p);
 		if (strcmp(p, key) == 0 && n-- == 0)
 			return value;
 	}
 	return NULL;
 }
 
-const char *snapshot_get(const struct snapshot *s, const char *key)
+const char *snapshot_vhost_nth(const struct snapshot *s, unsigned vhost, const char *key, unsigned n)
 {
-	return snapshot_nth(s, key, 0);
+	const char *first = vhost > 0 ? own_nth(s, vhost, key, 0) : NULL;
+
+	if (!first)
+		return own_nth(s, 0, key, n);
+	return first[0] ? own_nth(s, vhost, key, n) : NULL;
 }
 
-uint64_t snapshot_number(const struct snapshot *s, const char *key)
+const char *snapshot_vhost_get(const struct snapshot *s, unsigned vhost, const char *key)
 {
-	const char *value = snapshot_get(s, key);
+	return snapshot_vhost_nth(s, vhost, key, 0);
+}
+
+uint64_t snapshot_vhost_number(const struct snapshot *s, unsigned vhost, const char *key)
+{
+	const char *value = snapshot_vhost_get(s, vhost, key);
 
 	return value ? strtoull(value, NULL, 10) : 0;
 }
 
-bool snapshot_bool(const struct snapshot *s, const char *key)
+bool snapshot_vhost_bool(const struct snapshot *s, unsigned vhost, const char *key)
 {
-	const char *value = snapshot_get(s, key);
+	const char *value = snapshot_vhost_get(s, vhost, key);
 
 	return value && strcmp(value, "1") == 0;
+}
+
+const char *snapshot_nth(const struct snapshot *s, const char *key, unsigned n)
+{
+	return snapshot_vhost_nth(s, 0, key, n);
+}
+
+const char *snapshot_get(const struct snapshot *s, const char *key)
+{
+	return snapshot_vhost_get(s, 0, key);
+}
+
+uint64_t snapshot_number(const struct snapshot *s, const char *key)
+{
+	return snapshot_vhost_number(s, 0, key);
+}
+
+bool snapshot_bool(const struct snapshot *s, const char *key)
+{
+	return snapshot_vhost_bool(s, 0, key);
 }

@@ -218,28 +218,40 @@ static void pools_tidy(struct gateway *g)
 	}
 }
 
-int address_pools(struct gateway *g, const struct terms *everybody)
+// The pools of everybody's networks in one virtual host.
+static int pools_of(struct gateway *g, const struct terms *t, struct address_pool *of[2])
 {
-	struct address_pool *ipv4 = NULL, *ipv6 = NULL, *p;
-	int ret = pool_get(g, &everybody->ipv4_network, 32, &ipv4);
+	int ret = pool_get(g, &t->ipv4_network, 32, &of[0]);
 
-	if (ret == 0)
-		ret = pool_get(g, &everybody->ipv6_network, everybody->ipv6_subnet_prefix, &ipv6);
+	return ret < 0 ? ret : pool_get(g, &t->ipv6_network, t->ipv6_subnet_prefix, &of[1]);
+}
+
+int address_pools(struct gateway *g, const struct policy *policy)
+{
+	struct address_pool *of[LIMIT_VHOSTS][2] = { 0 }, *p;
+	int ret = 0;
+
+	for (unsigned i = 0; i < policy->n_vhosts && ret == 0; i++)
+		ret = pools_of(g, policy->vhost[i].terms, of[i]);
 	if (ret == 0)
 		TAILQ_FOREACH(p, &g->addresses.pools, all)
-	p->standing = p == ipv4 || p == ipv6;
+	p->standing = false;
+	for (unsigned i = 0; i < policy->n_vhosts && ret == 0; i++)
+		for (int f = 0; f < 2; f++)
+			if (of[i][f])
+				of[i][f]->standing = true;
 	pools_tidy(g);
 	return ret;
 }
 
 // -------------------------------------------------------------------------------------------------------------- sessions
 
-static int take_any(struct session *s, struct address_pool *pool, struct addr *out)
+static int take_any(struct session *s, const struct terms *t, struct address_pool *pool, struct addr *out)
 {
 	uint64_t hint;
 	int ret = 0;
 
-	if (s->g->policy.predictable_ips)
+	if (t->predictable_ips)
 		hint = lease_hint(s->user);
 	else
 		ret = secret_random(&hint, sizeof(hint));
@@ -275,7 +287,7 @@ static int take_named(struct session *s, const struct addr *ip, struct addr *out
 	struct session *holder = holder_of(&s->g->addresses, ip);
 	int ret;
 
-	if (holder && (holder->tunnels || strcmp(holder->user, s->user) != 0))
+	if (holder && (holder->tunnels || !session_is_same_user(holder, s)))
 		return -EADDRINUSE;
 	if (holder)
 		slot_clear(holder, ip->family);
@@ -299,7 +311,7 @@ static int lend(struct session *s, const struct terms *t, int family)
 	ret = pool_get(s->g, network, family == 4 ? 32 : t->ipv6_subnet_prefix, &pool);
 	if (ret < 0 || (!pool && !named->family))
 		return ret;
-	ret = named->family ? take_named(s, named, &ip) : take_any(s, pool, &ip);
+	ret = named->family ? take_named(s, named, &ip) : take_any(s, t, pool, &ip);
 	if (ret < 0)
 		return ret;
 	*slot.ip = ip;

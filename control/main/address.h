@@ -9,6 +9,7 @@
 
 struct gateway;
 struct session;
+struct policy;
 struct terms;
 struct address_pool;
 
@@ -23,7 +24,7 @@ void address_book_fini(struct address_book *b);
 
 // The pools that the configuration asks for; those that are right already stay, others go with their last session. 0 or -errno
 // (logged), and then nothing has changed.
-int address_pools(struct gateway *g, const struct terms *everybody);
+int address_pools(struct gateway *g, const struct policy *p);
 
 // Lend the session what its client wants, keeping what it has. 0; -ENOSPC; -EADDRINUSE: another session has the address that the
 // user's file names; -EADDRNOTAVAIL: there is none of a kind that the client takes; -EINVAL and what

@@ -26,6 +26,7 @@ static void answer_forget(struct admin_client *a)
 	for (size_t i = 0; a->rows && i < a->count; i++) {
 		free(a->rows[i].user);
 		free(a->rows[i].group);
+		free(a->rows[i].vhost);
 		free(a->rows[i].user_agent);
 	}
 	free(a->rows);
@@ -233,14 +234,16 @@ void admin_row_add(struct admin_client *a, const struct admin_row *row)
 
 	copy.user = strdup(row->user);
 	copy.group = strdup(row->group);
+	copy.vhost = strdup(row->vhost);
 	copy.user_agent = strdup(row->user_agent);
-	if (copy.user && copy.group && copy.user_agent && rows_grow(a)) {
+	if (copy.user && copy.group && copy.vhost && copy.user_agent && rows_grow(a)) {
 		a->rows[a->count++] = copy;
 		return;
 	}
 	a->cut = true;
 	free(copy.user);
 	free(copy.group);
+	free(copy.vhost);
 	free(copy.user_agent);
 }
 
@@ -250,6 +253,7 @@ void admin_session_row(struct gateway *g, const struct msg_session_row *m)
 	struct admin_row row = {
 		.user = (char *)m->user,
 		.group = (char *)m->group,
+		.vhost = (char *)m->vhost,
 		.user_agent = (char *)m->user_agent,
 		.client = m->client,
 		.created = m->created,

@@ -11,7 +11,7 @@
 struct admin_row {
 	uint32_t id; // of main's own; 0: main finds it by its sid, if it has it
 	uint8_t sid[SID_SIZE];
-	char *user, *group, *user_agent;
+	char *user, *group, *vhost, *user_agent;
 	struct addr client;
 	uint64_t created, expires;
 	bool in_use;

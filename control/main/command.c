@@ -172,6 +172,7 @@ static void row_of_session(struct admin_client *a, struct session *s)
 		.id = s->id,
 		.user = s->user,
 		.group = s->group,
+		.vhost = s->vhost,
 		.user_agent = s->tunnel->info->user_agent,
 		.client = s->tunnel->client,
 		.created = (uint64_t)s->created,
@@ -238,7 +239,7 @@ static void report_row(struct admin_client *a, const struct admin_row *row, cons
 	report_text(r, "State", "%s", s && s->tunnel ? "connected" : s ? "disconnected" : "authenticated");
 	report_text(r, "Username", "%s", row->user);
 	report_text(r, "Groupname", "%s", row->group[0] ? row->group : "(none)");
-	report_text(r, "vhost", "default");
+	report_vhost(r, row->vhost);
 	report_text(r, "User-Agent", "%s", row->user_agent);
 	report_text(r, "Remote IP", "%s", addr_text(&row->client, text));
 	report_location(r);

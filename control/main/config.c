@@ -16,15 +16,14 @@
 #include "control/main/config_read.h"
 #include "proto/err.h"
 #include "proto/secret.h"
-#include "proto/snapshot.h"
 #include "proto/utf8.h"
 
 // One load, from the first line to the last.
 struct load {
 	struct config *c;
+	struct config *in; // the section's: `c`, or one of its virtual hosts
 	struct config_log log;
 	enum config_mode mode;
-	bool in_vhost;
 	bool supplement;           // the file of a user or a group
 	bool mentioned[OPT_COUNT]; // a warning that holds for every repetition is said once
 	struct value_out value;
@@ -108,8 +107,11 @@ void config_free(struct config *c)
 {
 	if (!c)
 		return;
+	for (unsigned i = 0; i < c->n_vhosts; i++)
+		config_free(c->vhost[i]);
 	for (int o = 0; o < OPT_COUNT; o++)
 		config_clear(c, (enum opt)o);
+	free(c->name);
 	free(c->file);
 	free(c->dir);
 	free(c);
@@ -117,23 +119,28 @@ void config_free(struct config *c)
 
 // --------------------------------------------------------------------------------------------------------------- reading
 
-// A vhost's options are checked, but not kept.
-static void on_section(struct load *l, const struct config_line *line)
+static int on_section(struct load *l, const struct config_line *line)
 {
-	const char *name = line->value;
+	const char *name = line->value, *wrong;
+	int ret;
 
 	if (l->supplement) {
 		config_say(&l->log, LOG_LEVEL_ERR, line->line, NULL, "[%.64s]: the file of a user or a group has no sections",
 		           name);
-		return;
+		return 0;
 	}
-	if (strncasecmp(name, "vhost:", 6) != 0 || !name[6] || strlen(name) > 6 + 255) {
+	if (strncasecmp(name, "vhost:", 6) != 0) {
 		config_say(&l->log, LOG_LEVEL_ERR, line->line, NULL, "[%.64s] is no section: only [vhost:NAME] is", name);
-		return;
+		return 0;
 	}
-	l->in_vhost = true;
-	config_say(&l->log, LOG_LEVEL_WARN, line->line, NULL,
-	           "[%.80s]: virtual hosts have no effect yet; everybody gets the options above it", name);
+	wrong = config_vhost_wrong(name + 6);
+	ret = wrong ? 0 : config_vhost_open(l->c, name + 6, &l->in);
+	if (ret == -E2BIG)
+		wrong = "there are more virtual hosts than are supported";
+	if (!wrong)
+		return ret;
+	config_say(&l->log, LOG_LEVEL_ERR, line->line, NULL, "[%.80s]: %s", name, wrong);
+	return 0;
 }
 
 // In the file of a user it may be a misspelt restriction: that must not let anybody do more.
@@ -156,7 +163,7 @@ static void warn_idle(struct load *l, enum opt o, const char *value, unsigned li
 	const struct opt_info *info = &opt_table[o];
 	struct value_out as_is;
 
-	if (info->status == STATUS_WORKS || l->in_vhost || l->mentioned[o])
+	if (info->status == STATUS_WORKS || l->mentioned[o])
 		return;
 	if (info->as_is && value_parse(info, info->as_is, true, "/", &as_is) >= 0 && strcmp(as_is.text, value) == 0)
 		return;
@@ -167,13 +174,14 @@ static void warn_idle(struct load *l, enum opt o, const char *value, unsigned li
 
 static int keep(struct load *l, enum opt o, unsigned line)
 {
-	unsigned before = config_line_of(l->c, o);
+	const struct config_option *before = &l->in->option[o];
 
-	if (!opt_is_list(o) && before) {
-		config_say(&l->log, LOG_LEVEL_WARN, line, opt_table[o].name, "is on line %u already; this one counts", before);
-		config_clear(l->c, o);
+	if (!opt_is_list(o) && before->count) {
+		config_say(&l->log, LOG_LEVEL_WARN, line, opt_table[o].name, "is on line %u already; this one counts",
+		           before->entries[0].line);
+		config_clear(l->in, o);
 	}
-	return config_add(l->c, o, l->value.text, line);
+	return config_add(l->in, o, l->value.text, line);
 }
 
 // Whether the option may stand here at all; says why not.
@@ -192,7 +200,7 @@ static bool has_its_place(struct load *l, enum opt o, const struct config_line *
 		           "this option is not for a user or a group; it is ignored here");
 	if (l->supplement)
 		return personal;
-	if (info->where == WHERE_GLOBAL && l->in_vhost) {
+	if (info->where == WHERE_GLOBAL && l->in != l->c) {
 		config_say(&l->log, LOG_LEVEL_ERR, line->line, line->key,
 		           "this option is for the whole server; it cannot stand in a virtual host");
 		return false;
@@ -221,11 +229,11 @@ static int on_entry(struct load *l, const struct config_line *line)
 		config_say(&l->log, ret < 0 ? LOG_LEVEL_ERR : LOG_LEVEL_WARN, line->line, line->key, "%s", l->value.why);
 	if (ret < 0) {
 		// one that is there but wrong is not missing too
-		l->c->option[o].given = true;
+		l->in->option[o].given = true;
 		return 0;
 	}
 	warn_idle(l, o, l->value.text, line->line);
-	return l->in_vhost ? 0 : keep(l, o, line->line);
+	return keep(l, o, line->line);
 }
 
 static int read_lines(struct load *l, const char *text, size_t len)
@@ -248,7 +256,7 @@ static int read_lines(struct load *l, const char *text, size_t len)
 		if (line.kind == LINE_BAD)
 			config_say(&l->log, LOG_LEVEL_ERR, line.line, NULL, "%s", line.value);
 		else if (line.kind == LINE_SECTION)
-			on_section(l, &line);
+			ret = on_section(l, &line);
 		else
 			ret = on_entry(l, &line);
 	}
@@ -364,6 +372,10 @@ static int complete(struct load *l)
 
 	if (ret == 0)
 		config_check(l->c, &l->log);
+	for (unsigned i = 0; i < l->c->n_vhosts && ret == 0; i++) {
+		ret = config_fold(l->c->vhost[i], &l->log);
+		config_check(l->c->vhost[i], &l->log);
+	}
 	return ret;
 }
 
@@ -376,7 +388,7 @@ static int load(const struct load *how, const char *file, struct config **out)
 		return -ENOMEM;
 	*l = *how;
 	l->log.file = file;
-	l->c = calloc(1, sizeof(*l->c));
+	l->c = l->in = calloc(1, sizeof(*l->c));
 	if (!l->c)
 		goto out;
 	ret = set_paths(l->c, file);
@@ -415,9 +427,22 @@ int config_load_supplement(const char *file, config_report *report, void *who, s
 
 // --------------------------------------------------------------------------------------------------------------- getters
 
+// A staple belongs to its certificate: with others of its own a virtual host does not inherit it.
+static bool inherits(const struct config *c, enum opt o)
+{
+	return c->base && !c->option[o].count && (o != OPT_OCSP_RESPONSE || !c->option[OPT_SERVER_CERT].count);
+}
+
+static const struct config_option *option_of(const struct config *c, enum opt o)
+{
+	return inherits(c, o) ? &c->base->option[o] : &c->option[o];
+}
+
 const char *config_nth(const struct config *c, enum opt o, unsigned n)
 {
-	return n < c->option[o].count ? c->option[o].entries[n].text : NULL;
+	const struct config_option *option = option_of(c, o);
+
+	return n < option->count ? option->entries[n].text : NULL;
 }
 
 const char *config_str(const struct config *c, enum opt o)
@@ -439,22 +464,34 @@ bool config_bool(const struct config *c, enum opt o)
 
 unsigned config_count(const struct config *c, enum opt o)
 {
-	return c->option[o].count;
+	return option_of(c, o)->count;
 }
 
 bool config_given(const struct config *c, enum opt o)
 {
-	return c->option[o].given;
+	return option_of(c, o)->given;
+}
+
+bool config_own(const struct config *c, enum opt o)
+{
+	return !c->base || c->option[o].count;
+}
+
+unsigned config_line_nth(const struct config *c, enum opt o, unsigned n)
+{
+	const struct config_option *option = option_of(c, o);
+
+	return n < option->count ? option->entries[n].line : 0;
 }
 
 unsigned config_line_of(const struct config *c, enum opt o)
 {
-	return c->option[o].count ? c->option[o].entries[0].line : 0;
+	return config_line_nth(c, o, 0);
 }
 
 const char *config_file(const struct config *c)
 {
-	return c->file;
+	return c->base ? c->base->file : c->file;
 }
 
 const char *config_name(enum opt o)
@@ -462,7 +499,7 @@ const char *config_name(enum opt o)
 	return opt_table[o].name;
 }
 
-// ------------------------------------------------------------------------------------------------------ reload, snapshot
+// ---------------------------------------------------------------------------------------------------------------- reload
 
 static bool same_values(const struct config *a, const struct config *b, enum opt o)
 {
@@ -511,28 +548,6 @@ int config_keep(const struct config *old, struct config *now, config_report *rep
 			return ret;
 	}
 	return kept;
-}
-
-int config_snapshot(const struct config *c, const struct config_word *words, int *fd)
-{
-	struct snapshot_writer *w = snapshot_writer_new();
-	int ret = 0, finished, written = -1;
-
-	if (!w)
-		return -errno;
-	for (int o = 0; o < OPT_COUNT && ret == 0; o++)
-		for (unsigned i = 0; i < c->option[o].count && ret == 0 && opt_table[o].kind != KIND_SECRET; i++)
-			ret = snapshot_put(w, opt_table[o].name, c->option[o].entries[i].text);
-	for (; words && words->key && ret == 0; words++)
-		ret = snapshot_put(w, words->key, words->value);
-	finished = snapshot_finish(w, &written);
-	if (ret == 0)
-		ret = finished;
-	if (ret == 0)
-		*fd = written;
-	else if (written >= 0)
-		close(written);
-	return ret;
 }
 
 // --------------------------------------------------------------------------------------------------------------- logging

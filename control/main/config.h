@@ -45,8 +45,14 @@ bool config_bool(const struct config *c, enum opt o);
 unsigned config_count(const struct config *c, enum opt o);
 const char *config_nth(const struct config *c, enum opt o, unsigned n); // NULL past the end
 bool config_given(const struct config *c, enum opt o);                  // it stands in the file
-const char *config_file(const struct config *c);                        // absolute path
+const char *config_file(const struct config *c);                        // absolute path, of a virtual host too
 const char *config_name(enum opt o);                                    // as in the file: "listen-host"
+
+// Virtual hosts. Each is a configuration by itself: what it does not say it has from the one above it, and its own lists stand in
+// the place of those. Number 0 is `c`, the default one.
+unsigned config_vhosts(const struct config *c);
+const struct config *config_vhost(const struct config *c, unsigned n);
+const char *config_vhost_name(const struct config *c); // in small letters; "": the default one
 
 // On reload: gives `now` the values of `old` wherever they differ in an option that is read at start only, and reports each as
 // "needs a restart". The number of such options, or -ENOMEM.

@@ -22,9 +22,7 @@
 
 static void wrong(struct config_log *log, const struct config *c, enum opt o, unsigned nth, const char *text)
 {
-	unsigned line = nth < c->option[o].count ? c->option[o].entries[nth].line : 0;
-
-	config_say(log, LOG_LEVEL_ERR, line, opt_table[o].name, "%s", text);
+	config_say(log, LOG_LEVEL_ERR, config_line_nth(c, o, nth), opt_table[o].name, "%s", text);
 }
 
 // ------------------------------------------------------------------------------------------------------------- networks
@@ -38,9 +36,11 @@ static int fold_network(struct config *c, enum opt network, enum opt mask, struc
 	char bare[64];
 	int ret;
 
-	if (!address)
+	if (!address || (!config_own(c, network) && !config_own(c, mask)))
 		return 0;
 	slash = strchr(address, '/');
+	if (slash && !config_own(c, mask))
+		given = NULL;
 	if (!slash && !given) {
 		config_say(log, LOG_LEVEL_ERR, line, opt_table[network].name, "it needs a prefix length, as in %s/%s", address,
 		           opt_table[network].kind == KIND_NETWORK4 ? "24" : "64");
@@ -74,8 +74,10 @@ static void check_networks(const struct config *c, struct config_log *log)
 {
 	const char *ipv6 = config_str(c, OPT_IPV6_NETWORK), *slash = ipv6 ? strchr(ipv6, '/') : NULL;
 
-	if (!config_given(c, OPT_IPV4_NETWORK) && !config_given(c, OPT_IPV6_NETWORK))
+	if (!c->base && !config_given(c, OPT_IPV4_NETWORK) && !config_given(c, OPT_IPV6_NETWORK))
 		config_say(log, LOG_LEVEL_ERR, 0, NULL, "ipv4-network or ipv6-network has to be there: clients need addresses");
+	if (!config_own(c, OPT_IPV6_NETWORK) && !config_own(c, OPT_IPV6_SUBNET_PREFIX))
+		return;
 	if (slash && strtoull(slash + 1, NULL, 10) >= config_num(c, OPT_IPV6_SUBNET_PREFIX))
 		wrong(log, c, OPT_IPV6_SUBNET_PREFIX, 0,
 		      "it has to be longer than the prefix of ipv6-network, of which every client gets a part");
@@ -142,7 +144,7 @@ static void check_surroundings(const struct config *c, struct config_log *log)
 	const char *why;
 
 	for (int o = 0; o < OPT_COUNT; o++) {
-		if (opt_table[o].status != STATUS_WORKS)
+		if (opt_table[o].status != STATUS_WORKS || !config_own(c, (enum opt)o))
 			continue;
 		for (unsigned i = 0; i < c->option[o].count; i++) {
 			why = why_not(opt_table[o].kind, c->option[o].entries[i].text);
@@ -156,7 +158,7 @@ static void check_surroundings(const struct config *c, struct config_log *log)
 static void check_required(const struct config *c, struct config_log *log)
 {
 	for (int o = 0; o < OPT_COUNT; o++)
-		if (opt_is_must((enum opt)o) && !c->option[o].given)
+		if (opt_is_must((enum opt)o) && !config_given(c, (enum opt)o))
 			config_say(log, LOG_LEVEL_ERR, 0, NULL, "%s is missing", opt_table[o].name);
 }
 
@@ -164,6 +166,8 @@ static void check_keys(const struct config *c, struct config_log *log)
 {
 	unsigned certs = config_count(c, OPT_SERVER_CERT), keys = config_count(c, OPT_SERVER_KEY);
 
+	if (!config_own(c, OPT_SERVER_CERT) && !config_own(c, OPT_SERVER_KEY))
+		return;
 	if (certs && keys && certs != keys)
 		config_say(log, LOG_LEVEL_ERR, config_line_of(c, OPT_SERVER_KEY), "server-key",
 		           "%u keys but %u certificates: they come in pairs, in the same order", keys, certs);
@@ -178,7 +182,7 @@ static void check_keys(const struct config *c, struct config_log *log)
 static void check_method(const struct config *c, unsigned nth, struct config_log *log)
 {
 	const char *auth = config_nth(c, OPT_AUTH, nth), *why;
-	unsigned line = c->option[OPT_AUTH].entries[nth].line;
+	unsigned line = config_line_nth(c, OPT_AUTH, nth);
 	char name[32], path[VALUE_MAX];
 
 	value_auth_method(auth, name, sizeof(name));
@@ -202,6 +206,8 @@ static void check_method(const struct config *c, unsigned nth, struct config_log
 
 static void check_auth(const struct config *c, struct config_log *log)
 {
+	if (!config_own(c, OPT_AUTH))
+		return;
 	for (unsigned i = 0; i < config_count(c, OPT_AUTH); i++)
 		check_method(c, i, log);
 	if (config_count(c, OPT_AUTH) > 1)
@@ -215,10 +221,13 @@ static void check_items(const struct config *c, struct config_log *log)
 		OPT_DNS, OPT_NBNS, OPT_SPLIT_DNS, OPT_ROUTE, OPT_NO_ROUTE, OPT_DEFAULT_DOMAIN, OPT_BANNER
 	};
 	unsigned n = 0;
+	bool own = false;
 
-	for (size_t i = 0; i < sizeof(items) / sizeof(*items); i++)
+	for (size_t i = 0; i < sizeof(items) / sizeof(*items); i++) {
 		n += config_count(c, items[i]);
-	if (n > LIMIT_ITEMS)
+		own = own || config_own(c, items[i]);
+	}
+	if (own && n > LIMIT_ITEMS)
 		config_say(log, LOG_LEVEL_ERR, config_line_of(c, OPT_ROUTE), "route",
 		           "%u routes, servers and domains are more than a client can be told (%d)", n, LIMIT_ITEMS);
 }
@@ -228,7 +237,7 @@ static void check_priority(const struct config *c, struct config_log *log)
 {
 	const char *text = config_str(c, OPT_NET_PRIORITY);
 
-	if (text && text[0] && !text[1] && text[0] != '0')
+	if (config_own(c, OPT_NET_PRIORITY) && text && text[0] && !text[1] && text[0] != '0')
 		config_say(log, LOG_LEVEL_WARN, config_line_of(c, OPT_NET_PRIORITY), "net-priority",
 		           "%s has no effect: packets to clients pass no queue of the kernel; a TOS byte as 0x10 is put on them",
 		           text);
@@ -239,10 +248,10 @@ static void check_packing(const struct config *c, struct config_log *log)
 	const char *priorities = config_str(c, OPT_COMPRESSION_ALGO_PRIORITY);
 	struct packing p = { 0 };
 
-	if (priorities && packing_parse(priorities, &p) < 0)
+	if (!c->base && priorities && packing_parse(priorities, &p) < 0)
 		config_say(log, LOG_LEVEL_WARN, config_line_of(c, OPT_COMPRESSION_ALGO_PRIORITY), "compression-algo-priority",
 		           "'%s' is no list of oc-lz4:NUMBER and lzs:NUMBER; the default order is used", priorities);
-	if (config_bool(c, OPT_COMPRESSION))
+	if (config_own(c, OPT_COMPRESSION) && config_bool(c, OPT_COMPRESSION))
 		config_say(log, LOG_LEVEL_WARN, config_line_of(c, OPT_COMPRESSION), "compression",
 		           "who can add text to a client's packets and see their sizes can find out what else is in them; see "
 		           "COMPRESSION in penstock.conf(5)");
@@ -264,7 +273,7 @@ static void check_default(const struct config *c, enum opt o, struct config_log 
 {
 	const char *file = config_str(c, o);
 
-	if (file)
+	if (file && config_own(c, o))
 		check_supplement(file, log);
 }
 
@@ -285,10 +294,15 @@ static void check_directory(const char *dir, struct config_log *log)
 
 int config_check_supplements(const struct config *c, struct config_log *log)
 {
-	if (config_str(c, OPT_CONFIG_PER_GROUP))
-		check_directory(config_str(c, OPT_CONFIG_PER_GROUP), log);
-	if (config_str(c, OPT_CONFIG_PER_USER))
-		check_directory(config_str(c, OPT_CONFIG_PER_USER), log);
+	static const enum opt directories[] = { OPT_CONFIG_PER_GROUP, OPT_CONFIG_PER_USER };
+	const struct config *v;
+
+	for (unsigned i = 0; i < config_vhosts(c); i++)
+		for (size_t d = 0; d < sizeof(directories) / sizeof(*directories); d++) {
+			v = config_vhost(c, i);
+			if (config_own(v, directories[d]) && config_str(v, directories[d]))
+				check_directory(config_str(v, directories[d]), log);
+		}
 	return log->errors ? -EINVAL : 0;
 }
 
@@ -324,14 +338,16 @@ void config_check(const struct config *c, struct config_log *log)
 {
 	check_default(c, OPT_DEFAULT_GROUP_CONFIG, log);
 	check_default(c, OPT_DEFAULT_USER_CONFIG, log);
-	check_required(c, log);
 	check_networks(c, log);
 	check_keys(c, log);
 	check_auth(c, log);
 	check_items(c, log);
 	check_packing(c, log);
 	check_priority(c, log);
+	check_surroundings(c, log);
+	if (c->base)
+		return;
+	check_required(c, log);
 	check_nics(c, log);
 	check_exempt(c, log);
-	check_surroundings(c, log);
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include "control/main/config_table.h"
 #include "control/main/config_value.h"
+#include "proto/limits.h"
 
 struct config_entry {
 	char *text;    // normalised
@@ -15,8 +16,12 @@ struct config_option {
 };
 
 struct config {
-	char *file, *dir; // absolute
-	struct config_option option[OPT_COUNT];
+	char *file, *dir;                       // absolute
+	const struct config *base;              // of a virtual host: the configuration that it inherits from
+	char *name;                             // likewise
+	struct config_option option[OPT_COUNT]; // of a virtual host: only what it says itself
+	struct config *vhost[LIMIT_VHOSTS - 1];
+	unsigned n_vhosts;
 };
 
 // Counts what it reports.
@@ -35,11 +40,20 @@ void config_say(struct config_log *log, enum log_level level, unsigned line, con
 int config_add(struct config *c, enum opt o, const char *text, unsigned line);
 void config_clear(struct config *c, enum opt o);
 unsigned config_line_of(const struct config *c, enum opt o); // of its first value; 0: not given
+unsigned config_line_nth(const struct config *c, enum opt o, unsigned n);
+// Does it speak for itself? Always, but for what a virtual host inherits.
+bool config_own(const struct config *c, enum opt o);
+
+// The virtual host of that name, added where it is new (config_vhost.c). 0; -E2BIG; -ENOMEM.
+int config_vhost_open(struct config *c, const char *name, struct config **out);
+// Of [vhost:NAME]: a DNS name, and not "default". What is wrong with it, or NULL.
+const char *config_vhost_wrong(const char *name);
 
 // After the whole file has been read, before the defaults are filled in: netmasks are folded into their networks, and what one
 // line cannot show is checked. 0 or -ENOMEM; errors are counted in the log.
 int config_fold(struct config *c, struct config_log *log);
-// After the defaults: required options, files, accounts, and options that contradict each other.
+// After the defaults: required options, files, accounts, and options that contradict each other. Of a virtual host: what it says
+// itself, beside what it inherits.
 void config_check(const struct config *c, struct config_log *log);
 // The files that there are for users and groups, for -t. 0, or -EINVAL where there was an error.
 int config_check_supplements(const struct config *c, struct config_log *log);

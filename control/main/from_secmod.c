@@ -48,6 +48,8 @@ static const char *refusal(int why)
 		return "the user has as many sessions as max-same-clients allows";
 	case -EPERM:
 		return "the session may not roam";
+	case -ENOENT:
+		return "its virtual host is no more";
 	default:
 		return "no tunnel";
 	}
@@ -65,6 +67,7 @@ static void count_refusal(struct gateway *g, int why)
 		stats_refused(g, REFUSED_SAME);
 		break;
 	case -EPERM: // nothing is full
+	case -ENOENT:
 	case -EACCES:
 		break;
 	default:
@@ -87,13 +90,14 @@ static int connect_under(struct session *s, struct conn *c, struct terms *terms)
 
 static int session_connect(struct conn *c, const struct msg_session_reply *m)
 {
-	struct session *s = session_get(c->g, m);
+	const struct policy_vhost *vhost = policy_vhost(&c->g->policy, m->vhost);
+	struct session *s = vhost ? session_get(c->g, m) : NULL;
 	struct terms *terms;
 	int ret;
 
 	if (!s)
-		return -ENOMEM;
-	ret = supplement_terms(c->g->config, c->g->policy.terms, s->user, s->group, &terms);
+		return vhost ? -ENOMEM : -ENOENT;
+	ret = supplement_terms(vhost->config, vhost->terms, s->user, s->group, &terms);
 	if (ret < 0)
 		return ret;
 	ret = (terms->rules & RULE_DENY_ROAMING) && !addr_equal(&m->login, &c->client) ? -EPERM : connect_under(s, c, terms);
@@ -123,7 +127,7 @@ static int on_session_reply(void *who, const struct msg_session_reply *m, const 
 		return 0;
 	count_refusal(secmod->g, ret);
 	close_unused(secmod, m);
-	conn_deny(c, ret == -EPERM ? 401 : 503, refusal(ret));
+	conn_deny(c, ret == -EPERM || ret == -ENOENT ? 401 : 503, refusal(ret));
 	return 0;
 }
 

@@ -94,7 +94,7 @@ int gateway_init(struct gateway *g)
 		return errno_log(-ret, "out of memory");
 	ret = policy_load(g->config, &g->policy);
 	if (ret == 0)
-		ret = address_pools(g, g->policy.terms);
+		ret = address_pools(g, &g->policy);
 	if (ret < 0)
 		return ret;
 	g->bans = ban_list_new(&g->policy.bans, BAN_ENTRIES_MAX);

@@ -122,7 +122,7 @@ int inner_up(struct gateway *g, const char *interface)
 
 	inner_down(g);
 	snprintf(g->inner, sizeof(g->inner), "%s", interface);
-	ret = netlink_link_up(g->inner, session_mtu_inner(g->policy.terms->mtu));
+	ret = netlink_link_up(g->inner, session_mtu_inner(g->policy.vhost[0].terms->mtu));
 	return ret < 0 ? ret : inner_sync(g);
 }
 

@@ -55,7 +55,7 @@ static bool vacate(struct tunnel *t, const struct addr *network)
 
 	if (!i)
 		return true;
-	if (strcmp(other->user, s->user) != 0) {
+	if (!session_is_same_user(other, s)) {
 		log_warn("session %u: iroute %s of user '%s' is behind user '%s' (session %u) already: it stays there", s->id,
 		         addr_text_prefix(network, text), s->user, other->user, other->id);
 		return false;

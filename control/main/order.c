@@ -135,7 +135,7 @@ int order_send(const struct tunnel *t, int lane_fd)
 		.ipv6 = t->session->ipv6,
 		.mtu = t->mtu,
 		.app_id_len = APP_ID_SIZE,
-		.udp_silence = t->g->policy.udp_silence,
+		.udp_silence = t->terms->udp_silence,
 		.dpd = t->dpd,
 		.idle = t->idle_timeout,
 		.rekey = t->rekey_time,

@@ -13,15 +13,19 @@ static uint32_t number32(const struct config *c, enum opt o)
 	return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
 }
 
-static struct packing packing_of(const struct config *c)
+static int vhosts_load(const struct config *c, struct policy *p)
 {
-	struct packing p = { .above = (uint16_t)config_num(c, OPT_NO_COMPRESS_LIMIT) };
+	struct policy_vhost *v;
+	int ret = 0;
 
-	// what is wrong with the order was said when the file was read: then it is ocserv's own
-	if (!config_bool(c, OPT_COMPRESSION) ||
-	    (packing_parse(config_str(c, OPT_COMPRESSION_ALGO_PRIORITY), &p) < 0 && packing_parse(NULL, &p) < 0))
-		return (struct packing){ 0 };
-	return p;
+	for (unsigned i = 0; i < config_vhosts(c) && ret == 0; i++) {
+		v = &p->vhost[i];
+		v->config = config_vhost(c, i);
+		v->name = config_vhost_name(v->config);
+		ret = terms_new(v->config, NULL, NULL, &v->terms);
+		p->n_vhosts += ret == 0;
+	}
+	return ret;
 }
 
 int policy_load(const struct config *c, struct policy *out)
@@ -29,15 +33,10 @@ int policy_load(const struct config *c, struct policy *out)
 	struct policy p = {
 		.max_clients = number32(c, OPT_MAX_CLIENTS),
 		.auth_timeout = number32(c, OPT_AUTH_TIMEOUT),
-		.udp_silence = number32(c, OPT_SWITCH_TO_TCP_TIMEOUT),
-		.rekey_time = number32(c, OPT_REKEY_TIME),
-		.rekey_method = strcmp(config_str(c, OPT_REKEY_METHOD), "ssl") == 0 ? REKEY_SSL : REKEY_NEW_TUNNEL,
 		.stats_seconds = number32(c, OPT_SERVER_STATS_RESET_TIME),
 		.tcp_port = (uint16_t)config_num(c, OPT_TCP_PORT),
 		.udp_port = (uint16_t)config_num(c, OPT_UDP_PORT),
-		.predictable_ips = config_bool(c, OPT_PREDICTABLE_IPS),
 		.dtls_psk = config_bool(c, OPT_DTLS_PSK),
-		.dtls_legacy = config_bool(c, OPT_DTLS_LEGACY),
 		.points[ABUSE_CONNECTION] = number32(c, OPT_BAN_POINTS_CONNECTION),
 		.points[ABUSE_PASSWORD] = number32(c, OPT_BAN_POINTS_WRONG_PASSWORD),
 		.points[ABUSE_CRASH] = number32(c, OPT_BAN_POINTS_CRASH),
@@ -45,24 +44,32 @@ int policy_load(const struct config *c, struct policy *out)
 		.bans.max_score = number32(c, OPT_MAX_BAN_SCORE),
 		.bans.ban_seconds = number32(c, OPT_BAN_TIME),
 		.bans.reset_seconds = number32(c, OPT_BAN_RESET_TIME),
-		.packing = packing_of(c),
 	};
-	int ret = terms_new(c, NULL, NULL, &p.terms);
+	int ret = vhosts_load(c, &p);
 
-	if (ret < 0)
-		return ret;
-	p.exempt = exempt_new(c);
-	if (!p.exempt) {
-		terms_put(p.terms);
-		return -ENOMEM;
-	}
-	*out = p;
-	return 0;
+	if (ret == 0)
+		p.exempt = exempt_new(c);
+	if (ret == 0 && !p.exempt)
+		ret = -ENOMEM;
+	if (ret == 0)
+		*out = p;
+	else
+		policy_free(&p);
+	return ret;
 }
 
 void policy_free(struct policy *p)
 {
-	terms_put(p->terms);
+	for (unsigned i = 0; i < p->n_vhosts; i++)
+		terms_put(p->vhost[i].terms);
 	exempt_free(p->exempt);
 	*p = (struct policy){ 0 };
+}
+
+const struct policy_vhost *policy_vhost(const struct policy *p, const char *name)
+{
+	for (unsigned i = 0; i < p->n_vhosts; i++)
+		if (strcmp(p->vhost[i].name, name) == 0)
+			return &p->vhost[i];
+	return NULL;
 }

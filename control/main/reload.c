@@ -28,8 +28,8 @@ static void reload_free(struct reload *r)
 {
 	if (evtimer_initialized(&r->timer))
 		evtimer_del(&r->timer);
-	config_free(r->config);
 	policy_free(&r->policy);
+	config_free(r->config);
 	if (r->snapshot_fd >= 0)
 		close(r->snapshot_fd);
 	free(r);
@@ -214,7 +214,7 @@ void reload_nursery_ready(struct gateway *g, bool ok, const char *text)
 		reload_fail(g, text);
 		return;
 	}
-	if (address_pools(g, r->policy.terms) < 0) {
+	if (address_pools(g, &r->policy) < 0) {
 		reload_fail(g, "the address pools cannot be made");
 		return;
 	}

@@ -286,6 +286,11 @@ static void report_channel(struct report *r, const struct tunnel *t)
 	report_text(r, "DTLS peer", "%s", dtls ? addr_text_port(&t->path, text) : "");
 }
 
+void report_vhost(struct report *r, const char *name)
+{
+	report_text(r, "vhost", "%s", name[0] ? name : "default");
+}
+
 void report_session(struct report *r, const struct session *s, bool lists)
 {
 	const struct tunnel *t = s->tunnel;
@@ -298,7 +303,7 @@ void report_session(struct report *r, const struct session *s, bool lists)
 	report_text(r, "Username", "%s", s->user);
 	report_text(r, "Groupname", "%s", s->group[0] ? s->group : "(none)");
 	report_text(r, "State", "%s", t->phase == TUNNEL_UP ? "connected" : "connecting");
-	report_text(r, "vhost", "default");
+	report_vhost(r, s->vhost);
 	report_text(r, "Device", "%s", s->g->inner);
 	report_text(r, "MTU", "%u", t->mtu);
 	report_text(r, "Remote IP", "%s", addr_text(&t->client, text));
@@ -334,7 +339,7 @@ void report_iroutes(struct report *r, const struct session *s)
 		report_begin(r, "");
 		report_number(r, "ID", s->id, NULL);
 		report_text(r, "Username", "%s", s->user);
-		report_text(r, "vhost", "default");
+		report_vhost(r, s->vhost);
 		report_text(r, "Device", "%s", s->g->inner);
 		report_text(r, "IP", "%s", addr_text(s->ipv4.family ? &s->ipv4 : &s->ipv6, text));
 		report_item(r, "iRoutes", addr_text_prefix(&i->network, text));

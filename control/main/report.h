@@ -29,5 +29,6 @@ void report_status(struct report *r, struct gateway *g);
 void report_session(struct report *r, const struct session *s, bool lists); // connected; lists: DNS, routes and so on too
 void report_iroutes(struct report *r, const struct session *s);             // a record for each
 void report_ban(struct report *r, const struct ban_row *row);
+void report_vhost(struct report *r, const char *name); // "": the default one
 void report_location(struct report *r);
 void report_sid(const uint8_t sid[SID_SIZE], char hex[2 * SID_SIZE + 1]);

@@ -41,6 +41,7 @@ static struct session *session_new(struct gateway *g, const struct msg_session_r
 	memcpy(s->sid, m->sid, SID_SIZE);
 	snprintf(s->user, sizeof(s->user), "%s", m->user);
 	snprintf(s->group, sizeof(s->group), "%s", m->group);
+	snprintf(s->vhost, sizeof(s->vhost), "%s", m->vhost);
 	s->created = (time_t)m->created;
 	htab_insert(&g->sessions_by_sid, &s->by_sid, htab_hash(s->sid, SID_SIZE));
 	htab_insert(&g->sessions_by_id, &s->by_id, htab_hash(&s->id, sizeof(s->id)));
@@ -71,6 +72,11 @@ struct session *session_get(struct gateway *g, const struct msg_session_reply *m
 	return s ? s : session_new(g, m);
 }
 
+bool session_is_same_user(const struct session *a, const struct session *b)
+{
+	return strcmp(a->user, b->user) == 0 && strcmp(a->vhost, b->vhost) == 0;
+}
+
 unsigned session_siblings(const struct session *s)
 {
 	uint64_t hash = htab_hash(s->user, strlen(s->user));
@@ -79,7 +85,7 @@ unsigned session_siblings(const struct session *s)
 	for (struct hlink *l = htab_first(&s->g->sessions_by_user, hash); l; l = htab_next(l)) {
 		const struct session *other = HTAB_OF(l, struct session, by_user);
 
-		if (other != s && other->tunnel && strcmp(other->user, s->user) == 0)
+		if (other != s && other->tunnel && session_is_same_user(other, s))
 			n++;
 	}
 	return n;

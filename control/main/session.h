@@ -11,6 +11,7 @@ struct session {
 	uint32_t id; // small, ours, never used twice in a run
 	uint8_t sid[SID_SIZE];
 	char user[LIMIT_USER + 1], group[LIMIT_GROUP + 1];
+	char vhost[LIMIT_VHOST + 1];        // "": the default one
 	time_t created;                     // at login, as sec-mod says
 	uint64_t since_ms;                  // of its first tunnel; 0: none yet
 	uint32_t timeout;                   // session-timeout in seconds, counted from then; 0: off
@@ -28,6 +29,8 @@ struct session *session_find(struct gateway *g, const uint8_t sid[SID_SIZE]);
 struct session *session_find_id(struct gateway *g, uint32_t id);
 // The session of that name, made where it is new. NULL: no memory.
 struct session *session_get(struct gateway *g, const struct msg_session_reply *m);
+// A user is one of a virtual host: another of that name elsewhere is somebody else.
+bool session_is_same_user(const struct session *a, const struct session *b);
 // How many other sessions of its user have a client connected.
 unsigned session_siblings(const struct session *s);
 // sec-mod has voided it.

@@ -7,7 +7,7 @@
 #include "proto/limits.h"
 
 struct layers {
-	const struct config *global, *group, *user; // group, user: NULL where there is no file
+	const struct config *vhost, *group, *user; // group, user: NULL where there is no file
 };
 
 static const struct {
@@ -39,7 +39,7 @@ static bool says(const struct config *c, enum opt o)
 // Whose word on an option with one value counts.
 static const struct config *who_says(const struct layers *l, enum opt o)
 {
-	return says(l->user, o) ? l->user : says(l->group, o) ? l->group : l->global;
+	return says(l->user, o) ? l->user : says(l->group, o) ? l->group : l->vhost;
 }
 
 static uint32_t number32(const struct layers *l, enum opt o)
@@ -73,11 +73,11 @@ static bool truth(const struct layers *l, enum opt o)
 static void lists_of(const struct layers *l, enum opt o, const struct config *from[3])
 {
 	bool own = says(l->group, o) || says(l->user, o);
-	bool append = (o == OPT_ROUTE || o == OPT_NO_ROUTE) && config_bool(l->global, OPT_APPEND_ROUTES);
+	bool append = (o == OPT_ROUTE || o == OPT_NO_ROUTE) && config_bool(l->vhost, OPT_APPEND_ROUTES);
 
 	from[0] = says(l->group, o) ? l->group : NULL;
 	from[1] = says(l->user, o) ? l->user : NULL;
-	from[2] = !own || append ? l->global : NULL;
+	from[2] = !own || append ? l->vhost : NULL;
 }
 
 // ----------------------------------------------------------------------------------------------------------------- items
@@ -152,7 +152,7 @@ static int addresses_load(struct terms *t, const struct layers *l)
 		ret = address_load(l, OPT_EXPLICIT_IPV6, 6, &t->explicit_ipv6);
 	if (ret == 0 && !t->ipv4_network.family && !t->ipv6_network.family)
 		ret = errno_log(EINVAL, "%s: ipv4-network or ipv6-network has to be there: clients need addresses",
-		                config_file(l->global));
+		                config_file(l->vhost));
 	t->ipv6_subnet_prefix = (uint8_t)number32(l, OPT_IPV6_SUBNET_PREFIX);
 	return ret;
 }
@@ -160,7 +160,7 @@ static int addresses_load(struct terms *t, const struct layers *l)
 // Who says nothing of mobile clients means them too.
 static uint32_t mobile_idle(const struct layers *l)
 {
-	const struct config *from[] = { l->user, l->group, l->global };
+	const struct config *from[] = { l->user, l->group, l->vhost };
 
 	for (size_t i = 0; i < 3; i++) {
 		if (says(from[i], OPT_MOBILE_IDLE_TIMEOUT))
@@ -214,6 +214,17 @@ static int iroutes_load(struct terms *t, const struct layers *l)
 	return ret;
 }
 
+static struct packing packing_of(const struct config *c)
+{
+	struct packing p = { .above = (uint16_t)config_num(c, OPT_NO_COMPRESS_LIMIT) };
+
+	// what is wrong with the order was said when the file was read: then it is ocserv's own
+	if (!config_bool(c, OPT_COMPRESSION) ||
+	    (packing_parse(config_str(c, OPT_COMPRESSION_ALGO_PRIORITY), &p) < 0 && packing_parse(NULL, &p) < 0))
+		return (struct packing){ 0 };
+	return p;
+}
+
 static void numbers_load(struct terms *t, const struct layers *l)
 {
 	t->idle_timeout = number32(l, OPT_IDLE_TIMEOUT);
@@ -232,13 +243,19 @@ static void numbers_load(struct terms *t, const struct layers *l)
 	           (truth(l, OPT_MSS_CLAMP) ? RULE_CLAMP_MSS : 0);
 	t->tunnel_all_dns = truth(l, OPT_TUNNEL_ALL_DNS);
 	t->restrict_to_routes = truth(l, OPT_RESTRICT_USER_TO_ROUTES);
+	t->udp_silence = number32(l, OPT_SWITCH_TO_TCP_TIMEOUT);
+	t->rekey_time = number32(l, OPT_REKEY_TIME);
+	t->rekey_method = strcmp(config_str(l->vhost, OPT_REKEY_METHOD), "ssl") == 0 ? REKEY_SSL : REKEY_NEW_TUNNEL;
+	t->dtls_legacy = truth(l, OPT_DTLS_LEGACY);
+	t->predictable_ips = truth(l, OPT_PREDICTABLE_IPS);
+	t->packing = packing_of(l->vhost);
 }
 
 // --------------------------------------------------------------------------------------------------------------- objects
 
-int terms_new(const struct config *global, const struct config *group, const struct config *user, struct terms **out)
+int terms_new(const struct config *vhost, const struct config *group, const struct config *user, struct terms **out)
 {
-	const struct layers l = { global, group, user };
+	const struct layers l = { vhost, group, user };
 	struct terms *t = calloc(1, sizeof(*t));
 	int ret;
 

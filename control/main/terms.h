@@ -1,10 +1,12 @@
-// What one session is granted and bound to: the values for everybody, with those of its group's and its user's file over them.
+// What one session is granted and bound to: the values for everybody of its virtual host, with those of its group's and its user's
+// file over them.
 // Immutable once made, with counted references: a reload and a changed file are for later connections. Main process only.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "control/main/packing.h"
 #include "control/main/ports.h"
 #include "proto/addr.h"
 #include "proto/states.h"
@@ -23,7 +25,11 @@ struct terms {
 	uint32_t idle_timeout, mobile_idle_timeout, dpd, mobile_dpd; // likewise; mobile: of mobile clients
 	uint32_t max_same_clients;                                   // 0: any number
 	uint16_t mtu;                                                // 0: what a path of 1500 bytes leaves
-	bool no_udp, tunnel_all_dns;
+	uint32_t udp_silence;                                        // switch-to-tcp-timeout, 0: never
+	uint32_t rekey_time;                                         // 0: never
+	enum rekey_method rekey_method;
+	bool no_udp, tunnel_all_dns, dtls_legacy, predictable_ips;
+	struct packing packing;                 // all 0: no compression
 	uint8_t rules;                          // enum tunnel_rule
 	struct addr ipv4_network, ipv6_network; // family 0: none
 	uint8_t ipv6_subnet_prefix;
@@ -38,10 +44,10 @@ struct terms {
 	size_t n_items;
 };
 
-// From the configuration and the files of the session's group and user (NULL: none). A user's value counts before a group's and a
-// group's before everybody's; lists of group and user add up, and stand in the place of everybody's. 0; -EINVAL for what one file
-// cannot show (logged); -ENOMEM. On failure `out` is untouched.
-int terms_new(const struct config *global, const struct config *group, const struct config *user, struct terms **out);
+// From a virtual host's configuration and the files of the session's group and user (NULL: none). A user's value counts before a
+// group's and a group's before everybody's; lists of group and user add up, and stand in the place of everybody's. 0; -EINVAL for
+// what one file cannot show (logged); -ENOMEM. On failure `out` is untouched.
+int terms_new(const struct config *vhost, const struct config *group, const struct config *user, struct terms **out);
 struct terms *terms_get(struct terms *t);
 void terms_put(struct terms *t); // NULL is fine
 // The n-th text of a kind, NULL past the end.

@@ -96,24 +96,30 @@ static void child_try(const struct child_kind *kind, enum msg_number ready, int 
 		snprintf(a->text, sizeof(a->text), "%s cannot be started: %s", kind->name, strerror(-ret));
 }
 
+static bool say_of(const struct config *c, enum opt o, struct config_log *log, const char *text)
+{
+	const char *name = config_name(o);
+	char begin[LIMIT_TEXT];
+
+	for (unsigned n = 0; n < config_count(c, o); n++) {
+		snprintf(begin, sizeof(begin), "%s %s", name, config_nth(c, o, n));
+		if (strncmp(text, begin, strlen(begin)) != 0 || !strchr(": ", text[strlen(begin)]))
+			continue;
+		config_say(log, LOG_LEVEL_ERR, config_line_nth(c, o, n), name, "%s", text + strlen(name) + 1);
+		return true;
+	}
+	return false;
+}
+
 // A child names the option and its value; the line is ours to know.
 static void say(const struct config *c, struct config_log *log, const char *text)
 {
 	static const enum opt options[] = { OPT_SERVER_KEY, OPT_SERVER_CERT };
-	char begin[LIMIT_TEXT];
 
-	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
-		const char *name = config_name(options[i]);
-		const struct config_option *option = &c->option[options[i]];
-
-		for (unsigned n = 0; n < option->count; n++) {
-			snprintf(begin, sizeof(begin), "%s %s", name, option->entries[n].text);
-			if (strncmp(text, begin, strlen(begin)) != 0 || !strchr(": ", text[strlen(begin)]))
-				continue;
-			config_say(log, LOG_LEVEL_ERR, option->entries[n].line, name, "%s", text + strlen(name) + 1);
-			return;
-		}
-	}
+	for (unsigned v = 0; v < config_vhosts(c); v++)
+		for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
+			if (say_of(config_vhost(c, v), options[i], log, text))
+				return;
 	config_say(log, LOG_LEVEL_ERR, 0, NULL, "%s", text);
 }
 

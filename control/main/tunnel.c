@@ -246,10 +246,10 @@ static int lane_pair(int lane[2])
 	return ret;
 }
 
-// A user's own value may be less than everybody's, but no more than the inner interface takes.
+// A user's own value, or a virtual host's, is no more than the inner interface takes.
 static uint16_t mtu_configured(const struct gateway *g, const struct terms *terms)
 {
-	uint16_t inner = session_mtu_inner(g->policy.terms->mtu);
+	uint16_t inner = session_mtu_inner(g->policy.vhost[0].terms->mtu);
 
 	return terms->mtu < inner ? terms->mtu : inner;
 }
@@ -275,18 +275,18 @@ static bool is_mobile(const struct connect_info *info)
 }
 
 // Sessions that began together are not to change keys together.
-static uint32_t rekey_time_of(const struct policy *p)
+static uint32_t rekey_time_of(const struct terms *t)
 {
 	uint32_t random;
 
-	if (p->rekey_time <= REKEY_FUZZ || secret_random(&random, sizeof(random)) < 0)
-		return p->rekey_time;
-	return p->rekey_time + random % (2 * REKEY_FUZZ + 1) - REKEY_FUZZ;
+	if (t->rekey_time <= REKEY_FUZZ || secret_random(&random, sizeof(random)) < 0)
+		return t->rekey_time;
+	return t->rekey_time + random % (2 * REKEY_FUZZ + 1) - REKEY_FUZZ;
 }
 
 static void times_set(struct tunnel *t, const struct terms *terms, bool mobile)
 {
-	t->rekey_time = rekey_time_of(&t->g->policy);
+	t->rekey_time = rekey_time_of(terms);
 	t->dpd = mobile ? terms->mobile_dpd : terms->dpd;
 	t->idle_timeout = mobile ? terms->mobile_idle_timeout : terms->idle_timeout;
 }
@@ -301,14 +301,14 @@ static enum dtls_kind dtls_of(const struct conn *c, const struct terms *terms)
 		return DTLS_KIND_NONE;
 	if ((offers & DTLS_OFFER_PSK) && p->dtls_psk)
 		return DTLS_KIND_PSK;
-	if (!p->dtls_legacy)
+	if (!terms->dtls_legacy)
 		return DTLS_KIND_NONE;
 	return offers & DTLS_OFFER_RESUMED ? DTLS_KIND_RESUMED : offers & DTLS_OFFER_CBC ? DTLS_KIND_CBC : DTLS_KIND_NONE;
 }
 
 static void compression_set(struct tunnel *t, const struct connect_info *info)
 {
-	const struct packing *p = &t->g->policy.packing;
+	const struct packing *p = &t->terms->packing;
 
 	t->compress_above = p->above;
 	t->cstp_compress = packing_choose(p, info->cstp_encodings);
@@ -439,9 +439,9 @@ static int send_reply(struct tunnel *t)
 		.idle_timeout = t->idle_timeout,
 		.session_timeout = s->timeout,
 		.session_left = (uint32_t)(s->timeout ? left_ms(s) / 1000 : 0),
-		.udp_silence = t->g->policy.udp_silence,
+		.udp_silence = terms->udp_silence,
 		.rekey_time = t->rekey_time,
-		.rekey_method = (uint8_t)t->g->policy.rekey_method,
+		.rekey_method = (uint8_t)terms->rekey_method,
 		.tunnel_all_dns = terms->tunnel_all_dns,
 		.cstp_compress = (uint8_t)t->cstp_compress,
 		.dtls_compress = (uint8_t)t->dtls_compress,

@@ -68,6 +68,23 @@ static void same(const struct config *a, const struct config *b)
 	}
 }
 
+static void try_vhost(const struct config *c, const struct snapshot *s, unsigned vhost)
+{
+	const char *there, *here;
+
+	check(strcmp(snapshot_vhost_name(s, vhost), config_vhost_name(c)) == 0);
+	for (int o = 0; o < OPT_COUNT; o++) {
+		unsigned count = opt_table[o].kind == KIND_SECRET ? 0 : config_count(c, (enum opt)o);
+
+		for (unsigned n = 0; n < count; n++) {
+			here = config_nth(c, (enum opt)o, n);
+			there = snapshot_vhost_nth(s, vhost, opt_table[o].name, n);
+			check(there ? strcmp(there, here) == 0 : !here[0] && vhost > 0);
+		}
+		check(snapshot_vhost_nth(s, vhost, opt_table[o].name, count) == NULL);
+	}
+}
+
 // The children see what main sees, but for secrets.
 static void try_snapshot(const struct config *c)
 {
@@ -76,13 +93,9 @@ static void try_snapshot(const struct config *c)
 
 	check(config_snapshot(c, NULL, &fd) == 0 && snapshot_open(fd, &s) == 0);
 	close(fd);
-	for (int o = 0; o < OPT_COUNT; o++) {
-		unsigned count = opt_table[o].kind == KIND_SECRET ? 0 : config_count(c, (enum opt)o);
-
-		for (unsigned n = 0; n < count; n++)
-			check(strcmp(snapshot_nth(s, opt_table[o].name, n), config_nth(c, (enum opt)o, n)) == 0);
-		check(snapshot_nth(s, opt_table[o].name, count) == NULL);
-	}
+	check(snapshot_vhosts(s) == config_vhosts(c));
+	for (unsigned i = 0; i < config_vhosts(c); i++)
+		try_vhost(config_vhost(c, i), s, i);
 	snapshot_free(s);
 }
 
@@ -101,8 +114,11 @@ static void try_policy(const struct config *c)
 	struct policy p;
 
 	check(policy_load(c, &p) == 0);
-	try_pool(&p.terms->ipv4_network, 32);
-	try_pool(&p.terms->ipv6_network, p.terms->ipv6_subnet_prefix);
+	check(p.n_vhosts == config_vhosts(c) && policy_vhost(&p, "") == &p.vhost[0]);
+	for (unsigned i = 0; i < p.n_vhosts; i++) {
+		try_pool(&p.vhost[i].terms->ipv4_network, 32);
+		try_pool(&p.vhost[i].terms->ipv6_network, p.vhost[i].terms->ipv6_subnet_prefix);
+	}
 	policy_free(&p);
 }
 

@@ -24,18 +24,25 @@ static struct addr addr_of(const char *text)
 
 static struct terms terms_of(const char *ipv4, const char *ipv6, unsigned subnet)
 {
-	return (struct terms){
-		.references = 1, .ipv4_network = addr_of(ipv4), .ipv6_network = addr_of(ipv6), .ipv6_subnet_prefix = (uint8_t)subnet
-	};
+	return (struct terms){ .references = 1,
+		               .predictable_ips = true,
+		               .ipv4_network = addr_of(ipv4),
+		               .ipv6_network = addr_of(ipv6),
+		               .ipv6_subnet_prefix = (uint8_t)subnet };
+}
+
+// As a configuration that has a virtual host besides (or NULL).
+static int pools_of(struct terms *all, struct terms *vhost)
+{
+	return address_pools(g, &(struct policy){ .vhost = { { .terms = all }, { .terms = vhost } }, .n_vhosts = vhost ? 2 : 1 });
 }
 
 static void open_gateway(const char *ipv4, const char *ipv6)
 {
 	g = calloc(1, sizeof(*g));
 	gateway_tables_init(g);
-	g->policy.predictable_ips = true;
 	everybody = terms_of(ipv4, ipv6, 128);
-	assert_int_equal(address_pools(g, &everybody), 0);
+	assert_int_equal(pools_of(&everybody, NULL), 0);
 }
 
 static int shut(void **unused)
@@ -96,6 +103,24 @@ static void a_network_of_his_own(void **unused)
 	L(2, "bert", &own, 0, "198.51.100.2");
 }
 
+static void a_vhost_has_its_networks(void **unused)
+{
+	struct session *s;
+
+	open_gateway("192.0.2.0/24", NULL);
+	own = terms_of("198.51.100.0/24", "fd00::/64", 128);
+	assert_int_equal(pools_of(&everybody, &own), 0);
+	assert_int_equal(g->addresses.n_pools, 3);
+	s = L(1, "anna", &own, 0, NULL);
+	session_gone(s, END_TERMINATED);
+	assert_int_equal(g->addresses.n_pools, 3); // its pools stand
+	s = L(2, "bert", &own, 0, NULL);
+	assert_int_equal(pools_of(&everybody, NULL), 0);
+	assert_int_equal(g->addresses.n_pools, 3); // until a reload takes it away, and its last session has gone
+	session_gone(s, END_TERMINATED);
+	assert_int_equal(g->addresses.n_pools, 1);
+}
+
 static void a_reload_leaves_what_is_in_use(void **unused)
 {
 	struct session *s;
@@ -103,13 +128,13 @@ static void a_reload_leaves_what_is_in_use(void **unused)
 	open_gateway("192.0.2.0/24", NULL);
 	s = L(1, "anna", &everybody, 0, NULL);
 	own = terms_of("198.51.100.0/24", "fd00::/64", 128);
-	assert_int_equal(address_pools(g, &own), 0);
+	assert_int_equal(pools_of(&own, NULL), 0);
 	assert_int_equal(g->addresses.n_pools, 3);
 	session_gone(s, END_TERMINATED);
 	assert_int_equal(g->addresses.n_pools, 2);
 	own.ipv6_network.prefix = 128; // no pool: and then nothing has changed
 	own.ipv4_network = addr_of("203.0.113.0/24");
-	assert_true(address_pools(g, &own) < 0);
+	assert_true(pools_of(&own, NULL) < 0);
 	assert_int_equal(g->addresses.n_pools, 2);
 }
 
@@ -241,6 +266,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(a_network_of_his_own, shut),
+		cmocka_unit_test_teardown(a_vhost_has_its_networks, shut),
 		cmocka_unit_test_teardown(a_reload_leaves_what_is_in_use, shut),
 		cmocka_unit_test_teardown(an_address_by_name, shut),
 		cmocka_unit_test_teardown(a_named_address_is_nobody_elses, shut),

@@ -11,47 +11,11 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "control/main/config.h"
+#include "config_rig.h"
 #include "control/main/config_read.h"
 #include "control/main/config_table.h"
 #include "control/main/config_value.h"
 #include "proto/snapshot.h"
-
-static char dir[64]; // of this test's files
-
-static void write_file(const char *name, const char *text, size_t len)
-{
-	char path[128];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	f = fopen(path, "w");
-	assert_non_null(f);
-	assert_int_equal(fwrite(text, 1, len, f), len);
-	assert_int_equal(fclose(f), 0);
-}
-
-static int set_up(void **state)
-{
-	strcpy(dir, "/tmp/penstock-config-XXXXXX");
-	assert_non_null(mkdtemp(dir));
-	write_file("cert.pem", "c", 1);
-	write_file("key.pem", "k", 1);
-	write_file("passwd", "", 0);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	static const char *const names[] = { "cert.pem", "key.pem", "passwd", "test.conf", "other.conf" };
-	char path[128];
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
-		unlink(path);
-	}
-	return rmdir(dir);
-}
 
 // ----------------------------------------------------------------------------------------------------------------- lines
 
@@ -406,54 +370,6 @@ static void the_nearest_name_is_found(void **state)
 
 // ------------------------------------------------------------------------------------------------------------------ file
 
-struct heard {
-	unsigned errors, warnings;
-	char text[8192];
-};
-
-static void hear(void *who, enum log_level level, const char *line)
-{
-	struct heard *h = who;
-	size_t used = strlen(h->text);
-
-	*(level <= LOG_LEVEL_ERR ? &h->errors : &h->warnings) += 1;
-	snprintf(h->text + used, sizeof(h->text) - used, "%s\n", line);
-}
-
-#define GOOD                            \
-	"auth = plain[passwd=passwd]\n" \
-	"tcp-port = 443\n"              \
-	"server-cert = cert.pem\n"      \
-	"server-key = key.pem\n"        \
-	"device = vpns\n"               \
-	"run-as-user = nobody\n"        \
-	"run-as-group = nogroup\n"      \
-	"ipv4-network = 10.9.0.0/24\n"
-
-static int load(const char *name, const char *text, enum config_mode mode, struct heard *h, struct config **c)
-{
-	char path[128];
-
-	memset(h, 0, sizeof(*h));
-	write_file(name, text, strlen(text));
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return config_load(path, mode, hear, h, c);
-}
-
-// Loads, with these numbers of errors and warnings, one of which says `says`.
-static void file_says(const char *text, enum config_mode mode, unsigned errors, unsigned warnings, const char *says)
-{
-	struct config *c = NULL;
-	struct heard h;
-	int ret = load("test.conf", text, mode, &h, &c);
-
-	if (h.errors != errors || h.warnings != warnings || (says && !strstr(h.text, says)))
-		fail_msg("%s\ngave %u errors, %u warnings:\n%s", text, h.errors, h.warnings, h.text);
-	assert_int_equal(ret, errors ? -EINVAL : 0);
-	assert_int_equal(c == NULL, errors > 0);
-	config_free(c);
-}
-
 static void a_good_file(void **state)
 {
 	struct config *c = NULL;
@@ -554,23 +470,6 @@ static void repeated_options(void **state)
 	assert_int_equal(config_num(c, OPT_DPD), 2);
 	assert_int_equal(config_num(c, OPT_BAN_TIME), 5);
 	assert_int_equal(config_count(c, OPT_DPD), 1);
-	config_free(c);
-}
-
-static void vhosts(void **state)
-{
-	struct config *c = NULL;
-	struct heard h;
-
-	file_says(GOOD "[vhost:www.example.com]\ndpd = 7\ntcp-port = 1\n", CONFIG_TEST, 1, 1,
-	          "tcp-port: this option is for the whole server");
-	file_says(GOOD "[vhost:www.example.com]\ndpd = x\n", CONFIG_TEST, 1, 1, NULL);
-	file_says(GOOD "[default]\n", CONFIG_TEST, 1, 0, "only [vhost:NAME] is");
-	file_says(GOOD "[vhost:]\n", CONFIG_TEST, 1, 0, NULL);
-	assert_int_equal(
-	        load("test.conf", GOOD "[vhost:a]\ndpd = 7\nauth = certificate\ncompression = true\n", CONFIG_START, &h, &c), 0);
-	assert_int_equal(h.warnings, 1);
-	assert_int_equal(config_num(c, OPT_DPD), 90);
 	config_free(c);
 }
 
@@ -738,7 +637,6 @@ int main(void)
 		cmocka_unit_test(options_without_effect),
 		cmocka_unit_test(every_mistake_is_told),
 		cmocka_unit_test(repeated_options),
-		cmocka_unit_test(vhosts),
 		cmocka_unit_test(networks_are_folded),
 		cmocka_unit_test(what_only_the_whole_shows),
 		cmocka_unit_test(files_that_cannot_be_read),
@@ -748,5 +646,5 @@ int main(void)
 		cmocka_unit_test(levels_and_facilities),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, rig_set_up, rig_tear_down);
 }

@@ -28,7 +28,7 @@ static int open_gateway(void **unused)
 		                    .ipv4_network = addr_of("192.0.2.0/24"),
 		                    .ipv6_network = addr_of("fd00::/48"),
 		                    .ipv6_subnet_prefix = 64 };
-	return address_pools(g, &everybody);
+	return address_pools(g, &(struct policy){ .vhost = { { .terms = &everybody } }, .n_vhosts = 1 });
 }
 
 static int shut(void **unused)

@@ -222,9 +222,9 @@ static const char *const documented[] = {
 	"connect-script = /usr/bin/myscript",
 	"disconnect-script = /usr/bin/myscript",
 	"host-update-script = /usr/bin/myhostnamescript",
-	"[vhost:www.example.com]\nauth = \"certificate\"\nca-cert = /etc/ocserv/ca.pem\nserver-cert = /a.pem\nserver-key = "
-	"/a-key.pem\n"
-	"ipv4-network = 192.168.2.0\nipv4-netmask = 255.255.255.0\ncert-user-oid = 0.9.2342.19200300.100.1.1",
+	"[vhost:www.example.com]\nauth = \"plain[passwd=./passwd]\"\nca-cert = /etc/ocserv/ca.pem\nserver-cert = cert.pem\n"
+	"server-key = key.pem\nipv4-network = 192.168.2.0\nipv4-netmask = 255.255.255.0\n"
+	"cert-user-oid = 0.9.2342.19200300.100.1.1",
 };
 
 static void every_documented_option(void **state)

@@ -92,11 +92,10 @@ static struct gateway *gateway_new(const char *ipv4, const char *ipv6)
 	struct gateway *g = calloc(1, sizeof(*g));
 
 	gateway_tables_init(g);
-	g->policy.predictable_ips = true;
-	everybody = (struct terms){ .references = 1, .ipv6_subnet_prefix = 128 };
+	everybody = (struct terms){ .references = 1, .ipv6_subnet_prefix = 128, .predictable_ips = true };
 	network(&everybody.ipv4_network, ipv4);
 	network(&everybody.ipv6_network, ipv6);
-	assert_int_equal(address_pools(g, &everybody), 0);
+	assert_int_equal(address_pools(g, &(struct policy){ .vhost = { { .terms = &everybody } }, .n_vhosts = 1 }), 0);
 	return g;
 }
 
@@ -177,9 +176,11 @@ static void siblings_have_a_client(void **unused)
 {
 	struct gateway *g = gateway_new("192.0.2.0/24", NULL);
 	struct session *s = session_of(g, 1, "alice"), *other = session_of(g, 2, "alice"), *bob = session_of(g, 3, "bob");
+	struct msg_session_reply elsewhere = { .ok = 1, .sid_len = SID_SIZE, .sid = "5", .user = "alice", .vhost = "a.example" };
 	struct tunnel t;
 
 	assert_int_equal(session_siblings(s), 0); // nobody is connected to it
+	session_get(g, &elsewhere)->tunnel = &t;  // a virtual host's users are its own
 	other->tunnel = bob->tunnel = s->tunnel = &t;
 	assert_int_equal(session_siblings(s), 1);
 	session_of(g, 4, "alice")->tunnel = &t;

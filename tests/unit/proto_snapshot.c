@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "proto/limits.h"
 #include "proto/snapshot.h"
 
 static void what_goes_in_comes_out(void **state)
@@ -46,6 +47,59 @@ static void what_goes_in_comes_out(void **state)
 	assert_int_equal(snapshot_number(s, "absent"), 0);
 	snapshot_free(s);
 	snapshot_free(NULL);
+}
+
+static void a_vhost_has_its_own_and_what_it_inherits(void **state)
+{
+	struct snapshot_writer *w = snapshot_writer_new();
+	struct snapshot *s;
+	int fd;
+
+	snapshot_put(w, "route", "10.0.0.0/8");
+	snapshot_put(w, "route", "fd00::/8");
+	snapshot_put(w, "dpd", "90");
+	snapshot_put(w, "banner", "@vhost");
+	snapshot_put(w, "ocsp-response", "/a");
+	assert_int_equal(snapshot_put_vhost(w, "a.example"), 0);
+	snapshot_put(w, "route", "192.0.2.0/24");
+	snapshot_put(w, "no-udp", "1");
+	assert_int_equal(snapshot_put_vhost(w, "b.example"), 0);
+	snapshot_put(w, "dpd", "7");
+	snapshot_put(w, "ocsp-response", "");
+	assert_int_equal(snapshot_finish(w, &fd), 0);
+	assert_int_equal(snapshot_open(fd, &s), 0);
+	close(fd);
+
+	assert_int_equal(snapshot_vhosts(s), 3);
+	assert_string_equal(snapshot_vhost_name(s, 0), "");
+	assert_string_equal(snapshot_vhost_name(s, 1), "a.example");
+	assert_string_equal(snapshot_vhost_name(s, 2), "b.example");
+	assert_string_equal(snapshot_nth(s, "route", 1), "fd00::/8"); // the default one's
+	assert_null(snapshot_get(s, "no-udp"));
+	assert_string_equal(snapshot_vhost_nth(s, 1, "route", 0), "192.0.2.0/24"); // its list in the other's place
+	assert_null(snapshot_vhost_nth(s, 1, "route", 1));
+	assert_int_equal(snapshot_vhost_number(s, 1, "dpd"), 90);
+	assert_true(snapshot_vhost_bool(s, 1, "no-udp"));
+	assert_string_equal(snapshot_vhost_get(s, 1, "ocsp-response"), "/a");
+	assert_string_equal(snapshot_vhost_nth(s, 2, "route", 1), "fd00::/8");
+	assert_int_equal(snapshot_vhost_number(s, 2, "dpd"), 7);
+	assert_false(snapshot_vhost_bool(s, 2, "no-udp"));
+	assert_null(snapshot_vhost_get(s, 2, "ocsp-response")); // none, whatever the default one has
+	assert_string_equal(snapshot_vhost_get(s, 2, "banner"), "@vhost");
+	snapshot_free(s);
+}
+
+static void not_more_than_there_is_room_for(void **state)
+{
+	struct snapshot_writer *w = snapshot_writer_new();
+	struct snapshot *s;
+	int fd;
+
+	for (unsigned i = 1; i <= LIMIT_VHOSTS; i++)
+		snapshot_put_vhost(w, "x");
+	assert_int_equal(snapshot_finish(w, &fd), 0);
+	assert_int_equal(snapshot_open(fd, &s), -EBADMSG);
+	close(fd);
 }
 
 static void thousands_of_routes(void **state)
@@ -121,10 +175,9 @@ static void only_sealed_and_whole_ones_are_taken(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_goes_in_comes_out),
-		cmocka_unit_test(thousands_of_routes),
-		cmocka_unit_test(nobody_changes_it_afterwards),
-		cmocka_unit_test(only_sealed_and_whole_ones_are_taken),
+		cmocka_unit_test(what_goes_in_comes_out),          cmocka_unit_test(a_vhost_has_its_own_and_what_it_inherits),
+		cmocka_unit_test(not_more_than_there_is_room_for), cmocka_unit_test(thousands_of_routes),
+		cmocka_unit_test(nobody_changes_it_afterwards),    cmocka_unit_test(only_sealed_and_whole_ones_are_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
