@@ -242,6 +242,7 @@ static void numbers_load(struct terms *t, const struct layers *l)
 	t->rules = (truth(l, OPT_DENY_ROAMING) ? RULE_DENY_ROAMING : 0) | (truth(l, OPT_COPY_DSCP) ? RULE_COPY_DSCP : 0) |
 	           (truth(l, OPT_MSS_CLAMP) ? RULE_CLAMP_MSS : 0);
 	t->tunnel_all_dns = truth(l, OPT_TUNNEL_ALL_DNS);
+	t->client_bypass = truth(l, OPT_CLIENT_BYPASS_PROTOCOL);
 	t->restrict_to_routes = truth(l, OPT_RESTRICT_USER_TO_ROUTES);
 	t->udp_silence = number32(l, OPT_SWITCH_TO_TCP_TIMEOUT);
 	t->rekey_time = number32(l, OPT_REKEY_TIME);

@@ -28,7 +28,7 @@ struct terms {
 	uint32_t udp_silence;                                        // switch-to-tcp-timeout, 0: never
 	uint32_t rekey_time;                                         // 0: never
 	enum rekey_method rekey_method;
-	bool no_udp, tunnel_all_dns, dtls_legacy, predictable_ips;
+	bool no_udp, tunnel_all_dns, client_bypass, dtls_legacy, predictable_ips;
 	struct packing packing;                 // all 0: no compression
 	uint8_t rules;                          // enum tunnel_rule
 	struct addr ipv4_network, ipv6_network; // family 0: none

@@ -443,6 +443,7 @@ static int send_reply(struct tunnel *t)
 		.rekey_time = t->rekey_time,
 		.rekey_method = (uint8_t)terms->rekey_method,
 		.tunnel_all_dns = terms->tunnel_all_dns,
+		.client_bypass = terms->client_bypass,
 		.cstp_compress = (uint8_t)t->cstp_compress,
 		.dtls_compress = (uint8_t)t->dtls_compress,
 		.compress_above = t->compress_above,

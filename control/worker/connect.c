@@ -310,7 +310,7 @@ void connect_answer(const struct connect *c, const struct msg_auth_cookie_rep *r
 	add_addresses(c, rep, r);
 	add_items(c, rep, r);
 	reply_add(r, "X-CSTP-Tunnel-All-DNS: %s\r\n", rep->tunnel_all_dns ? "true" : "false");
-	reply_add(r, "X-CSTP-Client-Bypass-Protocol: false\r\n");
+	reply_add(r, "X-CSTP-Client-Bypass-Protocol: %s\r\n", rep->client_bypass ? "true" : "false");
 	reply_add(r, "X-CSTP-Keepalive: %u\r\n", rep->keepalive);
 	add_seconds(r, "X-CSTP-Idle-Timeout", rep->idle_timeout);
 	add_seconds(r, "X-CSTP-Session-Timeout", rep->session_timeout);

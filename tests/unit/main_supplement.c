@@ -171,13 +171,14 @@ static void user_before_group_before_everybody(void **state)
 	struct terms *t;
 
 	configure(BASE DIRS "dpd = 1\nkeepalive = 1\nidle-timeout = 1\nno-udp = true\n");
-	put("groups/staff", "dpd = 2\nkeepalive = 2\nno-udp = false\n");
+	put("groups/staff", "dpd = 2\nkeepalive = 2\nno-udp = false\nclient-bypass-protocol = true\n");
 	put("users/anna", "dpd = 3\nexplicit-ipv4 = 192.0.2.7\nhostname = anna-pc\nmax-same-clients = 2\n");
 	t = terms_of("anna", "staff");
 	assert_int_equal(t->dpd, 3);
 	assert_int_equal(t->keepalive, 2);
 	assert_int_equal(t->idle_timeout, 1);
 	assert_false(t->no_udp);
+	assert_true(t->client_bypass);
 	assert_int_equal(t->max_same_clients, 2);
 	assert_int_equal(t->explicit_ipv4.ip[3], 7);
 	texts(t, ITEM_HOSTNAME, "anna-pc");
@@ -191,6 +192,7 @@ static void user_before_group_before_everybody(void **state)
 	assert_int_equal(t->explicit_ipv4.family, 0);
 	terms_put(t);
 	assert_int_equal(everybody->dpd, 1);
+	assert_false(everybody->client_bypass);
 }
 
 static void idle(const char *global, const char *group, const char *user, uint32_t all, uint32_t mobile)

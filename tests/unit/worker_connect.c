@@ -333,6 +333,7 @@ static void test_openconnect_is_told(void **state)
 	has(&t, "X-CSTP-Banner: hello");
 	has(&t, "X-CSTP-DPD: 90");
 	has(&t, "X-CSTP-Keepalive: 300");
+	has(&t, "X-CSTP-Client-Bypass-Protocol: false");
 	has(&t, "X-DTLS-DPD: 90");
 	has(&t, "X-DTLS-Keepalive: 300");
 	has(&t, "X-CSTP-Idle-Timeout: none");
@@ -372,6 +373,7 @@ static void test_times_are_told(void **state)
 	told_init(&t, NULL);
 	t.rep.idle_timeout = 1200;
 	t.rep.session_timeout = 3600;
+	t.rep.client_bypass = 1;
 	t.rep.session_left = 1234;
 	answer(&t);
 	has(&t, "X-CSTP-Idle-Timeout: 1200");
