@@ -168,7 +168,7 @@ given() { grep -E '^.*reason=(re)?connect' "$WORK/$1.network" | tail -n 1 | tr '
 # ----------------------------------------------------------------------------------------------------------------- traffic
 
 pings() { in_ns "${NETNS:-$CLIENT}" ping -c "${COUNT:-3}" -i 0.1 -W 2 "$@"; } # ADDRESS
-answers() { in_ns "${NETNS:-$CLIENT}" ping -c 1 -W 1 "$@"; }
+answers() { in_ns "${NETNS:-$CLIENT}" ping -c 1 -W "${WAIT:-1}" "$@"; }
 
 iperf_server() { # [ADDRESS]
   start iperf ip netns exec "$SERVER" iperf3 -s --forceflush
@@ -177,13 +177,13 @@ iperf_server() { # [ADDRESS]
 
 # Megabits a second that arrived; 0 where none did.
 megabits() { # IPERF3_OPTION...
-  in_ns "${NETNS:-$CLIENT}" iperf3 -c "${TO:-$INSIDE}" -t "${SECONDS_OF_IPERF:-2}" -J "$@" 2>> "$WORK/iperf-client.log" |
+  in_ns "${NETNS:-$CLIENT}" iperf3 -c "${TO:-$INSIDE}" -t "${SECONDS_OF_IPERF:-1}" -J "$@" 2>> "$WORK/iperf-client.log" |
     jq '(.end.sum_received // .end.sum).bits_per_second // 0 | . / 1000000 | floor'
 }
 
 # Share of UDP datagrams lost, in percent.
 lost_percent() {
-  in_ns "${NETNS:-$CLIENT}" iperf3 -c "${TO:-$INSIDE}" -u -t "${SECONDS_OF_IPERF:-2}" -l 1200 -J "$@" 2>> "$WORK/iperf-client.log" |
+  in_ns "${NETNS:-$CLIENT}" iperf3 -c "${TO:-$INSIDE}" -u -t "${SECONDS_OF_IPERF:-1}" -l 1200 -J "$@" 2>> "$WORK/iperf-client.log" |
     jq '.end.sum.lost_percent // 100 | ceil'
 }
 

@@ -2,6 +2,7 @@
 # Memory without huge pages, and with them where the machine gives any.
 #
 #   client ════ 192.0.2.1 gateway, huge-pages = no, then auto
+# Alone: it changes how many huge pages the machine has.
 . "$(dirname "$0")/lib.sh"
 
 memory() { ctl -j show dataplane | jq -r .memory; }

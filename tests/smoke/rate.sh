@@ -2,6 +2,7 @@
 # A user's rates: what is more is dropped, by name, each way by itself, and TCP gets on with what is left.
 #
 #   anna ════ gateway     users/anna: 1 MB/s from her, 2 MB/s to her
+# Alone: it measures.
 . "$(dirname "$0")/lib.sh"
 SECONDS_OF_IPERF=2
 

@@ -5,6 +5,7 @@
 #   anna (PSK-NEGOTIATE, TLS 1.3) ════╮
 #   bert (AES-256-SHA, DTLS 0.9) ═════╪═ 192.0.2.1 gateway vpns0 10.99.0.1, rekey-time = 3
 #   carl (TLS 1.2) ═══════════════════╯
+# Alone: not one packet may be lost, and a client that gets no CPU loses some.
 . "$(dirname "$0")/lib.sh"
 
 network

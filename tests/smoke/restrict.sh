@@ -33,7 +33,7 @@ CONF
 
 echoes() { [ "$(say hello | in_ns "$CLIENT" timeout 1 socat -t 0.5 - "$1,bind=$SOURCE" 2>> "$WORK/socat.log")" = hello ]; } # TCP4:HOST:PORT
 refuses() { # SENTENCE COUNTER COMMAND...
-  local sentence=$1 counter=$2 before
+  local sentence=$1 counter=$2 before WAIT=0.3 # for what does not come
   shift 2
   before=$(counter "$counter")
   expect "$sentence" never "$@"

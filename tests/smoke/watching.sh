@@ -30,6 +30,7 @@ expect "with their ends" matches "$(jq -r '.[0].Inner' "$WORK/trace.json")" '^10
 expect "bert's are, too" trace bert 4 -I tun1 $INSIDE
 expect "by TLS" same "$(ways)" $'2 in lane_in > inner_in > tx_inner: inner_tx\n2 out cstp_out: cstp_out'
 ip -n "$CLIENT" addr add 10.99.77.77/32 dev tun0
+ip -n "$CLIENT" route add $INSIDE dev tun0 # not by bert's, whose route to it is as good
 expect "forged ones" trace anna 2 -I 10.99.77.77 $INSIDE
 expect "say why they end" has <(ways) 'in dtls_in > inner_in: drop_spoof'
 
