@@ -19,8 +19,9 @@ static int on_sign_req(void *who, const struct msg_sign_req *m, const int *fds)
 	struct msg_sign_rep rep = { .ok = 1 };
 	int ret;
 
-	ret = m->key < s->n_keys ? key_sign(s->key[m->key], m->scheme, m->tbs, m->tbs_len, rep.signature, &rep.signature_len)
-	                         : -ENOENT;
+	ret = m->vhost == 0 && m->key < s->n_keys
+	              ? key_sign(s->key[m->key], m->scheme, m->tbs, m->tbs_len, rep.signature, &rep.signature_len)
+	              : -ENOENT;
 	if (ret < 0) {
 		rep = (struct msg_sign_rep){ .ok = 0 };
 		CHAN_SEND(&conn->chan, SIGN_REP, &rep);

@@ -59,9 +59,10 @@ void ask_fini(struct ask *a)
 	chan_fini(&a->chan);
 }
 
-int ask_sign(void *who, uint8_t key, uint16_t scheme, const uint8_t *tbs, size_t tbs_len, uint8_t *signature, size_t room)
+int ask_sign(void *who, uint8_t vhost, uint8_t key, uint16_t scheme, const uint8_t *tbs, size_t tbs_len, uint8_t *signature,
+             size_t room)
 {
-	struct msg_sign_req m = { .key = key, .scheme = scheme, .tbs_len = (uint16_t)tbs_len };
+	struct msg_sign_req m = { .vhost = vhost, .key = key, .scheme = scheme, .tbs_len = (uint16_t)tbs_len };
 	struct ask *a = who;
 	int ret;
 

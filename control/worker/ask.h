@@ -26,7 +26,8 @@ void ask_fini(struct ask *a);
 
 // A signer_ask: blocks until sec-mod has signed, for ASK_SIGN_MS at most.
 #define ASK_SIGN_MS 15000
-int ask_sign(void *who, uint8_t key, uint16_t scheme, const uint8_t *tbs, size_t tbs_len, uint8_t *signature, size_t room);
+int ask_sign(void *who, uint8_t vhost, uint8_t key, uint16_t scheme, const uint8_t *tbs, size_t tbs_len, uint8_t *signature,
+             size_t room);
 
 // The next user's login, and the answer to what was asked. 0 or -errno; the answers come as events.
 int ask_login(struct ask *a, const struct msg_auth_init *m);

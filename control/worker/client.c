@@ -473,7 +473,7 @@ int client_run(const struct gear *gear, const struct client_start *start)
 	login_init(&c.login, &c.ask, c.cert_sha1);
 	http_init(&c.http);
 	signer_set(ask_sign, &c.ask);
-	ret = tls_init(&c.tls, gear->tls, start->socket, c.now_ms);
+	ret = tls_init(&c.tls, gear->vhosts.vhost[0].tls, start->socket, c.now_ms);
 	while (ret == 0 && !c.done)
 		turn(&c);
 	if (c.bridge.scratch)

@@ -4,10 +4,12 @@
 #include <stdint.h>
 
 #include "proto/addr.h"
+#include "vhost.h"
 
 // What all workers of a nursery share, loaded before the first fork.
 struct gear {
-	SSL_CTX *tls, *dtls;
+	struct vhosts vhosts;
+	SSL_CTX *dtls;
 	uint32_t auth_timeout; // seconds until a session must be open, 0 = no bound
 };
 

@@ -194,28 +194,6 @@ static int run_worker(struct nursery *n)
 
 // -------------------------------------------------------------------------------------------------------------- start-up
 
-static int load_certificates(struct nursery *n, const struct snapshot *conf, char text[LIMIT_TEXT + 1])
-{
-	const char *file;
-	unsigned i;
-	int ret;
-
-	for (i = 0; (file = snapshot_nth(conf, "server-cert", i)) != NULL; i++) {
-		if (i >= LIMIT_SERVER_KEYS) {
-			snprintf(text, LIMIT_TEXT + 1, "server-cert %s: more than %d certificates", file, LIMIT_SERVER_KEYS);
-			return -E2BIG;
-		}
-		ret = tls_ctx_add(n->gear.tls, file, i, text);
-		if (ret < 0)
-			return ret;
-	}
-	if (i == 0) {
-		snprintf(text, LIMIT_TEXT + 1, "no server-cert is configured");
-		return -ENOENT;
-	}
-	return 0;
-}
-
 static int load_gear(struct nursery *n, const struct snapshot *conf, char text[LIMIT_TEXT + 1])
 {
 	int ret;
@@ -224,15 +202,14 @@ static int load_gear(struct nursery *n, const struct snapshot *conf, char text[L
 	// Ours alone decides: a system-wide openssl.cnf could bring providers and rules of its own.
 	if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1 || signer_init() < 0)
 		return -ENOTSUP;
-	n->gear.tls = tls_ctx_new();
 	n->gear.dtls = dtls_ctx_new();
-	if (!n->gear.tls || !n->gear.dtls)
+	if (!n->gear.dtls)
 		return -ENOMEM;
 	n->gear.auth_timeout = (uint32_t)snapshot_number(conf, "auth-timeout");
-	ret = load_certificates(n, conf, text);
+	ret = vhosts_load(&n->gear.vhosts, conf, text);
 	if (ret == 0) {
 		snprintf(text, LIMIT_TEXT + 1, "the TLS warm-up failed");
-		ret = tls_warm_up(n->gear.tls, n->gear.dtls);
+		ret = tls_warm_up(&n->gear.vhosts, n->gear.dtls);
 	}
 	return ret;
 }

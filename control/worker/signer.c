@@ -13,6 +13,7 @@
 #include "signer.h"
 
 #define KEY_NUMBER "penstock-key"
+#define NUMBER_OF(vhost, key) ((vhost) << 8 | (key))
 #define OURS "provider=penstock"
 
 static struct {
@@ -26,7 +27,7 @@ static const char *const kind_names[] = { "RSA", "RSA-PSS", "EC", "ED25519" };
 
 struct key {
 	EVP_PKEY *public; // the default provider's
-	int number;       // sec-mod's; -1: a public key that OpenSSL wants to compare with ours
+	int number;       // NUMBER_OF() sec-mod's; -1: a public key that OpenSSL wants to compare with ours
 	enum kind kind;
 };
 
@@ -287,7 +288,9 @@ static int signing_sign(void *ctx, unsigned char *signature, size_t *len, size_t
 		*len = (size_t)EVP_PKEY_get_size(s->key->public);
 		return 1;
 	}
-	n = signer.ask ? signer.ask(signer.who, (uint8_t)s->key->number, scheme, tbs, tbs_len, signature, room) : -ENOKEY;
+	n = signer.ask ? signer.ask(signer.who, (uint8_t)(s->key->number >> 8), (uint8_t)s->key->number, scheme, tbs, tbs_len,
+	                            signature, room)
+	               : -ENOKEY;
 	if (n <= 0)
 		return 0;
 	signer.scheme = scheme;
@@ -385,13 +388,13 @@ static OSSL_PARAM *with_number(const OSSL_PARAM *params, int *number)
 	return out;
 }
 
-EVP_PKEY *signer_key_new(EVP_PKEY *public, uint8_t key)
+EVP_PKEY *signer_key_new(EVP_PKEY *public, uint8_t vhost, uint8_t key)
 {
 	const char *name = kind_name_of(public);
 	OSSL_PARAM *params = NULL, *all = NULL;
 	EVP_PKEY_CTX *ctx = NULL;
 	EVP_PKEY *pair = NULL;
-	int number = key;
+	int number = NUMBER_OF(vhost, key);
 
 	if (!name || EVP_PKEY_todata(public, EVP_PKEY_PUBLIC_KEY, &params) != 1)
 		return NULL;

@@ -62,7 +62,7 @@ static X509 *read_leaf(const char *file, char text[LIMIT_TEXT + 1])
 	return leaf;
 }
 
-int tls_ctx_add(SSL_CTX *ctx, const char *file, unsigned key, char text[LIMIT_TEXT + 1])
+int tls_ctx_add(SSL_CTX *ctx, const char *file, unsigned vhost, unsigned key, char text[LIMIT_TEXT + 1])
 {
 	EVP_PKEY *pair;
 	X509 *leaf;
@@ -72,7 +72,7 @@ int tls_ctx_add(SSL_CTX *ctx, const char *file, unsigned key, char text[LIMIT_TE
 	leaf = read_leaf(file, text);
 	if (!leaf)
 		return -EINVAL;
-	pair = signer_key_new(X509_get0_pubkey(leaf), (uint8_t)key);
+	pair = signer_key_new(X509_get0_pubkey(leaf), (uint8_t)vhost, (uint8_t)key);
 	if (!pair)
 		snprintf(text, LIMIT_TEXT + 1, "server-cert %s: its key is no RSA, ECDSA P-256 or P-384, or Ed25519 key", file);
 	else if (SSL_CTX_use_certificate_chain_file(ctx, file) != 1 || SSL_CTX_use_PrivateKey(ctx, pair) != 1)

@@ -8,13 +8,14 @@
 #include "proto/log.h"
 #include "signer.h"
 #include "tls_ctx.h"
+#include "vhost.h"
 
 #define ROUNDS 8
 
 // A throw-away key signs here, with the context's own certificate beside it: the client notices at once, but by then the server has
 // gone through all that needs its certificates. A second context, whose certificate is the throw-away key's, goes to the end.
-static int sign_locally(void *who, uint8_t key, uint16_t scheme, const uint8_t *tbs, size_t tbs_len, uint8_t *signature,
-                        size_t room)
+static int sign_locally(void *who, uint8_t vhost, uint8_t key, uint16_t scheme, const uint8_t *tbs, size_t tbs_len,
+                        uint8_t *signature, size_t room)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	size_t len = room;
@@ -85,14 +86,15 @@ static bool shake_in_memory(SSL_CTX *server_ctx, SSL_CTX *client_ctx, int versio
 	return done;
 }
 
-static int warm_tls(SSL_CTX *ctx, SSL_CTX *own)
+static int warm_tls(const struct vhosts *v, SSL_CTX *own)
 {
 	static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
 	SSL_CTX *client = SSL_CTX_new(TLS_client_method());
 	int i, ret = client ? 0 : -ENOMEM;
 
 	for (i = 0; i < 2 && ret == 0; i++) {
-		shake_in_memory(ctx, client, versions[i]);
+		for (unsigned n = 0; n < v->n; n++)
+			shake_in_memory(v->vhost[n].tls, client, versions[i]);
 		if (!shake_in_memory(own, client, versions[i]))
 			ret = -EPROTO;
 	}
@@ -224,16 +226,16 @@ static int warm_dtls(SSL_CTX *ctx)
 
 // --------------------------------------------------------------------------------------------------------------- the door
 
-int tls_warm_up(SSL_CTX *ctx, SSL_CTX *dtls)
+int tls_warm_up(const struct vhosts *v, SSL_CTX *dtls)
 {
-	EVP_PKEY *key = EVP_EC_gen("P-256"), *pair = key ? signer_key_new(key, 0) : NULL;
+	EVP_PKEY *key = EVP_EC_gen("P-256"), *pair = key ? signer_key_new(key, 0, 0) : NULL;
 	X509 *cert = pair ? self_signed(key) : NULL;
 	SSL_CTX *own = cert ? tls_ctx_new() : NULL;
 	int ret = -ENOMEM;
 
 	if (own && SSL_CTX_use_certificate(own, cert) == 1 && SSL_CTX_use_PrivateKey(own, pair) == 1) {
 		signer_set(sign_locally, key);
-		ret = warm_tls(ctx, own);
+		ret = warm_tls(v, own);
 		signer_set(NULL, NULL);
 	}
 	if (ret == 0)

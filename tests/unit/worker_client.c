@@ -721,7 +721,10 @@ static void test_a_flood_of_hellos(void **state)
 static int set_up(void **state)
 {
 	char path[] = "/tmp/worker_client-XXXXXX", text[LIMIT_TEXT + 1];
+	struct snapshot_writer *w = snapshot_writer_new();
+	struct snapshot *conf;
 	X509 *cert;
+	int fd;
 
 	signal(SIGPIPE, SIG_IGN);
 	close(mkstemp(path));
@@ -731,20 +734,23 @@ static int set_up(void **state)
 	cert = pki_cert(shared.key);
 	pki_write_cert(path, cert);
 	X509_free(cert);
-	shared.gear.tls = tls_ctx_new();
 	shared.gear.dtls = dtls_ctx_new();
-	assert_int_equal(tls_ctx_add(shared.gear.tls, path, 0, text), 0);
-	assert_true(tls_ctx_add(shared.gear.tls, "/nowhere.pem", 1, text) < 0);
-	assert_non_null(strstr(text, "/nowhere.pem"));
+	assert_non_null(w);
+	snapshot_put(w, "server-cert", path);
+	assert_int_equal(snapshot_finish(w, &fd), 0);
+	assert_int_equal(snapshot_open(fd, &conf), 0);
+	close(fd);
+	assert_int_equal(vhosts_load(&shared.gear.vhosts, conf, text), 0);
+	snapshot_free(conf);
 	unlink(path);
-	assert_int_equal(tls_warm_up(shared.gear.tls, shared.gear.dtls), 0);
+	assert_int_equal(tls_warm_up(&shared.gear.vhosts, shared.gear.dtls), 0);
 	shared.client = SSL_CTX_new(TLS_client_method());
 	return 0;
 }
 
 static int tear_down(void **state)
 {
-	SSL_CTX_free(shared.gear.tls);
+	vhosts_free(&shared.gear.vhosts);
 	SSL_CTX_free(shared.gear.dtls);
 	SSL_CTX_free(shared.client);
 	EVP_PKEY_free(shared.key);

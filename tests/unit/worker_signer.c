@@ -153,7 +153,7 @@ static void trial_init(struct trial *t)
 
 static void trial_serve(struct trial *t, uint8_t number, const struct kind *kind)
 {
-	EVP_PKEY *pair = signer_key_new(X509_get0_pubkey(kind->cert), number);
+	EVP_PKEY *pair = signer_key_new(X509_get0_pubkey(kind->cert), 0, number);
 
 	assert_non_null(pair);
 	t->secmod.keys[number] = kind->key;
@@ -286,7 +286,7 @@ static void test_refusals_end_the_handshake(void **state)
 
 static void test_a_wrong_certificate_is_noticed(void **state)
 {
-	EVP_PKEY *other = EVP_EC_gen("P-256"), *pair = signer_key_new(other, 0);
+	EVP_PKEY *other = EVP_EC_gen("P-256"), *pair = signer_key_new(other, 0, 0);
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
 	assert_non_null(pair);

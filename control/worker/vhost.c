@@ -1,0 +1,102 @@
+#include "vhost.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sni.h"
+#include "tls_ctx.h"
+
+static const struct vhost *find(const struct vhosts *v, const char *name)
+{
+	for (unsigned i = 1; i < v->n; i++)
+		if (strcmp(v->vhost[i].name, name) == 0)
+			return &v->vhost[i];
+	return &v->vhost[0];
+}
+
+// Before OpenSSL looks at anything else in the ClientHello, so that all of it is judged by the right context. What is malformed is
+// refused by OpenSSL's own parser.
+static int on_hello(SSL *ssl, int *alert, void *who)
+{
+	const struct vhosts *v = who;
+	const struct vhost *vhost = &v->vhost[0];
+	char name[LIMIT_VHOST + 1];
+	const unsigned char *body;
+	size_t len;
+
+	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &body, &len) == 1 && sni_parse(body, len, name) == 0)
+		vhost = find(v, name);
+	if (!SSL_set_SSL_CTX(ssl, vhost->tls)) {
+		*alert = SSL_AD_INTERNAL_ERROR;
+		return SSL_CLIENT_HELLO_ERROR;
+	}
+	return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+// Tells the client that its name has counted.
+static int on_name(SSL *ssl, int *alert, void *who)
+{
+	return vhost_of(ssl)->number > 0 ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+}
+
+static int load_certificates(struct vhost *vhost, const struct snapshot *conf, char text[LIMIT_TEXT + 1])
+{
+	const char *file;
+	unsigned i;
+	int ret;
+
+	for (i = 0; (file = snapshot_vhost_nth(conf, vhost->number, "server-cert", i)) != NULL; i++) {
+		if (i >= LIMIT_SERVER_KEYS) {
+			snprintf(text, LIMIT_TEXT + 1, "server-cert %s: more than %d certificates", file, LIMIT_SERVER_KEYS);
+			return -E2BIG;
+		}
+		ret = tls_ctx_add(vhost->tls, file, vhost->number, i, text);
+		if (ret < 0)
+			return ret;
+	}
+	if (i > 0)
+		return 0;
+	snprintf(text, LIMIT_TEXT + 1, "no server-cert is configured");
+	return -ENOENT;
+}
+
+static int load(struct vhost *vhost, const struct snapshot *conf, char text[LIMIT_TEXT + 1])
+{
+	snprintf(text, LIMIT_TEXT + 1, "out of memory");
+	vhost->tls = tls_ctx_new();
+	if (!vhost->tls)
+		return -ENOMEM;
+	SSL_CTX_set_app_data(vhost->tls, vhost);
+	return load_certificates(vhost, conf, text);
+}
+
+int vhosts_load(struct vhosts *v, const struct snapshot *conf, char text[LIMIT_TEXT + 1])
+{
+	unsigned n = snapshot_vhosts(conf);
+	int ret = 0;
+
+	for (unsigned i = 0; i < n && ret == 0; i++) {
+		v->vhost[i].number = (uint8_t)i;
+		snprintf(v->vhost[i].name, sizeof(v->vhost[i].name), "%s", snapshot_vhost_name(conf, i));
+		ret = load(&v->vhost[i], conf, text);
+		v->n++;
+	}
+	if (ret < 0)
+		return ret;
+	SSL_CTX_set_client_hello_cb(v->vhost[0].tls, on_hello, v);
+	SSL_CTX_set_tlsext_servername_callback(v->vhost[0].tls, on_name);
+	return 0;
+}
+
+void vhosts_free(struct vhosts *v)
+{
+	for (unsigned i = 0; i < v->n; i++)
+		SSL_CTX_free(v->vhost[i].tls);
+	v->n = 0;
+}
+
+const struct vhost *vhost_of(const SSL *ssl)
+{
+	return SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+}

@@ -1,0 +1,27 @@
+// The virtual hosts of a nursery: each has a TLS context with certificates of its own, and the name in a client's ClientHello picks
+// one (RFC 6066 3). Number 0 is the default one, of those whose name is no other's or who say none.
+// Loaded before the first fork, shared by all workers and never changed. Nursery and worker.
+#pragma once
+#include <openssl/ssl.h>
+#include <stdint.h>
+
+#include "proto/limits.h"
+#include "proto/snapshot.h"
+
+struct vhost {
+	char name[LIMIT_VHOST + 1]; // in small letters; "": the default one
+	uint8_t number;             // the snapshot's, and sec-mod's of this connection
+	SSL_CTX *tls;
+};
+
+struct vhosts {
+	struct vhost vhost[LIMIT_VHOSTS];
+	unsigned n;
+};
+
+// 0 or -errno, and text says which option of which virtual host is wrong and why. `v` stays where it is from here on.
+int vhosts_load(struct vhosts *v, const struct snapshot *conf, char text[LIMIT_TEXT + 1]);
+void vhosts_free(struct vhosts *v);
+
+// Whose connection it is: what its last ClientHello says, and the default one before that.
+const struct vhost *vhost_of(const SSL *ssl);
