@@ -56,6 +56,20 @@ enum end_reason {
 	END_REASON_LAST = END_DATAPLANE,
 };
 
+// What an operator hears of as it happens (penstockctl show events).
+enum event_kind {
+	EVENT_LOGIN,
+	EVENT_LOGIN_FAILED,
+	EVENT_CONNECT,
+	EVENT_REFUSED, // a good cookie, and no session for it; or a bad one
+	EVENT_DISCONNECT,
+	EVENT_SESSION_END, // its cookie is void
+	EVENT_BAN,
+	EVENT_UNBAN,
+	EVENT_LOST, // so many were not told: who listens reads too slowly
+	EVENT_LAST = EVENT_LOST,
+};
+
 enum auth_outcome {
 	AUTH_OK,
 	AUTH_BAD,       // wrong password, unknown or locked user

@@ -16,9 +16,11 @@ struct cell {
 };
 
 struct capture;
+struct events;
 
 struct answer {
 	struct capture *capture; // where packets go; NULL: they are not expected
+	struct events *events;   // likewise
 	struct cell *cells;
 	size_t count, room;
 	bool ended, ok;

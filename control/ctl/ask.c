@@ -7,6 +7,7 @@
 
 #include "ask.h"
 #include "capture.h"
+#include "events.h"
 #include "proto/log.h"
 
 #define ANSWER_TIMEOUT_MS 90000 // a reload loads certificates and waits for a new nursery; a trace takes a minute
@@ -26,6 +27,13 @@ static int on_admin_packet(void *who, const struct msg_admin_packet *m, const in
 	struct answer *a = who;
 
 	return a->capture ? capture_add(a->capture, m) : -EPROTO;
+}
+
+static int on_admin_event(void *who, const struct msg_admin_event *m, const int *fds)
+{
+	struct answer *a = who;
+
+	return a->events ? events_add(a->events, m) : -EPROTO;
 }
 
 static int on_admin_end(void *who, const struct msg_admin_end *m, const int *fds)
@@ -102,6 +110,17 @@ static const char *answer_fault(int error)
 	}
 }
 
+// Events may be far between: only the end of the channel ends them.
+static int await_end(struct ask *k, struct answer *a)
+{
+	int ret;
+
+	do
+		ret = chan_await(&k->chan, from_main, a, MSG_ADMIN_END, a->capture ? CAPTURE_TIMEOUT_MS : ANSWER_TIMEOUT_MS);
+	while (ret == -ETIMEDOUT && a->events);
+	return ret;
+}
+
 int ask_command(struct ask *k, const char *command, const char *argument, struct answer *a, const char **why)
 {
 	struct msg_admin_req req = { 0 };
@@ -114,7 +133,7 @@ int ask_command(struct ask *k, const char *command, const char *argument, struct
 	log_debug("asking %s: %s %s", k->path, req.command, req.argument);
 	ret = CHAN_SEND(&k->chan, ADMIN_REQ, &req);
 	if (ret == 0)
-		ret = chan_await(&k->chan, from_main, a, MSG_ADMIN_END, a->capture ? CAPTURE_TIMEOUT_MS : ANSWER_TIMEOUT_MS);
+		ret = await_end(k, a);
 	log_debug("%zu values, %s", a->count, a->ended ? "complete" : "cut off");
 out:
 	if (ret < 0)

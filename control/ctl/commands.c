@@ -20,13 +20,10 @@ const size_t commands_count = sizeof(commands) / sizeof(commands[0]);
 const char *command_argument_name(enum command_argument argument)
 {
 	static const char *const names[] = {
-		[ARG_NONE] = "",
-		[ARG_USER] = "NAME",
-		[ARG_ID] = "N",
-		[ARG_SESSION] = "SESSION",
-		[ARG_IP] = "ADDRESS",
-		[ARG_TRACE] = "SESSION PACKETS",
-		[ARG_CAPTURE] = "SESSION FILE [packets=N] [bytes=N] [seconds=N]",
+		[ARG_NONE] = "",      [ARG_USER] = "NAME",
+		[ARG_ID] = "N",       [ARG_SESSION] = "SESSION",
+		[ARG_IP] = "ADDRESS", [ARG_TRACE] = "SESSION PACKETS",
+		[ARG_EVENTS] = "[N]", [ARG_CAPTURE] = "SESSION FILE [packets=N] [bytes=N] [seconds=N]",
 	};
 
 	return names[argument];
@@ -119,13 +116,20 @@ static bool goes_on(const bool *fits, int i, const char *typed)
 	return false;
 }
 
+static int least_words(enum command_argument argument)
+{
+	int most = command_argument_words(argument);
+
+	return argument == ARG_EVENTS ? 0 : most > 2 ? 2 : most;
+}
+
 static enum command_fault take_argument(const struct command *c, const struct words *w, int used, const char **argument)
 {
 	int most = command_argument_words(c->argument), given = w->count - used;
 
 	if (given > 0 && most > 0)
 		*argument = w->word[used];
-	if (given < (most > 1 ? 2 : most))
+	if (given < least_words(c->argument))
 		return COMMAND_NO_ARGUMENT;
 	return given <= most ? COMMAND_FOUND : COMMAND_TOO_MANY;
 }

@@ -5,8 +5,8 @@
 
 #include "words.h"
 
-enum command_argument { ARG_NONE, ARG_USER, ARG_ID, ARG_SESSION, ARG_IP, ARG_TRACE, ARG_CAPTURE };
-enum command_answer { ANSWER_TABLE, ANSWER_RECORDS, ANSWER_STATUS, ANSWER_DONE };
+enum command_argument { ARG_NONE, ARG_USER, ARG_ID, ARG_SESSION, ARG_IP, ARG_TRACE, ARG_CAPTURE, ARG_EVENTS };
+enum command_answer { ANSWER_TABLE, ANSWER_RECORDS, ANSWER_STATUS, ANSWER_EVENTS, ANSWER_DONE };
 
 enum column_kind { COLUMN_CELL, COLUMN_AGE, COLUMN_NONZERO };
 
@@ -47,7 +47,7 @@ struct piece {
 };
 size_t command_next(const struct words *w, int count, const char *prefix, struct piece *out, size_t room);
 
-// How many words its argument has at most; the second is wanted where there is one.
+// How many words its argument has at most. All of one or two are wanted, but for ARG_EVENTS; of more, two.
 int command_argument_words(enum command_argument argument);
 // "NAME", "N", "SESSION", "ADDRESS" and the like, or "".
 const char *command_argument_name(enum command_argument argument);

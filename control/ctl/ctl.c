@@ -6,6 +6,7 @@
 
 #include "capture.h"
 #include "ctl.h"
+#include "events.h"
 #include "render.h"
 #include "text.h"
 
@@ -16,7 +17,7 @@ int ctl_ask(const struct ctl *ctl, const char *command, const char *argument, st
 	struct ask k;
 	int ret;
 
-	*a = (struct answer){ .capture = a->capture };
+	*a = (struct answer){ .capture = a->capture, .events = a->events };
 	ret = ask_open(&k, ctl->socket, why);
 	if (ret == 0)
 		ret = ask_command(&k, command, argument, a, why);
@@ -63,7 +64,8 @@ static void complain(const char *what, const char *why)
 
 int ctl_run(const struct ctl *ctl, const struct command *c, const char *argument)
 {
-	struct answer a = { 0 };
+	struct events events = { .out = stdout, .json = ctl->json };
+	struct answer a = { .events = c->answer == ANSWER_EVENTS ? &events : NULL };
 	int ret = CTL_REFUSED;
 	const char *why;
 
@@ -71,6 +73,8 @@ int ctl_run(const struct ctl *ctl, const struct command *c, const char *argument
 		complain(ctl->socket, why);
 	else if (!a.ok)
 		complain(c->words, a.message[0] ? a.message : "refused");
+	else if (a.events)
+		ret = CTL_OK;
 	else
 		ret = print_answer(ctl, c, &a);
 	answer_fini(&a);

@@ -1,6 +1,7 @@
 #include "control/main/abuse.h"
 
 #include "control/main/conn.h"
+#include "control/main/events.h"
 #include "control/main/exempt.h"
 
 static bool is_exempt(struct gateway *g, const struct addr *client)
@@ -24,6 +25,7 @@ static bool score(struct gateway *g, const struct addr *client, uint32_t points,
 	log_notice("%s is banned for %u seconds: %s",
 	           network.prefix == 32 ? addr_text(&network, text) : addr_text_prefix(&network, text), g->policy.bans.ban_seconds,
 	           what);
+	events_ban(g, &network, what);
 	conn_end_logins(g, &network, END_ERROR);
 	return true;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "control/main/events.h"
 #include "control/main/watch.h"
 #include "proto/err.h"
 
@@ -40,6 +41,7 @@ static void answer_forget(struct admin_client *a)
 	a->next = NULL;
 	a->waits = 0;
 	a->command = NULL;
+	a->listens = a->link.patient = false;
 }
 
 void admin_end(struct admin_client *a, bool ok, const char *fmt, ...)
@@ -77,6 +79,7 @@ static void on_more(evutil_socket_t fd, short what, void *arg)
 static void on_drained(void *who)
 {
 	stream_step(who);
+	events_drained(who);
 }
 
 void admin_stream(struct admin_client *a, bool (*next)(struct admin_client *))
@@ -190,8 +193,11 @@ void admin_close(struct gateway *g)
 
 	if (!g->admin)
 		return;
-	while ((a = TAILQ_FIRST(&g->admin->clients)))
+	while ((a = TAILQ_FIRST(&g->admin->clients))) {
+		if (a->listens)
+			admin_end(a, true, "%s", "");
 		client_free(a);
+	}
 	unixsocket_close(&g->admin->socket);
 	free(g->admin);
 	g->admin = NULL;

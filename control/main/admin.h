@@ -32,9 +32,11 @@ struct admin_client {
 	struct ban_row *bans;
 	struct admin_row *rows;
 	size_t count, at, room;
-	bool cut;      // rows had to be left out
-	bool captures; // packets go to it whole (watch.h)
-	uint64_t lost; // packets that it did not take
+	bool cut;        // rows had to be left out
+	bool captures;   // packets go to it whole (watch.h)
+	bool listens;    // it is told what happens (events.h)
+	uint32_t wanted; // so many events more; 0: without end
+	uint64_t lost;   // packets or events that it did not take
 };
 
 struct admin {

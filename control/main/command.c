@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "control/main/admin.h"
+#include "control/main/events.h"
 #include "control/main/reload.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
@@ -441,8 +442,10 @@ static void unban_ip(struct admin_client *a)
 		          a->argument);
 	else if (!ban_lift(a->g->bans, &who))
 		admin_end(a, false, "%s is neither banned nor scored", a->argument);
-	else
+	else {
+		events_unban(a->g, &who);
 		admin_end(a, true, "%s is no longer banned", a->argument);
+	}
 }
 
 // --------------------------------------------------------------------------------------------------------------- gateway
@@ -494,6 +497,7 @@ static const struct admin_command commands[] = {
 	{ "show sessions", ask_rows, .rows = show_sessions_rows },
 	{ "show sessions all", ask_rows, .rows = show_sessions_rows },
 	{ "show sessions valid", ask_rows, .rows = show_sessions_rows, .valid = true },
+	{ "show events", .start = events_listen },
 	{ "show ip bans", .start = show_ip_bans },
 	{ "show ip ban points", .start = show_ip_ban_points },
 	{ "show dataplane", .start = show_dataplane },

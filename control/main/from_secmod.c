@@ -1,6 +1,7 @@
 // sec-mod says whose a cookie is, which sessions are no more, and how logins end.
 #include "control/main/admin.h"
 #include "control/main/conn.h"
+#include "control/main/events.h"
 #include "control/main/peers.h"
 #include "control/main/reload.h"
 #include "control/main/session.h"
@@ -119,6 +120,7 @@ static int on_session_reply(void *who, const struct msg_session_reply *m, const 
 		return 0;
 	}
 	if (!m->ok) {
+		events_refused(c, "", "the cookie is unknown or has expired");
 		conn_deny(c, 401, "the cookie is unknown or has expired");
 		return 0;
 	}
@@ -127,6 +129,7 @@ static int on_session_reply(void *who, const struct msg_session_reply *m, const 
 		return 0;
 	count_refusal(secmod->g, ret);
 	close_unused(secmod, m);
+	events_refused(c, m->user, refusal(ret));
 	conn_deny(c, ret == -EPERM || ret == -ENOENT ? 401 : 503, refusal(ret));
 	return 0;
 }
@@ -136,6 +139,7 @@ static int on_session_gone(void *who, const struct msg_session_gone *m, const in
 	struct child *secmod = who;
 	struct session *s = session_find(secmod->g, m->sid);
 
+	events_session_end(secmod->g, m, s);
 	if (s)
 		session_gone(s, (enum end_reason)m->reason);
 	return 0;
@@ -153,6 +157,7 @@ static int on_auth_event(void *who, const struct msg_auth_event *m, const int *f
 
 	log_info("login of '%s' from %s by %s: %s (%u ms)", m->user, addr_text(&m->client, text), m->method, outcomes[m->outcome],
 	         m->milliseconds);
+	events_login(g, m, outcomes[m->outcome]);
 	stats_login(g, guess || m->outcome == AUTH_ERROR, m->milliseconds);
 	if (guess)
 		abuse_guess(g, &m->client, m->user);

@@ -68,7 +68,7 @@ static void stall_restart(struct link *l)
 {
 	const struct timeval stall = { LINK_STALL_SECONDS, 0 };
 
-	if (STAILQ_EMPTY(&l->queue))
+	if (STAILQ_EMPTY(&l->queue) || l->patient)
 		evtimer_del(&l->timer);
 	else
 		evtimer_add(&l->timer, &stall);

@@ -1,5 +1,6 @@
 // A channel in main's event loop, with a bounded queue for what its peer has not read yet. The owner embeds it.
-// Main waits for nobody: a peer that lets the queue overflow, or reads nothing for LINK_STALL_SECONDS, loses its channel.
+// Main waits for nobody: a peer that lets the queue overflow, or reads nothing for LINK_STALL_SECONDS, loses its channel; of one
+// that may be slow (patient) the owner sees to it that little waits.
 #pragma once
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -23,9 +24,10 @@ struct link {
 	struct link_queue queue;
 	unsigned queued, queue_max;
 	int why;
-	bool ending; // ended() is due
-	bool deaf;   // what still comes is thrown away
-	bool heard;  // a message has come; the owner clears it
+	bool ending;  // ended() is due
+	bool deaf;    // what still comes is thrown away
+	bool heard;   // a message has come; the owner clears it
+	bool patient; // its peer reads when it likes: no stall
 };
 
 // chan is initialised already (chan_init); the link owns it from here. 0 or -ENOMEM, and then chan is closed.

@@ -4,6 +4,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "control/main/events.h"
 #include "control/main/order.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
@@ -90,7 +91,7 @@ static void report_close(struct tunnel *t)
 		LINK_SEND(&g->secmod->link, SESSION_CLOSE, &m);
 }
 
-static const char *reason_text(enum end_reason reason)
+const char *end_reason_text(enum end_reason reason)
 {
 	static const char *const texts[] = {
 		[END_NONE] = "ended",
@@ -117,8 +118,9 @@ static void log_end(const struct tunnel *t)
 {
 	if (t->was_up)
 		log_info("session %u: user '%s' disconnected from %s: %s (after %llu s, rx: %llu, tx: %llu)", t->session->id,
-		         t->session->user, t->from, reason_text(t->reason), (unsigned long long)(clock_ms() - t->since_ms) / 1000,
-		         (unsigned long long)t->now.bytes_in, (unsigned long long)t->now.bytes_out);
+		         t->session->user, t->from, end_reason_text(t->reason),
+		         (unsigned long long)(clock_ms() - t->since_ms) / 1000, (unsigned long long)t->now.bytes_in,
+		         (unsigned long long)t->now.bytes_out);
 }
 
 // The dataplane knows nothing of it any more.
@@ -127,6 +129,8 @@ static void tunnel_over(struct tunnel *t)
 	struct gateway *g = t->g;
 
 	log_end(t);
+	if (t->was_up)
+		events_disconnect(t);
 	report_close(t);
 	stats_tunnel_over(g, t);
 	totals_add(&t->session->ended, &t->now);
@@ -473,6 +477,7 @@ static void tunnel_up(struct tunnel *t)
 	log_info("session %u: user '%s' connected by %s, tunnel %u, %s%s%s, mtu %u", s->id, s->user, t->conn->link.chan.name,
 	         t->number, addr_text(&s->ipv4, ipv4), s->ipv4.family && s->ipv6.family ? " " : "", addr_text(&s->ipv6, ipv6),
 	         t->mtu);
+	events_connect(t);
 	// a worker that cannot take them loses its channel, and the tunnel ends there
 	if (send_items(t) == 0 && send_reply(t) == 0) {
 		close(t->lane_fd);

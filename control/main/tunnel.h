@@ -65,6 +65,7 @@ bool tunnel_grants(const struct tunnel *t, const struct terms_item *item);
 void tunnel_replied(struct gateway *g, const struct msg_tunnel_reply *m);
 void tunnel_counted(struct gateway *g, const struct msg_tunnel_counters *m);
 void tunnel_changed(struct gateway *g, const struct msg_tunnel_state *m);
+const char *end_reason_text(enum end_reason reason);
 const char *channel_why_text(enum channel_why why);
 // TUNNEL_DEL: it no longer belongs to its connection; the last counters end it. revoke: the cookie dies with it.
 void tunnel_end(struct tunnel *t, enum end_reason reason, bool revoke);

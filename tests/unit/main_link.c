@@ -45,6 +45,11 @@ static int on_admin_packet(void *who, const struct msg_admin_packet *m, const in
 	return 0;
 }
 
+static int on_admin_event(void *who, const struct msg_admin_event *m, const int *fds)
+{
+	return 0;
+}
+
 static int on_admin_end(void *who, const struct msg_admin_end *m, const int *fds)
 {
 	return 0;
