@@ -11,7 +11,6 @@ runs=5 seconds=5 logins=200
 conf ocserv </dev/null
 conf penstock </dev/null
 
-reaped_ticks() { local p; for p in $(tree "$gateway"); do sed 's/.*) //' "/proc/$p/stat" 2>/dev/null; done | awk '{s += $14 + $15} END {print s + 0}'; }
 processes() { [ "$(tree "$gateway" | wc -l)" = "$1" ]; } # N
 # N: into $memory KiB of an idle session, of a gateway that has so many processes without one: private and shared-by-share pages and
 # page tables, the mean of 10 workers. Not in a subshell, which would forget the clients that it has started.
@@ -30,18 +29,15 @@ session_memory() {
   for p in "${clients[@]}"; do stop_pid "$p"; done
 }
 measure() { # ocserv | penstock
-  local which=$1 before after login idle
+  local which=$1 login idle
   start_gateway "$which"
   idle=$(tree "$gateway" | wc -l)
   connect oc0
   note_transfers "$which"
   stop_pid "$client"
-  before=$(($(ticks) - $(poll_thread_ticks) + $(reaped_ticks)))
-  login=$(ip netns exec "$cli" "$build/bench/worker_login" 10.77.0.1 443 alice secret "$logins" 8)
-  [ "$(cut -d' ' -f2 <<<"$login")" = 0 ] || fail "$which: logins failed: $login"
-  after=$(($(ticks) - $(poll_thread_ticks) + $(reaped_ticks)))
-  note "$which" logins "$(cut -d' ' -f4 <<<"$login")"
-  note "$which" login_ms "$(awk -v t=$((after - before)) -v hz="$(getconf CLK_TCK)" -v n="$logins" 'BEGIN {print t / hz / n * 1e3}')"
+  login=$(storm -n "$logins" -p 8) || fail "$which: logins failed: $login"
+  note "$which" logins "$(jq .rate <<<"$login")"
+  note "$which" login_ms "$(jq .cpu_ms <<<"$login")"
   session_memory "$idle"
   note "$which" memory "$memory"
   stop_gateway

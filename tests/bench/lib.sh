@@ -33,7 +33,7 @@ dpd = 90
 keepalive = 32400
 device = vpns
 use-occtl = true
-ipv4-network = 192.168.99.0/24
+ipv4-network = ${network:-192.168.99.0/24}
 CONF
 conf() { # WHICH < MORE: writes $work/WHICH.conf; its control socket is $work/ctl
   { cat "$work/common.conf" -; echo "pid-file = $work/$1.pid"; echo "occtl-socket-file = $work/ctl"
@@ -61,7 +61,8 @@ start_gateway() { # WHICH: ocserv, or penstockd with one of the configurations
   until_true 30 "$1 to listen" listening
   until_true 30 "$1 to take a login" one_login # ocserv listens before its security module does
 }
-one_login() { ip netns exec "$cli" "$build/bench/worker_login" 10.77.0.1 443 alice secret 1 1 | grep -q '^1 0 '; }
+storm() { ip netns exec "$cli" "$build/bench/worker_storm" -j -s "$gateway" "$@" 10.77.0.1 443 alice secret; } # OPTION...
+one_login() { storm -n 1; }
 stop_gateway() { stop_pid "$gateway"; until_true 10 "the gateway to go" not_listening; }
 not_listening() { ! listening; }
 # PID: it and all its descendants. Not from /proc/PID/task/*/children, which leaves some out while others end.

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Five hundred logins at once; two hundred clients that all get their tunnel, their DTLS and an answer over it, and all are gone afterwards.
+#
+#   500 clients, one process ════ 192.0.2.1 gateway
+. "$(dirname "$0")/lib.sh"
+
+network
+say "anna:*:$(perl -e 'print crypt("anna-secret", "ab")')" > "$WORK/passwd" # a hash that costs nothing: it is not what is tried here
+gateway 192.0.2.1 << CONF
+max-ban-score = 0
+max-clients = 0
+max-same-clients = 0
+CONF
+storm() { in_ns "$CLIENT" "$BUILD/bench/worker_storm" "$@" 192.0.2.1 443 anna anna-secret; } # OPTION...
+connected() { ctl -j show users | jq length; }
+
+expect "500 logins at once" storm -n 500
+expect "200 that come back with their cookies" storm -n 200 -r
+
+mkfifo "$WORK/hold"
+start storm ip netns exec "$CLIENT" sh -c 'exec "$@" < '"$WORK/hold" storm "$BUILD/bench/worker_storm" -n 200 -d -k 192.0.2.1 443 anna anna-secret
+exec 8> "$WORK/hold"
+PATIENCE=60 soon "200 with CONNECT and DTLS" has "$WORK/storm.log" '^open$'
+expect "without a failure" has "$WORK/storm.log" '^200 logins, 0 failed'
+expect "all are connected" same "$(connected)" 200
+expect "by DTLS" same "$(ctl -j show users | jq '[.[] | select(.Channel == "DTLS")] | length')" 200
+exec 8>&-
+soon "and all have gone" nobody
+soon "but for the cookies of the first, which nobody came with" eval '[ "$(sessions)" = 500 ]'
+expect "the log has no error" never has "$WORK/gateway.log" 'error|cannot|no worker'
