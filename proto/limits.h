@@ -62,6 +62,12 @@
 #define LIMIT_SERVICES 32       // DNS servers of a restricted client, and what the gateway itself has
 #define LIMIT_LOGIN_TRIES 3     // ocserv: 3 password tries a connection
 #define LIMIT_AUTH_ROUNDS 16    // ocserv: at most 16 challenges
+#define LIMIT_WAYS 5            // to log in: what all lines of auth make together, and ocserv's four of enable-auth
+#define LIMIT_TOKEN 12288       // a Kerberos ticket with a PAC, a JWT with its groups; base64 of it fits into HTTP's headers
+#define LIMIT_GRANTS 512        // settings that a login brings with it: as many routes and servers as RADIUS has room for
+#define LIMIT_GRANT_KEY 48
+#define LIMIT_ACCT_ID 16 // Acct-Session-Id: 64 random bits in hexadecimal digits
+#define LIMIT_METHOD 32
 
 // HTTP (ocserv-features: 16 requests a connection, 16 KB of headers, 256 KB of body).
 #define LIMIT_HTTP_REQUESTS 16

@@ -79,6 +79,9 @@ enum auth_outcome {
 	AUTH_OUTCOME_LAST = AUTH_HUNG_UP,
 };
 
+// How a user shows who he is: by answers to questions, or by what his client has.
+enum auth_kind { AUTH_PASSWORD, AUTH_CERTIFICATE, AUTH_NEGOTIATE, AUTH_BEARER, AUTH_KIND_LAST = AUTH_BEARER };
+
 enum item_kind {
 	ITEM_DNS,
 	ITEM_NBNS,

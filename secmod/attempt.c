@@ -1,12 +1,14 @@
 #include "secmod/attempt.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/err.h"
 #include "proto/secret.h"
 #include "proto/text.h"
+#include "secmod/grants.h"
 #include "secmod/method.h"
 #include "secmod/secmod.h"
 
@@ -15,6 +17,16 @@
 static void on_timeout(evutil_socket_t fd, short what, void *who)
 {
 	attempt_expire(who);
+}
+
+// RFC 2866 5.5: unique among this gateway's sessions, after a restart too.
+static int make_acct_id(char out[LIMIT_ACCT_ID + 1])
+{
+	uint64_t n;
+	int ret = secret_random(&n, sizeof(n));
+
+	snprintf(out, LIMIT_ACCT_ID + 1, "%016llx", (unsigned long long)n);
+	return ret;
 }
 
 static struct attempt *attempt_new(struct conn *conn, const struct msg_auth_init *m)
@@ -26,13 +38,17 @@ static struct attempt *attempt_new(struct conn *conn, const struct msg_auth_init
 		return NULL;
 	a->conn = conn;
 	a->settings = settings_get(conn->sm->settings);
+	a->vhost = &a->settings->vhosts[conn->vhost];
+	a->kind = m->kind;
 	a->started_ms = monotonic_ms();
 	strcpy(a->user, m->user);
 	strcpy(a->group, m->group);
 	strcpy(a->user_agent, m->user_agent);
+	strcpy(a->device_type, m->device_type);
+	strcpy(a->device_platform, m->device_platform);
 	a->timer = evtimer_new(conn->sm->base, on_timeout, a);
 	limit = (struct timeval){ .tv_sec = a->settings->auth_timeout_ms / 1000 };
-	if (a->timer == NULL || evtimer_add(a->timer, &limit) < 0) {
+	if (a->timer == NULL || evtimer_add(a->timer, &limit) < 0 || make_acct_id(a->acct_id) < 0) {
 		if (a->timer != NULL)
 			event_free(a->timer);
 		settings_put(a->settings);
@@ -47,23 +63,40 @@ static void attempt_free(struct attempt *a)
 	conn_attempt_over(a->conn);
 	event_free(a->timer);
 	settings_put(a->settings);
+	grants_free(a->grants);
 	secret_wipe(a, sizeof(*a));
 	free(a);
 }
 
 int attempt_begin(struct conn *conn, const struct msg_auth_init *m)
 {
-	struct attempt *a = attempt_new(conn, m);
+	struct attempt *a;
+	const struct way *way;
 
+	if (m->kind == AUTH_PASSWORD && m->user[0] == '\0')
+		return errno_log(EPROTO, "%s: AUTH_INIT without a user name", conn->chan.name);
+	a = attempt_new(conn, m);
 	if (a == NULL)
 		return errno_log(ENOMEM, "%s: no memory for a login", conn->chan.name);
 	conn->attempt = a;
 	chan_enter(&conn->chan, SW_BUSY);
-	a->settings->method->begin(a); // `a` may be gone from here on
+	way = vhost_way(a->vhost, m->kind);
+	if (way == NULL) { // a reload has taken it away since the worker began
+		attempt_end(a, AUTH_ERROR, NULL, NULL, "this is no way to log in here");
+		return 0;
+	}
+	a->method = way->method;
+	a->config = way->config;
+	a->method->begin(a); // `a` may be gone from here on
 	return 0;
 }
 
 // ------------------------------------------------------------------------------------------------------------- outcomes
+
+static const char *method_name(const struct attempt *a)
+{
+	return a->method != NULL ? a->method->name : "certificate";
+}
 
 static void report(struct conn *conn, const struct attempt *a, enum auth_outcome outcome, const char *user)
 {
@@ -71,11 +104,11 @@ static void report(struct conn *conn, const struct attempt *a, enum auth_outcome
 
 	event.milliseconds = monotonic_ms() - a->started_ms;
 	strcpy(event.user, user);
-	strcpy(event.method, a->settings->method->name);
+	strcpy(event.method, method_name(a));
 	to_main(conn->sm, MSG_AUTH_EVENT, &event);
 }
 
-static int admit(struct conn *conn, const struct attempt *a, const char *user, const char *group)
+static int admit(struct conn *conn, struct attempt *a, const char *user, const char *group)
 {
 	struct record who = { .client = conn->client };
 	struct msg_auth_done done = { .cookie_len = COOKIE_SIZE };
@@ -84,10 +117,17 @@ static int admit(struct conn *conn, const struct attempt *a, const char *user, c
 	strcpy(who.user, user);
 	strcpy(who.group, group);
 	strcpy(who.user_agent, a->user_agent);
+	strcpy(who.device_type, a->device_type);
+	strcpy(who.device_platform, a->device_platform);
+	strcpy(who.vhost, a->vhost->name);
+	strcpy(who.method, method_name(a));
+	strcpy(who.acct_id, a->acct_id);
+	who.grants = a->grants;
 	ret = cookies_issue(conn->sm->cookies, &who, monotonic_ms(), time(NULL), done.cookie);
 	if (ret < 0)
 		return errno_log(-ret, "%s: no session for %s: %s", conn->chan.name, user,
 		                 ret == -ENOSPC ? "all places are in use" : strerror(-ret));
+	a->grants = NULL;
 	expiry_arm(conn->sm);
 	strcpy(done.user, user);
 	strcpy(done.group, group);
@@ -125,48 +165,82 @@ static void conclude(struct attempt *a, enum auth_outcome outcome, const char *u
 	attempt_free(a);
 }
 
-static void ask(struct attempt *a, const char *prompt, bool echo)
+static void ask(struct attempt *a, const struct msg_auth_ask *m)
 {
-	struct msg_auth_ask m = { .echo = echo, .round = a->round++ };
-
-	text_copy(m.prompt, LIMIT_PROMPT, prompt);
+	a->round++;
+	a->token = m->wants_token;
 	a->asked_ms = monotonic_ms();
 	a->conn->asked++;
 	chan_enter(&a->conn->chan, SW_ASKED);
-	if (CHAN_SEND(&a->conn->chan, AUTH_ASK, &m) < 0)
+	if (CHAN_SEND(&a->conn->chan, AUTH_ASK, m) < 0)
 		conn_break(a->conn);
+}
+
+// Is there anybody to ask, and may he be? The attempt is no more where not.
+static bool may_ask(struct attempt *a)
+{
+	if (a->conn->left) {
+		attempt_abandon(a);
+		return false;
+	}
+	if (a->conn->asked < LIMIT_AUTH_ROUNDS)
+		return true;
+	a->method->cancel(a);
+	attempt_end(a, AUTH_ERROR, NULL, NULL, "more questions than a connection may be asked");
+	return false;
 }
 
 void attempt_ask(struct attempt *a, const char *prompt, bool echo)
 {
-	if (a->conn->left) {
-		attempt_abandon(a);
+	struct msg_auth_ask m = { .echo = echo, .round = a->round };
+
+	text_copy(m.prompt, LIMIT_PROMPT, prompt);
+	if (may_ask(a))
+		ask(a, &m);
+}
+
+void attempt_ask_token(struct attempt *a, const void *token, size_t len)
+{
+	struct msg_auth_ask m = { .round = a->round, .wants_token = 1, .token_len = (uint16_t)len };
+
+	if (len > sizeof(m.token)) {
+		a->method->cancel(a);
+		attempt_end(a, AUTH_ERROR, NULL, NULL, "a token of more bytes than fit");
 		return;
 	}
-	if (a->conn->asked < LIMIT_AUTH_ROUNDS) {
-		ask(a, prompt, echo);
-		return;
-	}
-	a->settings->method->cancel(a);
-	attempt_end(a, AUTH_ERROR, NULL, NULL, "more questions than a connection may be asked");
+	if (len > 0)
+		memcpy(m.token, token, len);
+	if (may_ask(a))
+		ask(a, &m);
+	secret_wipe(m.token, len);
+}
+
+int attempt_grant(struct attempt *a, const char *key, const char *value)
+{
+	return grants_add(&a->grants, key, value);
 }
 
 // A refusal without a question would tell this user from others, and one in the middle of a question is not expected by the worker.
 static bool is_held(const struct attempt *a)
 {
-	return attempt_is_waiting(a) || (a->round == 0 && a->conn->asked < LIMIT_AUTH_ROUNDS);
+	return attempt_is_waiting(a) || (a->kind == AUTH_PASSWORD && a->round == 0 && a->conn->asked < LIMIT_AUTH_ROUNDS);
+}
+
+static void ask_in_vain(struct attempt *a)
+{
+	ask(a, &(struct msg_auth_ask){ .prompt = FIRST_PROMPT });
 }
 
 void attempt_end(struct attempt *a, enum auth_outcome outcome, const char *user, const char *group, const char *reason)
 {
 	a->work = NULL;
 	if (outcome == AUTH_ERROR)
-		log_err("%s: login of %s by %s failed: %s", a->conn->chan.name, a->user, a->settings->method->name, reason);
+		log_err("%s: login of %s by %s failed: %s", a->conn->chan.name, a->user, method_name(a), reason);
 	if (outcome != AUTH_OK && is_held(a)) {
 		a->held = true;
 		a->outcome = outcome;
 		if (a->round == 0)
-			ask(a, FIRST_PROMPT, false);
+			ask_in_vain(a);
 		return;
 	}
 	conclude(a, outcome, user != NULL ? user : a->user, group != NULL ? group : "");
@@ -174,13 +248,29 @@ void attempt_end(struct attempt *a, enum auth_outcome outcome, const char *user,
 
 int attempt_answer(struct attempt *a, const struct msg_auth_cont *m)
 {
+	if (a->token)
+		return errno_log(EPROTO, "%s: a password in the place of a token", a->conn->chan.name);
 	chan_enter(&a->conn->chan, SW_BUSY);
 	if (a->held) {
 		conclude(a, a->outcome, a->user, "");
 		return 0;
 	}
 	a->answered = true;
-	a->settings->method->answer(a, m->password);
+	a->method->answer(a, m->password);
+	return 0;
+}
+
+int attempt_token(struct attempt *a, const struct msg_auth_token *m)
+{
+	if (!a->token)
+		return errno_log(EPROTO, "%s: a token in the place of a password", a->conn->chan.name);
+	chan_enter(&a->conn->chan, SW_BUSY);
+	if (a->held) {
+		conclude(a, a->outcome, a->user, "");
+		return 0;
+	}
+	a->answered = true;
+	a->method->token(a, m->token, m->token_len);
 	return 0;
 }
 
@@ -188,8 +278,8 @@ int attempt_answer(struct attempt *a, const struct msg_auth_cont *m)
 
 static void cancel(struct attempt *a)
 {
-	if (!a->held)
-		a->settings->method->cancel(a);
+	if (!a->held && a->method != NULL)
+		a->method->cancel(a);
 }
 
 bool attempt_is_waiting(const struct attempt *a)

@@ -7,6 +7,7 @@
 
 #include "proto/secret.h"
 #include "proto/states.h"
+#include "secmod/grants.h"
 
 TAILQ_HEAD(record_queue, record);
 LIST_HEAD(record_bucket, record);
@@ -73,6 +74,7 @@ static struct record *find(struct cookies *c, const uint8_t sid[SID_SIZE])
 
 static void wipe(struct record *r)
 {
+	grants_free(r->grants);
 	secret_wipe(r, sizeof(*r));
 	free(r);
 }
@@ -131,12 +133,12 @@ int cookies_issue(struct cookies *c, const struct record *who, int64_t now, uint
 	r = malloc(sizeof(*r));
 	if (r == NULL)
 		return -ENOMEM;
-	*r = *who;
 	ret = secret_random(fresh, sizeof(fresh));
 	if (ret < 0) {
-		wipe(r);
+		free(r);
 		return ret;
 	}
+	*r = *who;
 	SHA256(fresh, sizeof(fresh), r->sid);
 	r->login = who->client;
 	r->created = wall;

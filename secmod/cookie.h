@@ -12,10 +12,15 @@
 struct record {
 	uint8_t sid[SID_SIZE];
 	char user[LIMIT_USER + 1], group[LIMIT_GROUP + 1], user_agent[LIMIT_USER_AGENT + 1];
-	struct addr client;       // of its latest connection
-	struct addr login;        // of its first
-	uint64_t created;         // seconds since the epoch
-	int64_t deadline;         // monotonic ms; while not in use
+	char device_type[LIMIT_DEVICE + 1], device_platform[LIMIT_DEVICE + 1];
+	char vhost[LIMIT_VHOST + 1];     // "": the default one
+	char method[LIMIT_METHOD + 1];   // that has let its user in
+	char acct_id[LIMIT_ACCT_ID + 1]; // Acct-Session-Id, from the login's first request on
+	struct grants *grants;           // the record's own; NULL: none
+	struct addr client;              // of its latest connection
+	struct addr login;               // of its first
+	uint64_t created;                // seconds since the epoch
+	int64_t deadline;                // monotonic ms; while not in use
 	uint32_t uses;            // connections that have the session open: a newer one comes before the end of an older is told
 	uint8_t reason;           // enum end_reason of its last connection
 	TAILQ_ENTRY(record) idle; // by deadline, while not in use
@@ -24,6 +29,7 @@ struct record {
 };
 
 struct cookies;
+struct grants;
 
 // Called when a record dies (expired, revoked, pushed out); `r` is wiped and freed right after.
 typedef void (*cookie_gone)(void *who, const struct record *r, uint8_t reason);
@@ -33,8 +39,8 @@ void cookies_free(struct cookies *c);                                           
 void cookies_configure(struct cookies *c, unsigned most, int64_t timeout_ms);                // for records from now on
 unsigned cookies_count(const struct cookies *c);
 
-// A new record from who's user, group, user_agent, client; its cookie. When all places are taken the unused record that
-// would expire first goes; -ENOSPC when every one is in use.
+// A new record from who's names, client and grants (which are the record's on success); its cookie. When all places are taken the
+// unused record that would expire first goes; -ENOSPC when every one is in use.
 int cookies_issue(struct cookies *c, const struct record *who, int64_t now, uint64_t wall, uint8_t cookie[COOKIE_SIZE]);
 
 // NULL: unknown, expired or revoked. The record is in use from now on, from `client`.

@@ -136,7 +136,7 @@ static int set_up(struct secmod *sm)
 	TAILQ_INIT(&sm->conns);
 	TAILQ_INIT(&sm->left);
 	STAILQ_INIT(&sm->out);
-	sm->cookies = cookies_new(s->most_sessions, s->cookie_timeout_ms, on_record_gone, sm);
+	sm->cookies = cookies_new(s->most_sessions, s->vhosts[0].cookie_timeout_ms, on_record_gone, sm);
 	sm->main_readable = event_new(sm->base, sm->main.fd, EV_READ | EV_PERSIST, on_main_readable, sm);
 	sm->main_writable = event_new(sm->base, sm->main.fd, EV_WRITE, on_main_writable, sm);
 	sm->expiry = evtimer_new(sm->base, on_expiry, sm);

@@ -3,6 +3,7 @@
 
 #include "proto/err.h"
 #include "proto/text.h"
+#include "secmod/grants.h"
 #include "secmod/method.h"
 #include "secmod/secmod.h"
 
@@ -22,6 +23,19 @@ static int on_worker_open(void *who, const struct msg_worker_open *m, const int 
 	return 0;
 }
 
+static void send_grants(struct secmod *sm, const struct record *r, struct msg_session_reply *reply)
+{
+	struct msg_session_grant grant = { .conn = reply->conn };
+	const char *key, *value;
+
+	for (unsigned i = 0; grants_nth(r->grants, i, &key, &value); i++) {
+		strcpy(grant.key, key);
+		strcpy(grant.value, value);
+		to_main(sm, MSG_SESSION_GRANT, &grant);
+		reply->grants++;
+	}
+}
+
 static int on_session_open(void *who, const struct msg_session_open *m, const int *fds)
 {
 	struct secmod *sm = who;
@@ -34,8 +48,10 @@ static int on_session_open(void *who, const struct msg_session_open *m, const in
 		memcpy(reply.sid, r->sid, SID_SIZE);
 		strcpy(reply.user, r->user);
 		strcpy(reply.group, r->group);
+		strcpy(reply.vhost, r->vhost);
 		reply.created = r->created;
 		reply.login = r->login;
+		send_grants(sm, r, &reply);
 	}
 	to_main(sm, MSG_SESSION_REPLY, &reply);
 	return 0;
@@ -116,7 +132,7 @@ static int on_secmod_switch(void *who, const struct msg_secmod_switch *m, const 
 	if (m->commit) {
 		settings_put(sm->settings);
 		sm->settings = sm->pending;
-		cookies_configure(sm->cookies, sm->settings->most_sessions, sm->settings->cookie_timeout_ms);
+		cookies_configure(sm->cookies, sm->settings->most_sessions, sm->settings->vhosts[0].cookie_timeout_ms);
 	} else {
 		settings_put(sm->pending);
 	}

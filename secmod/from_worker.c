@@ -15,12 +15,12 @@
 static int on_sign_req(void *who, const struct msg_sign_req *m, const int *fds)
 {
 	struct conn *conn = who;
-	const struct settings *s = conn->sm->settings;
+	const struct vhost *v = &conn->sm->settings->vhosts[conn->vhost];
 	struct msg_sign_rep rep = { .ok = 1 };
 	int ret;
 
-	ret = m->vhost == 0 && m->key < s->n_keys
-	              ? key_sign(s->key[m->key], m->scheme, m->tbs, m->tbs_len, rep.signature, &rep.signature_len)
+	ret = m->vhost == 0 && m->key < v->n_keys
+	              ? key_sign(v->key[m->key], m->scheme, m->tbs, m->tbs_len, rep.signature, &rep.signature_len)
 	              : -ENOENT;
 	if (ret < 0) {
 		rep = (struct msg_sign_rep){ .ok = 0 };
@@ -42,6 +42,13 @@ static int on_auth_cont(void *who, const struct msg_auth_cont *m, const int *fds
 	struct conn *conn = who;
 
 	return attempt_answer(conn->attempt, m);
+}
+
+static int on_auth_token(void *who, const struct msg_auth_token *m, const int *fds)
+{
+	struct conn *conn = who;
+
+	return attempt_token(conn->attempt, m);
 }
 
 int from_worker_serve(struct conn *conn)

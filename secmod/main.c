@@ -101,10 +101,8 @@ static int serve(struct secmod *sm)
 	sm->settings = load_first(ready.text);
 	ret = sm->settings != NULL ? 0 : -EINVAL;
 	// a reload may change the method: all are ready
-	if (ret == 0)
-		ret = method_plain.start(sm->base);
-	if (ret == 0)
-		ret = method_pam.start(sm->base);
+	for (size_t i = 0; ret == 0 && methods[i] != NULL; i++)
+		ret = methods[i]->start(sm->base);
 	if (ret < 0 && sm->settings != NULL)
 		text_format(ready.text, "cannot start: %s", strerror(-ret));
 	ready.ok = ret == 0;
@@ -118,9 +116,10 @@ static int serve(struct secmod *sm)
 // Keys and whatever is left of passwords go before the process does.
 static void clean_up(struct secmod *sm, int status)
 {
-	bool busy = method_plain.stop() < 0;
+	bool busy = false;
 
-	busy = method_pam.stop() < 0 || busy;
+	for (size_t i = 0; methods[i] != NULL; i++)
+		busy = methods[i]->stop() < 0 || busy;
 	settings_put(sm->pending);
 	settings_put(sm->settings);
 	if (busy)

@@ -8,6 +8,7 @@
 
 struct method {
 	const char *name;
+	enum auth_kind kind;
 
 	// Once in the process's life, before the first attempt. 0 or -errno.
 	int (*start)(struct event_base *base);
@@ -17,11 +18,14 @@ struct method {
 	int (*load)(const struct authspec *spec, void **config, char text[LIMIT_TEXT + 1]);
 	void (*unload)(void *config);
 
-	// An attempt begins, with a user name; later the user's answer to what was asked. Failing is attempt_end().
+	// An attempt begins, with a user name where it is of kind AUTH_PASSWORD; later the answer to what was asked: a password to
+	// attempt_ask(), a token to attempt_ask_token() (NULL: never asks so). Failing is attempt_end().
 	void (*begin)(struct attempt *a);
 	void (*answer)(struct attempt *a, const char *password);
+	void (*token)(struct attempt *a, const uint8_t *token, size_t len);
 	// The attempt is over for other reasons: it will be freed, forget it.
 	void (*cancel)(struct attempt *a);
 };
 
 extern const struct method method_plain, method_pam;
+extern const struct method *const methods[]; // settings.c: all of them, NULL at the end

@@ -287,7 +287,7 @@ static int spawn(int fd, pid_t *pid)
 static int send_start(const struct helper *h)
 {
 	const struct attempt *a = h->attempt;
-	const struct pam_config *c = a->settings->method_config;
+	const struct pam_config *c = a->config;
 	struct pamwire w;
 
 	memset(&w, 0, sizeof(w));
@@ -421,6 +421,7 @@ static void pam_cancel(struct attempt *a)
 
 const struct method method_pam = {
 	.name = "pam",
+	.kind = AUTH_PASSWORD,
 	.start = pam_method_start,
 	.stop = pam_method_stop,
 	.load = pam_load,

@@ -145,7 +145,7 @@ static void plain_answer(struct attempt *a, const char *password)
 	j->job = (struct pool_job){ .run = on_run, .done = on_done };
 	j->attempt = a;
 	j->settings = settings_get(a->settings);
-	j->file = a->settings->method_config;
+	j->file = a->config;
 	strcpy(j->user, a->user);
 	strcpy(j->group, a->group);
 	strcpy(j->password, password);
@@ -167,6 +167,7 @@ static void plain_cancel(struct attempt *a)
 
 const struct method method_plain = {
 	.name = "plain",
+	.kind = AUTH_PASSWORD,
 	.start = plain_start,
 	.stop = plain_stop,
 	.load = plain_load,

@@ -22,6 +22,7 @@ struct conn {
 	struct chan chan;
 	struct event *readable;
 	uint64_t id;
+	uint8_t vhost; // of sm->settings, as its handshake has said
 	struct addr client;
 	struct attempt *attempt; // of the login in progress
 	uint8_t tries;           // logins that ended badly

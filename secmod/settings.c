@@ -13,9 +13,11 @@
 #define AUTH_TIMEOUT 240
 #define MAX_CLIENTS 8192
 
-static const struct method *const methods[] = { &method_plain, &method_pam };
+const struct method *const methods[] = { &method_plain, &method_pam, NULL };
 
-static int load_keys(struct settings *s, const struct snapshot *snap, char text[LIMIT_TEXT + 1])
+// ------------------------------------------------------------------------------------------------------------------ keys
+
+static int load_keys(struct vhost *v, const struct snapshot *snap, char text[LIMIT_TEXT + 1])
 {
 	const char *key, *cert;
 	unsigned i;
@@ -32,10 +34,10 @@ static int load_keys(struct settings *s, const struct snapshot *snap, char text[
 			return text_refuse(text, "server-key and server-cert come in pairs: %s has no other half",
 			                   key != NULL ? key : cert);
 		}
-		s->key[i] = key_load(key, cert, text);
-		if (s->key[i] == NULL)
+		v->key[i] = key_load(key, cert, text);
+		if (v->key[i] == NULL)
 			return -EINVAL;
-		s->n_keys++;
+		v->n_keys++;
 	}
 	if (i == 0) {
 		return text_refuse(text, "server-key: no key is configured");
@@ -43,36 +45,100 @@ static int load_keys(struct settings *s, const struct snapshot *snap, char text[
 	return 0;
 }
 
-static int load_auth(struct settings *s, const struct snapshot *snap, char text[LIMIT_TEXT + 1])
-{
-	const char *auth = snapshot_nth(snap, "auth", 0), *second = snapshot_nth(snap, "auth", 1);
-	struct authspec spec;
+// ------------------------------------------------------------------------------------------------------------------ ways
 
-	if (auth == NULL) {
-		return text_refuse(text, "auth: no method is configured (supported: plain[passwd=FILE], pam)");
-	}
-	if (second != NULL) {
-		return text_refuse(text, "auth = %s: one password method at a time, and auth = %s is there already", second, auth);
-	}
-	if (authspec_parse(auth, &spec) < 0) {
-		return text_refuse(text, "auth = %s: not of the form method[option=value,...]", auth);
-	}
-	for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
-		if (strcmp(methods[i]->name, spec.name) != 0)
-			continue;
-		s->method = methods[i];
-		return methods[i]->load(&spec, &s->method_config, text);
-	}
-	return text_refuse(text, "auth = %s: this method is not supported (supported: plain[passwd=FILE], pam)", auth);
+static void list_methods(char out[LIMIT_TEXT + 1])
+{
+	size_t used = 0;
+
+	for (size_t i = 0; methods[i] != NULL; i++)
+		used += (size_t)snprintf(out + used, LIMIT_TEXT + 1 - used, "%s%s", i > 0 ? ", " : "", methods[i]->name);
 }
 
-static void describe(const struct settings *s, char text[LIMIT_TEXT + 1])
+static const struct method *find_method(const char *name)
 {
-	char keys[256] = "";
+	for (size_t i = 0; methods[i] != NULL; i++)
+		if (strcmp(methods[i]->name, name) == 0)
+			return methods[i];
+	return NULL;
+}
 
-	for (unsigned i = 0; i < s->n_keys; i++)
-		snprintf(keys + strlen(keys), sizeof(keys) - strlen(keys), "%s%s", i > 0 ? ", " : "", key_kind_name(s->key[i]));
-	text_format(text, "keys: %s; auth: %s", keys, s->method->name);
+// One line more of what a way needs.
+static int way_add(struct way *w, const char *option, const char *value, char text[LIMIT_TEXT + 1])
+{
+	const struct method *method;
+	char known[LIMIT_TEXT + 1];
+	struct authspec spec;
+	int ret;
+
+	if (authspec_parse(value, &spec) < 0)
+		return text_refuse(text, "%s = %s: not of the form method[option=value,...]", option, value);
+	method = find_method(spec.name);
+	list_methods(known);
+	if (method == NULL)
+		return text_refuse(text, "%s = %s: this method is not supported (supported: %s)", option, value, known);
+	if (w->method != NULL)
+		return text_refuse(text, "%s = %s: one password method at a time, and there is %s = %s", option, value, option,
+		                   w->method->name);
+	ret = method->load(&spec, &w->config, text);
+	if (ret == 0)
+		w->method = method;
+	return ret;
+}
+
+static int load_ways(struct vhost *v, const struct snapshot *snap, char text[LIMIT_TEXT + 1])
+{
+	const char *value;
+	int ret = 0;
+	unsigned i;
+
+	for (i = 0; ret == 0 && (value = snapshot_nth(snap, "auth", i)) != NULL; i++)
+		ret = way_add(&v->way[0], "auth", value, text);
+	if (i == 0)
+		return text_refuse(text, "auth: no method is configured, as in auth = plain[passwd=FILE]");
+	for (i = 0; ret == 0 && (value = snapshot_nth(snap, "enable-auth", i)) != NULL; i++) {
+		if (i + 1 == LIMIT_WAYS)
+			return text_refuse(text, "enable-auth = %s: more than %d methods", value, LIMIT_WAYS - 1);
+		ret = way_add(&v->way[i + 1], "enable-auth", value, text);
+	}
+	v->n_ways = i + 1;
+	return ret;
+}
+
+static void ways_unload(struct vhost *v)
+{
+	for (size_t i = 0; i < LIMIT_WAYS; i++)
+		if (v->way[i].method != NULL)
+			v->way[i].method->unload(v->way[i].config);
+}
+
+const struct way *vhost_way(const struct vhost *v, enum auth_kind kind)
+{
+	for (unsigned i = 0; i < v->n_ways; i++) {
+		const struct way *w = &v->way[i];
+
+		if ((w->method != NULL ? w->method->kind : AUTH_CERTIFICATE) == kind)
+			return w;
+	}
+	return NULL;
+}
+
+// -------------------------------------------------------------------------------------------------------------- settings
+
+static void describe(const struct vhost *v, char text[LIMIT_TEXT + 1])
+{
+	char keys[256] = "", ways[256] = "";
+
+	for (unsigned i = 0; i < v->n_keys; i++)
+		snprintf(keys + strlen(keys), sizeof(keys) - strlen(keys), "%s%s", i > 0 ? ", " : "", key_kind_name(v->key[i]));
+	for (unsigned i = 0; i < v->n_ways; i++) {
+		const struct way *w = &v->way[i];
+
+		snprintf(ways + strlen(ways), sizeof(ways) - strlen(ways), "%s%s%s%s", i > 0 ? ", or " : "",
+		         w->certificate ? "certificate" : "", w->certificate && w->method != NULL ? " and " : "",
+		         w->method != NULL ? w->method->name : "");
+	}
+	text_format(text, "keys: %s; auth: %s", keys, ways);
 }
 
 static uint64_t number_or(const struct snapshot *snap, const char *key, uint64_t otherwise)
@@ -92,16 +158,23 @@ struct settings *settings_load(const struct snapshot *snap, char text[LIMIT_TEXT
 		return NULL;
 	}
 	s->refs = 1;
-	s->cookie_timeout_ms = 1000 * (int64_t)number_or(snap, "cookie-timeout", COOKIE_TIMEOUT);
+	s->n_vhosts = 1;
+	s->vhosts = calloc(s->n_vhosts, sizeof(*s->vhosts));
+	if (s->vhosts == NULL) {
+		text_format(text, "no memory");
+		settings_put(s);
+		return NULL;
+	}
+	s->vhosts[0].cookie_timeout_ms = 1000 * (int64_t)number_or(snap, "cookie-timeout", COOKIE_TIMEOUT);
 	s->auth_timeout_ms = 1000 * (int64_t)number_or(snap, "auth-timeout", AUTH_TIMEOUT);
 	// every client may hold one session open and have one more it came back from; and some room for small set-ups
 	clients = number_or(snap, "max-clients", MAX_CLIENTS);
 	s->most_sessions = (clients < LIMIT_TUNNELS ? clients : LIMIT_TUNNELS) * 2 + 1024;
-	if (load_keys(s, snap, text) < 0 || load_auth(s, snap, text) < 0) {
+	if (load_keys(&s->vhosts[0], snap, text) < 0 || load_ways(&s->vhosts[0], snap, text) < 0) {
 		settings_put(s);
 		return NULL;
 	}
-	describe(s, text);
+	describe(&s->vhosts[0], text);
 	return s;
 }
 
@@ -115,9 +188,11 @@ void settings_put(struct settings *s)
 {
 	if (s == NULL || --s->refs > 0)
 		return;
-	for (unsigned i = 0; i < s->n_keys; i++)
-		key_free(s->key[i]);
-	if (s->method_config != NULL)
-		s->method->unload(s->method_config);
+	for (unsigned i = 0; s->vhosts != NULL && i < s->n_vhosts; i++) {
+		for (unsigned k = 0; k < s->vhosts[i].n_keys; k++)
+			key_free(s->vhosts[i].key[k]);
+		ways_unload(&s->vhosts[i]);
+	}
+	free(s->vhosts);
 	free(s);
 }

@@ -1,20 +1,36 @@
-// What sec-mod takes from one snapshot: keys, the method of `auth`, times. Loaded beside the old one at a reload.
-// Counted references, the loop's thread only: attempts keep the settings under which they began.
+// What sec-mod takes from one snapshot: for each virtual host its keys and the ways to log in, and times. Loaded beside the old one
+// at a reload. Counted references, the loop's thread only: attempts keep the settings under which they began.
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "proto/snapshot.h"
+#include "proto/states.h"
 #include "secmod/key.h"
 
 struct method;
 
-struct settings {
-	unsigned refs;
+// One way to log in: a certificate, a method, or both.
+struct way {
+	bool certificate;
+	const struct method *method; // NULL: the certificate alone
+	void *config;                // the method's own
+};
+
+struct vhost {
+	char name[LIMIT_VHOST + 1]; // "": the default one
 	unsigned n_keys;
 	struct key *key[LIMIT_SERVER_KEYS];
-	const struct method *method;
-	void *method_config;
-	int64_t cookie_timeout_ms, auth_timeout_ms;
+	struct way way[LIMIT_WAYS]; // the first is what all lines of auth make together, each other one a line of enable-auth
+	unsigned n_ways;
+	int64_t cookie_timeout_ms;
+};
+
+struct settings {
+	unsigned refs;
+	unsigned n_vhosts; // at least one
+	struct vhost *vhosts;
+	int64_t auth_timeout_ms;
 	unsigned most_sessions;
 };
 
@@ -22,3 +38,6 @@ struct settings {
 struct settings *settings_load(const struct snapshot *snap, char text[LIMIT_TEXT + 1]);
 struct settings *settings_get(struct settings *s);
 void settings_put(struct settings *s); // NULL is fine
+
+// The first way that begins so, or NULL.
+const struct way *vhost_way(const struct vhost *v, enum auth_kind kind);

@@ -425,6 +425,52 @@ int config_load_supplement(const char *file, config_report *report, void *who, s
 	return load(&how, file, out);
 }
 
+#define GRANTS_FROM "what the login brought"
+
+static int start_granted(struct config **c)
+{
+	*c = calloc(1, sizeof(**c));
+	if (!*c)
+		return -ENOMEM;
+	(*c)->file = strdup(GRANTS_FROM);
+	(*c)->dir = strdup("/");
+	return (*c)->file && (*c)->dir ? 0 : -ENOMEM;
+}
+
+int config_grant(struct config **c, const char *key, const char *value, config_report *report, void *who)
+{
+	// a number for each line, as config_given() asks for one
+	const struct config_line line = { .kind = LINE_ENTRY, .line = 1, .key = key, .value = value };
+	struct load *l;
+	int ret = *c ? 0 : start_granted(c), found = opt_find(key);
+
+	if (ret < 0)
+		return ret;
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return -ENOMEM;
+	l->c = l->in = *c;
+	l->mode = CONFIG_RELOAD;
+	l->supplement = true;
+	l->log = (struct config_log){ .report = report, .who = who, .file = GRANTS_FROM };
+	// the later of two counts, as in a file; but that is no news here
+	if (found >= 0 && !opt_is_list((enum opt)found))
+		config_clear(*c, (enum opt)found);
+	ret = on_entry(l, &line);
+	if (ret == 0 && l->log.errors)
+		ret = -EINVAL;
+	free(l);
+	return ret;
+}
+
+int config_granted(struct config *c, config_report *report, void *who)
+{
+	struct config_log log = { .report = report, .who = who, .file = GRANTS_FROM };
+	int ret = config_fold(c, &log);
+
+	return ret == 0 && log.errors ? -EINVAL : ret;
+}
+
 // --------------------------------------------------------------------------------------------------------------- getters
 
 // A staple belongs to its certificate: with others of its own a virtual host does not inherit it.

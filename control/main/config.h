@@ -36,6 +36,10 @@ int config_load(const char *file, enum config_mode mode, config_report *report, 
 // The file of a user or a group: only what it says itself, no defaults. What is wrong in it is an error, unknown options too.
 // Results as above; -ENOENT is not reported.
 int config_load_supplement(const char *file, config_report *report, void *who, struct config **out);
+// What a login has brought with it, line by line as its user's file would have it: a configuration that is made by its first line
+// (*c NULL) and whole after config_granted(). 0; -EINVAL, reported; -ENOMEM. *c stays the caller's on failure too.
+int config_grant(struct config **c, const char *key, const char *value, config_report *report, void *who);
+int config_granted(struct config *c, config_report *report, void *who);
 void config_free(struct config *c);
 
 // The value of an option with one value (of a list: its first); NULL: not given and without default.

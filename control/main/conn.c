@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "control/main/config.h"
 #include "control/main/listen.h"
 #include "control/main/peers.h"
 #include "control/main/supervise.h"
@@ -37,6 +38,7 @@ static void conn_free(struct conn *c)
 	g->conns_count--;
 	evtimer_del(&c->timer);
 	free(c->info);
+	config_free(c->granted);
 	free(c);
 	listen_resume(g);
 }

@@ -18,6 +18,9 @@ struct conn {
 	uint64_t since_ms;
 	struct event timer;        // auth-timeout, then the grace after the goodbye
 	struct connect_info *info; // from AUTH_COOKIE_REQ until a tunnel takes it
+	struct config *granted;    // what its login brought (SESSION_GRANT), until the session is open; NULL: nothing
+	uint16_t grants;           // how many, those that were refused included
+	bool grants_bad;           // and one was
 	struct tunnel *tunnel;     // from TUNNEL_ADD on
 	bool closed;               // its channel is; only its process is left
 	bool killed;               // by us: its signal is no news

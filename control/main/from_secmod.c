@@ -42,7 +42,7 @@ static const char *refusal(int why)
 	case -EADDRINUSE:
 		return "another session has the user's address";
 	case -EACCES:
-		return "the files of its user and group cannot be used";
+		return "what its user and group are granted cannot be used";
 	case -EMFILE:
 		return "as many tunnels as max-clients has room for";
 	case -EUSERS:
@@ -89,6 +89,26 @@ static int connect_under(struct session *s, struct conn *c, struct terms *terms)
 	return ret < 0 ? ret : tunnel_add(s, c, terms);
 }
 
+static int on_session_grant(void *who, const struct msg_session_grant *m, const int *fds)
+{
+	struct conn *c = conn_find(((struct child *)who)->g, m->conn);
+
+	if (!c || c->link.chan.state != MW_OPENING || c->tunnel)
+		return 0;
+	if (c->grants == LIMIT_GRANTS)
+		return errno_log(EPROTO, "sec-mod: more than %d SESSION_GRANTs for a connection", LIMIT_GRANTS);
+	c->grants++;
+	if (config_grant(&c->granted, m->key, m->value, NULL, NULL) < 0)
+		c->grants_bad = true;
+	return 0;
+}
+
+// What its login brought has to be whole, and fit: something that is missing could be a restriction.
+static bool is_granted(const struct conn *c, const struct msg_session_reply *m)
+{
+	return !c->grants_bad && c->grants == m->grants && (!c->granted || config_granted(c->granted, NULL, NULL) == 0);
+}
+
 static int session_connect(struct conn *c, const struct msg_session_reply *m)
 {
 	const struct policy_vhost *vhost = policy_vhost(&c->g->policy, m->vhost);
@@ -98,7 +118,9 @@ static int session_connect(struct conn *c, const struct msg_session_reply *m)
 
 	if (!s)
 		return vhost ? -ENOMEM : -ENOENT;
-	ret = supplement_terms(vhost->config, vhost->terms, s->user, s->group, &terms);
+	if (!is_granted(c, m))
+		return -EACCES;
+	ret = supplement_terms(vhost->config, vhost->terms, &(struct supplement_of){ s->user, s->group, c->granted }, &terms);
 	if (ret < 0)
 		return ret;
 	ret = (terms->rules & RULE_DENY_ROAMING) && !addr_equal(&m->login, &c->client) ? -EPERM : connect_under(s, c, terms);
@@ -125,6 +147,8 @@ static int on_session_reply(void *who, const struct msg_session_reply *m, const 
 		return 0;
 	}
 	ret = session_connect(c, m);
+	config_free(c->granted);
+	c->granted = NULL;
 	if (ret == 0)
 		return 0;
 	count_refusal(secmod->g, ret);

@@ -22,7 +22,7 @@ static int vhosts_load(const struct config *c, struct policy *p)
 		v = &p->vhost[i];
 		v->config = config_vhost(c, i);
 		v->name = config_vhost_name(v->config);
-		ret = terms_new(v->config, NULL, NULL, &v->terms);
+		ret = terms_new(v->config, NULL, NULL, NULL, &v->terms);
 		p->n_vhosts += ret == 0;
 	}
 	return ret;

@@ -55,19 +55,19 @@ static int load_of(const struct config *c, enum opt directory, enum opt otherwis
 	return ret == -ENOENT ? errno_log(EACCES, "%s: %s is gone", fallback, config_name(otherwise)) : ret;
 }
 
-int supplement_terms(const struct config *c, struct terms *everybody, const char *user, const char *group, struct terms **out)
+int supplement_terms(const struct config *c, struct terms *everybody, const struct supplement_of *of, struct terms **out)
 {
 	struct config *of_group = NULL, *of_user = NULL;
 	int ret = 0;
 
-	if (group[0])
-		ret = load_of(c, OPT_CONFIG_PER_GROUP, OPT_DEFAULT_GROUP_CONFIG, group, &of_group);
+	if (of->group[0])
+		ret = load_of(c, OPT_CONFIG_PER_GROUP, OPT_DEFAULT_GROUP_CONFIG, of->group, &of_group);
 	if (ret == 0)
-		ret = load_of(c, OPT_CONFIG_PER_USER, OPT_DEFAULT_USER_CONFIG, user, &of_user);
+		ret = load_of(c, OPT_CONFIG_PER_USER, OPT_DEFAULT_USER_CONFIG, of->user, &of_user);
 	if (ret < 0)
 		goto out;
-	if (of_group || of_user)
-		ret = terms_new(c, of_group, of_user, out);
+	if (of_group || of_user || of->granted)
+		ret = terms_new(c, of_group, of_user, of->granted, out);
 	else
 		*out = terms_get(everybody);
 	if (ret == -EINVAL)

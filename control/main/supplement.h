@@ -8,6 +8,12 @@
 
 // May it be a file's name in one of the directories? Names come from clients: no path, nothing hidden, nothing unprintable.
 bool supplement_name_fits(const char *name);
-// The terms of this user in this group ("" for none) of a virtual host, referenced for the caller; `everybody` are those without a
-// file. A file that is wrong or cannot be read must not let anybody do more: 0; -EACCES (logged, with file and line); -ENOMEM.
-int supplement_terms(const struct config *c, struct terms *everybody, const char *user, const char *group, struct terms **out);
+// Whose terms: the names of a session, and what its login brought (NULL: nothing).
+struct supplement_of {
+	const char *user, *group; // group "": none
+	const struct config *granted;
+};
+
+// The terms of a session in a virtual host, referenced for the caller; `everybody` are those without a file. A file that is wrong
+// or cannot be read must not let anybody do more: 0; -EACCES (logged, with file and line); -ENOMEM.
+int supplement_terms(const struct config *c, struct terms *everybody, const struct supplement_of *of, struct terms **out);

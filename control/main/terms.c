@@ -6,8 +6,10 @@
 #include "proto/err.h"
 #include "proto/limits.h"
 
+#define LAYERS 4
+
 struct layers {
-	const struct config *vhost, *group, *user; // group, user: NULL where there is no file
+	const struct config *vhost, *group, *user, *granted; // all but vhost: NULL where there is none
 };
 
 static const struct {
@@ -39,7 +41,7 @@ static bool says(const struct config *c, enum opt o)
 // Whose word on an option with one value counts.
 static const struct config *who_says(const struct layers *l, enum opt o)
 {
-	return says(l->user, o) ? l->user : says(l->group, o) ? l->group : l->vhost;
+	return says(l->granted, o) ? l->granted : says(l->user, o) ? l->user : says(l->group, o) ? l->group : l->vhost;
 }
 
 static uint32_t number32(const struct layers *l, enum opt o)
@@ -70,14 +72,15 @@ static bool truth(const struct layers *l, enum opt o)
 }
 
 // The files whose lists make up a session's, in order; NULL: none more.
-static void lists_of(const struct layers *l, enum opt o, const struct config *from[3])
+static void lists_of(const struct layers *l, enum opt o, const struct config *from[LAYERS])
 {
-	bool own = says(l->group, o) || says(l->user, o);
+	bool own = says(l->group, o) || says(l->user, o) || says(l->granted, o);
 	bool append = (o == OPT_ROUTE || o == OPT_NO_ROUTE) && config_bool(l->vhost, OPT_APPEND_ROUTES);
 
 	from[0] = says(l->group, o) ? l->group : NULL;
 	from[1] = says(l->user, o) ? l->user : NULL;
-	from[2] = !own || append ? l->vhost : NULL;
+	from[2] = says(l->granted, o) ? l->granted : NULL;
+	from[3] = !own || append ? l->vhost : NULL;
 }
 
 // ----------------------------------------------------------------------------------------------------------------- items
@@ -115,12 +118,12 @@ static int items_add_all(struct terms *t, const struct config *c, enum opt o, en
 
 static int items_load(struct terms *t, const struct layers *l)
 {
-	const struct config *from[3];
+	const struct config *from[LAYERS];
 	int ret = 0;
 
 	for (size_t i = 0; i < ITEM_OPTIONS; i++) {
 		lists_of(l, item_options[i].option, from);
-		for (size_t f = 0; f < 3 && ret == 0; f++)
+		for (size_t f = 0; f < LAYERS && ret == 0; f++)
 			if (from[f])
 				ret = items_add_all(t, from[f], item_options[i].option, item_options[i].kind);
 	}
@@ -160,9 +163,9 @@ static int addresses_load(struct terms *t, const struct layers *l)
 // Who says nothing of mobile clients means them too.
 static uint32_t mobile_idle(const struct layers *l)
 {
-	const struct config *from[] = { l->user, l->group, l->vhost };
+	const struct config *from[LAYERS] = { l->granted, l->user, l->group, l->vhost };
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < LAYERS; i++) {
 		if (says(from[i], OPT_MOBILE_IDLE_TIMEOUT))
 			return (uint32_t)config_num(from[i], OPT_MOBILE_IDLE_TIMEOUT);
 		if (says(from[i], OPT_IDLE_TIMEOUT))
@@ -200,17 +203,17 @@ static int iroutes_add(struct terms *t, const struct config *c)
 
 static int iroutes_load(struct terms *t, const struct layers *l)
 {
+	const struct config *from[] = { l->group, l->user, l->granted };
 	int ret = 0;
 
-	if (!says(l->group, OPT_IROUTE) && !says(l->user, OPT_IROUTE))
+	if (!says(l->group, OPT_IROUTE) && !says(l->user, OPT_IROUTE) && !says(l->granted, OPT_IROUTE))
 		return 0;
 	t->iroutes = calloc(IROUTES_MAX, sizeof(*t->iroutes));
 	if (!t->iroutes)
 		return -ENOMEM;
-	if (l->group)
-		ret = iroutes_add(t, l->group);
-	if (ret == 0 && l->user)
-		ret = iroutes_add(t, l->user);
+	for (size_t i = 0; i < sizeof(from) / sizeof(*from) && ret == 0; i++)
+		if (from[i])
+			ret = iroutes_add(t, from[i]);
 	return ret;
 }
 
@@ -254,9 +257,10 @@ static void numbers_load(struct terms *t, const struct layers *l)
 
 // --------------------------------------------------------------------------------------------------------------- objects
 
-int terms_new(const struct config *vhost, const struct config *group, const struct config *user, struct terms **out)
+int terms_new(const struct config *vhost, const struct config *group, const struct config *user, const struct config *granted,
+              struct terms **out)
 {
-	const struct layers l = { vhost, group, user };
+	const struct layers l = { vhost, group, user, granted };
 	struct terms *t = calloc(1, sizeof(*t));
 	int ret;
 

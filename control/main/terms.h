@@ -44,10 +44,11 @@ struct terms {
 	size_t n_items;
 };
 
-// From a virtual host's configuration and the files of the session's group and user (NULL: none). A user's value counts before a
-// group's and a group's before everybody's; lists of group and user add up, and stand in the place of everybody's. 0; -EINVAL for
-// what one file cannot show (logged); -ENOMEM. On failure `out` is untouched.
-int terms_new(const struct config *vhost, const struct config *group, const struct config *user, struct terms **out);
+// From a virtual host's configuration, the files of the session's group and user, and what its login brought (NULL: none). What was
+// brought counts before a user's value, that before a group's, and that before everybody's; lists of these three add up, and stand
+// in the place of everybody's. 0; -EINVAL for what one file cannot show (logged); -ENOMEM. On failure `out` is untouched.
+int terms_new(const struct config *vhost, const struct config *group, const struct config *user, const struct config *granted,
+              struct terms **out);
 struct terms *terms_get(struct terms *t);
 void terms_put(struct terms *t); // NULL is fine
 // The n-th text of a kind, NULL past the end.

@@ -96,6 +96,11 @@ int ask_answer(struct ask *a, const struct msg_auth_cont *m)
 	return CHAN_SEND(&a->chan, AUTH_CONT, m);
 }
 
+int ask_token(struct ask *a, const struct msg_auth_token *m)
+{
+	return CHAN_SEND(&a->chan, AUTH_TOKEN, m);
+}
+
 int ask_serve(struct ask *a)
 {
 	int ret = chan_serve(&a->chan, from_secmod, a, 1);

@@ -32,6 +32,7 @@ int ask_sign(void *who, uint8_t vhost, uint8_t key, uint16_t scheme, const uint8
 // The next user's login, and the answer to what was asked. 0 or -errno; the answers come as events.
 int ask_login(struct ask *a, const struct msg_auth_init *m);
 int ask_answer(struct ask *a, const struct msg_auth_cont *m);
+int ask_token(struct ask *a, const struct msg_auth_token *m);
 
 // Something is there to be read. 0; -EPIPE when sec-mod has gone; or a negative errno.
 int ask_serve(struct ask *a);

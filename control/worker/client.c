@@ -325,6 +325,7 @@ static void shake(struct client *c)
 	// Our last words of a TLS 1.3 handshake come before the client's: without this its request would wait for a delayed ACK.
 	setsockopt(c->tls.fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 	learn_certificate(c);
+	c->login.offers = &vhost_of(c->tls.ssl)->offers;
 	tls_describe(&c->tls, signer_scheme(), text, sizeof(text));
 	log_debug("%s", text);
 	c->phase = PHASE_REQUEST;
@@ -470,7 +471,7 @@ int client_run(const struct gear *gear, const struct client_start *start)
 	setsockopt(start->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); // flushes come in bursts already
 	chan_init(&c.main, start->main, ROLE_WORKER, ROLE_MAIN, WM_IDLE, "main");
 	ask_init(&c.ask, start->secmod, &login_events, &c.login);
-	login_init(&c.login, &c.ask, c.cert_sha1);
+	login_init(&c.login, &c.ask, &gear->vhosts.vhost[0].offers, c.cert_sha1);
 	http_init(&c.http);
 	signer_set(ask_sign, &c.ask);
 	ret = tls_init(&c.tls, gear->vhosts.vhost[0].tls, start->socket, c.now_ms);

@@ -71,11 +71,14 @@ static void show_question(struct login *l, const struct msg_auth_ask *m)
 static void on_asked(void *who, const struct msg_auth_ask *m)
 {
 	struct login *l = who;
-	bool use_held = l->has_held && m->round == 0 && !m->echo;
+	bool use_held = l->has_held && m->round == 0 && !m->echo && !m->wants_token;
 	int ret = use_held ? send_password(l, l->held) : 0;
 
 	drop_held(l);
-	if (ret < 0)
+	if (m->wants_token) { // which a client has not got
+		l->state = LOGIN_OVER;
+		answer_status(l, 401);
+	} else if (ret < 0)
 		answer_status(l, 503);
 	else if (!use_held)
 		show_question(l, m);
@@ -111,7 +114,7 @@ static int begin(struct login *l, const struct http *h, const struct login_field
 {
 	const char *type = http_header(h, "X-AnyConnect-Identifier-DeviceType", 0);
 	const char *platform = http_header(h, "X-AnyConnect-Identifier-Platform", 0);
-	struct msg_auth_init m = { 0 };
+	struct msg_auth_init m = { .kind = AUTH_PASSWORD };
 
 	memcpy(m.user, f->user, sizeof(m.user));
 	memcpy(m.group, f->group, sizeof(m.group));
@@ -148,9 +151,12 @@ static int serve(struct login *l, const struct http *h, const struct login_field
 	}
 	if (l->state == LOGIN_ASKED)
 		return answer_question(l, f);
-	if (f->has_user && f->user[0])
+	if (!l->offers->password)
+		answer_status(l, 401);
+	else if (f->has_user && f->user[0])
 		return begin(l, h, f);
-	answer_user_form(l, NULL);
+	else
+		answer_user_form(l, NULL);
 	return 0;
 }
 
@@ -186,10 +192,11 @@ int login_request(struct login *l, const struct http *h)
 	return ret;
 }
 
-void login_init(struct login *l, struct ask *ask, const uint8_t *cert_sha1)
+void login_init(struct login *l, struct ask *ask, const struct offers *offers, const uint8_t *cert_sha1)
 {
 	memset(l, 0, sizeof(*l));
 	l->ask = ask;
+	l->offers = offers;
 	l->cert_sha1 = cert_sha1;
 }
 

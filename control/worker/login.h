@@ -6,6 +6,7 @@
 #include "agent.h"
 #include "ask.h"
 #include "http.h"
+#include "offers.h"
 #include "pages.h"
 #include "xml.h"
 
@@ -19,6 +20,7 @@ enum login_state {
 struct login {
 	enum login_state state;
 	struct ask *ask;
+	const struct offers *offers;
 	const uint8_t *cert_sha1;
 	struct agent agent;
 	char user[LIMIT_USER + 1];
@@ -30,7 +32,7 @@ struct login {
 
 extern const struct ask_events login_events; // for ask_init(), with a struct login
 
-void login_init(struct login *l, struct ask *ask, const uint8_t *cert_sha1);
+void login_init(struct login *l, struct ask *ask, const struct offers *offers, const uint8_t *cert_sha1);
 void login_fini(struct login *l);
 // A whole request for the login. The answer is there when l->ready is set, now or after events of sec-mod's.
 // 0; or a negative errno: sec-mod cannot be asked, the connection ends.

@@ -68,6 +68,7 @@ static int load(struct vhost *vhost, const struct snapshot *conf, char text[LIMI
 	if (!vhost->tls)
 		return -ENOMEM;
 	SSL_CTX_set_app_data(vhost->tls, vhost);
+	offers_load(&vhost->offers, conf, vhost->number);
 	return load_certificates(vhost, conf, text);
 }
 

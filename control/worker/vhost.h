@@ -5,6 +5,7 @@
 #include <openssl/ssl.h>
 #include <stdint.h>
 
+#include "offers.h"
 #include "proto/limits.h"
 #include "proto/snapshot.h"
 
@@ -12,6 +13,7 @@ struct vhost {
 	char name[LIMIT_VHOST + 1]; // in small letters; "": the default one
 	uint8_t number;             // the snapshot's, and sec-mod's of this connection
 	SSL_CTX *tls;
+	struct offers offers;
 };
 
 struct vhosts {

@@ -153,7 +153,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		same(c, global);
 		try_snapshot(c);
 		try_policy(c);
-		if (own && terms_new(c, own, own, &terms) == 0)
+		if (own && terms_new(c, own, own, own, &terms) == 0)
 			terms_put(terms);
 		config_free(global);
 		config_free(again);

@@ -15,7 +15,7 @@
 #include "control/main/supplement.h"
 
 static char dir[64];
-static struct config *config;
+static struct config *config, *granted;
 static struct terms *everybody;
 
 static const char *path_of(const char *name)
@@ -75,15 +75,16 @@ static void configure(const char *text)
 {
 	put("test.conf", text);
 	assert_int_equal(config_load(path_of("test.conf"), CONFIG_START, NULL, NULL, &config), 0);
-	assert_int_equal(terms_new(config, NULL, NULL, &everybody), 0);
+	assert_int_equal(terms_new(config, NULL, NULL, NULL, &everybody), 0);
 }
 
 static int forget(void **state)
 {
 	terms_put(everybody);
 	config_free(config);
+	config_free(granted);
 	everybody = NULL;
-	config = NULL;
+	config = granted = NULL;
 	return 0;
 }
 
@@ -91,7 +92,7 @@ static struct terms *terms_of(const char *user, const char *group)
 {
 	struct terms *t = NULL;
 
-	assert_int_equal(supplement_terms(config, everybody, user, group, &t), 0);
+	assert_int_equal(supplement_terms(config, everybody, &(struct supplement_of){ user, group, granted }, &t), 0);
 	return t;
 }
 
@@ -99,7 +100,7 @@ static void refused(const char *user, const char *group)
 {
 	struct terms *t = NULL;
 
-	assert_int_equal(supplement_terms(config, everybody, user, group, &t), -EACCES);
+	assert_int_equal(supplement_terms(config, everybody, &(struct supplement_of){ user, group, granted }, &t), -EACCES);
 	assert_null(t);
 }
 
@@ -391,6 +392,41 @@ static void the_default_files_are_checked_at_once(void **state)
 	assert_non_null(strstr(h.text, "/missing: No such file or directory"));
 }
 
+// ------------------------------------------------------------------------------------------------------- what a login brought
+
+static void what_a_login_brought_counts_first(void **state)
+{
+	struct terms *t;
+
+	configure(BASE DIRS DEFAULTS);
+	put("users/anna", "dpd = 7\nmtu = 1300\nroute = 10.1.0.0/16\nexplicit-ipv4 = 192.0.2.7\n");
+	assert_int_equal(config_grant(&granted, "dpd", "8", NULL, NULL), 0);
+	assert_int_equal(config_grant(&granted, "dpd", "9", NULL, NULL), 0); // the later counts
+	assert_int_equal(config_grant(&granted, "route", "10.2.0.0/16", NULL, NULL), 0);
+	assert_int_equal(config_grant(&granted, "route", "10.3.0.0/255.255.0.0", NULL, NULL), 0);
+	assert_int_equal(config_grant(&granted, "explicit-ipv4", "192.0.2.9", NULL, NULL), 0);
+	assert_int_equal(config_granted(granted, NULL, NULL), 0);
+	t = terms_of("anna", "");
+	assert_int_equal(t->dpd, 9);
+	assert_int_equal(t->mtu, 1300);
+	assert_int_equal(t->explicit_ipv4.ip[3], 9);
+	texts(t, ITEM_ROUTE, "10.1.0.0/16 10.2.0.0/16 10.3.0.0/16");
+	texts(t, ITEM_DNS, "192.0.2.1");
+	terms_put(t);
+	assert_int_equal(remove(path_of("users/anna")), 0);
+}
+
+static void what_a_login_brought_has_to_be_right(void **state)
+{
+	static const char *const wrong[][2] = {
+		{ "route", "10.0.0.0/33" }, { "explicit-ipv4", "10.0.0.0.1" },          { "dpd", "-1" },
+		{ "no-such-option", "1" },  { "restrict-user-to-ports", "tcp(99999)" },
+	};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		assert_int_equal(config_grant(&granted, wrong[i][0], wrong[i][1], NULL, NULL), -EINVAL);
+}
+
 #define TEST(f) cmocka_unit_test_teardown(f, forget)
 
 int main(void)
@@ -398,6 +434,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(names),
 		TEST(a_name_that_is_a_path_opens_nothing),
+		TEST(what_a_login_brought_counts_first),
+		TEST(what_a_login_brought_has_to_be_right),
 		TEST(without_files_everybody_has_the_same),
 		TEST(user_before_group_before_everybody),
 		TEST(idle_mobile_clients),

@@ -177,12 +177,12 @@ static void our_own_mistakes_are_not_sent(void **state)
 {
 	struct msg_auth_init init = { .user = "alice\n" };
 	struct msg_conn_start start = { .conn = 1, .client.family = 4, .client.prefix = 33, .local.family = 4 };
+	struct msg_session_grant nameless = { .conn = 1 };
 	struct msg_dtls_confirmed none = { .handshake = 0 };
 	struct msg_dtls_send small = { .handshake = 1, .datagram_len = 12 };
 
 	assert_int_equal(msg_encode(MSG_AUTH_INIT, &init, buf, sizeof(buf)), -EINVAL);
-	strcpy(init.user, "");
-	assert_int_equal(msg_encode(MSG_AUTH_INIT, &init, buf, sizeof(buf)), -EINVAL);
+	assert_int_equal(msg_encode(MSG_SESSION_GRANT, &nameless, buf, sizeof(buf)), -EINVAL);
 	strcpy(init.user, "Zoë");
 	assert_true(msg_encode(MSG_AUTH_INIT, &init, buf, sizeof(buf)) > 0);
 	memset(init.user, 'a', sizeof(init.user)); // no NUL
@@ -212,13 +212,13 @@ static void a_refused_packet_leaves_no_trace(void **state)
 
 static void a_refusal_names_the_field(void **state)
 {
-	static const uint8_t no_name[] = { 0x96, 31, 0xa0, 0xa0, 0xa0, 0xa0, 0xa0 }, extra[] = { 0x92, 45, 1, 1 },
+	static const uint8_t odd_kind[] = { 0x97, 31, 9, 0xa0, 0xa0, 0xa0, 0xa0, 0xa0 }, extra[] = { 0x92, 45, 1, 1 },
 	                     few[] = { 0x91, 45 };
 	const char *why = NULL;
 	union msg_any out;
 
-	assert_int_equal(msg_decode(MSG_AUTH_INIT, no_name, sizeof(no_name), &out, &why), -EBADMSG);
-	assert_string_equal(why, "user");
+	assert_int_equal(msg_decode(MSG_AUTH_INIT, odd_kind, sizeof(odd_kind), &out, &why), -EBADMSG);
+	assert_string_equal(why, "kind");
 	assert_int_equal(msg_decode(MSG_SESSION_LIST, extra, sizeof(extra), &out, &why), -EBADMSG);
 	assert_string_equal(why, "trailing bytes");
 	assert_int_equal(msg_decode(MSG_SESSION_LIST, few, sizeof(few), &out, &why), -EBADMSG);
@@ -263,7 +263,7 @@ static void what_peek_says(void **state)
 		{ { 0x90 }, 1, -EBADMSG },
 		{ { 0x92 }, 1, -EBADMSG },
 		{ { 0x91, 0 }, 2, -EBADMSG },
-		{ { 0x91, 0xcc, 128 }, 3, -EBADMSG },
+		{ { 0x91, 0xcd, 1, 0 }, 4, -EBADMSG },
 		{ { 0x91, 0xcd, 1, 20 }, 4, -EBADMSG },
 		{ { 0x91, 0xff }, 2, -EBADMSG },
 		{ { 0xdd, 0, 0, 0, 1, 20 }, 6, -EBADMSG },

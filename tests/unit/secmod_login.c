@@ -170,6 +170,37 @@ static void one_signature_a_connection(void **state)
 	stop();
 }
 
+// A way that is not there is a refusal (a reload may have taken it away); a token that nobody asked for is not.
+static void only_ways_that_there_are(void **state)
+{
+	static const uint8_t kinds_without[] = { AUTH_CERTIFICATE, AUTH_NEGOTIATE, AUTH_BEARER };
+	struct msg_auth_token token = { .token_len = 3, .token = "abc" };
+	struct msg_auth_init m = { 0 };
+
+	start_plain(NULL, NULL);
+	for (size_t i = 0; i < sizeof(kinds_without); i++) {
+		m.kind = kinds_without[i];
+		rig_connect_signed(&rig, &worker);
+		CHAN_SEND(&worker.chan, AUTH_INIT, &m);
+		assert_int_equal(rig_next(&worker), MSG_AUTH_FAILED);
+		assert_int_equal(rig_outcome(&rig, worker.conn), AUTH_ERROR);
+		rig_disconnect(&worker);
+	}
+	m.kind = AUTH_PASSWORD; // whose user has a name
+	rig_connect_signed(&rig, &worker);
+	CHAN_SEND(&worker.chan, AUTH_INIT, &m);
+	assert_true(rig_is_dropped(&worker));
+	rig_disconnect(&worker);
+
+	rig_connect_signed(&rig, &worker);
+	rig_auth_init(&worker, "joe", "");
+	assert_int_equal(rig_next(&worker), MSG_AUTH_ASK);
+	CHAN_SEND(&worker.chan, AUTH_TOKEN, &token);
+	assert_true(rig_is_dropped(&worker));
+	rig_disconnect(&worker);
+	stop();
+}
+
 static void nothing_out_of_turn(void **state)
 {
 	start_plain(NULL, NULL);
@@ -600,6 +631,7 @@ int main(void)
 		cmocka_unit_test(signs_with_every_key),
 		cmocka_unit_test(refuses_and_drops),
 		cmocka_unit_test(one_signature_a_connection),
+		cmocka_unit_test(only_ways_that_there_are),
 		cmocka_unit_test(nothing_out_of_turn),
 		cmocka_unit_test(plain_logins),
 		cmocka_unit_test(three_tries),

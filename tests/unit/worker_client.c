@@ -75,6 +75,11 @@ static int on_auth_init(void *who, const struct msg_auth_init *m, const int *fds
 	return CHAN_SEND(&w->secmod, AUTH_ASK, &ask);
 }
 
+static int on_auth_token(void *who, const struct msg_auth_token *m, const int *fds)
+{
+	return -EPROTO;
+}
+
 static int on_auth_cont(void *who, const struct msg_auth_cont *m, const int *fds)
 {
 	struct msg_auth_done done = { .cookie_len = COOKIE_SIZE, .user = "anna" };
@@ -737,6 +742,7 @@ static int set_up(void **state)
 	shared.gear.dtls = dtls_ctx_new();
 	assert_non_null(w);
 	snapshot_put(w, "server-cert", path);
+	snapshot_put(w, "auth", "pam");
 	assert_int_equal(snapshot_finish(w, &fd), 0);
 	assert_int_equal(snapshot_open(fd, &conf), 0);
 	close(fd);

@@ -40,6 +40,11 @@ static int on_auth_init(void *who, const struct msg_auth_init *m, const int *fds
 	return 0;
 }
 
+static int on_auth_token(void *who, const struct msg_auth_token *m, const int *fds)
+{
+	return -EPROTO;
+}
+
 static int on_auth_cont(void *who, const struct msg_auth_cont *m, const int *fds)
 {
 	struct rig *r = who;
@@ -82,6 +87,8 @@ static void secmod_agrees(struct rig *r)
 	assert_int_equal(ask_serve(&r->ask), 0);
 }
 
+static const struct offers offers = { .password = true };
+
 static void rig_init(struct rig *r)
 {
 	int fds[2];
@@ -91,7 +98,7 @@ static void rig_init(struct rig *r)
 	chan_init(&r->secmod, fds[0], ROLE_SECMOD, ROLE_WORKER, SW_SIGNED, "worker");
 	ask_init(&r->ask, fds[1], &login_events, &r->login);
 	memset(r->sha1, 0xab, sizeof(r->sha1));
-	login_init(&r->login, &r->ask, r->sha1);
+	login_init(&r->login, &r->ask, &offers, r->sha1);
 	http_init(&r->http);
 }
 

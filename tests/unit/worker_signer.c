@@ -86,6 +86,10 @@ static int on_auth_init(void *who, const struct msg_auth_init *m, const int *fds
 {
 	return -EPROTO;
 }
+static int on_auth_token(void *who, const struct msg_auth_token *m, const int *fds)
+{
+	return -EPROTO;
+}
 static int on_auth_cont(void *who, const struct msg_auth_cont *m, const int *fds)
 {
 	return -EPROTO;

@@ -1,0 +1,55 @@
+#include "offers.h"
+
+#include <stddef.h>
+#include <string.h>
+
+// What one line of auth or enable-auth adds to a way.
+struct way {
+	bool certificate, other;
+};
+
+static void add(struct offers *o, struct way *w, const char *value)
+{
+	static const struct {
+		const char *method;
+		size_t offer;
+	} offers[] = {
+		{ "plain", offsetof(struct offers, password) },  { "pam", offsetof(struct offers, password) },
+		{ "radius", offsetof(struct offers, password) }, { "gssapi", offsetof(struct offers, negotiate) },
+		{ "oidc", offsetof(struct offers, bearer) },
+	};
+	size_t len = strcspn(value, "[ \t");
+
+	if (strncmp(value, "certificate", len) == 0 && strlen("certificate") == len) {
+		w->certificate = true;
+		return;
+	}
+	w->other = true;
+	for (size_t i = 0; i < sizeof(offers) / sizeof(*offers); i++)
+		if (strncmp(value, offers[i].method, len) == 0 && strlen(offers[i].method) == len)
+			*(bool *)((char *)o + offers[i].offer) = true;
+}
+
+static void close_way(struct offers *o, const struct way *w)
+{
+	o->certificate |= w->certificate && !w->other;
+	o->wants_certificate |= w->certificate;
+	o->needs_certificate &= w->certificate;
+}
+
+void offers_load(struct offers *o, const struct snapshot *conf, unsigned vhost)
+{
+	struct way together = { 0 };
+	const char *value;
+
+	*o = (struct offers){ .needs_certificate = true };
+	for (unsigned i = 0; (value = snapshot_vhost_nth(conf, vhost, "auth", i)) != NULL; i++)
+		add(o, &together, value);
+	close_way(o, &together);
+	for (unsigned i = 0; (value = snapshot_vhost_nth(conf, vhost, "enable-auth", i)) != NULL; i++) {
+		struct way w = { 0 };
+
+		add(o, &w, value);
+		close_way(o, &w);
+	}
+}

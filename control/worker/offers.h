@@ -1,0 +1,15 @@
+// In which ways a virtual host lets users in: what its lines of auth and enable-auth come to. Nursery at start-up. Pure.
+// A worker only offers; sec-mod decides.
+#pragma once
+#include <stdbool.h>
+
+#include "proto/snapshot.h"
+
+struct offers {
+	bool password, negotiate, bearer; // enum auth_kind, each alone or with a certificate
+	bool certificate;                 // alone
+	bool wants_certificate;           // some way has one: clients are asked in TLS
+	bool needs_certificate;           // every way has one
+};
+
+void offers_load(struct offers *o, const struct snapshot *conf, unsigned vhost);
