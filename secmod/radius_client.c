@@ -1,6 +1,7 @@
 #include "secmod/radius_client.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -10,6 +11,7 @@
 
 #include "proto/err.h"
 #include "proto/secret.h"
+#include "proto/text.h"
 
 // A socket has 256 identifiers; together more than sec-mod has logins at one time.
 #define PORTS_MAX 16
@@ -41,8 +43,9 @@ struct server {
 	unsigned n_ports;
 	bool dead, tried; // dead: no answer; tried: one request finds out whether it still is
 	int64_t dead_until_ms, heard_ms, bad_logged_ms;
-	uint64_t requests, answers, timeouts, late, bad;
-	uint32_t waiting, latency_us, latency_max_us;
+	uint64_t requests, timeouts, late, bad;
+	uint32_t waiting;
+	struct health_times times; // of answers
 };
 
 struct radius_servers {
@@ -101,13 +104,8 @@ static struct radius_servers *servers_hold(struct radius_servers *s)
 
 static void server_answers(struct server *s, int64_t sent_us)
 {
-	int64_t took = now_us() - sent_us;
-
-	s->answers++;
+	health_took(&s->times, now_us() - sent_us);
 	s->heard_ms = now_ms();
-	s->latency_us = s->latency_us == 0 ? (uint32_t)took : (uint32_t)((7 * (int64_t)s->latency_us + took) / 8);
-	if (took > s->latency_max_us)
-		s->latency_max_us = (uint32_t)took;
 	if (s->dead)
 		log_notice("RADIUS server %s (%s) answers again", s->config->name, s->text);
 	s->dead = s->tried = false;
@@ -528,37 +526,46 @@ void radius_servers_put(struct radius_servers *set)
 	free(set);
 }
 
-static void report(const struct server *s, struct radius_health *out)
+static void describe(const struct server *s, char out[HEALTH_STATE + 1])
 {
-	int64_t left = s->dead_until_ms - now_ms();
+	const int64_t left = s->dead_until_ms - now_ms();
+	int n;
 
-	*out = (struct radius_health){
-		.name = s->config->name,
-		.addr = s->config->addr,
-		.purpose = s->set->config.purpose,
-		.well = !s->dead && s->config->addr.family != 0,
-		.again_seconds = s->dead && left > 0 ? (uint32_t)((left + 999) / 1000) : 0,
-		.waiting = s->waiting,
-		.requests = s->requests,
-		.answers = s->answers,
-		.timeouts = s->timeouts,
-		.late = s->late,
-		.bad = s->bad,
-		.latency_us = s->latency_us,
-		.latency_max_us = s->latency_max_us,
-	};
+	if (s->config->addr.family == 0)
+		n = snprintf(out, HEALTH_STATE + 1, "%s cannot be resolved", s->config->name);
+	else if (s->dead && left > 0)
+		n = snprintf(out, HEALTH_STATE + 1, "down, asked again in %lld s", (long long)(left + 999) / 1000);
+	else
+		n = snprintf(out, HEALTH_STATE + 1, "%s", s->dead ? "down, asked again next" : "up");
+	if (s->late > 0 && n >= 0 && n < HEALTH_STATE)
+		snprintf(out + n, HEALTH_STATE + 1 - (size_t)n, "; late answers: %llu", (unsigned long long)s->late);
 }
 
-unsigned radius_servers_report(struct radius_health *out, unsigned most)
+static void report(const struct server *s, health_row row, void *who)
 {
-	struct radius_servers *set;
-	unsigned n = 0;
+	struct health h = {
+		.kind = HEALTH_SERVER,
+		.outstanding = s->waiting,
+		.room = PORTS_MAX * IDS,
+		.asked = s->requests,
+		.timeouts = s->timeouts,
+		.failures = s->bad,
+		.times = s->times,
+	};
+
+	text_copy(h.name, HEALTH_NAME, s->config->addr.family != 0 ? s->text : s->config->name);
+	strcpy(h.owner, s->set->config.purpose == RADIUS_AUTH ? "radius" : "radius accounting");
+	describe(s, h.state);
+	row(who, &h);
+}
+
+void radius_servers_report(health_row row, void *who)
+{
+	const struct radius_servers *set;
 
 	TAILQ_FOREACH(set, &client.all, next)
-	for (unsigned i = 0; i < set->config.n_servers; i++, n++)
-		if (n < most)
-			report(&set->server[i], &out[n]);
-	return n;
+	for (unsigned i = 0; i < set->config.n_servers; i++)
+		report(&set->server[i], row, who);
 }
 
 bool radius_servers_any_well(const struct radius_servers *set)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "secmod/health.h"
 #include "secmod/radius_config.h"
 #include "secmod/radius_packet.h"
 
@@ -40,18 +41,6 @@ int radius_exchange_start(struct radius_servers *s, const struct radius_kind *ki
                           struct radius_exchange **out);
 void radius_exchange_cancel(struct radius_exchange *e); // without done()
 
-// How a server is, for show.
-struct radius_health {
-	const char *name; // as in its configuration; valid until the loop goes on
-	struct addr addr; // family 0: it could not be resolved
-	enum radius_purpose purpose;
-	bool well;
-	uint32_t again_seconds; // until it is tried again, where it is not well
-	uint32_t waiting;       // requests without an answer yet
-	uint64_t requests, answers, timeouts;
-	uint64_t late, bad; // nobody waited for them (any more); not signed as they should be, or no packets at all
-	uint32_t latency_us, latency_max_us; // of answers: smoothed, and the longest
-};
-
-unsigned radius_servers_report(struct radius_health *out, unsigned most); // all that are in use; how many there are
+// A row for each server that is in use, those of accounting too: for show auth.
+void radius_servers_report(health_row row, void *who);
 bool radius_servers_any_well(const struct radius_servers *s);

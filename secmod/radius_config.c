@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <radcli/radcli.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -36,7 +37,7 @@ static void hearing_begin(struct hearing *h)
 	setlogmask(LOG_UPTO(LOG_ERR));
 }
 
-// "radcli: radcli: rc_read_config: FILE: line 1: ..." a line; the words before the first file say nothing to an operator.
+// "radcli: radcli: rc_read_config: FILE: line 1: ..." a line; the words before the file say nothing to an operator.
 static void hearing_end(struct hearing *h, char text[LIMIT_TEXT + 1])
 {
 	char heard[LIMIT_TEXT / 2] = "", *p;
@@ -52,6 +53,8 @@ static void hearing_end(struct hearing *h, char text[LIMIT_TEXT + 1])
 	heard[n > 0 ? n : 0] = '\0';
 	while ((p = strstr(heard, "radcli: ")) != NULL)
 		memmove(p, p + 8, strlen(p + 8) + 1);
+	while ((p = strstr(heard, "rc_")) != NULL && strstr(p, ": ") != NULL)
+		memmove(p, strstr(p, ": ") + 2, strlen(strstr(p, ": ") + 2) + 1);
 	for (p = heard; (p = strchr(p, '\n')) != NULL;)
 		*p = p[1] != '\0' ? ';' : '\0';
 	text_copy(text, LIMIT_TEXT, heard);
@@ -142,31 +145,74 @@ static int take_options(struct radius_config *c, const rc_handle *rh, const char
 
 // -------------------------------------------------------------------------------------------------------------- resolving
 
-// The secret stands beside the server, or in the file that `servers` names.
-static int look_up(struct radius_config_server *s, enum radius_purpose purpose, const rc_handle *rh, char text[LIMIT_TEXT + 1])
+static int resolve(const char *name, struct addr *out)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_DGRAM };
-	char secret[MAX_SECRET_LENGTH + 1] = "";
-	struct addrinfo *found = NULL;
-	uint16_t port = s->addr.port;
-	int ret;
+	struct addrinfo *found;
+	struct addr a;
 
-	if (s->secret[0] != '\0')
-		ret = getaddrinfo(s->name, NULL, &hints, &found);
-	else
-		ret = rc_find_server_addr(rh, s->name, &found, secret, purpose == RADIUS_AUTH ? AUTH : ACCT);
-	if (ret != 0 || found == NULL)
-		return text_refuse(text, "neither address nor secret of server %s can be found", s->name);
-	if (s->secret[0] == '\0')
-		memcpy(s->secret, secret, sizeof(s->secret));
-	secret_wipe(secret, sizeof(secret));
-	addr_from_sockaddr(found->ai_addr, &s->addr);
-	s->addr.port = port;
+	if (getaddrinfo(name, NULL, &hints, &found) != 0)
+		return -EHOSTUNREACH;
+	addr_from_sockaddr(found->ai_addr, &a);
 	freeaddrinfo(found);
-	if (s->secret[0] != '\0')
+	a.port = out->port;
+	*out = a;
+	return a.family != 0 ? 0 : -EHOSTUNREACH;
+}
+
+static bool is_meant(const char *name, const struct radius_config_server *s, bool by_address)
+{
+	struct addr a = { 0 };
+
+	return by_address ? resolve(name, &a) == 0 && addr_equal(&a, &s->addr) : strcasecmp(name, s->name) == 0;
+}
+
+// A line "name secret", or "name/ours secret" of a pair. Is it this server's? Then its secret is taken.
+static bool take_secret(struct radius_config_server *s, char *line, bool by_address)
+{
+	char *rest, *name = strtok_r(line, " \t\r\n", &rest), *secret;
+
+	if (name == NULL || name[0] == '#')
+		return false;
+	secret = strtok_r(NULL, " \t\r\n", &rest);
+	if (secret == NULL || strlen(secret) > RADIUS_SECRET_MAX)
+		return false;
+	for (name = strtok_r(name, "/", &rest); name != NULL; name = strtok_r(NULL, "/", &rest)) {
+		if (is_meant(name, s, by_address)) {
+			strcpy(s->secret, secret);
+			return true;
+		}
+	}
+	return false;
+}
+
+// Not by radcli: where the last line is not the one, it takes that for a match, and the secret of another server with it.
+static int find_secret(struct radius_config_server *s, const char *path, bool by_address)
+{
+	FILE *f = path != NULL ? fopen(path, "re") : NULL;
+	char line[512];
+	bool found = false;
+
+	if (f == NULL)
+		return -ENOENT;
+	while (!found && fgets(line, sizeof(line), f) != NULL)
+		found = take_secret(s, line, by_address);
+	secret_wipe(line, sizeof(line));
+	fclose(f);
+	return found ? 0 : -ENOENT;
+}
+
+// The secret stands beside the server, or in the file that `servers` names.
+static int look_up(struct radius_config_server *s, const rc_handle *rh, char text[LIMIT_TEXT + 1])
+{
+	const char *path = rc_conf_str(rh, "servers");
+
+	if (resolve(s->name, &s->addr) < 0)
+		return text_refuse(text, "server %s: its address cannot be found", s->name);
+	if (s->secret[0] != '\0' || find_secret(s, path, false) == 0 || find_secret(s, path, true) == 0)
 		return 0;
 	s->addr.family = 0;
-	return text_refuse(text, "server %s has no secret", s->name);
+	return text_refuse(text, "server %s: it has no secret%s%s", s->name, path != NULL ? " in " : "", path != NULL ? path : "");
 }
 
 static int look_up_all(struct radius_config *c, const rc_handle *rh, const char *file, char text[LIMIT_TEXT + 1])
@@ -176,7 +222,7 @@ static int look_up_all(struct radius_config *c, const rc_handle *rh, const char 
 	for (unsigned i = 0; i < c->n_servers; i++) {
 		char why[LIMIT_TEXT + 1];
 
-		if (look_up(&c->server[i], c->purpose, rh, why) == 0) {
+		if (look_up(&c->server[i], rh, why) == 0) {
 			good++;
 			continue;
 		}
@@ -214,7 +260,9 @@ int radius_config_load(const char *file, enum radius_purpose purpose, struct rad
 	hearing_end(&h, said);
 	// of an option that is not there it complains too
 	setlogmask(LOG_UPTO(LOG_EMERG));
-	if (rh == NULL)
+	if (rh == NULL && strstr(said, file) != NULL)
+		text_copy(text, LIMIT_TEXT, said);
+	else if (rh == NULL)
 		text_format(text, "%s: %s", file, said[0] != '\0' ? said : "radcli cannot read it");
 	else
 		ret = take_all(&c, rh, file, text);

@@ -79,13 +79,49 @@ static int start_two(void **state)
 	return start_with(2);
 }
 
+struct rows {
+	unsigned n;
+	struct health row[2];
+};
+
+static void on_row(void *who, const struct health *row)
+{
+	struct rows *r = who;
+
+	if (r->n < 2)
+		r->row[r->n] = *row;
+	r->n++;
+}
+
+static unsigned count_servers(void)
+{
+	struct rows r = { 0 };
+
+	radius_servers_report(on_row, &r);
+	return r.n;
+}
+
+static struct health health(unsigned n)
+{
+	struct rows r = { 0 };
+
+	radius_servers_report(on_row, &r);
+	assert_true(r.n > n);
+	return r.row[n];
+}
+
+static void expect_state(unsigned n, const char *state)
+{
+	assert_string_equal(health(n).state, state);
+}
+
 static int stop(void **state)
 {
 	radius_servers_put(servers);
 	for (unsigned i = 0; i < 2; i++)
 		if (rig[i].fd >= 0)
 			close(rig[i].fd);
-	assert_int_equal(radius_servers_report(NULL, 0), 0);
+	assert_int_equal(count_servers(), 0);
 	return 0;
 }
 
@@ -121,14 +157,6 @@ static void await_request(struct radius_rig *r)
 	fail_msg("no request within %d ms", PATIENCE_MS);
 }
 
-static struct radius_health health(unsigned n)
-{
-	struct radius_health h[2];
-
-	assert_true(radius_servers_report(h, 2) > n);
-	return h[n];
-}
-
 static void say(struct radius_rig *r, uint8_t code)
 {
 	radius_rig_answer(r, &(struct radius_rig_answer){ .code = code });
@@ -141,18 +169,18 @@ static void answers(void **state)
 
 	for (size_t i = 0; i < sizeof(codes); i++) {
 		ask(&a);
-		assert_int_equal(health(0).waiting, 1);
+		assert_int_equal(health(0).outstanding, 1);
 		await_request(&rig[0]);
 		say(&rig[0], codes[i]);
 		run_until_end(&a);
 		assert_int_equal(a.code, codes[i]);
 		assert_int_equal(a.server, 0);
 	}
-	assert_int_equal(health(0).answers, 3);
-	assert_int_equal(health(0).requests, 3);
-	assert_int_equal(health(0).waiting, 0);
-	assert_true(health(0).well);
-	assert_true(health(0).latency_us > 0 && health(0).latency_max_us >= health(0).latency_us);
+	assert_int_equal(health(0).times.count, 3);
+	assert_int_equal(health(0).asked, 3);
+	assert_int_equal(health(0).outstanding, 0);
+	expect_state(0, "up");
+	assert_true(health(0).times.most_us > 0 && health(0).times.most_us <= health(0).times.total_us);
 }
 
 // A lie is no answer: the request goes on waiting, and the truth is still heard.
@@ -176,7 +204,7 @@ static void lies(void **state)
 		radius_rig_answer(&rig[0], &rows[i]);
 		run(20);
 		assert_int_equal(a.ended, 0);
-		assert_int_equal(health(0).bad, i + 1);
+		assert_int_equal(health(0).failures, i + 1);
 		say(&rig[0], RADIUS_ACCESS_REJECT);
 		run_until_end(&a);
 		assert_int_equal(a.code, RADIUS_ACCESS_REJECT);
@@ -191,7 +219,7 @@ static void lies(void **state)
 	run(20);
 	assert_int_equal(a.ended, 0);
 	radius_exchange_cancel(a.exchange);
-	assert_true(health(0).well);
+	expect_state(0, "up");
 }
 
 // From the same machine, another port; from the same port, another machine.
@@ -226,7 +254,7 @@ static void late_and_repeated_answers(void **state)
 	run_until_end(&a);
 	run(20);
 	assert_int_equal(a.ended, 1);
-	assert_int_equal(health(0).late, 1);
+	expect_state(0, "up; late answers: 1");
 
 	ask(&b); // cancelled, and then answered
 	await_request(&rig[0]);
@@ -234,7 +262,7 @@ static void late_and_repeated_answers(void **state)
 	say(&rig[0], RADIUS_ACCESS_ACCEPT);
 	run(20);
 	assert_int_equal(b.ended, 0);
-	assert_int_equal(health(0).late, 2);
+	expect_state(0, "up; late answers: 2");
 
 	// the answer to another request, under the identifier of this one
 	ask(&a);
@@ -265,7 +293,7 @@ static void the_very_same_again(void **state)
 	run_until_end(&a);
 	assert_int_equal(a.code, RADIUS_ACCESS_ACCEPT);
 	assert_true(health(0).timeouts >= 1);
-	assert_true(health(0).well);
+	expect_state(0, "up");
 }
 
 static unsigned requests_at(struct radius_rig *r)
@@ -287,8 +315,7 @@ static void the_next_is_asked(void **state)
 	say(&rig[1], RADIUS_ACCESS_ACCEPT);
 	run_until_end(&a);
 	assert_int_equal(a.server, 1);
-	assert_false(health(0).well);
-	assert_int_equal(health(0).again_seconds, 1);
+	expect_state(0, "down, asked again in 1 s");
 	assert_true(radius_servers_any_well(servers));
 
 	ask(&a); // the first one is not asked again so soon
@@ -308,7 +335,7 @@ static void the_next_is_asked(void **state)
 	say(&rig[0], RADIUS_ACCESS_ACCEPT);
 	run_until_end(&tries[0]);
 	assert_int_equal(tries[0].server, 0);
-	assert_true(health(0).well);
+	expect_state(0, "up");
 	radius_exchange_cancel(tries[1].exchange);
 }
 
@@ -362,13 +389,13 @@ static void as_many_as_may_wait(void **state)
 
 	for (unsigned i = 0; i < MOST; i++)
 		ask(&all[i]);
-	assert_int_equal(health(0).waiting, MOST);
+	assert_int_equal(health(0).outstanding, MOST);
 	assert_int_equal(radius_exchange_start(servers, &kind, &one_more, -1, &one_more.exchange), -EAGAIN);
 	radius_exchange_cancel(all[7].exchange); // a place that comes free is used
 	ask(&all[7]);
 	for (unsigned i = 0; i < MOST; i++)
 		radius_exchange_cancel(all[i].exchange);
-	assert_int_equal(health(0).waiting, 0);
+	assert_int_equal(health(0).outstanding, 0);
 	free(all);
 }
 
@@ -392,7 +419,7 @@ static void the_same_after_a_reload(void **state)
 	strcpy(c.server[0].secret, "another");
 	other = radius_servers_get(&c, true);
 	assert_ptr_not_equal(other, servers);
-	assert_int_equal(radius_servers_report(NULL, 0), 2);
+	assert_int_equal(count_servers(), 2);
 
 	ask(&a); // the old ones stay until the last answer
 	radius_servers_put(servers);
@@ -400,7 +427,7 @@ static void the_same_after_a_reload(void **state)
 	say(&rig[0], RADIUS_ACCESS_ACCEPT);
 	run_until_end(&a);
 	assert_int_equal(a.code, RADIUS_ACCESS_ACCEPT);
-	assert_int_equal(radius_servers_report(NULL, 0), 1);
+	assert_int_equal(count_servers(), 1);
 	servers = other;
 }
 
