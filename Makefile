@@ -132,7 +132,7 @@ $(foreach t,$(notdir $(FUZZ_BINS)),$(eval $(call TESTBIN,fuzz,$(t),-fsanitize=fu
 $(BUILD)/unit/proto_compress $(BUILD)/fuzz/proto_compress: LIBS_proto += -llz4
 
 # These run the real program; one of them with a PAM module that behaves badly.
-$(BUILD)/unit/secmod_login $(BUILD)/unit/secmod_pam: | $(BUILD)/penstock-secmod
+$(BUILD)/unit/secmod_login $(BUILD)/unit/secmod_pam $(BUILD)/unit/secmod_radius: | $(BUILD)/penstock-secmod
 $(BUILD)/unit/secmod_pam: | $(BUILD)/unit/pam_evil.so
 $(BUILD)/unit/ctl_passwdfile: | $(BUILD)/penstock-passwd
 $(BUILD)/unit/pam_evil.so: tests/unit/pamevil.c

@@ -75,6 +75,7 @@ int conn_open(struct secmod *sm, int fd, const struct msg_worker_open *m)
 	conn->sm = sm;
 	conn->id = m->conn;
 	conn->client = m->client;
+	conn->local = m->local;
 	TAILQ_INSERT_TAIL(&sm->conns, conn, next);
 	sm->n_conns++;
 	return 0;

@@ -27,5 +27,5 @@ struct method {
 	void (*cancel)(struct attempt *a);
 };
 
-extern const struct method method_plain, method_pam;
+extern const struct method method_plain, method_pam, method_radius;
 extern const struct method *const methods[]; // settings.c: all of them, NULL at the end

@@ -22,13 +22,13 @@ struct conn {
 	struct chan chan;
 	struct event *readable;
 	uint64_t id;
-	uint8_t vhost; // of sm->settings, as its handshake has said
-	struct addr client;
-	struct attempt *attempt; // of the login in progress
-	uint8_t tries;           // logins that ended badly
-	uint8_t asked;           // AUTH_ASKs of all logins: the table allows so many answers
-	bool broken;             // to be dropped when its event comes round
-	bool left;               // its worker has gone, its attempt has not
+	uint8_t vhost;             // of sm->settings, as its handshake has said
+	struct addr client, local; // ends of its TCP connection
+	struct attempt *attempt;   // of the login in progress
+	uint8_t tries;             // logins that ended badly
+	uint8_t asked;             // AUTH_ASKs of all logins: the table allows so many answers
+	bool broken;               // to be dropped when its event comes round
+	bool left;                 // its worker has gone, its attempt has not
 	TAILQ_ENTRY(conn) next;
 };
 

@@ -13,7 +13,7 @@
 #define AUTH_TIMEOUT 240
 #define MAX_CLIENTS 8192
 
-const struct method *const methods[] = { &method_plain, &method_pam, NULL };
+const struct method *const methods[] = { &method_plain, &method_pam, &method_radius, NULL };
 
 // ------------------------------------------------------------------------------------------------------------------ keys
 

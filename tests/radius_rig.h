@@ -80,7 +80,8 @@ static RADIUS_RIG_UNUSED size_t radius_rig_build(const uint8_t *request, const s
 
 	if (!a->unsigned_ && !a->signature_last)
 		at = len, len += 18;
-	memcpy(out + len, a->attributes, a->len);
+	if (a->len > 0)
+		memcpy(out + len, a->attributes, a->len);
 	len += a->len;
 	if (!a->unsigned_ && a->signature_last)
 		at = len, len += 18;

@@ -6,7 +6,7 @@
 #include "control/main/config_value.h"
 #include "proto/utf8.h"
 
-enum key_kind { KEY_PATH, KEY_WORD, KEY_BOOL };
+enum key_kind { KEY_PATH, KEY_WORD, KEY_BOOL, KEY_SEPARATOR };
 
 // A method and the keys it knows; `bare` is the key that a value without one belongs to (ocserv's older form).
 static const struct auth_method {
@@ -24,7 +24,8 @@ static const struct auth_method {
 	  { { "config", KEY_PATH },
 	    { "groupconfig", KEY_BOOL },
 	    { "nas-identifier", KEY_WORD },
-	    { "group-separator", KEY_WORD } } },
+	    { "group-separator", KEY_SEPARATOR },
+	    { "require-message-authenticator", KEY_BOOL } } },
 	{ "gssapi",
 	  NULL,
 	  { { "keytab", KEY_PATH },
@@ -114,6 +115,8 @@ static int add_item(const struct auth_method *m, unsigned nth, struct span item,
 			return value_wrong(out, "the value of %s may have none of , [ ] \" in it", m->keys[i].name);
 		if (m->keys[i].kind == KEY_BOOL && strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
 			return value_wrong(out, "%s is neither true nor false", m->keys[i].name);
+		if (m->keys[i].kind == KEY_SEPARATOR && strcmp(text, "semicolon") != 0 && strcmp(text, "comma") != 0)
+			return value_wrong(out, "%s is neither semicolon nor comma", m->keys[i].name);
 		if (nth > 0 && value_auth_key(out->text, m->keys[i].name, seen, sizeof(seen)))
 			return value_wrong(out, "%s is there twice", m->keys[i].name);
 		return append(out, nth ? "," : "[", m->keys[i].name, text);

@@ -178,6 +178,20 @@ static void check_keys(const struct config *c, struct config_log *log)
 
 // -------------------------------------------------------------------------------------------------------- authentication
 
+static void check_radius(const struct config *c, unsigned nth, struct config_log *log)
+{
+	const char *auth = config_nth(c, OPT_AUTH, nth), *why;
+	char path[VALUE_MAX];
+
+	if (!value_auth_key(auth, "config", path, sizeof(path))) {
+		wrong(log, c, OPT_AUTH, nth, "radius needs its file: radius[config=FILE]");
+		return;
+	}
+	why = why_unreadable(path);
+	if (why)
+		config_say(log, LOG_LEVEL_ERR, config_line_nth(c, OPT_AUTH, nth), "auth", "%s: %s", path, why);
+}
+
 // A method that is not done yet is an error and no warning: to leave it out would let people in who should not be.
 static void check_method(const struct config *c, unsigned nth, struct config_log *log)
 {
@@ -188,8 +202,12 @@ static void check_method(const struct config *c, unsigned nth, struct config_log
 	value_auth_method(auth, name, sizeof(name));
 	if (strcmp(name, "pam") == 0)
 		return;
+	if (strcmp(name, "radius") == 0) {
+		check_radius(c, nth, log);
+		return;
+	}
 	if (strcmp(name, "plain") != 0) {
-		config_say(log, LOG_LEVEL_ERR, line, "auth", "%s is not supported yet: plain and pam are", name);
+		config_say(log, LOG_LEVEL_ERR, line, "auth", "%s is not supported yet: plain, pam and radius are", name);
 		return;
 	}
 	if (value_auth_key(auth, "otp", path, sizeof(path)))

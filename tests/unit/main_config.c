@@ -306,6 +306,10 @@ static void authentication(void **state)
 	V(AUTH, "plain[,passwd=/p]", NULL);
 	V(AUTH, "pam[x]", NULL);
 	V(AUTH, "gssapi[require-local-user-map=maybe]", NULL);
+	V(AUTH, "radius[config=/r.conf,require-message-authenticator=false]",
+	  "radius[config=/r.conf,require-message-authenticator=false]");
+	V(AUTH, "radius[config=/r.conf,require-message-authenticator=no]", NULL);
+	V(AUTH, "radius[config=/r.conf,group-separator=;]", NULL);
 	V(AUTH, "", NULL);
 	V(AUTH, "[", NULL);
 

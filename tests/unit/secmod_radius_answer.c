@@ -37,7 +37,8 @@ static const char *read_as(uint8_t code, const uint8_t *attributes, size_t len, 
 
 	memset(bytes, 0, RADIUS_HEADER);
 	bytes[0] = code;
-	memcpy(bytes + RADIUS_HEADER, attributes, len);
+	if (len > 0)
+		memcpy(bytes + RADIUS_HEADER, attributes, len);
 	said[0] = '\0';
 	most = 1000;
 	why = radius_answer_read(bytes, RADIUS_HEADER + len, &how, out);
