@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <malloc.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "clock.h"
 #include "cstp.h"
 #include "handshakes.h"
+#include "memory.h"
 #include "proto/compress.h"
 #include "proto/lane.h"
 #include "proto/log.h"
@@ -336,7 +336,7 @@ static void calm_down(struct bridge *b)
 	madvise(b->scratch, SCRATCH_SIZE, MADV_DONTNEED);
 	if (b->packer)
 		madvise(b->packer, sizeof(*b->packer), MADV_DONTNEED);
-	malloc_trim(0);
+	memory_trim();
 	b->calm = true;
 }
 

@@ -1,6 +1,5 @@
 // penstock-worker: the nursery. Loads once what is public and the same for all connections, then forks a worker for each.
 #include <errno.h>
-#include <malloc.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
@@ -15,6 +14,7 @@
 
 #include "client.h"
 #include "dtls.h"
+#include "memory.h"
 #include "proto/chan.h"
 #include "proto/err.h"
 #include "proto/sandbox.h"
@@ -24,9 +24,6 @@
 
 #define SERVE_MOST 16 // connections a turn, then the dead are buried
 #define WORKER_FILES 16
-#define HOLE_MAX ((size_t)64 << 10) // below what malloc() takes from mmap()
-#define HOLE_MIN ((size_t)16)
-#define HEAP_KEEP (1 << 20) // a busy connection's buffers come and go without system calls; idle ones are trimmed
 
 struct child {
 	struct child *next;
@@ -241,27 +238,6 @@ static int prepare_forks(struct nursery *n, char text[LIMIT_TEXT + 1])
 	return n->signals < 0 ? -errno : 0;
 }
 
-// Plug what free() has left between the shared objects: a worker's own memory then comes off the top of the heap, on pages of its
-// own, and does not turn every shared page that has room in it into a private one.
-static void plug_heap(void)
-{
-	size_t size, step, top;
-	void *p;
-
-	malloc_trim(0);
-	if (mallinfo2().keepcost == 0)
-		return; // not glibc's malloc (a sanitizer's): nobody knows where its top is
-	for (size = HOLE_MAX; size >= HOLE_MIN; size -= step) {
-		step = size > 4096 ? 1024 : 16;
-		do {
-			top = mallinfo2().keepcost;
-			p = malloc(size);
-		} while (p && mallinfo2().keepcost == top);
-		free(p); // this one came off the top
-	}
-	malloc_trim(0);
-}
-
 static int start(struct nursery *n)
 {
 	struct msg_nursery_ready ready = { .ok = 1 };
@@ -289,7 +265,7 @@ static int start(struct nursery *n)
 		ready.text[0] = 0;
 	else
 		ready.ok = 0;
-	plug_heap();
+	memory_settle();
 	CHAN_SEND(&n->main, NURSERY_READY, &ready);
 	return ret;
 }
@@ -317,8 +293,7 @@ int main(void)
 	static struct nursery n;
 
 	log_init("penstock-worker", LOG_LEVEL_INFO, LOG_FORM_PLAIN);
-	mallopt(M_ARENA_MAX, 1);
-	mallopt(M_TRIM_THRESHOLD, HEAP_KEEP);
+	memory_init();
 	signal(SIGPIPE, SIG_IGN);
 	if (sandbox_harden() < 0)
 		return EXIT_FAILURE;

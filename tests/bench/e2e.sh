@@ -12,20 +12,21 @@ conf ocserv </dev/null
 conf penstock </dev/null
 
 processes() { [ "$(tree "$gateway" | wc -l)" = "$1" ]; } # N
-# N: into $memory KiB of an idle session, of a gateway that has so many processes without one: private and shared-by-share pages and
-# page tables, the mean of 10 workers. Not in a subshell, which would forget the clients that it has started.
+# N: into $memory KiB of an idle session, of a gateway that has so many processes without one: private pages and page tables, the mean of
+# 10 workers; into $share with their part of shared pages, too. Not in a subshell, which would forget the clients that it has started.
 session_memory() {
-  local i before=() now=() clients=() p n=10
+  local i before=() now=() clients=() p n=10 idle_s=8
   until_true 20 "the workers of before to end" processes "$1"
   mapfile -t before < <(tree "$gateway")
   for i in $(seq $n); do connect "mem$i"; clients+=("$client"); done
   until_true 5 "$n workers" processes $(($1 + n))
+  sleep $idle_s
   mapfile -t now < <(tree "$gateway")
-  memory=$(for p in "${now[@]}"; do
+  read -r memory share < <(for p in "${now[@]}"; do
     [[ " ${before[*]} " == *" $p "* ]] && continue
-    awk '/^Pss:/ {s += $2} END {print s + 0}' "/proc/$p/smaps_rollup"
-    awk '/^VmPTE:/ {print $2}' "/proc/$p/status"
-  done | awk -v n=$n '{s += $1} END {printf "%.0f\n", s / n}')
+    awk '/^Private/ {private += $2} /^Pss:/ {pss += $2} /^VmPTE:/ {private += $2; pss += $2} END {print private, pss}' \
+      "/proc/$p/smaps_rollup" "/proc/$p/status"
+  done | awk -v n=$n '{a += $1; b += $2} END {printf "%.0f %.0f\n", a / n, b / n}')
   for p in "${clients[@]}"; do stop_pid "$p"; done
 }
 measure() { # ocserv | penstock
@@ -40,6 +41,7 @@ measure() { # ocserv | penstock
   note "$which" login_ms "$(jq .cpu_ms <<<"$login")"
   session_memory "$idle"
   note "$which" memory "$memory"
+  note "$which" share "$share"
   stop_gateway
 }
 for i in $(seq "$runs"); do
@@ -70,3 +72,4 @@ row down_client_cpu "  client CPU seconds per GB" less
 row logins "logins a second, 8 at once" more
 row login_ms "  gateway CPU per login, ms" less
 row memory "memory of an idle session, KiB" less
+row share "  with its part of shared pages" less
