@@ -35,7 +35,7 @@ dir_worker := control/worker
 dir_ctl := control/ctl
 dir_dataplane := dataplane
 pkgs_proto := msgpack libseccomp
-pkgs_secmod := libcrypto libevent_core
+pkgs_secmod := libcrypto libevent_core liboath
 pkgs_main := libevent_core libmnl
 pkgs_worker := libssl libcrypto expat liblz4
 pkgs_ctl := jansson libedit libqrencode
@@ -134,10 +134,14 @@ $(BUILD)/unit/proto_compress $(BUILD)/fuzz/proto_compress: LIBS_proto += -llz4
 # These run the real program; one of them with a PAM module that behaves badly.
 $(BUILD)/unit/secmod_login $(BUILD)/unit/secmod_pam $(BUILD)/unit/secmod_radius: | $(BUILD)/penstock-secmod
 $(BUILD)/unit/secmod_pam: | $(BUILD)/unit/pam_evil.so
+$(BUILD)/unit/secmod_plain: | $(BUILD)/penstock-secmod $(BUILD)/unit/crypt_count.so
 $(BUILD)/unit/ctl_passwdfile: | $(BUILD)/penstock-passwd
 $(BUILD)/unit/pam_evil.so: tests/unit/pamevil.c
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -Wall -Wextra -Wno-unused-parameter $(CFLAGS) -fPIC -shared -o $@ $< -lpam
+$(BUILD)/unit/crypt_count.so: tests/unit/cryptcount.c
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -Wall -Wextra $(CFLAGS) -fPIC -shared -o $@ $< -ldl
 
 .PHONY: unit-bins hostile-bins bench-bins fuzz-bins
 unit-bins: $(UNIT_BINS)

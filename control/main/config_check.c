@@ -178,6 +178,25 @@ static void check_keys(const struct config *c, struct config_log *log)
 
 // -------------------------------------------------------------------------------------------------------- authentication
 
+static void check_plain(const struct config *c, unsigned nth, struct config_log *log)
+{
+	static const char *const keys[] = { "passwd", "otp" };
+	const char *auth = config_nth(c, OPT_AUTH, nth), *why;
+	char path[VALUE_MAX];
+	unsigned files = 0;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+		if (!value_auth_key(auth, keys[i], path, sizeof(path)))
+			continue;
+		files++;
+		why = why_unreadable(path);
+		if (why)
+			config_say(log, LOG_LEVEL_ERR, config_line_nth(c, OPT_AUTH, nth), "auth", "%s: %s", path, why);
+	}
+	if (files == 0)
+		wrong(log, c, OPT_AUTH, nth, "plain needs its file: plain[passwd=FILE]");
+}
+
 static void check_radius(const struct config *c, unsigned nth, struct config_log *log)
 {
 	const char *auth = config_nth(c, OPT_AUTH, nth), *why;
@@ -195,9 +214,9 @@ static void check_radius(const struct config *c, unsigned nth, struct config_log
 // A method that is not done yet is an error and no warning: to leave it out would let people in who should not be.
 static void check_method(const struct config *c, unsigned nth, struct config_log *log)
 {
-	const char *auth = config_nth(c, OPT_AUTH, nth), *why;
+	const char *auth = config_nth(c, OPT_AUTH, nth);
 	unsigned line = config_line_nth(c, OPT_AUTH, nth);
-	char name[32], path[VALUE_MAX];
+	char name[32];
 
 	value_auth_method(auth, name, sizeof(name));
 	if (strcmp(name, "pam") == 0)
@@ -210,16 +229,7 @@ static void check_method(const struct config *c, unsigned nth, struct config_log
 		config_say(log, LOG_LEVEL_ERR, line, "auth", "%s is not supported yet: plain, pam and radius are", name);
 		return;
 	}
-	if (value_auth_key(auth, "otp", path, sizeof(path)))
-		wrong(log, c, OPT_AUTH, nth,
-		      "plain's otp= is not supported yet, and a login without its second factor is not what you want");
-	if (!value_auth_key(auth, "passwd", path, sizeof(path))) {
-		wrong(log, c, OPT_AUTH, nth, "plain needs its file: plain[passwd=FILE]");
-		return;
-	}
-	why = why_unreadable(path);
-	if (why)
-		config_say(log, LOG_LEVEL_ERR, line, "auth", "%s: %s", path, why);
+	check_plain(c, nth, log);
 }
 
 static void check_auth(const struct config *c, struct config_log *log)

@@ -572,7 +572,7 @@ static void says_what_is_wrong(void **state)
 		{ "radius[config=/etc/r]", NULL, "auth = radius[config=/etc/r]: this method is not supported" },
 		{ "plain", NULL, "names no file" },
 		{ "plain[passwd=/nonexistent]", NULL, "/nonexistent: No such file" },
-		{ "plain[passwd=/etc/passwd,otp=/x]", NULL, "option otp is not supported" },
+		{ "plain[passwd=/etc/passwd,otp=/x]", NULL, "otp=/x: No such file" },
 		{ "plain[passwd", NULL, "not of the form" },
 		{ "pam[service=../x]", NULL, "option service=../x is not supported" },
 		{ "pam[gid-min=x]", NULL, "gid-min=x" },
