@@ -10,6 +10,8 @@
 #define LIMIT_USER 128
 #define LIMIT_GROUP 128
 #define LIMIT_PASSWORD 256
+#define LIMIT_GROUPS 256      // that a login form offers: nobody picks from more
+#define LIMIT_GROUP_LIST 8192 // the names of those that a method knows, with commas between
 #define LIMIT_PROMPT 512
 #define LIMIT_HOSTNAME 128
 #define LIMIT_USER_AGENT 256

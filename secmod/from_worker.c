@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <string.h>
 
 #include "proto/err.h"
 #include "secmod/attempt.h"
@@ -49,6 +50,17 @@ static int on_auth_token(void *who, const struct msg_auth_token *m, const int *f
 	struct conn *conn = who;
 
 	return attempt_token(conn->attempt, m);
+}
+
+static int on_groups_ask(void *who, const struct msg_groups_ask *m, const int *fds)
+{
+	struct conn *conn = who;
+	const struct way *way = vhost_way(&conn->sm->settings->vhosts[conn->vhost], m->kind);
+	struct msg_groups_list list = { 0 };
+
+	if (way != NULL && way->groups != NULL)
+		strcpy(list.names, way->groups);
+	return CHAN_SEND(&conn->chan, GROUPS_LIST, &list);
 }
 
 int from_worker_serve(struct conn *conn)

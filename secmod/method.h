@@ -5,6 +5,7 @@
 
 #include "secmod/attempt.h"
 #include "secmod/authspec.h"
+#include "secmod/grouplist.h"
 
 struct method {
 	const char *name;
@@ -17,6 +18,9 @@ struct method {
 	// From the configuration: *config is this method's own. -EINVAL: `text` says why not.
 	int (*load)(const struct authspec *spec, void **config, char text[LIMIT_TEXT + 1]);
 	void (*unload)(void *config);
+
+	// The groups that it knows, for auto-select-group; NULL: it knows none. At start-up and reload only: it may block.
+	void (*groups)(void *config, struct grouplist *out);
 
 	// An attempt begins, with a user name where it is of kind AUTH_PASSWORD; later the answer to what was asked: a password to
 	// attempt_ask(), a token to attempt_ask_token() (NULL: never asks so). Failing is attempt_end().

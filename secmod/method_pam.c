@@ -2,6 +2,7 @@
 // crash.
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -103,6 +104,18 @@ static int pam_load(const struct authspec *spec, void **config, char text[LIMIT_
 static void pam_unload(void *config)
 {
 	free(config);
+}
+
+static void pam_groups(void *config, struct grouplist *out)
+{
+	const struct pam_config *c = config;
+	const struct group *gr;
+
+	setgrent();
+	while ((gr = getgrent()) != NULL)
+		if (gr->gr_gid >= c->gid_min)
+			grouplist_add(out, gr->gr_name, strlen(gr->gr_name));
+	endgrent();
 }
 
 // --------------------------------------------------------------------------------------------------------------- helpers
@@ -426,6 +439,7 @@ const struct method method_pam = {
 	.stop = pam_method_stop,
 	.load = pam_load,
 	.unload = pam_unload,
+	.groups = pam_groups,
 	.begin = pam_begin,
 	.answer = pam_answer,
 	.cancel = pam_cancel,

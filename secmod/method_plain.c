@@ -129,6 +129,14 @@ static int plain_load(const struct authspec *spec, void **config, char text[LIMI
 	return ret;
 }
 
+static void plain_groups(void *config, struct grouplist *out)
+{
+	struct plain_config *c = config;
+
+	if (c->file != NULL)
+		userfile_groups(c->file, out);
+}
+
 // --------------------------------------------------------------------------------------------------------------- attempt
 
 static void plain_begin(struct attempt *a)
@@ -247,6 +255,7 @@ const struct method method_plain = {
 	.stop = plain_stop,
 	.load = plain_load,
 	.unload = plain_unload,
+	.groups = plain_groups,
 	.begin = plain_begin,
 	.answer = plain_answer,
 	.cancel = plain_cancel,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/log.h"
 #include "proto/text.h"
 #include "secmod/method.h"
 
@@ -107,9 +108,32 @@ static int load_ways(struct vhost *v, const struct snapshot *snap, char text[LIM
 
 static void ways_unload(struct vhost *v)
 {
-	for (size_t i = 0; i < LIMIT_WAYS; i++)
+	for (size_t i = 0; i < LIMIT_WAYS; i++) {
 		if (v->way[i].method != NULL)
 			v->way[i].method->unload(v->way[i].config);
+		free(v->way[i].groups);
+	}
+}
+
+static int load_groups(struct vhost *v, const struct snapshot *snap, char text[LIMIT_TEXT + 1])
+{
+	struct grouplist list = { 0 };
+
+	if (!snapshot_bool(snap, "auto-select-group"))
+		return 0;
+	for (unsigned i = 0; i < v->n_ways; i++) {
+		struct way *w = &v->way[i];
+
+		if (w->method == NULL || w->method->groups == NULL)
+			continue;
+		w->method->groups(w->config, &list);
+		if (list.trimmed)
+			log_warn("auto-select-group: %s knows more groups than a login form offers", w->method->name);
+		w->groups = grouplist_finish(&list);
+		if (w->groups == NULL)
+			return text_refuse(text, "no memory");
+	}
+	return 0;
 }
 
 const struct way *vhost_way(const struct vhost *v, enum auth_kind kind)
@@ -170,7 +194,8 @@ struct settings *settings_load(const struct snapshot *snap, char text[LIMIT_TEXT
 	// every client may hold one session open and have one more it came back from; and some room for small set-ups
 	clients = number_or(snap, "max-clients", MAX_CLIENTS);
 	s->most_sessions = (clients < LIMIT_TUNNELS ? clients : LIMIT_TUNNELS) * 2 + 1024;
-	if (load_keys(&s->vhosts[0], snap, text) < 0 || load_ways(&s->vhosts[0], snap, text) < 0) {
+	if (load_keys(&s->vhosts[0], snap, text) < 0 || load_ways(&s->vhosts[0], snap, text) < 0 ||
+	    load_groups(&s->vhosts[0], snap, text) < 0) {
 		settings_put(s);
 		return NULL;
 	}

@@ -15,6 +15,7 @@ struct way {
 	bool certificate;
 	const struct method *method; // NULL: the certificate alone
 	void *config;                // the method's own
+	char *groups;                // that its form offers, with commas between (auto-select-group); NULL: none
 };
 
 struct vhost {

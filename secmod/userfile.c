@@ -205,3 +205,17 @@ unlock:
 	pthread_mutex_unlock(&f->lock);
 	return ret;
 }
+
+void userfile_groups(struct userfile *f, struct grouplist *out)
+{
+	pthread_mutex_lock(&f->lock);
+	for (uint32_t i = 0; i < f->table.count; i++) {
+		for (const char *g = f->table.entries[i].groups; *g != '\0'; g += strspn(g, ",")) {
+			size_t len = strcspn(g, ",");
+
+			grouplist_add(out, g, len);
+			g += len;
+		}
+	}
+	pthread_mutex_unlock(&f->lock);
+}

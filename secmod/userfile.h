@@ -1,5 +1,6 @@
 // The password file as it is on disk now: read again when it has changed. Any thread; one lock of its own.
 #pragma once
+#include "secmod/grouplist.h"
 #include "secmod/passwd.h"
 
 struct userfile;
@@ -13,6 +14,9 @@ struct userfile_answer {
 // Opens and reads it. NULL, errno.
 struct userfile *userfile_open(const char *path);
 void userfile_close(struct userfile *f);
+
+// The groups that stand in it, as it was read last.
+void userfile_groups(struct userfile *f, struct grouplist *out);
 
 // 0, or -errno where the file cannot be read (any more). Takes the same steps for all users, known or not.
 int userfile_ask(struct userfile *f, const char *user, const char *group, struct userfile_answer *out);

@@ -334,6 +334,27 @@ int config_check_supplements(const struct config *c, struct config_log *log)
 	return log->errors ? -EINVAL : 0;
 }
 
+// "name" or "name[Label]".
+static bool is_choice(const char *text)
+{
+	size_t name = strcspn(text, "["), rest = strlen(text) - name;
+
+	if (name == 0 || name > LIMIT_GROUP)
+		return false;
+	return rest == 0 || (rest > 2 && rest - 2 <= LIMIT_GROUP && text[name + rest - 1] == ']');
+}
+
+static void check_choices(const struct config *c, struct config_log *log)
+{
+	if (!config_own(c, OPT_SELECT_GROUP))
+		return;
+	for (unsigned i = 0; i < config_count(c, OPT_SELECT_GROUP); i++)
+		if (!is_choice(config_nth(c, OPT_SELECT_GROUP, i)))
+			wrong(log, c, OPT_SELECT_GROUP, i, "it is to be as in name or name[Label]");
+	if (config_count(c, OPT_SELECT_GROUP) > LIMIT_GROUPS)
+		wrong(log, c, OPT_SELECT_GROUP, LIMIT_GROUPS, "a login form has no room for more groups");
+}
+
 static void check_nics(const struct config *c, struct config_log *log)
 {
 	char interface[NIC_INTERFACE];
@@ -371,6 +392,7 @@ void config_check(const struct config *c, struct config_log *log)
 	check_auth(c, log);
 	check_items(c, log);
 	check_packing(c, log);
+	check_choices(c, log);
 	check_priority(c, log);
 	check_surroundings(c, log);
 	if (c->base)

@@ -46,6 +46,15 @@ static int on_auth_failed(void *who, const struct msg_auth_failed *m, const int 
 	return 0;
 }
 
+static int on_groups_list(void *who, const struct msg_groups_list *m, const int *fds)
+{
+	struct ask *a = who;
+
+	chan_enter(&a->chan, WS_QUIET);
+	a->events->groups(a->who, m->names);
+	return 0;
+}
+
 void ask_init(struct ask *a, int fd, const struct ask_events *events, void *who)
 {
 	memset(a, 0, sizeof(*a));
@@ -99,6 +108,16 @@ int ask_answer(struct ask *a, const struct msg_auth_cont *m)
 int ask_token(struct ask *a, const struct msg_auth_token *m)
 {
 	return CHAN_SEND(&a->chan, AUTH_TOKEN, m);
+}
+
+int ask_groups(struct ask *a, uint8_t kind)
+{
+	const struct msg_groups_ask m = { .kind = kind };
+	int ret = CHAN_SEND(&a->chan, GROUPS_ASK, &m);
+
+	if (ret == 0)
+		chan_enter(&a->chan, WS_LOGIN);
+	return ret;
 }
 
 int ask_serve(struct ask *a)

@@ -10,6 +10,7 @@ struct ask_events {
 	void (*asked)(void *who, const struct msg_auth_ask *m);
 	void (*done)(void *who, const struct msg_auth_done *m);
 	void (*failed)(void *who, unsigned tries_left);
+	void (*groups)(void *who, const char *names); // with commas between
 };
 
 struct ask {
@@ -33,6 +34,9 @@ int ask_sign(void *who, uint8_t vhost, uint8_t key, uint16_t scheme, const uint8
 int ask_login(struct ask *a, const struct msg_auth_init *m);
 int ask_answer(struct ask *a, const struct msg_auth_cont *m);
 int ask_token(struct ask *a, const struct msg_auth_token *m);
+
+// Which groups there are, for a login of that kind (enum auth_kind). Once a connection.
+int ask_groups(struct ask *a, uint8_t kind);
 
 // Something is there to be read. 0; -EPIPE when sec-mod has gone; or a negative errno.
 int ask_serve(struct ask *a);

@@ -214,17 +214,6 @@ static void serve_main(struct client *c)
 
 // ----------------------------------------------------------------------------------------------------------------- HTTP
 
-static bool is_login_path(const struct http *h)
-{
-	static const char *const paths[] = { "/", "/auth", "/VPN" };
-	size_t i;
-
-	for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
-		if (strcmp(http_path(h), paths[i]) == 0)
-			return true;
-	return h->verb == VERB_POST; // any other before the login is the login's
-}
-
 static void give_login(struct client *c)
 {
 	int ret = login_request(&c->login, &c->http);
@@ -252,7 +241,7 @@ static void give_request(struct client *c)
 			ask_session(c);
 		else
 			send_status(c, 404, false);
-	} else if ((h->verb == VERB_GET || h->verb == VERB_POST) && is_login_path(h)) {
+	} else if ((h->verb == VERB_GET || h->verb == VERB_POST) && login_serves(&c->login, h)) {
 		give_login(c);
 	} else {
 		send_status(c, h->verb == VERB_GET ? 404 : 405, h->keep_alive && h->verb == VERB_GET);
@@ -325,7 +314,7 @@ static void shake(struct client *c)
 	// Our last words of a TLS 1.3 handshake come before the client's: without this its request would wait for a delayed ACK.
 	setsockopt(c->tls.fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 	learn_certificate(c);
-	c->login.offers = &vhost_of(c->tls.ssl)->offers;
+	login_offer(&c->login, &vhost_of(c->tls.ssl)->offers);
 	tls_describe(&c->tls, signer_scheme(), text, sizeof(text));
 	log_debug("%s", text);
 	c->phase = PHASE_REQUEST;

@@ -24,6 +24,9 @@ static void answer_user_form(struct login *l, const char *error)
 		.label = "Username:",
 		.name = "username",
 		.kind = FIELD_TEXT,
+		.banner = l->offers->banner,
+		.groups = l->group_by_url ? NULL : l->groups,
+		.group = l->group,
 	};
 
 	page_form(&l->reply, &f, l->agent.bare_xml);
@@ -106,7 +109,72 @@ static void on_failed(void *who, unsigned tries_left)
 		answer_status(l, 401);
 }
 
-const struct ask_events login_events = { on_asked, on_done, on_failed };
+static void on_groups(void *who, const char *names)
+{
+	struct login *l = who;
+
+	l->state = LOGIN_NEW;
+	if (groups_copy(&l->own, l->groups, names) < 0) {
+		answer_status(l, 503);
+		return;
+	}
+	l->groups = &l->own;
+	if (login_request(l, l->held_request) < 0)
+		answer_status(l, 503);
+}
+
+const struct ask_events login_events = { on_asked, on_done, on_failed, on_groups };
+
+// ---------------------------------------------------------------------------------------------------------------- groups
+
+// Only once, and with the request in hand, which goes on when the answer is there.
+static bool must_ask_groups(const struct login *l)
+{
+	return l->offers->groups.automatic && l->groups != &l->own;
+}
+
+static int hold_request(struct login *l, const struct http *h)
+{
+	l->state = LOGIN_WAITING;
+	l->held_request = h;
+	return ask_groups(l->ask, AUTH_PASSWORD);
+}
+
+static bool is_login_path(const char *path)
+{
+	static const char *const paths[] = { "/", "/auth", "/VPN" };
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		if (strcmp(path, paths[i]) == 0)
+			return true;
+	return false;
+}
+
+bool login_serves(const struct login *l, const struct http *h)
+{
+	char name[LIMIT_GROUP + 1];
+
+	if (h->verb == VERB_POST || is_login_path(http_path(h))) // any POST before the login is the login's
+		return true;
+	return l->offers->groups.by_url && path_name(http_path(h), name, sizeof(name)) == 0 &&
+	       (l->offers->groups.automatic || groups_has(l->groups, name));
+}
+
+// What the client says in the form counts before the URL that it has come by; a group of the URL is not asked for any more. Either
+// holds for the whole connection.
+static void note_group(struct login *l, const struct http *h, const struct login_fields *f)
+{
+	char name[LIMIT_GROUP + 1];
+
+	if (f->group[0]) {
+		groups_name(l->groups, f->group, l->group);
+		return;
+	}
+	if (!l->offers->groups.by_url || is_login_path(http_path(h)) || path_name(http_path(h), name, sizeof(name)) < 0)
+		return;
+	groups_name(l->groups, name, l->group);
+	l->group_by_url = true;
+}
 
 // -------------------------------------------------------------------------------------------------------------- requests
 
@@ -117,7 +185,7 @@ static int begin(struct login *l, const struct http *h, const struct login_field
 	struct msg_auth_init m = { .kind = AUTH_PASSWORD };
 
 	memcpy(m.user, f->user, sizeof(m.user));
-	memcpy(m.group, f->group, sizeof(m.group));
+	memcpy(m.group, l->group, sizeof(m.group));
 	text_tame(http_header(h, "User-Agent", 0), m.user_agent, sizeof(m.user_agent));
 	text_tame(type ? type : f->device_type, m.device_type, sizeof(m.device_type));
 	text_tame(platform ? platform : f->device_platform, m.device_platform, sizeof(m.device_platform));
@@ -151,6 +219,7 @@ static int serve(struct login *l, const struct http *h, const struct login_field
 	}
 	if (l->state == LOGIN_ASKED)
 		return answer_question(l, f);
+	note_group(l, h, f);
 	if (!l->offers->password)
 		answer_status(l, 401);
 	else if (f->has_user && f->user[0])
@@ -181,6 +250,8 @@ int login_request(struct login *l, const struct http *h)
 		answer_status(l, 401);
 		return 0;
 	}
+	if (must_ask_groups(l))
+		return hold_request(l, h);
 	if (h->verb == VERB_POST && h->body_len > 0)
 		ret = is_xml(h) ? xml_login(h->body, h->body_len, &f) : form_login(h->body, h->body_len, &f);
 	if (ret < 0) {
@@ -192,16 +263,23 @@ int login_request(struct login *l, const struct http *h)
 	return ret;
 }
 
+void login_offer(struct login *l, const struct offers *offers)
+{
+	l->offers = offers;
+	l->groups = &offers->groups;
+}
+
 void login_init(struct login *l, struct ask *ask, const struct offers *offers, const uint8_t *cert_sha1)
 {
 	memset(l, 0, sizeof(*l));
 	l->ask = ask;
-	l->offers = offers;
+	login_offer(l, offers);
 	l->cert_sha1 = cert_sha1;
 }
 
 void login_fini(struct login *l)
 {
 	drop_held(l);
+	groups_fini(&l->own);
 	reply_clear(&l->reply);
 }

@@ -23,6 +23,11 @@ struct login {
 	const struct offers *offers;
 	const uint8_t *cert_sha1;
 	struct agent agent;
+	const struct groups *groups;     // to choose from: the vhost's, or, when sec-mod has been asked for more, our own
+	struct groups own;               // all empty until then
+	const struct http *held_request; // which waits for that
+	char group[LIMIT_GROUP + 1];     // that the client has chosen, "": none
+	bool group_by_url;
 	char user[LIMIT_USER + 1];
 	char held[LIMIT_PASSWORD + 1]; // a password that came with the user name, until sec-mod asks for it
 	bool has_held;
@@ -34,6 +39,10 @@ extern const struct ask_events login_events; // for ask_init(), with a struct lo
 
 void login_init(struct login *l, struct ask *ask, const struct offers *offers, const uint8_t *cert_sha1);
 void login_fini(struct login *l);
-// A whole request for the login. The answer is there when l->ready is set, now or after events of sec-mod's.
-// 0; or a negative errno: sec-mod cannot be asked, the connection ends.
+// What the vhost has to offer whose name the client has said; before its first request.
+void login_offer(struct login *l, const struct offers *offers);
+// Is it one, before there is a session?
+bool login_serves(const struct login *l, const struct http *h);
+// A whole request for the login; it stays until it is answered. The answer is there when l->ready is set, now or after events of
+// sec-mod's. 0; or a negative errno: sec-mod cannot be asked, the connection ends.
 int login_request(struct login *l, const struct http *h);

@@ -1,6 +1,8 @@
 #include "offers.h"
 
+#include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 // What one line of auth or enable-auth adds to a way.
@@ -37,7 +39,16 @@ static void close_way(struct offers *o, const struct way *w)
 	o->needs_certificate &= w->certificate;
 }
 
-void offers_load(struct offers *o, const struct snapshot *conf, unsigned vhost)
+static int load_form(struct offers *o, const struct snapshot *conf, unsigned vhost)
+{
+	const char *banner = snapshot_vhost_get(conf, vhost, "pre-login-banner");
+
+	if (banner && banner[0] && !(o->banner = strdup(banner)))
+		return -ENOMEM;
+	return groups_load(&o->groups, conf, vhost);
+}
+
+int offers_load(struct offers *o, const struct snapshot *conf, unsigned vhost)
 {
 	struct way together = { 0 };
 	const char *value;
@@ -52,4 +63,12 @@ void offers_load(struct offers *o, const struct snapshot *conf, unsigned vhost)
 		add(o, &w, value);
 		close_way(o, &w);
 	}
+	return load_form(o, conf, vhost);
+}
+
+void offers_free(struct offers *o)
+{
+	groups_fini(&o->groups);
+	free(o->banner);
+	o->banner = NULL;
 }

@@ -3,6 +3,7 @@
 #pragma once
 #include <stdbool.h>
 
+#include "groups.h"
 #include "proto/snapshot.h"
 
 struct offers {
@@ -10,6 +11,10 @@ struct offers {
 	bool certificate;                 // alone
 	bool wants_certificate;           // some way has one: clients are asked in TLS
 	bool needs_certificate;           // every way has one
+	struct groups groups;             // that the login form lets its user choose from
+	char *banner;                     // above it; NULL: none
 };
 
-void offers_load(struct offers *o, const struct snapshot *conf, unsigned vhost);
+// 0 or -ENOMEM.
+int offers_load(struct offers *o, const struct snapshot *conf, unsigned vhost);
+void offers_free(struct offers *o);

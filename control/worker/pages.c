@@ -53,6 +53,37 @@ static void add_body(struct reply *r, struct reply *body)
 	reply_clear(body);
 }
 
+static void add_choice(struct reply *r, const char *text, bool chosen)
+{
+	char label[ESCAPED(LIMIT_GROUP)];
+
+	text_xml(text, label, sizeof(label));
+	reply_add(r, "<option%s>%s</option>\n", chosen ? " selected=\"true\"" : "", label);
+}
+
+// openconnect asks for the form again, for the group that its user has named, unless that one is chosen here.
+static void add_choices(struct reply *r, const struct groups *g, const char *group)
+{
+	if (!g || (!g->n && !g->none))
+		return;
+	reply_add(r, "<select name=\"group_list\" label=\"GROUP:\">\n");
+	if (g->none)
+		add_choice(r, g->none, !group[0]);
+	for (unsigned i = 0; i < g->n; i++)
+		add_choice(r, g->choice[i].label, strcmp(g->choice[i].name, group) == 0);
+	reply_add(r, "</select>\n");
+}
+
+static void add_banner(struct reply *r, const char *banner)
+{
+	char text[ESCAPED(LIMIT_BANNER)];
+
+	if (!banner)
+		return;
+	text_xml(banner, text, sizeof(text));
+	reply_add(r, "<banner>%s</banner>\n", text);
+}
+
 void page_form(struct reply *r, const struct form *f, bool bare)
 {
 	char message[ESCAPED(LIMIT_PROMPT)], label[ESCAPED(LIMIT_PROMPT)];
@@ -64,10 +95,12 @@ void page_form(struct reply *r, const struct form *f, bool bare)
 	if (!bare)
 		reply_add(&body, "<config-auth client=\"vpn\" type=\"auth-request\">\n" VERSION_WHO);
 	reply_add(&body, "<auth id=\"main\">\n");
+	add_banner(&body, f->banner);
 	reply_add(&body, f->error ? "<message>%s\n%s</message>\n" : "<message>%s%s</message>\n", f->error ? f->error : "", message);
-	reply_add(&body,
-	          "<form method=\"post\" action=\"/auth\">\n<input type=\"%s\" name=\"%s\" label=\"%s\" />\n</form></auth>\n",
+	reply_add(&body, "<form method=\"post\" action=\"/auth\">\n<input type=\"%s\" name=\"%s\" label=\"%s\" />\n",
 	          f->kind == FIELD_TEXT ? "text" : "password", f->name, label);
+	add_choices(&body, f->groups, f->group);
+	reply_add(&body, "</form></auth>\n");
 	if (!bare)
 		reply_add(&body, "</config-auth>\n");
 	add_head(r, 200, "text/xml", body.len);

@@ -2,6 +2,7 @@
 #pragma once
 #include <stdint.h>
 
+#include "groups.h"
 #include "proto/limits.h"
 #include "reply.h"
 
@@ -16,6 +17,9 @@ struct form {
 	const char *label;
 	const char *name;
 	enum field_kind kind;
+	const char *banner;          // NULL: none
+	const struct groups *groups; // to choose from besides; NULL or none: nothing is to be chosen
+	const char *group;           // the one that is chosen already, by its name
 };
 
 // bare: the client wants the form without config-auth around it (openconnect up to version 3).

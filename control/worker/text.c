@@ -148,14 +148,12 @@ uint16_t number_clamped(const char *text)
 
 // ---------------------------------------------------------------------------------------------------------------- forms
 
-// Decode one byte at text[*at] and step over it; -EBADMSG.
-static int form_byte(const char *text, size_t len, size_t *at)
+// Decode one byte at text[*at] and step over it (RFC 3986 2.1); -EBADMSG.
+static int url_byte(const char *text, size_t len, size_t *at)
 {
 	int high, low;
 	char c = text[(*at)++];
 
-	if (c == '+')
-		return ' ';
 	if (c != '%')
 		return (uint8_t)c;
 	if (len - *at < 2)
@@ -164,6 +162,14 @@ static int form_byte(const char *text, size_t len, size_t *at)
 	low = hex_value(text[*at + 1]);
 	*at += 2;
 	return high < 0 || low < 0 ? -EBADMSG : high << 4 | low;
+}
+
+static int form_byte(const char *text, size_t len, size_t *at)
+{
+	if (text[*at] != '+')
+		return url_byte(text, len, at);
+	(*at)++;
+	return ' ';
 }
 
 static bool form_name_is(const char *text, size_t len, const char *name)
@@ -214,6 +220,31 @@ int form_get(const char *body, size_t len, const char *name, char *out, size_t r
 			break;
 	}
 	return -ENOENT;
+}
+
+int path_name(const char *path, char *out, size_t room)
+{
+	size_t len, at = 0, n = 0;
+	char name[LIMIT_TEXT];
+	int c;
+
+	path += strspn(path, "/");
+	len = strlen(path);
+	while (len > 0 && path[len - 1] == '/')
+		len--;
+	if (len == 0 || memchr(path, '/', len))
+		return -ENOENT;
+	while (at < len) {
+		c = url_byte(path, len, &at);
+		if (c < 0x20 || c == '/' || n + 1 >= room || n + 1 >= sizeof(name))
+			return -EBADMSG;
+		name[n++] = (char)c;
+	}
+	name[n] = 0;
+	if (!text_is_printable(name))
+		return -EBADMSG;
+	memcpy(out, name, n + 1);
+	return 0;
 }
 
 // --------------------------------------------------------------------------------------------------------------- cookie

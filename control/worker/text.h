@@ -26,6 +26,10 @@ uint16_t number_clamped(const char *text);
 // character or does not fit.
 int form_get(const char *body, size_t len, const char *name, char *out, size_t room);
 
+// The path of a request as one name: without the slashes at its ends, decoded. 0; -ENOENT where it is empty or has a slash inside;
+// -EBADMSG where it does not decode or cannot be printed, or does not fit.
+int path_name(const char *path, char *out, size_t room);
+
 // The session cookie of a Cookie header. 0; -ENOENT where there is none; -EBADMSG where there are two or it is not one of ours.
 int cookie_get(const char *header, uint8_t cookie[COOKIE_SIZE]);
 

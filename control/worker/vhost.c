@@ -65,10 +65,9 @@ static int load(struct vhost *vhost, const struct snapshot *conf, char text[LIMI
 {
 	snprintf(text, LIMIT_TEXT + 1, "out of memory");
 	vhost->tls = tls_ctx_new();
-	if (!vhost->tls)
+	if (!vhost->tls || offers_load(&vhost->offers, conf, vhost->number) < 0)
 		return -ENOMEM;
 	SSL_CTX_set_app_data(vhost->tls, vhost);
-	offers_load(&vhost->offers, conf, vhost->number);
 	return load_certificates(vhost, conf, text);
 }
 
@@ -92,8 +91,10 @@ int vhosts_load(struct vhosts *v, const struct snapshot *conf, char text[LIMIT_T
 
 void vhosts_free(struct vhosts *v)
 {
-	for (unsigned i = 0; i < v->n; i++)
+	for (unsigned i = 0; i < v->n; i++) {
 		SSL_CTX_free(v->vhost[i].tls);
+		offers_free(&v->vhost[i].offers);
+	}
 	v->n = 0;
 }
 

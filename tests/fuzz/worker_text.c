@@ -1,4 +1,4 @@
-// base64, hex, lists, the Cookie header, header numbers, and the texts that we echo.
+// base64, hex, lists, paths, the Cookie header, header numbers, and the texts that we echo.
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -42,6 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	number_clamped(text);
 	text_tame(text, out, sizeof(out));
 	if (!text_is_printable(out))
+		abort();
+	if (path_name(text, out, sizeof(out)) == 0 && (!out[0] || strchr(out, '/') || !text_is_printable(out)))
 		abort();
 	text_xml(text, out, sizeof(out));
 	if (strpbrk(out, "<>\"'") || !text_is_printable(out))

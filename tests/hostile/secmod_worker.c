@@ -157,13 +157,15 @@ static void without_head(void **state)
 static const struct {
 	int number;
 	size_t place, step;
-} malformed[] = { { MSG_SIGN_REQ, 0, 17 }, { MSG_AUTH_INIT, 1, 23 }, { MSG_AUTH_CONT, 2, 7 } };
+} malformed[] = { { MSG_SIGN_REQ, 0, 17 }, { MSG_AUTH_INIT, 1, 23 }, { MSG_AUTH_CONT, 2, 7 }, { MSG_GROUPS_ASK, 1, 1 } };
+
+#define MALFORMED (sizeof(malformed) / sizeof(malformed[0]))
 
 static void with_wrong_descriptors(void **state)
 {
 	size_t i;
 
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < MALFORMED; i++)
 		attacks_by_fds(malformed[i].number, attack_from, (void *)&places[malformed[i].place]);
 }
 
@@ -171,7 +173,7 @@ static void with_wrong_lengths(void **state)
 {
 	size_t i;
 
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < MALFORMED; i++)
 		attacks_by_length(malformed[i].number, malformed[i].step, attack_from, (void *)&places[malformed[i].place]);
 }
 
@@ -179,7 +181,7 @@ static void with_wrong_fields(void **state)
 {
 	size_t i;
 
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < MALFORMED; i++)
 		attacks_by_field(malformed[i].number, attack_from, (void *)&places[malformed[i].place]);
 }
 
@@ -271,7 +273,7 @@ static void floods(void **state)
 	size_t i;
 	int n;
 
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < MALFORMED; i++) {
 		places[malformed[i].place].reach(&w);
 		attack_well_formed(&a, malformed[i].number, 1);
 		for (n = 0; n < 100000; n++)

@@ -515,6 +515,10 @@ static void what_only_the_whole_shows(void **state)
 	file_says(GOOD "server-key = key.pem\n", CONFIG_TEST, 1, 0, "2 keys but 1 certificates");
 	file_says(GOOD "server-key = pkcs11:a\nserver-cert = cert.pem\n", CONFIG_TEST, 1, 0, "tokens are not supported yet");
 	file_says(GOOD "run-as-user = no-such-user-here\n", CONFIG_TEST, 1, 1, "there is no such user");
+	file_says(GOOD "select-group = a\nselect-group = b[The bees]\n", CONFIG_TEST, 0, 0, NULL);
+	file_says(GOOD "select-group = a\nselect-group = b[The bees\n", CONFIG_TEST, 1, 0, "select-group: it is to be as in");
+	file_says(GOOD "select-group = [x]\n", CONFIG_TEST, 1, 0, "name or name[Label]");
+	file_says(GOOD "select-group = x[]\n", CONFIG_TEST, 1, 0, "name or name[Label]");
 	file_says(GOOD "auth = pam\n", CONFIG_TEST, 1, 0, "a second method");
 	file_says(GOOD "auth = certificate\n", CONFIG_TEST, 2, 0, "certificate is not supported yet");
 	file_says(GOOD "pid-file = /does/not/exist\n", CONFIG_TEST, 1, 0, "pid-file: /does/not/exist: No such file");

@@ -41,11 +41,11 @@ static void write_users(void)
 	put(otp_path, "HOTP anna - " HEX "\nHOTP bert - " HEX "\nHOTP carl - " HEX "\nHOTP/T30 dora - " HEX "\n");
 }
 
-static void start(bool password, bool code)
+static void start_with(bool password, bool code, const char *const more[3])
 {
 	char auth[256];
-	const char *const pairs[] = { "@log-level", "2",           "auth-timeout", "30",   "max-clients", "1000", "server-key",
-		                      key_path,     "server-cert", cert_path,      "auth", auth,          NULL };
+	const char *pairs[] = { "@log-level",  "2",       "auth-timeout", "30", "max-clients", "1000",  "server-key", key_path,
+		                "server-cert", cert_path, "auth",         auth, more[0],       more[1], NULL };
 
 	snprintf(auth, sizeof(auth), "plain[%s%s%s%s%s]", password ? "passwd=" : "", password ? passwd_path : "",
 	         password && code ? "," : "", code ? "otp=" : "", code ? otp_path : "");
@@ -53,6 +53,13 @@ static void start(bool password, bool code)
 	put(count_path, "");
 	rig_start(&rig, pairs);
 	assert_int_equal(rig.in.last[MSG_SECMOD_READY].secmod_ready.ok, 1);
+}
+
+static void start(bool password, bool code)
+{
+	static const char *const nothing[3];
+
+	start_with(password, code, nothing);
 }
 
 static void stop(void)
@@ -168,6 +175,29 @@ static void a_file_that_is_gone(void **state)
 	stop();
 }
 
+// ---------------------------------------------------------------------------------------------------------------- groups
+
+static void lists(const char *key, const char *value, const char *expected)
+{
+	const char *const more[] = { key, value, NULL };
+	struct msg_groups_ask ask = { .kind = AUTH_PASSWORD };
+
+	start_with(true, false, more);
+	rig_connect_signed(&rig, &worker);
+	assert_int_equal(CHAN_SEND(&worker.chan, GROUPS_ASK, &ask), 0);
+	assert_int_equal(rig_worker_await(&worker, MSG_GROUPS_LIST), 0);
+	assert_string_equal(worker.in.last[MSG_GROUPS_LIST].groups_list.names, expected);
+	assert_int_equal(rig_login(&worker, "anna", "vpn", "right"), DONE);
+	assert_string_equal(worker.in.last[DONE].auth_done.group, "vpn");
+	stop();
+}
+
+static void groups_of_the_file(void **state)
+{
+	lists("auto-select-group", "1", "staff,vpn");
+	lists("auto-select-group", "0", ""); // a worker that asks all the same
+}
+
 // --------------------------------------------------------------------------------------------------------- the same for all
 
 #define TRIES 10
@@ -261,13 +291,10 @@ static int clean_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(password_then_code),
-		cmocka_unit_test(locked_in_the_middle),
-		cmocka_unit_test(code_alone),
-		cmocka_unit_test(three_tries),
-		cmocka_unit_test(a_file_that_is_gone),
-		cmocka_unit_test(users_look_alike),
-		cmocka_unit_test(right_ones_cost_the_same),
+		cmocka_unit_test(password_then_code),  cmocka_unit_test(locked_in_the_middle),
+		cmocka_unit_test(code_alone),          cmocka_unit_test(three_tries),
+		cmocka_unit_test(a_file_that_is_gone), cmocka_unit_test(groups_of_the_file),
+		cmocka_unit_test(users_look_alike),    cmocka_unit_test(right_ones_cost_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, clean_up);

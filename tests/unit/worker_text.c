@@ -101,6 +101,35 @@ static void form_is(const char *body, const char *name, int want_ret, const char
 	assert_string_equal(out, want_ret < 0 ? "before" : want);
 }
 
+static void path_is(const char *path, int ret, const char *name)
+{
+	char out[8] = "before";
+
+	assert_int_equal(path_name(path, out, sizeof(out)), ret);
+	assert_string_equal(out, ret == 0 ? name : "before");
+}
+
+static void test_paths(void **state)
+{
+	path_is("/staff", 0, "staff");
+	path_is("//staff/", 0, "staff");
+	path_is("/a%20b", 0, "a b");
+	path_is("/a+b", 0, "a+b");
+	path_is("/%c3%bC", 0, "\xc3\xbc");
+	path_is("/1234567", 0, "1234567");
+	path_is("/12345678", -EBADMSG, NULL);
+	path_is("/", -ENOENT, NULL);
+	path_is("", -ENOENT, NULL);
+	path_is("/a/b", -ENOENT, NULL);
+	path_is("/a%2fb", -EBADMSG, NULL);
+	path_is("/a%00b", -EBADMSG, NULL);
+	path_is("/a%0ab", -EBADMSG, NULL);
+	path_is("/a%ff", -EBADMSG, NULL);
+	path_is("/a%", -EBADMSG, NULL);
+	path_is("/a%2", -EBADMSG, NULL);
+	path_is("/%zz", -EBADMSG, NULL);
+}
+
 static void test_forms(void **state)
 {
 	form_is("username=me&password=x%20y+z", "username", 2, "me");
@@ -191,8 +220,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_base64),  cmocka_unit_test(test_hex),   cmocka_unit_test(test_lists),
-		cmocka_unit_test(test_numbers), cmocka_unit_test(test_forms), cmocka_unit_test(test_cookies),
-		cmocka_unit_test(test_text),    cmocka_unit_test(test_cstp),
+		cmocka_unit_test(test_numbers), cmocka_unit_test(test_forms), cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_cookies), cmocka_unit_test(test_text),  cmocka_unit_test(test_cstp),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
