@@ -26,7 +26,6 @@ struct radius_auth {
 	struct addr nas_ip; // family 0: the address that the client came to
 	char separator;     // between groups in Class
 	bool grants;        // groupconfig: settings of a session come from its server
-	bool need_signed;
 };
 
 struct login {
@@ -112,7 +111,6 @@ static int load(struct radius_auth *c, const struct authspec *spec, char text[LI
 		return text_refuse(text, "auth = radius: %s", why);
 	c->separator = o.separator != NULL && o.separator[0] == 'c' ? ',' : ';';
 	c->grants = o.groupconfig;
-	c->need_signed = o.need_signed;
 	ret = take_identity(c, &from, o.nas_identifier, text);
 	if (ret == 0) {
 		c->servers = radius_servers_get(&from, o.need_signed);
@@ -141,10 +139,6 @@ static int radius_load(const struct authspec *spec, void **config, char text[LIM
 		free(c);
 		return ret;
 	}
-	if (!c->need_signed)
-		log_warn("auth = radius: answers without a Message-Authenticator are believed: who can change packets on their way "
-		         "to "
-		         "the server can log in as anybody (CVE-2024-3596)");
 	*config = c;
 	return 0;
 }

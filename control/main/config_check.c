@@ -211,6 +211,21 @@ static void check_radius(const struct config *c, unsigned nth, struct config_log
 		config_say(log, LOG_LEVEL_ERR, config_line_nth(c, OPT_AUTH, nth), "auth", "%s: %s", path, why);
 }
 
+// Theirs to weigh, and not to overlook.
+static void check_radius_signatures(const struct config *c, struct config_log *log)
+{
+	static const enum opt ways[] = { OPT_AUTH, OPT_ENABLE_AUTH };
+	char word[VALUE_MAX];
+
+	for (size_t w = 0; w < sizeof(ways) / sizeof(*ways); w++)
+		for (unsigned i = 0; config_own(c, ways[w]) && i < config_count(c, ways[w]); i++)
+			if (value_auth_key(config_nth(c, ways[w], i), "require-message-authenticator", word, sizeof(word)) &&
+			    strcmp(word, "false") == 0)
+				config_say(log, LOG_LEVEL_WARN, config_line_nth(c, ways[w], i), opt_table[ways[w]].name,
+				           "answers without a Message-Authenticator are believed: who can change packets on their "
+				           "way to the RADIUS server can log in as anybody (CVE-2024-3596)");
+}
+
 // A method that is not done yet is an error and no warning: to leave it out would let people in who should not be.
 static void check_method(const struct config *c, unsigned nth, struct config_log *log)
 {
@@ -390,6 +405,7 @@ void config_check(const struct config *c, struct config_log *log)
 	check_networks(c, log);
 	check_keys(c, log);
 	check_auth(c, log);
+	check_radius_signatures(c, log);
 	check_items(c, log);
 	check_packing(c, log);
 	check_choices(c, log);

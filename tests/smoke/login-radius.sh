@@ -13,6 +13,8 @@ anna Cleartext-Password := "anna-secret"
   Framed-IPv6-Address := fd00:99::77, Framed-IPv6-Route := "fd00:77::/32 :: 1", DNS-Server-IPv6-Address := fd00:77::53
 bert Cleartext-Password := "bert-secret"
   Class := "OU=guests"
+dora Cleartext-Password := "dora-secret"
+  Framed-IP-Address := 10.88.0.77, Framed-IP-Netmask := 255.255.255.0, Delegated-IPv6-Prefix := fd00:88:0:100::/56
 carl Cleartext-Password := "123456"
 eve Cleartext-Password := "eve-secret"
   Framed-Route := "10.0.0.0/8;reboot"
@@ -43,6 +45,10 @@ for sent in 'User-Name = "anna"' 'NAS-IP-Address = 192.0.2.1' 'NAS-Identifier = 
   'Acct-Session-Id = "[0-9a-f]{16}"' 'Connect-Info = "Open AnyConnect' 'Service-Type = Authenticate-Only' 'Message-Authenticator = 0x'; do
   expect "RADIUS was told $sent" has "$WORK/first.log" "$sent"
 done
+
+INTERFACE=tun1 login dora dora
+expect "dora gets an address in a network of its own" same "$(given dora INTERNAL_IP4_ADDRESS)/$(given dora INTERNAL_IP4_NETMASK)" 10.88.0.77/255.255.255.0
+expect "and a prefix for what is behind her" same "$(show dora iRoutes) $(show dora IPv6)" 'fd00:88:0:100::/56 fd00:88:0:100::'
 
 expect "a wrong password is one" same "$(get_cookie anna wrong)" ''
 expect "an answer with a lie in it lets nobody in" same "$(get_cookie eve eve-secret)" ''

@@ -455,6 +455,13 @@ static void options_without_effect(void **state)
 	file_says(GOOD "listen-clear-file = /x\n", CONFIG_START, 1, 0, "has been removed");
 }
 
+static void radius_servers(void **state)
+{
+	file_says(GOOD "enable-auth = radius[config=passwd]\n", CONFIG_TEST, 0, 0, NULL);
+	file_says(GOOD "enable-auth = radius[config=passwd,require-message-authenticator=false]\n", CONFIG_TEST, 0, 1,
+	          "test.conf:9: enable-auth: answers without a Message-Authenticator are believed");
+}
+
 static void every_mistake_is_told(void **state)
 {
 	file_says("tcp-port = 70000\nudp-port = x\nnonsense\n[vhost\ndpd = -1\n", CONFIG_TEST, 10, 0, "test.conf:2: udp-port: 'x'");
@@ -643,6 +650,7 @@ int main(void)
 		cmocka_unit_test(unknown_options),
 		cmocka_unit_test(compression_is_warned_of),
 		cmocka_unit_test(options_without_effect),
+		cmocka_unit_test(radius_servers),
 		cmocka_unit_test(every_mistake_is_told),
 		cmocka_unit_test(repeated_options),
 		cmocka_unit_test(networks_are_folded),

@@ -286,6 +286,11 @@ static void hanging_up(void **state)
 	rig_disconnect(&worker);
 	assert_int_equal(rig_outcome(&rig, worker.conn), AUTH_HUNG_UP);
 	rig_connect_signed(&rig, &worker);
+	ask("joe", "", "right");
+	rig_disconnect(&worker);
+	SAY(RADIUS_ACCESS_CHALLENGE, 24, 3, 1); // nobody is there to be asked
+	assert_int_equal(rig_outcome(&rig, worker.conn), AUTH_HUNG_UP);
+	rig_connect_signed(&rig, &worker);
 	stop();
 }
 
