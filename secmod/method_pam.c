@@ -1,10 +1,8 @@
 // auth = pam[service=ocserv]: every login has a process of its own (pam_helper.c), because a module may block, abort, exit or
 // crash.
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -271,32 +269,6 @@ static int pam_method_stop(void)
 
 // ----------------------------------------------------------------------------------------------------------------- start
 
-// Nothing of ours goes along: a fresh image, an empty environment, default signals, and all our descriptors close on exec.
-static int spawn(int fd, pid_t *pid)
-{
-	char *const argv[] = { "penstock-secmod", PAM_HELPER_OPTION, NULL };
-	char *const envp[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	sigset_t all, none;
-	int ret;
-
-	sigfillset(&all);
-	sigemptyset(&none);
-	posix_spawn_file_actions_init(&files);
-	posix_spawnattr_init(&attr);
-	posix_spawn_file_actions_adddup2(&files, fd, PAMWIRE_FD);
-	for (int i = 0; i <= 2; i++)
-		posix_spawn_file_actions_addopen(&files, i, "/dev/null", O_RDWR, 0);
-	posix_spawnattr_setsigdefault(&attr, &all);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
-	ret = -posix_spawn(pid, "/proc/self/exe", &files, &attr, argv, envp);
-	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&files);
-	return ret;
-}
-
 static int send_start(const struct helper *h)
 {
 	const struct attempt *a = h->attempt;
@@ -329,7 +301,7 @@ static int launch(struct helper *h)
 	if (ret == 0)
 		ret = send_start(h);
 	if (ret == 0)
-		ret = spawn(fds[1], &h->pid);
+		ret = pam_helper_spawn(fds[1], &h->pid);
 	close(fds[1]);
 	return ret;
 }

@@ -81,6 +81,8 @@ static int converse(int n, const struct pam_message **msg, struct pam_response *
 {
 	struct pam_response *r;
 
+	const struct helper *h = who;
+
 	if (n <= 0 || n > PAM_MAX_NUM_MSG)
 		return PAM_CONV_ERR;
 	r = calloc(n, sizeof(*r));
@@ -94,7 +96,8 @@ static int converse(int n, const struct pam_message **msg, struct pam_response *
 			note(who, text);
 			continue;
 		}
-		if (style == PAM_PROMPT_ECHO_ON || style == PAM_PROMPT_ECHO_OFF)
+		// nobody is there to answer for a session
+		if (h->start.session == PAMWIRE_LOGIN && (style == PAM_PROMPT_ECHO_ON || style == PAM_PROMPT_ECHO_OFF))
 			r[i].resp = ask(who, text, style == PAM_PROMPT_ECHO_ON);
 		if (r[i].resp == NULL) {
 			free_responses(r, n);
@@ -211,6 +214,24 @@ static void run_pam(struct helper *h, struct pamwire_result *out, pam_handle_t *
 		name_user(h, *pam, out);
 }
 
+// A session of a user who has logged in, in whatever way.
+static void run_session(struct helper *h, struct pamwire_result *out, pam_handle_t **pam)
+{
+	const struct pam_conv conv = { converse, h };
+	int ret = pam_start(h->start.service, h->start.user, &conv, pam);
+
+	if (ret == PAM_SUCCESS)
+		ret = pam_set_item(*pam, PAM_RHOST, h->start.rhost);
+	if (ret == PAM_SUCCESS)
+		ret = pam_set_item(*pam, PAM_TTY, h->start.tty);
+	if (ret == PAM_SUCCESS)
+		ret = h->start.session == PAMWIRE_OPEN ? pam_open_session(*pam, PAM_SILENT) : pam_close_session(*pam, PAM_SILENT);
+	out->outcome = ret == PAM_SUCCESS ? AUTH_OK : AUTH_ERROR;
+	strcpy(out->user, h->start.user);
+	if (ret != PAM_SUCCESS)
+		text_copy(out->reason, PAMWIRE_REASON, pam_strerror(*pam, ret));
+}
+
 // ----------------------------------------------------------------------------------------------------------------- process
 
 static void limit(int what, rlim_t soft)
@@ -248,7 +269,10 @@ int pam_helper_main(void)
 		return 1;
 	h.start = w.start;
 	settle(&h);
-	run_pam(&h, &result.result, &pam);
+	if (h.start.session == PAMWIRE_LOGIN)
+		run_pam(&h, &result.result, &pam);
+	else
+		run_session(&h, &result.result, &pam);
 	if (pamwire_send(PAMWIRE_FD, &result) < 0)
 		leave();
 	if (pam != NULL)

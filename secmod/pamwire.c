@@ -53,7 +53,8 @@ bool pamwire_from_secmod(const struct pamwire *w, size_t len)
 		return false;
 	switch (w->kind) {
 	case PAMWIRE_START:
-		return ENDED(w->start.service) && ENDED(w->start.user) && ENDED(w->start.group) && ENDED(w->start.rhost);
+		return ENDED(w->start.service) && ENDED(w->start.user) && ENDED(w->start.group) && ENDED(w->start.rhost) &&
+		       ENDED(w->start.tty) && w->start.session <= PAMWIRE_SESSION_LAST;
 	case PAMWIRE_ANSWER:
 		return ENDED(w->answer.password);
 	default:

@@ -11,6 +11,7 @@
 #define PAMWIRE_FD 3 // of the helper
 #define PAMWIRE_SERVICE 63
 #define PAMWIRE_REASON 255
+#define PAMWIRE_TTY 31
 
 enum pamwire_kind {
 	PAMWIRE_START = 1, // sec-mod: first word
@@ -19,10 +20,14 @@ enum pamwire_kind {
 	PAMWIRE_RESULT,    // helper: last word
 };
 
+// What the helper is for: a login, or the session of one (accounting).
+enum pamwire_session { PAMWIRE_LOGIN, PAMWIRE_OPEN, PAMWIRE_CLOSE, PAMWIRE_SESSION_LAST = PAMWIRE_CLOSE };
+
 struct pamwire_start {
 	char service[PAMWIRE_SERVICE + 1];
 	char user[LIMIT_USER + 1], group[LIMIT_GROUP + 1];
-	char rhost[ADDR_TEXT];
+	char rhost[ADDR_TEXT], tty[PAMWIRE_TTY + 1];
+	uint8_t session; // enum pamwire_session
 	uint32_t gid_min;
 	uint32_t seconds; // of CPU
 };
