@@ -251,6 +251,17 @@ static int on_inner_network(void *who, const struct msg_inner_network *m, const 
 	return 0;
 }
 
+static int on_tunnel_change(void *who, const struct msg_tunnel_change *m, const int *fds)
+{
+	struct control *c = who;
+	struct msg_tunnel_changed reply = { .token = m->token, .tunnel = m->tunnel };
+
+	reply.ok = tunnel_change(c, m, reply.text) == 0;
+	draft_forget(&c->draft);
+	MAIN_SEND(c, TUNNEL_CHANGED, &reply);
+	return 0;
+}
+
 static int on_tunnel_del(void *who, const struct msg_tunnel_del *m, const int *fds)
 {
 	tunnel_del(who, m->tunnel);

@@ -142,14 +142,14 @@ int control_run(struct control *c);                   // until main closes its c
 int control_turn(struct control *c, int64_t wait_ns); // one turn of it; how much moved
 // To main, waiting for it if need be; a main that does not read for seconds is as good as gone.
 void main_send(struct control *c, enum msg_number number, const void *msg);
-// To main, if it has room.
-bool main_offer(struct control *c, enum msg_number number, const void *msg);
+bool main_offer(struct control *c, enum msg_number number, const void *msg); // if it has room
 #define MAIN_SEND(c, NAME, ...) main_send((c), MSG_##NAME, (__VA_ARGS__))
 
 // tunnel.c
 struct tunnel_keys *key_pool_take(struct key_pool *p); // NULL: none left
 void key_pool_give(void *pool, void *keys);            // wipes; as limbo_put() wants it
 int tunnel_add(struct control *c, const struct msg_tunnel_add *m, int lane, char *why);
+int tunnel_change(struct control *c, const struct msg_tunnel_change *m, char *why);
 void tunnel_del(struct control *c, uint32_t number);
 struct tunnel *tunnel_of(struct control *c, uint32_t number); // NULL: not up
 // To another core, where it is not there already. Waits for a moment; -EBUSY: it moves or leaves already; -EAGAIN.

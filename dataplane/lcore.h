@@ -142,8 +142,9 @@ struct dataplane {
 	struct tunnel_in *in;     // [tunnels_max]
 	struct tunnel_out *out;   // [tunnels_max]
 	struct tunnel_cold *cold; // [tunnels_max]
-	struct policy **policy;   // [tunnels_max]: of those with TUNNEL_POLICY; set before publish, NULL after retirement
-	uint8_t *owner; // [tunnels_max]: index of the core to which a tunnel belongs. Written by that core alone, between bursts
+	struct policy *
+	        *policy; // [tunnels_max]: of those with TUNNEL_POLICY; set before publish, then owner core; NULL after retirement
+	uint8_t *owner;  // [tunnels_max]: index of the core to which a tunnel belongs. Written by that core alone, between bursts
 	uint32_t tunnels_max;
 	uint16_t udp_port;        // network order
 	bool whole;               // datagrams are not fragmented on their way

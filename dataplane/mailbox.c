@@ -41,6 +41,26 @@ static void give_up(struct lcore *lc, struct command *c)
 		channel_to_cstp(lc, c->tunnel, WHY_DEAD_UDP);
 }
 
+// What is not set has no part in a packet's way.
+static uint8_t with_policy(uint8_t flags, bool kept)
+{
+	return kept ? flags | TUNNEL_POLICY : flags & (uint8_t)~TUNNEL_POLICY;
+}
+
+static void policy(struct dataplane *dp, struct command *c)
+{
+	struct tunnel_in *in = &dp->in[c->tunnel];
+	struct tunnel_out *out = &dp->out[c->tunnel];
+	struct policy *before = dp->policy[c->tunnel];
+
+	if (!(in->flags & TUNNEL_LIVE))
+		return;
+	in->flags = with_policy(in->flags, c->policy);
+	out->flags = with_policy(out->flags, policy_is_out(c->policy));
+	dp->policy[c->tunnel] = c->policy;
+	c->policy = before;
+}
+
 static void forget(struct lcore *lc, struct command *c)
 {
 	struct tunnel_in *in = &lc->dp->in[c->tunnel];
@@ -81,6 +101,9 @@ void mailbox_serve(struct lcore *lc)
 			break;
 		case COMMAND_GIVE_UP:
 			give_up(lc, c);
+			break;
+		case COMMAND_POLICY:
+			policy(lc->dp, c);
 			break;
 		case COMMAND_FORGET:
 			forget(lc, c);

@@ -9,6 +9,7 @@ enum command_kind {
 	COMMAND_INSTALL, // keys become the tunnel's `next`; they seal data from the first authenticated application record on
 	COMMAND_MOVE,    // the tunnel becomes another core's
 	COMMAND_GIVE_UP, // UDP has no answer: packets go over CSTP until it is heard again
+	COMMAND_POLICY,  // the tunnel is kept to something else
 	COMMAND_FORGET,  // keys that are past are out of use
 	COMMAND_RETIRE,  // the tunnel leaves the path: not live, no keys; afterwards the control thread may reclaim everything
 };
@@ -18,6 +19,7 @@ struct command {
 	uint32_t tunnel;
 	struct tunnel_keys *keys;       // COMMAND_INSTALL
 	uint8_t to;                     // COMMAND_MOVE: index of that core
+	struct policy *policy;          // COMMAND_POLICY: from now on (NULL: nothing); out: the one that is out of use
 	uint64_t heard;                 // COMMAND_GIVE_UP: when UDP was last heard; not given up if it has been heard since
 	struct tunnel_keys *retired[2]; // out: key sets that this command put out of use (to wipe after a grace period)
 	bool done;                      // release/acquire: core -> control

@@ -1,5 +1,5 @@
 // What main wants a tunnel's client to be kept to, as the owner core reads it: only tunnels with TUNNEL_POLICY have one. Made by
-// the control thread when the tunnel is added, freed by it a grace period after the tunnel has left the path.
+// the control thread when the tunnel is added, or main changes its mind; freed by it a grace period after it has left the path.
 #pragma once
 #include <assert.h>
 

@@ -46,6 +46,8 @@ static bool command_reap(struct control *c, struct tunnel *t)
 	t->commanded = false;
 	if (t->command.kind == COMMAND_MOVE)
 		owner_set(c, t, t->command.to);
+	if (t->command.kind == COMMAND_POLICY && t->command.policy)
+		limbo_put(&c->tables, policy_free, &c->policies, t->command.policy);
 	return true;
 }
 
@@ -367,6 +369,39 @@ int tunnel_add(struct control *c, const struct msg_tunnel_add *m, int lane, char
 	t->rekey = rekey_deadline(m->rekey) * c->dp.tsc_hz;
 	t->place = c->n_active;
 	c->active[c->n_active++] = t->number;
+	return 0;
+}
+
+// ----------------------------------------------------------------------------------------------------------------- change
+
+// What main says is to hold whatever comes in between: its core does it in its next round, and nobody waits for that.
+int tunnel_change(struct control *c, const struct msg_tunnel_change *m, char *why)
+{
+	const struct msg_tunnel_add kept_to = {
+		.tunnel = m->tunnel,
+		.rules = m->rules,
+		.targets = m->targets,
+		.services = m->services,
+		.ports = m->ports,
+		.rx_rate = m->rx_rate,
+		.tx_rate = m->tx_rate,
+	};
+	struct command command = { .kind = COMMAND_POLICY, .tunnel = m->tunnel };
+	struct tunnel *t = tunnel_of(c, m->tunnel);
+
+	if (!t)
+		return START_ERROR(why, ENOENT, "tunnel %u is not up", m->tunnel);
+	if (!draft_is_whole(&c->draft, &kept_to))
+		return START_ERROR(why, EPROTO, "what main has said of tunnel %u before has not come whole", m->tunnel);
+	if (!command_wait(c, t, INSTALL_PATIENCE_US))
+		return START_ERROR(why, EBUSY, "its core is too busy");
+	if (policy_new(&c->policies, &c->draft, &kept_to, &command.policy) < 0)
+		return START_ERROR(why, ENOMEM, "no memory for its rules");
+	if (command_post(c, t, command) < 0) {
+		policy_free(&c->policies, command.policy);
+		return START_ERROR(why, EAGAIN, "its core is too busy");
+	}
+	t->idle = ticks(c, m->idle);
 	return 0;
 }
 

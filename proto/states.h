@@ -105,6 +105,25 @@ enum tunnel_rule {
 	RULES_ALL = RULE_DENY_ROAMING | RULE_COPY_DSCP | RULE_TARGETS | RULE_PORTS | RULE_PORTS_BUT | RULE_CLAMP_MSS,
 };
 
+// What is changed of a session that is up: one bit each.
+enum change_what {
+	CHANGE_RX_RATE = 1 << 0,
+	CHANGE_TX_RATE = 1 << 1,
+	CHANGE_SESSION_TIMEOUT = 1 << 2,
+	CHANGE_IDLE_TIMEOUT = 1 << 3,
+	CHANGE_FILTER = 1 << 4, // where its client may send to
+	CHANGE_ALL = (1 << 5) - 1,
+};
+
+enum change_result {
+	CHANGE_DONE,
+	CHANGE_NO_SESSION,
+	CHANGE_NO_FILTER, // there is no group of that name that says anything
+	CHANGE_BUSY,      // the change before is still under way
+	CHANGE_FAILED,
+	CHANGE_RESULT_LAST = CHANGE_FAILED,
+};
+
 enum tunnel_channel { CHANNEL_CSTP, CHANNEL_DTLS, CHANNEL_LAST = CHANNEL_DTLS };
 
 // Why a tunnel is on the channel it is on.

@@ -172,6 +172,11 @@ const struct record *cookies_open(struct cookies *c, const uint8_t cookie[COOKIE
 	return r;
 }
 
+const struct record *cookies_find(struct cookies *c, const uint8_t sid[SID_SIZE])
+{
+	return find(c, sid);
+}
+
 int cookies_close(struct cookies *c, const uint8_t sid[SID_SIZE], bool revoke, uint8_t reason, int64_t now)
 {
 	struct record *r = find(c, sid);

@@ -46,6 +46,9 @@ int cookies_issue(struct cookies *c, const struct record *who, int64_t now, uint
 // NULL: unknown, expired or revoked. The record is in use from now on, from `client`.
 const struct record *cookies_open(struct cookies *c, const uint8_t cookie[COOKIE_SIZE], const struct addr *client, int64_t now);
 
+// NULL: there is none.
+const struct record *cookies_find(struct cookies *c, const uint8_t sid[SID_SIZE]);
+
 // One of its connections has ended (one call for each cookies_open). With the last one the record lives on for the timeout; with
 // `revoke` it dies at once. -ENOENT where there is none.
 int cookies_close(struct cookies *c, const uint8_t sid[SID_SIZE], bool revoke, uint8_t reason, int64_t now);

@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include "proto/log.h"
+#include "secmod/account.h"
 #include "secmod/attempt.h"
+#include "secmod/coa.h"
 #include "secmod/secmod.h"
 
 // --------------------------------------------------------------------------------------------------------- connections
@@ -112,6 +114,12 @@ static void on_record_gone(void *who, const struct record *r, uint8_t reason)
 
 	memcpy(gone.sid, r->sid, SID_SIZE);
 	to_main(who, MSG_SESSION_GONE, &gone);
+	account_gone(((struct secmod *)who)->accounts, r->sid, (enum end_reason)reason);
+}
+
+static void on_account_denied(void *who, const uint8_t sid[SID_SIZE])
+{
+	cookies_revoke_sid(((struct secmod *)who)->cookies, sid, END_TERMINATED);
 }
 
 // ------------------------------------------------------------------------------------------------------------------ main
@@ -138,10 +146,12 @@ static int set_up(struct secmod *sm)
 	TAILQ_INIT(&sm->left);
 	STAILQ_INIT(&sm->out);
 	sm->cookies = cookies_new(s->most_sessions, s->vhosts[0].cookie_timeout_ms, on_record_gone, sm);
+	sm->accounts = accounts_new(on_account_denied, sm);
 	sm->main_readable = event_new(sm->base, sm->main.fd, EV_READ | EV_PERSIST, on_main_readable, sm);
 	sm->main_writable = event_new(sm->base, sm->main.fd, EV_WRITE, on_main_writable, sm);
 	sm->expiry = evtimer_new(sm->base, on_expiry, sm);
-	if (sm->cookies == NULL || sm->main_readable == NULL || sm->main_writable == NULL || sm->expiry == NULL)
+	if (sm->cookies == NULL || sm->accounts == NULL || sm->main_readable == NULL || sm->main_writable == NULL ||
+	    sm->expiry == NULL)
 		return -ENOMEM;
 	return event_add(sm->main_readable, NULL) < 0 ? -EIO : 0;
 }
@@ -155,7 +165,9 @@ static void tear_down(struct secmod *sm)
 	while ((conn = TAILQ_FIRST(&sm->left)) != NULL)
 		attempt_abandon(conn->attempt);
 	to_main_fini(sm);
+	coa_free(sm->coa);
 	cookies_free(sm->cookies);
+	accounts_free(sm->accounts);
 	if (sm->expiry != NULL)
 		event_free(sm->expiry);
 	if (sm->main_writable != NULL)
@@ -168,6 +180,8 @@ int dispatch_run(struct secmod *sm)
 {
 	int ret = set_up(sm);
 
+	if (ret == 0 && !sm->settings->trial)
+		accounts_serve(sm->settings);
 	if (ret == 0 && event_base_dispatch(sm->base) < 0)
 		ret = -EIO;
 	tear_down(sm);

@@ -4,6 +4,8 @@
 #include "proto/err.h"
 #include "proto/text.h"
 #include "secmod/grants.h"
+#include "secmod/account.h"
+#include "secmod/coa.h"
 #include "secmod/method.h"
 #include "secmod/secmod.h"
 
@@ -61,9 +63,30 @@ static int on_session_close(void *who, const struct msg_session_close *m, const 
 {
 	struct secmod *sm = who;
 
+	account_closed(sm->accounts, m);
 	// a record that is gone already (revoked in the meantime) needs no closing
 	cookies_close(sm->cookies, m->sid, m->revoke, m->reason, monotonic_ms());
 	expiry_arm(sm);
+	return 0;
+}
+
+static int on_session_up(void *who, const struct msg_session_up *m, const int *fds)
+{
+	struct secmod *sm = who;
+
+	account_up(sm->accounts, cookies_find(sm->cookies, m->sid), sm->settings, m);
+	return 0;
+}
+
+static int on_session_stats(void *who, const struct msg_session_stats *m, const int *fds)
+{
+	account_stats(((struct secmod *)who)->accounts, m);
+	return 0;
+}
+
+static int on_session_changed(void *who, const struct msg_session_changed *m, const int *fds)
+{
+	coa_changed(((struct secmod *)who)->coa, m);
 	return 0;
 }
 
@@ -126,10 +149,14 @@ static int on_secmod_reload(void *who, const struct msg_secmod_reload *m, const 
 static int on_secmod_switch(void *who, const struct msg_secmod_switch *m, const int *fds)
 {
 	struct secmod *sm = who;
+	char text[LIMIT_TEXT + 1];
 
 	if (sm->pending == NULL || sm->pending_token != m->token)
 		return 0; // it was refused, or a later reload has taken its place
 	if (m->commit) {
+		if (coa_listen(sm->coa, sm->pending->coa, text) < 0)
+			log_err("%s", text);
+		accounts_serve(sm->pending);
 		settings_put(sm->settings);
 		sm->settings = sm->pending;
 		cookies_configure(sm->cookies, sm->settings->most_sessions, sm->settings->vhosts[0].cookie_timeout_ms);

@@ -17,6 +17,8 @@
 #include "proto/secret.h"
 #include "proto/snapshot.h"
 #include "proto/text.h"
+#include "secmod/account.h"
+#include "secmod/coa.h"
 #include "secmod/key.h"
 #include "secmod/method.h"
 #include "secmod/pam_helper.h"
@@ -93,6 +95,19 @@ static struct settings *load_first(char text[LIMIT_TEXT + 1])
 	return s;
 }
 
+static int take_orders(struct secmod *sm, char text[LIMIT_TEXT + 1])
+{
+	char why[LIMIT_TEXT + 1];
+	int ret = 0;
+
+	sm->coa = coa_new(sm);
+	if (sm->coa == NULL)
+		ret = text_refuse(text, "no memory");
+	else if (!sm->settings->trial && coa_listen(sm->coa, sm->settings->coa, why) < 0)
+		ret = text_refuse(text, "%s", why);
+	return ret;
+}
+
 static int serve(struct secmod *sm)
 {
 	struct msg_secmod_ready ready = { .ok = 0 };
@@ -103,8 +118,12 @@ static int serve(struct secmod *sm)
 	// a reload may change the method: all are ready
 	for (size_t i = 0; ret == 0 && methods[i] != NULL; i++)
 		ret = methods[i]->start(sm->base);
+	for (size_t i = 0; ret == 0 && accountings[i] != NULL; i++)
+		ret = accountings[i]->start(sm->base);
 	if (ret < 0 && sm->settings != NULL)
 		text_format(ready.text, "cannot start: %s", strerror(-ret));
+	if (ret == 0)
+		ret = take_orders(sm, ready.text);
 	ready.ok = ret == 0;
 	if (ret == 0)
 		ret = CHAN_SEND(&sm->main, SECMOD_READY, &ready);
@@ -118,6 +137,8 @@ static void clean_up(struct secmod *sm, int status)
 {
 	bool busy = false;
 
+	for (size_t i = 0; accountings[i] != NULL; i++)
+		accountings[i]->stop(sm->base);
 	for (size_t i = 0; methods[i] != NULL; i++)
 		busy = methods[i]->stop() < 0 || busy;
 	settings_put(sm->pending);

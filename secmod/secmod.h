@@ -11,7 +11,9 @@
 #include "secmod/cookie.h"
 #include "secmod/settings.h"
 
+struct accounts;
 struct attempt;
+struct coa;
 struct out_message;
 TAILQ_HEAD(conn_list, conn);
 STAILQ_HEAD(out_queue, out_message);
@@ -49,6 +51,8 @@ struct secmod {
 	struct settings *settings, *pending;
 	uint32_t pending_token;
 	struct cookies *cookies;
+	struct accounts *accounts;
+	struct coa *coa;
 };
 
 static inline int64_t monotonic_ms(void)

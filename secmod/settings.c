@@ -7,6 +7,8 @@
 
 #include "proto/log.h"
 #include "proto/text.h"
+#include "secmod/account.h"
+#include "secmod/coa.h"
 #include "secmod/method.h"
 
 // ocserv's, where the snapshot says nothing or 0
@@ -147,6 +149,34 @@ const struct way *vhost_way(const struct vhost *v, enum auth_kind kind)
 	return NULL;
 }
 
+// ------------------------------------------------------------------------------------------------------------ accounting
+
+static int load_accounting(struct vhost *v, const struct snapshot *snap, unsigned index, char text[LIMIT_TEXT + 1])
+{
+	const char *value = snapshot_vhost_get(snap, index, "acct");
+	struct authspec spec;
+
+	if (value == NULL || value[0] == '\0')
+		return 0;
+	if (authspec_parse(value, &spec) < 0)
+		return text_refuse(text, "acct = %s: not of the form method[option=value,...]", value);
+	for (size_t i = 0; accountings[i] != NULL; i++) {
+		if (strcmp(accountings[i]->name, spec.name) != 0)
+			continue;
+		v->acct = acct_load(accountings[i], &spec, snap, text);
+		return v->acct != NULL ? 0 : -EINVAL;
+	}
+	return text_refuse(text, "acct = %s: this method is not supported (supported: radius[config=FILE], pam)", value);
+}
+
+const struct vhost *settings_vhost(const struct settings *s, const char *name)
+{
+	for (unsigned i = 0; i < s->n_vhosts; i++)
+		if (strcmp(s->vhosts[i].name, name) == 0)
+			return &s->vhosts[i];
+	return NULL;
+}
+
 // -------------------------------------------------------------------------------------------------------------- settings
 
 static void describe(const struct vhost *v, char text[LIMIT_TEXT + 1])
@@ -194,8 +224,10 @@ struct settings *settings_load(const struct snapshot *snap, char text[LIMIT_TEXT
 	// every client may hold one session open and have one more it came back from; and some room for small set-ups
 	clients = number_or(snap, "max-clients", MAX_CLIENTS);
 	s->most_sessions = (clients < LIMIT_TUNNELS ? clients : LIMIT_TUNNELS) * 2 + 1024;
+	s->trial = snapshot_number(snap, "@trial") != 0;
 	if (load_keys(&s->vhosts[0], snap, text) < 0 || load_ways(&s->vhosts[0], snap, text) < 0 ||
-	    load_groups(&s->vhosts[0], snap, text) < 0) {
+	    load_groups(&s->vhosts[0], snap, text) < 0 || load_accounting(&s->vhosts[0], snap, 0, text) < 0 ||
+	    coa_config_load(snap, &s->coa, text) < 0) {
 		settings_put(s);
 		return NULL;
 	}
@@ -217,7 +249,9 @@ void settings_put(struct settings *s)
 		for (unsigned k = 0; k < s->vhosts[i].n_keys; k++)
 			key_free(s->vhosts[i].key[k]);
 		ways_unload(&s->vhosts[i]);
+		acct_put(s->vhosts[i].acct);
 	}
+	coa_config_free(s->coa);
 	free(s->vhosts);
 	free(s);
 }

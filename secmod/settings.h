@@ -8,6 +8,8 @@
 #include "proto/states.h"
 #include "secmod/key.h"
 
+struct acct;
+struct coa_config;
 struct method;
 
 // One way to log in: a certificate, a method, or both.
@@ -25,6 +27,7 @@ struct vhost {
 	struct way way[LIMIT_WAYS]; // the first is what all lines of auth make together, each other one a line of enable-auth
 	unsigned n_ways;
 	int64_t cookie_timeout_ms;
+	struct acct *acct; // NULL: none
 };
 
 struct settings {
@@ -33,6 +36,8 @@ struct settings {
 	struct vhost *vhosts;
 	int64_t auth_timeout_ms;
 	unsigned most_sessions;
+	struct coa_config *coa; // NULL: no coa-listen
+	bool trial;             // only to say whether we could start: nobody outside hears of us
 };
 
 // Owned by the caller with one reference; `text` says what was loaded. NULL: `text` names the option and what is wrong with it.
@@ -42,3 +47,5 @@ void settings_put(struct settings *s); // NULL is fine
 
 // The first way that begins so, or NULL.
 const struct way *vhost_way(const struct vhost *v, enum auth_kind kind);
+// The virtual host of that name; NULL: there is none (any more).
+const struct vhost *settings_vhost(const struct settings *s, const char *name);

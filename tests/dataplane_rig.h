@@ -56,6 +56,7 @@ static struct {
 	// what came last
 	struct msg_dataplane_ready ready;
 	struct msg_tunnel_reply reply;
+	struct msg_tunnel_changed changed;
 	struct msg_tunnel_state state;
 	struct msg_tunnel_counters counters;
 	struct msg_dataplane_stats_end end;
@@ -93,6 +94,7 @@ static uint64_t now_ms(void)
 	}
 KEEP(dataplane_ready, ready)
 KEEP(tunnel_reply, reply)
+KEEP(tunnel_changed, changed)
 KEEP(tunnel_counters, counters)
 KEEP(dataplane_stats_end, end)
 KEEP(dataplane_pong, pong)

@@ -50,6 +50,7 @@ RIG_KEEP(session_row, SESSION_ROW)
 RIG_KEEP(session_rows_end, SESSION_ROWS_END)
 RIG_KEEP(secmod_reloaded, SECMOD_RELOADED)
 RIG_KEEP(session_gone, SESSION_GONE)
+RIG_KEEP(session_change, SESSION_CHANGE)
 RIG_KEEP(secmod_pong, SECMOD_PONG)
 
 struct rig {

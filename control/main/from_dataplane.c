@@ -56,6 +56,12 @@ static int on_tunnel_reply(void *who, const struct msg_tunnel_reply *m, const in
 	return 0;
 }
 
+static int on_tunnel_changed(void *who, const struct msg_tunnel_changed *m, const int *fds)
+{
+	change_done(((struct child *)who)->g, m);
+	return 0;
+}
+
 static int on_tunnel_state(void *who, const struct msg_tunnel_state *m, const int *fds)
 {
 	tunnel_changed(((struct child *)who)->g, m);

@@ -158,6 +158,12 @@ static int on_session_reply(void *who, const struct msg_session_reply *m, const 
 	return 0;
 }
 
+static int on_session_change(void *who, const struct msg_session_change *m, const int *fds)
+{
+	change_session(((struct child *)who)->g, m);
+	return 0;
+}
+
 static int on_session_gone(void *who, const struct msg_session_gone *m, const int *fds)
 {
 	struct child *secmod = who;

@@ -48,9 +48,8 @@ static int send_target(const struct tunnel *t, struct msg_tunnel_add *add, const
 	return TELL(t, TUNNEL_TARGET, &m);
 }
 
-static int send_targets(const struct tunnel *t, struct msg_tunnel_add *add)
+static int send_targets(const struct tunnel *t, const struct terms *terms, struct msg_tunnel_add *add)
 {
-	const struct terms *terms = t->terms;
 	int ret = 0;
 
 	if (goes_everywhere(terms)) {
@@ -79,7 +78,7 @@ static int send_service(const struct tunnel *t, struct msg_tunnel_add *add, cons
 }
 
 // What a restricted client may use in any case, as ocserv's firewall script has it: its DNS servers, and the gateway itself.
-static int send_services(const struct tunnel *t, struct msg_tunnel_add *add)
+static int send_services(const struct tunnel *t, const struct terms *terms, struct msg_tunnel_add *add)
 {
 	const struct addr *own[] = { address_gateway(t->session, 4), address_gateway(t->session, 6) };
 	const char *text;
@@ -89,15 +88,14 @@ static int send_services(const struct tunnel *t, struct msg_tunnel_add *add)
 	for (size_t i = 0; i < 2 && ret == 0; i++)
 		if (own[i])
 			ret = send_service(t, add, own[i], 0);
-	for (unsigned n = 0; ret == 0 && n < SERVERS_MAX && (text = terms_text(t->terms, ITEM_DNS, n)); n++)
+	for (unsigned n = 0; ret == 0 && n < SERVERS_MAX && (text = terms_text(terms, ITEM_DNS, n)); n++)
 		if (addr_parse(text, &dns) == 0)
 			ret = send_service(t, add, &dns, DNS_PORT);
 	return ret;
 }
 
-static int send_ports(const struct tunnel *t, struct msg_tunnel_add *add)
+static int send_ports(const struct tunnel *t, const struct port_rules *ports, struct msg_tunnel_add *add)
 {
-	const struct port_rules *ports = t->terms->ports;
 	int ret = 0;
 
 	for (unsigned n = 0; n < ports->n && ret == 0; n++) {
@@ -109,21 +107,20 @@ static int send_ports(const struct tunnel *t, struct msg_tunnel_add *add)
 	return ret;
 }
 
-static int send_rules(const struct tunnel *t, struct msg_tunnel_add *add)
+static int send_rules(const struct tunnel *t, const struct terms *terms, struct msg_tunnel_add *add)
 {
-	const struct terms *terms = t->terms;
 	int ret = 0;
 
 	if (terms->restrict_to_routes) {
 		add->rules |= RULE_TARGETS;
-		ret = send_targets(t, add);
+		ret = send_targets(t, terms, add);
 	}
 	if (ret == 0 && terms->ports) {
 		add->rules |= terms->ports->but ? RULE_PORTS_BUT : RULE_PORTS;
-		ret = send_ports(t, add);
+		ret = send_ports(t, terms->ports, add);
 	}
 	if (ret == 0 && (terms->restrict_to_routes || terms->ports))
-		ret = send_services(t, add);
+		ret = send_services(t, terms, add);
 	return ret;
 }
 
@@ -137,23 +134,44 @@ int order_send(const struct tunnel *t, int lane_fd)
 		.app_id_len = APP_ID_SIZE,
 		.udp_silence = t->terms->udp_silence,
 		.dpd = t->dpd,
-		.idle = t->idle_timeout,
+		.idle = t->kept.idle_timeout,
 		.rekey = t->rekey_time,
 		.rules = t->terms->rules,
 		.tos = t->terms->tos,
-		.rx_rate = t->terms->rx_rate,
-		.tx_rate = t->terms->tx_rate,
+		.rx_rate = t->kept.rx_rate,
+		.tx_rate = t->kept.tx_rate,
 		.compress = (uint8_t)t->dtls_compress,
 		.compress_above = t->compress_above,
 	};
 	int ret = send_networks(t, &m);
 
 	if (ret == 0)
-		ret = send_rules(t, &m);
+		ret = send_rules(t, t->kept.where, &m);
 	if (ret < 0)
 		return ret;
 	if (t->dtls == DTLS_KIND_CBC)
 		m.relay = t->client;
 	memcpy(m.app_id, t->app_id, APP_ID_SIZE);
 	return link_send(&t->g->dataplane->link, MSG_TUNNEL_ADD, &m, &lane_fd);
+}
+
+int order_change(const struct tunnel *t, const struct kept *kept, uint32_t token)
+{
+	struct msg_tunnel_add lists = { 0 };
+	int ret = send_rules(t, kept->where, &lists);
+
+	if (ret < 0)
+		return ret;
+	return TELL(t, TUNNEL_CHANGE,
+	            &(struct msg_tunnel_change){
+	                    .token = token,
+	                    .tunnel = t->number,
+	                    .rules = lists.rules,
+	                    .targets = lists.targets,
+	                    .services = lists.services,
+	                    .ports = lists.ports,
+	                    .rx_rate = kept->rx_rate,
+	                    .tx_rate = kept->tx_rate,
+	                    .idle = kept->idle_timeout,
+	            });
 }

@@ -216,12 +216,12 @@ static void report_list(struct report *r, const char *key, const struct tunnel *
 		report_item(r, key, "");
 }
 
-static void report_limits(struct report *r, const struct terms *terms)
+static void report_limits(struct report *r, const struct kept *kept)
 {
-	if (terms->rx_rate)
-		report_rate(r, "Limit RX", "raw_limit_rx", terms->rx_rate);
-	if (terms->tx_rate)
-		report_rate(r, "Limit TX", "raw_limit_tx", terms->tx_rate);
+	if (kept->rx_rate)
+		report_rate(r, "Limit RX", "raw_limit_rx", kept->rx_rate);
+	if (kept->tx_rate)
+		report_rate(r, "Limit TX", "raw_limit_tx", kept->tx_rate);
 }
 
 static void report_list_of_iroutes(struct report *r, const struct tunnel *t)
@@ -249,10 +249,10 @@ static void report_lists(struct report *r, const struct tunnel *t)
 		report_text(r, "Routes", "defaultroute");
 	report_list(r, "No-routes", t, ITEM_NO_ROUTE);
 	report_list_of_iroutes(r, t);
-	report_text(r, "Restricted to routes", "%s", t->terms->restrict_to_routes ? "True" : "False");
-	if (!t->terms->ports)
+	report_text(r, "Restricted to routes", "%s", t->kept.where->restrict_to_routes ? "True" : "False");
+	if (!t->kept.where->ports)
 		return;
-	ports_print(t->terms->ports, ports);
+	ports_print(t->kept.where->ports, ports);
 	report_text(r, "Restricted to ports", "%s", ports);
 }
 
@@ -311,7 +311,7 @@ void report_session(struct report *r, const struct session *s, bool lists)
 	report_text(r, "Local Device IP", "%s", addr_text(&t->local, text));
 	report_addresses(r, s);
 	report_text(r, "User-Agent", "%s", t->info->user_agent);
-	report_limits(r, terms);
+	report_limits(r, &t->kept);
 	report_traffic(r, s, t);
 	report_text(r, "DPD", "%u", t->dpd);
 	report_text(r, "KeepAlive", "%u", terms->keepalive);

@@ -56,6 +56,7 @@ static void session_free(struct session *s)
 	struct gateway *g = s->g;
 
 	address_return(s);
+	terms_put(s->changed.filter);
 	if (!s->gone)
 		htab_remove(&g->sessions_by_sid, &s->by_sid);
 	htab_remove(&g->sessions_by_id, &s->by_id);

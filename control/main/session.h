@@ -1,6 +1,7 @@
 // Sessions: a login's cookie, its user and its addresses, whether a client is connected or not. sec-mod makes and voids them
 // (SESSION_REPLY, SESSION_GONE); addresses are lent until the session is gone. Main process only.
 #pragma once
+#include "control/main/change.h"
 #include "control/main/conn.h"
 #include "control/main/tunnel.h"
 
@@ -23,6 +24,7 @@ struct session {
 	bool orphan;                        // sec-mod has forgotten it
 	uint32_t listed;                    // token of the last list of sec-mod's that it was on
 	struct tunnel_totals ended;         // sums of its former tunnels
+	struct changes changed;             // what holds in the place of its terms
 };
 
 struct session *session_find(struct gateway *g, const uint8_t sid[SID_SIZE]);

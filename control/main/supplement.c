@@ -77,3 +77,19 @@ out:
 	config_free(of_user);
 	return ret;
 }
+
+int supplement_filter(const struct config *c, const char *group, struct terms **out)
+{
+	struct config *of_group = NULL;
+	const char *dir = config_str(c, OPT_CONFIG_PER_GROUP);
+	char path[8192];
+	int ret;
+
+	if (!dir || !supplement_name_fits(group) || (size_t)snprintf(path, sizeof(path), "%s/%s", dir, group) >= sizeof(path))
+		return -ENOENT;
+	ret = load(path, &of_group);
+	if (ret == 0)
+		ret = terms_new(c, of_group, NULL, NULL, out);
+	config_free(of_group);
+	return ret == -EINVAL ? -EACCES : ret;
+}

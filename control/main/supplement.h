@@ -17,3 +17,6 @@ struct supplement_of {
 // The terms of a session in a virtual host, referenced for the caller; `everybody` are those without a file. A file that is wrong
 // or cannot be read must not let anybody do more: 0; -EACCES (logged, with file and line); -ENOMEM.
 int supplement_terms(const struct config *c, struct terms *everybody, const struct supplement_of *of, struct terms **out);
+// The terms of a group alone, whose file says where a filter (Filter-Id) lets a session send. -ENOENT: there is no such file; else
+// as above.
+int supplement_filter(const struct config *c, const char *group, struct terms **out);

@@ -237,6 +237,7 @@ static void numbers_load(struct terms *t, const struct layers *l)
 	t->mobile_dpd = number32(l, OPT_MOBILE_DPD);
 	t->keepalive = number32(l, OPT_KEEPALIVE);
 	t->max_same_clients = number32(l, OPT_MAX_SAME_CLIENTS);
+	t->stats_report_time = number32(l, OPT_STATS_REPORT_TIME);
 	t->mtu = (uint16_t)number32(l, OPT_MTU);
 	t->rx_rate = rate(l, OPT_RX_DATA_PER_SEC);
 	t->tx_rate = rate(l, OPT_TX_DATA_PER_SEC);

@@ -24,6 +24,7 @@ struct terms {
 	uint32_t session_timeout, keepalive;                         // seconds, 0: off
 	uint32_t idle_timeout, mobile_idle_timeout, dpd, mobile_dpd; // likewise; mobile: of mobile clients
 	uint32_t max_same_clients;                                   // 0: any number
+	uint32_t stats_report_time;                                  // seconds, 0: at its end only
 	uint16_t mtu;                                                // 0: what a path of 1500 bytes leaves
 	uint32_t udp_silence;                                        // switch-to-tcp-timeout, 0: never
 	uint32_t rekey_time;                                         // 0: never

@@ -4,10 +4,12 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "control/main/change.h"
 #include "control/main/events.h"
 #include "control/main/order.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
+#include "control/main/tally.h"
 #include "proto/err.h"
 #include "proto/lane.h"
 #include "proto/secret.h"
@@ -57,7 +59,7 @@ static void number_return(struct gateway *g, uint32_t number)
 	g->tunnels_free_count++;
 }
 
-static struct tunnel *tunnel_find(struct gateway *g, uint32_t number)
+struct tunnel *tunnel_find(struct gateway *g, uint32_t number)
 {
 	return number < g->tunnels_max ? g->tunnels[number] : NULL;
 }
@@ -71,24 +73,6 @@ static void totals_add(struct tunnel_totals *sum, const struct tunnel_totals *t)
 	sum->packets_out += t->packets_out;
 	sum->bytes_out += t->bytes_out;
 	sum->dropped += t->dropped;
-}
-
-// sec-mod counts its opens: each gets one close, also where an older connection was replaced.
-static void report_close(struct tunnel *t)
-{
-	struct gateway *g = t->g;
-	struct msg_session_close m = {
-		.sid_len = SID_SIZE,
-		.revoke = t->revoke,
-		.reason = (uint8_t)t->reason,
-		.bytes_in = t->now.bytes_in,
-		.bytes_out = t->now.bytes_out,
-		.seconds = (uint32_t)((clock_ms() - t->since_ms) / 1000),
-	};
-
-	memcpy(m.sid, t->session->sid, SID_SIZE);
-	if (!t->session->orphan && g->secmod)
-		LINK_SEND(&g->secmod->link, SESSION_CLOSE, &m);
 }
 
 const char *end_reason_text(enum end_reason reason)
@@ -131,7 +115,7 @@ static void tunnel_over(struct tunnel *t)
 	log_end(t);
 	if (t->was_up)
 		events_disconnect(t);
-	report_close(t);
+	tally_over(t);
 	stats_tunnel_over(g, t);
 	totals_add(&t->session->ended, &t->now);
 	g->tunnels[t->number] = NULL;
@@ -140,6 +124,7 @@ static void tunnel_over(struct tunnel *t)
 	evtimer_del(&t->timer);
 	if (t->lane_fd >= 0)
 		close(t->lane_fd);
+	change_free(t->change);
 	terms_put(t->terms);
 	free(t->info);
 	free(t);
@@ -162,6 +147,7 @@ static void detach(struct tunnel *t, enum end_reason reason, bool revoke)
 		s->tunnel = NULL;
 	iroute_release(t);
 	evtimer_del(&t->timer);
+	tally_stop(t);
 }
 
 void tunnel_end(struct tunnel *t, enum end_reason reason, bool revoke)
@@ -208,6 +194,13 @@ static void timer_set(struct tunnel *t)
 
 	if (t->session->timeout)
 		evtimer_add(&t->timer, &tv);
+	else
+		evtimer_del(&t->timer);
+}
+
+void tunnel_retime(struct tunnel *t)
+{
+	timer_set(t);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -292,7 +285,7 @@ static void times_set(struct tunnel *t, const struct terms *terms, bool mobile)
 {
 	t->rekey_time = rekey_time_of(terms);
 	t->dpd = mobile ? terms->mobile_dpd : terms->dpd;
-	t->idle_timeout = mobile ? terms->mobile_idle_timeout : terms->idle_timeout;
+	t->kept = change_kept(t->session, terms, mobile);
 }
 
 // The client's best offer that the operator allows.
@@ -440,7 +433,7 @@ static int send_reply(struct tunnel *t)
 		.udp_port = t->dtls ? t->g->policy.udp_port : 0,
 		.dpd = t->dpd,
 		.keepalive = terms->keepalive,
-		.idle_timeout = t->idle_timeout,
+		.idle_timeout = t->kept.idle_timeout,
 		.session_timeout = s->timeout,
 		.session_left = (uint32_t)(s->timeout ? left_ms(s) / 1000 : 0),
 		.udp_silence = terms->udp_silence,
@@ -473,6 +466,7 @@ static void tunnel_up(struct tunnel *t)
 	stats_tunnel_up(t->g, t);
 	conn_up(t->conn);
 	timer_set(t);
+	tally_up(t);
 	iroute_up(t);
 	log_info("session %u: user '%s' connected by %s, tunnel %u, %s%s%s, mtu %u", s->id, s->user, t->conn->link.chan.name,
 	         t->number, addr_text(&s->ipv4, ipv4), s->ipv4.family && s->ipv6.family ? " " : "", addr_text(&s->ipv6, ipv6),
@@ -530,7 +524,7 @@ void tunnel_counted(struct gateway *g, const struct msg_tunnel_counters *m)
 	t->now = (struct tunnel_totals){ m->packets_in, m->bytes_in, m->packets_out, m->bytes_out, m->dropped, m->datagrams };
 	if (m->last && t->phase == TUNNEL_DELETING)
 		tunnel_over(t);
-	else if (t->phase == TUNNEL_UP && t->idle_timeout && m->idle_ms >= t->idle_timeout * 1000ULL)
+	else if (t->phase == TUNNEL_UP && t->kept.idle_timeout && m->idle_ms >= t->kept.idle_timeout * 1000ULL)
 		conn_end(t->conn, END_IDLE);
 }
 

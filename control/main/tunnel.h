@@ -21,6 +21,13 @@ struct connect_info {
 	bool want_ipv4, want_ipv6;
 };
 
+// What its client is kept to, and what may be changed while it is up (change.h).
+struct kept {
+	const struct terms *where; // that say where it may send: its own, or the session's filter
+	uint64_t rx_rate, tx_rate; // as in its terms
+	uint32_t idle_timeout;     // seconds, 0: off
+};
+
 enum tunnel_phase { TUNNEL_ADDING, TUNNEL_UP, TUNNEL_DELETING };
 
 struct tunnel {
@@ -44,10 +51,13 @@ struct tunnel {
 	enum channel_why why;
 	enum compressor cstp_compress, dtls_compress;
 	uint16_t compress_above;
-	uint32_t dpd, idle_timeout, rekey_time; // seconds, 0: off; as its client was told
+	uint32_t dpd, rekey_time; // seconds, 0: off; as its client was told
+	struct kept kept;
+	struct change *change; // what the dataplane has been told of it and not yet answered; NULL: nothing
 	enum aead_cipher cipher;
 	struct addr path;
-	struct event timer; // session-timeout
+	struct event timer;  // session-timeout
+	struct event report; // stats-report-time
 	enum end_reason reason;
 	bool revoke;
 	bool was_up;   // when it ended: worth a line in the log once all is counted
@@ -58,6 +68,7 @@ struct tunnel {
 int tunnel_table_open(struct gateway *g, uint32_t tunnels_max);
 void tunnel_table_close(struct gateway *g);
 
+struct tunnel *tunnel_find(struct gateway *g, uint32_t number); // NULL: there is none
 // TUNNEL_ADD for this connection, under these terms. 0 or -errno, and then nothing is left of it.
 int tunnel_add(struct session *s, struct conn *c, struct terms *terms);
 // Is this line of its terms for its client? Servers and networks are of use where there is an address of their kind.
@@ -67,6 +78,8 @@ void tunnel_counted(struct gateway *g, const struct msg_tunnel_counters *m);
 void tunnel_changed(struct gateway *g, const struct msg_tunnel_state *m);
 const char *end_reason_text(enum end_reason reason);
 const char *channel_why_text(enum channel_why why);
+// The session's timeout is another from now on; if that is over already, so is the session.
+void tunnel_retime(struct tunnel *t);
 // TUNNEL_DEL: it no longer belongs to its connection; the last counters end it. revoke: the cookie dies with it.
 void tunnel_end(struct tunnel *t, enum end_reason reason, bool revoke);
 // The dataplane has died: its tunnels are over, their clients come back by themselves.

@@ -11,7 +11,8 @@
 
 static struct tunnel_in in[4];
 static struct tunnel_out out[4];
-static struct dataplane dp = { .in = in, .out = out, .tunnels_max = 4 };
+static struct policy *policies[4];
+static struct dataplane dp = { .in = in, .out = out, .policy = policies, .tunnels_max = 4 };
 static struct lcore lc = { .dp = &dp };
 static struct tunnel_keys keys[4];
 
@@ -67,6 +68,33 @@ static void retires(void **state)
 	assert_null(in[1].next);
 }
 
+static void policy_is(uint32_t tunnel, struct policy *p, struct policy *before)
+{
+	struct command c = { .kind = COMMAND_POLICY, .tunnel = tunnel, .policy = p };
+
+	assert_int_equal(mailbox_post(&lc, &c), 0);
+	mailbox_serve(&lc);
+	assert_true(c.done);
+	assert_ptr_equal(c.policy, before);
+}
+
+static void changes_policies(void **state)
+{
+	struct policy first = { 0 }, second = { .out.profile.cir_period = 1 };
+
+	policy_is(1, &first, NULL);
+	assert_ptr_equal(policies[1], &first);
+	assert_int_equal(in[1].flags, TUNNEL_LIVE | TUNNEL_POLICY);
+	assert_int_equal(out[1].flags, TUNNEL_LIVE); // it says nothing of what goes to the client
+	policy_is(1, &second, &first);
+	assert_int_equal(out[1].flags, TUNNEL_LIVE | TUNNEL_POLICY);
+	policy_is(1, NULL, &second);
+	assert_null(policies[1]);
+	assert_int_equal(in[1].flags | out[1].flags, TUNNEL_LIVE);
+	policy_is(2, &first, &first); // no tunnel: it comes back at once
+	assert_null(policies[2]);
+}
+
 static void is_bounded(void **state)
 {
 	struct command c[64];
@@ -97,9 +125,8 @@ static void gives_keys_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(installs, fresh),
-		cmocka_unit_test_setup(retires, fresh),
-		cmocka_unit_test_setup(is_bounded, fresh),
+		cmocka_unit_test_setup(installs, fresh),         cmocka_unit_test_setup(retires, fresh),
+		cmocka_unit_test_setup(changes_policies, fresh), cmocka_unit_test_setup(is_bounded, fresh),
 		cmocka_unit_test_setup(gives_keys_back, fresh),
 	};
 

@@ -46,6 +46,7 @@ NOTHING(dp_pool)
 NOTHING(dp_ring)
 NOTHING(watch_packet)
 NOTHING(watch_end)
+NOTHING(tunnel_changed)
 NOTHING(tunnel_drop)
 NOTHING(tunnel_view)
 #define HANDLERS from_dataplane

@@ -1,0 +1,30 @@
+// Changes to a session that is up, as an authorization server orders them (RFC 5176): speed, times, where it may send. They hold
+// for its later tunnels too. Main process only.
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/messages.h"
+
+struct gateway;
+struct kept;
+struct session;
+struct terms;
+
+// What holds for a session in the place of its terms.
+struct changes {
+	uint8_t what; // enum change_what
+	uint64_t rx_rate, tx_rate;
+	uint32_t idle_timeout;
+	struct terms *filter; // a reference; NULL without CHANGE_FILTER
+};
+
+// On its way to the dataplane.
+struct change;
+
+// From sec-mod, answered by SESSION_CHANGED: at once, or when the dataplane has answered.
+void change_session(struct gateway *g, const struct msg_session_change *m);
+void change_done(struct gateway *g, const struct msg_tunnel_changed *m);
+void change_free(struct change *c); // NULL is fine
+// What a tunnel of this session under these terms is kept to.
+struct kept change_kept(const struct session *s, const struct terms *terms, bool mobile);

@@ -1,0 +1,13 @@
+// What sec-mod is told of a session for its accounting: that a client has come, what it has carried so far, what it had carried
+// when it went. Counters are the dataplane's. Main process only.
+#pragma once
+
+struct tunnel;
+
+// Its client has come: SESSION_UP, and from now on SESSION_STATS every stats-report-time.
+void tally_up(struct tunnel *t);
+// Nothing more is told of it but its end.
+void tally_stop(struct tunnel *t);
+// SESSION_CLOSE: the last word, with its last counters. sec-mod counts its opens: each gets one close, also where an older
+// connection was replaced, and where it has never been up.
+void tally_over(struct tunnel *t);
