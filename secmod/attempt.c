@@ -139,9 +139,12 @@ static int admit(struct conn *conn, struct attempt *a, const char *user, const c
 	return 0;
 }
 
-static void refuse(struct conn *conn)
+static void refuse(struct conn *conn, const struct attempt *a)
 {
-	struct msg_auth_failed failed;
+	struct msg_auth_failed failed = { 0 };
+
+	if (a->answered) // who has shown nothing has proven nothing
+		strcpy(failed.text, a->why);
 
 	conn->tries++;
 	failed.tries_left = conn->tries < LIMIT_LOGIN_TRIES ? LIMIT_LOGIN_TRIES - conn->tries : 0;
@@ -160,7 +163,7 @@ static void conclude(struct attempt *a, enum auth_outcome outcome, const char *u
 	else if (outcome == AUTH_OK && admit(conn, a, user, group) < 0)
 		outcome = AUTH_ERROR;
 	if (outcome != AUTH_OK && !conn->left)
-		refuse(conn);
+		refuse(conn, a);
 	report(conn, a, outcome, user);
 	attempt_free(a);
 }
@@ -218,6 +221,11 @@ void attempt_ask_token(struct attempt *a, const void *token, size_t len)
 int attempt_grant(struct attempt *a, const char *key, const char *value)
 {
 	return grants_add(&a->grants, key, value);
+}
+
+void attempt_explain(struct attempt *a, const char *text)
+{
+	text_copy(a->why, LIMIT_PROMPT, text);
 }
 
 // A refusal without a question would tell this user from others, and one in the middle of a question is not expected by the worker.

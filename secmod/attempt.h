@@ -30,6 +30,7 @@ struct attempt {
 	uint8_t kind;                    // enum auth_kind
 	bool token;                      // the open question is one for a token
 	struct grants *grants;           // of the session to be
+	char why[LIMIT_PROMPT + 1];      // for the user, "": nothing
 	char acct_id[LIMIT_ACCT_ID + 1]; // Acct-Session-Id of the session to be
 	char device_type[LIMIT_DEVICE + 1], device_platform[LIMIT_DEVICE + 1];
 	char user[LIMIT_USER + 1], group[LIMIT_GROUP + 1], user_agent[LIMIT_USER_AGENT + 1];
@@ -50,6 +51,8 @@ void attempt_ask(struct attempt *a, const char *prompt, bool echo);
 void attempt_ask_token(struct attempt *a, const void *token, size_t len);
 // A setting that comes with the yes (grants.h). What cannot be kept must not let its user in: 0 or -errno.
 int attempt_grant(struct attempt *a, const char *key, const char *value);
+// What the user is told with the refusal that follows. Only for one who has proven who he is: everybody else is told the same.
+void attempt_explain(struct attempt *a, const char *text);
 // The end of the attempt, which is freed. user, group: as the method found them (AUTH_OK). reason: for the log (AUTH_ERROR), or
 // NULL.
 void attempt_end(struct attempt *a, enum auth_outcome outcome, const char *user, const char *group, const char *reason);

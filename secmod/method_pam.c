@@ -165,6 +165,8 @@ static void take_result(struct helper *h, const struct pamwire_result *r)
 	h->attempt = NULL;
 	hang_up(h);
 	evtimer_add(h->aftermath, &in);
+	if (a != NULL && r->outcome == AUTH_BAD)
+		attempt_explain(a, r->say);
 	if (a != NULL)
 		attempt_end(a, r->outcome, r->user[0] != '\0' ? r->user : NULL, r->group, r->reason);
 }

@@ -33,6 +33,7 @@
 struct helper {
 	struct pamwire_start start;
 	char info[LIMIT_PROMPT + 1]; // what modules said since the last question
+	bool proven;                 // he is who he says, whatever becomes of his account
 };
 
 static void note(struct helper *h, const char *text)
@@ -135,15 +136,27 @@ static enum auth_outcome outcome_of(int ret)
 	}
 }
 
-static int check_user(pam_handle_t *pam)
+// A new password is not asked for: a VPN client has no form for it, and two dialogues in one would confuse everybody.
+static int check_user(struct helper *h, pam_handle_t *pam)
 {
 	int ret = pam_authenticate(pam, 0);
 
-	if (ret == PAM_SUCCESS)
-		ret = pam_acct_mgmt(pam, 0);
-	if (ret == PAM_NEW_AUTHTOK_REQD)
-		ret = pam_chauthtok(pam, PAM_CHANGE_EXPIRED_AUTHTOK);
-	return ret;
+	if (ret != PAM_SUCCESS)
+		return ret;
+	h->proven = true;
+	h->info[0] = '\0';
+	return pam_acct_mgmt(pam, 0);
+}
+
+// In the words of the module that has refused him, if it has any.
+static void explain(struct helper *h, int ret, char out[LIMIT_PROMPT + 1])
+{
+	if (ret == PAM_ACCT_EXPIRED && h->info[0] == '\0')
+		note(h, "Your account has expired.");
+	if (ret == PAM_NEW_AUTHTOK_REQD || ret == PAM_AUTHTOK_EXPIRED)
+		note(h,
+		     h->info[0] != '\0' ? "This cannot be done here." : "Your password has expired, and cannot be changed here.");
+	strcpy(out, h->info);
 }
 
 static bool take_group(gid_t gid, const struct helper *h, char out[LIMIT_GROUP + 1])
@@ -206,12 +219,14 @@ static void run_pam(struct helper *h, struct pamwire_result *out, pam_handle_t *
 	if (ret == PAM_SUCCESS)
 		ret = pam_set_item(*pam, PAM_RHOST, h->start.rhost);
 	if (ret == PAM_SUCCESS)
-		ret = check_user(*pam);
+		ret = check_user(h, *pam);
 	out->outcome = outcome_of(ret);
 	if (out->outcome == AUTH_ERROR)
 		text_copy(out->reason, PAMWIRE_REASON, pam_strerror(*pam, ret));
 	else if (out->outcome == AUTH_OK)
 		name_user(h, *pam, out);
+	else if (h->proven)
+		explain(h, ret, out->say);
 }
 
 // A session of a user who has logged in, in whatever way.

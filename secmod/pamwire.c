@@ -39,7 +39,7 @@ bool pamwire_from_helper(const struct pamwire *w, size_t len)
 		return w->ask.echo <= 1 && PRINTABLE(w->ask.prompt);
 	case PAMWIRE_RESULT:
 		if (w->result.outcome > AUTH_ERROR || !PRINTABLE(w->result.user) || !PRINTABLE(w->result.group) ||
-		    !PRINTABLE(w->result.reason))
+		    !PRINTABLE(w->result.reason) || !PRINTABLE(w->result.say))
 			return false;
 		return w->result.outcome != AUTH_OK || w->result.user[0] != '\0';
 	default:

@@ -44,7 +44,8 @@ struct pamwire_answer {
 struct pamwire_result {
 	uint8_t outcome; // enum auth_outcome
 	char user[LIMIT_USER + 1], group[LIMIT_GROUP + 1];
-	char reason[PAMWIRE_REASON + 1];
+	char reason[PAMWIRE_REASON + 1]; // for the log
+	char say[LIMIT_PROMPT + 1];      // to the user, who has proven who he is and is refused for something else
 };
 
 struct pamwire {

@@ -42,7 +42,7 @@ static int on_auth_failed(void *who, const struct msg_auth_failed *m, const int 
 	struct ask *a = who;
 
 	chan_enter(&a->chan, WS_QUIET);
-	a->events->failed(a->who, m->tries_left);
+	a->events->failed(a->who, m);
 	return 0;
 }
 

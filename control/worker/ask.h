@@ -9,7 +9,7 @@
 struct ask_events {
 	void (*asked)(void *who, const struct msg_auth_ask *m);
 	void (*done)(void *who, const struct msg_auth_done *m);
-	void (*failed)(void *who, unsigned tries_left);
+	void (*failed)(void *who, const struct msg_auth_failed *m);
 	void (*groups)(void *who, const char *names); // with commas between
 };
 

@@ -97,14 +97,14 @@ static void on_done(void *who, const struct msg_auth_done *m)
 	l->ready = true;
 }
 
-static void on_failed(void *who, unsigned tries_left)
+static void on_failed(void *who, const struct msg_auth_failed *m)
 {
 	struct login *l = who;
 
 	drop_held(l);
-	l->state = tries_left > 0 ? LOGIN_NEW : LOGIN_OVER;
-	if (tries_left > 0)
-		answer_user_form(l, "Login failed.");
+	l->state = m->tries_left > 0 ? LOGIN_NEW : LOGIN_OVER;
+	if (m->tries_left > 0)
+		answer_user_form(l, m->text[0] ? m->text : "Login failed.");
 	else
 		answer_status(l, 401);
 }

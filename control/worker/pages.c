@@ -86,17 +86,18 @@ static void add_banner(struct reply *r, const char *banner)
 
 void page_form(struct reply *r, const struct form *f, bool bare)
 {
-	char message[ESCAPED(LIMIT_PROMPT)], label[ESCAPED(LIMIT_PROMPT)];
+	char message[ESCAPED(LIMIT_PROMPT)], label[ESCAPED(LIMIT_PROMPT)], error[ESCAPED(LIMIT_PROMPT)];
 	struct reply body = { 0 };
 
 	text_xml(f->message, message, sizeof(message));
 	text_xml(f->label, label, sizeof(label));
+	text_xml(f->error ? f->error : "", error, sizeof(error));
 	reply_add(&body, XML_HEAD);
 	if (!bare)
 		reply_add(&body, "<config-auth client=\"vpn\" type=\"auth-request\">\n" VERSION_WHO);
 	reply_add(&body, "<auth id=\"main\">\n");
 	add_banner(&body, f->banner);
-	reply_add(&body, f->error ? "<message>%s\n%s</message>\n" : "<message>%s%s</message>\n", f->error ? f->error : "", message);
+	reply_add(&body, "<message>%s%s%s</message>\n", error, f->error ? "\n" : "", message);
 	reply_add(&body, "<form method=\"post\" action=\"/auth\">\n<input type=\"%s\" name=\"%s\" label=\"%s\" />\n",
 	          f->kind == FIELD_TEXT ? "text" : "password", f->name, label);
 	add_choices(&body, f->groups, f->group);

@@ -10,7 +10,7 @@
 
 enum field_kind { FIELD_TEXT, FIELD_PASSWORD };
 
-// One input for the user to fill in. message and label are texts, not XML.
+// One input for the user to fill in. message, error and label are texts, not XML.
 struct form {
 	const char *message;
 	const char *error; // NULL: none

@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	// a short one is filled with zeros, so that the fuzzer need not be as long as the struct
 	if (pamwire_from_helper(&w, sizeof(w)) && w.kind == PAMWIRE_RESULT) {
 		if (strlen(w.result.user) > LIMIT_USER || strlen(w.result.group) > LIMIT_GROUP ||
-		    strlen(w.result.reason) > PAMWIRE_REASON)
+		    strlen(w.result.reason) > PAMWIRE_REASON || strlen(w.result.say) > LIMIT_PROMPT)
 			abort();
 		if (w.result.outcome == AUTH_OK && w.result.user[0] == '\0')
 			abort();

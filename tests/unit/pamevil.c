@@ -111,3 +111,25 @@ int pam_sm_setcred(pam_handle_t *pam, int flags, int argc, const char **argv)
 {
 	return PAM_SUCCESS;
 }
+
+// As pam_unix does it: a word to the user, and a verdict on his account; or no word.
+int pam_sm_acct_mgmt(pam_handle_t *pam, int flags, int argc, const char **argv)
+{
+	const char *how = argc == 1 ? argv[0] : "";
+
+	if (strcmp(how, "change") == 0)
+		say(pam, PAM_ERROR_MSG, "You have to change\nyour password.", NULL);
+	if (strncmp(how, "change", 6) == 0)
+		return PAM_NEW_AUTHTOK_REQD;
+	if (strcmp(how, "expired") == 0)
+		return PAM_ACCT_EXPIRED;
+	if (strcmp(how, "denied") == 0)
+		say(pam, PAM_ERROR_MSG, "Not on Sundays.", NULL);
+	return strcmp(how, "fine") == 0 ? PAM_SUCCESS : PAM_PERM_DENIED;
+}
+
+// A gateway that lets a module ask for a new password would end here.
+int pam_sm_chauthtok(pam_handle_t *pam, int flags, int argc, const char **argv)
+{
+	abort();
+}

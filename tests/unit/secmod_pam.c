@@ -307,6 +307,54 @@ static void the_account_counts_too(void **state)
 	stop();
 }
 
+// Only who has proven who he is hears what is wrong with his account.
+static void what_is_wrong_with_an_account(void **state)
+{
+	static const struct {
+		const char *service, *code, *text;
+	} rows[] = {
+		{ "t-change", "123456", "You have to change your password. This cannot be done here." },
+		{ "t-changemute", "123456", "Your password has expired, and cannot be changed here." },
+		{ "t-expired", "123456", "Your account has expired." },
+		{ "t-denied", "123456", "Not on Sundays." },
+		{ "t-change", "1", "" },
+		{ "t-expired", "1", "" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		start(rows[i].service, "30");
+		assert_int_equal(rig_login(&worker, "joe", "", "secret"), MSG_AUTH_ASK);
+		rig_auth_cont(&worker, rows[i].code);
+		assert_int_equal(rig_next(&worker), MSG_AUTH_FAILED);
+		assert_string_equal(worker.in.last[MSG_AUTH_FAILED].auth_failed.text, rows[i].text);
+		assert_int_equal(rig_outcome(&rig, worker.conn), AUTH_BAD);
+		stop();
+	}
+}
+
+static void lists_groups(const char *auth, bool expected)
+{
+	const char *const pairs[] = { "@log-level", "3",  "server-key",        key_path, "server-cert", cert_path,
+		                      "auth",       auth, "auto-select-group", "1",      NULL };
+	struct msg_groups_ask ask = { .kind = AUTH_PASSWORD };
+	char names[LIMIT_GROUP_LIST + 3];
+
+	rig_start(&rig, pairs);
+	rig_connect_signed(&rig, &worker);
+	assert_int_equal(CHAN_SEND(&worker.chan, GROUPS_ASK, &ask), 0);
+	assert_int_equal(rig_worker_await(&worker, MSG_GROUPS_LIST), 0);
+	snprintf(names, sizeof(names), ",%s,", worker.in.last[MSG_GROUPS_LIST].groups_list.names);
+	assert_int_equal(strstr(names, ",daemon,") != NULL, expected); // gid 1
+	stop();
+}
+
+static void the_systems_groups(void **state)
+{
+	lists_groups("pam", true);
+	lists_groups("pam[gid-min=1]", true);
+	lists_groups("pam[gid-min=2]", false);
+}
+
 // More logins than there are helpers: the rest wait for their turn, and who does not answer gives up a place.
 static void more_than_there_is_room_for(void **state)
 {
@@ -385,6 +433,7 @@ static int set_up(void **state)
 {
 	static const char *const behaviours[] = { "two",     "ask",  "block", "recurse", "blocklater", "abort",   "lateno",
 		                                  "lateyes", "exit", "crash", "close",   "rename",     "badname", "print" };
+	static const char *const accounts[] = { "change", "changemute", "expired", "denied" };
 	char line[PATH_MAX + 32], name[64];
 	EVP_PKEY *key = pki_key("p256");
 
@@ -407,6 +456,14 @@ static int set_up(void **state)
 	write_service("t-nomodule", "pam_that_is_not_there.so", "pam_permit.so");
 	snprintf(line, sizeof(line), "%s print", module);
 	write_service("t-account", line, "pam_deny.so");
+	snprintf(line, sizeof(line), "%s two", module);
+	for (size_t i = 0; i < sizeof(accounts) / sizeof(*accounts); i++) {
+		char account[PATH_MAX + 32];
+
+		snprintf(account, sizeof(account), "%s %s", module, accounts[i]);
+		snprintf(name, sizeof(name), "t-%s", accounts[i]);
+		write_service(name, line, account);
+	}
 	return 0;
 }
 
@@ -433,6 +490,8 @@ int main(void)
 		cmocka_unit_test(asks_for_ever),
 		cmocka_unit_test(names_and_groups),
 		cmocka_unit_test(the_account_counts_too),
+		cmocka_unit_test(what_is_wrong_with_an_account),
+		cmocka_unit_test(the_systems_groups),
 		cmocka_unit_test(more_than_there_is_room_for),
 	};
 

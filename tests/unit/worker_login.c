@@ -78,12 +78,18 @@ static void secmod_asks(struct rig *r, const char *prompt, int echo, int round)
 	assert_int_equal(ask_serve(&r->ask), 0);
 }
 
-static void secmod_fails(struct rig *r, int tries_left)
+static void secmod_fails_since(struct rig *r, int tries_left, const char *why)
 {
 	struct msg_auth_failed m = { .tries_left = (uint8_t)tries_left };
 
+	snprintf(m.text, sizeof(m.text), "%s", why);
 	assert_int_equal(CHAN_SEND(&r->secmod, AUTH_FAILED, &m), 0);
 	assert_int_equal(ask_serve(&r->ask), 0);
+}
+
+static void secmod_fails(struct rig *r, int tries_left)
+{
+	secmod_fails_since(r, tries_left, "");
 }
 
 static void secmod_agrees(struct rig *r)
@@ -262,6 +268,20 @@ static void test_failures(void **state)
 	says(&r, "Connection: close");
 	assert_true(r.login.reply.close);
 	says_not(&r, "webvpn");
+	rig_fini(&r);
+}
+
+static void test_why_it_failed(void **state)
+{
+	struct rig r;
+
+	rig_init(&r);
+	post(&r, USER);
+	secmod_asks(&r, "Password:", 0, 0);
+	post(&r, PASSWORD);
+	secmod_fails_since(&r, 2, "Your <account> has expired.");
+	says(&r, "<message>Your &lt;account&gt; has expired.\nPlease enter your username.</message>");
+	says_not(&r, "Login failed");
 	rig_fini(&r);
 }
 
@@ -514,6 +534,7 @@ int main(void)
 		cmocka_unit_test(test_both_at_once),
 		cmocka_unit_test(test_held_password_is_for_passwords),
 		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_why_it_failed),
 		cmocka_unit_test(test_bad_requests),
 		cmocka_unit_test(test_odd_orders),
 		cmocka_unit_test(test_old_clients_get_bare_forms),
