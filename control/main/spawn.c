@@ -19,15 +19,18 @@ static const char *const kept[] = { "TZ", SANDBOX_TRACEABLE, "ASAN_OPTIONS", "UB
 
 #define KEPT (sizeof(kept) / sizeof(*kept))
 
-static void child_environment(char *env[KEPT + 3], char text[KEPT][512])
+static void child_environment(char *env[KEPT + 4], char text[KEPT][512])
 {
 	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 	// glibc keeps some of what is freed for the next malloc(): in an idle worker that holds ten pages
 	static char malloc_frees[] = "GLIBC_TUNABLES=glibc.malloc.tcache_count=0";
+	// before the nursery forks, or each worker would look up anew what it is the first to call
+	static char bind_now[] = "LD_BIND_NOW=1";
 	int n = 0;
 
 	env[n++] = path;
 	env[n++] = malloc_frees;
+	env[n++] = bind_now;
 	for (size_t i = 0; i < KEPT; i++) {
 		const char *value = getenv(kept[i]);
 
@@ -57,7 +60,7 @@ static int lift(int fd)
 
 static void become(const char *path, int main_fd, int conf_fd, int log_fd)
 {
-	char *argv[] = { (char *)path, NULL }, *env[KEPT + 3], text[KEPT][512];
+	char *argv[] = { (char *)path, NULL }, *env[KEPT + 4], text[KEPT][512];
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	main_fd = lift(main_fd);
