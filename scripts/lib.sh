@@ -196,6 +196,7 @@ run-as-user = nobody
 run-as-group = nogroup
 occtl-socket-file = $WORK/admin.socket
 pid-file = $WORK/penstockd.pid
+session-file = $WORK/sessions
 device = vpns
 ipv4-network = 10.99.0.0/24
 dns = 10.99.0.1

@@ -114,6 +114,8 @@ static int admit(struct conn *conn, struct attempt *a, const char *user, const c
 	struct msg_auth_done done = { .cookie_len = COOKIE_SIZE };
 	int ret;
 
+	who.timeout_ms = a->vhost->cookie_timeout_ms;
+	who.persistent = a->vhost->persistent_cookies;
 	strcpy(who.user, user);
 	strcpy(who.group, group);
 	strcpy(who.user_agent, a->user_agent);

@@ -14,8 +14,8 @@ LIST_HEAD(record_bucket, record);
 
 struct cookies {
 	unsigned count, most;
-	int64_t timeout_ms;
 	cookie_gone gone;
+	cookie_changed changed;
 	void *who;
 	struct record *walk;
 	struct record_queue idle, all;
@@ -23,7 +23,7 @@ struct cookies {
 	struct record_bucket buckets[];
 };
 
-struct cookies *cookies_new(unsigned most, int64_t timeout_ms, cookie_gone gone, void *who)
+struct cookies *cookies_new(unsigned most, cookie_gone gone, cookie_changed changed, void *who)
 {
 	size_t buckets = 256;
 	struct cookies *c;
@@ -35,17 +35,17 @@ struct cookies *cookies_new(unsigned most, int64_t timeout_ms, cookie_gone gone,
 		return NULL;
 	c->mask = buckets - 1;
 	c->gone = gone;
+	c->changed = changed;
 	c->who = who;
 	TAILQ_INIT(&c->idle);
 	TAILQ_INIT(&c->all);
-	cookies_configure(c, most, timeout_ms);
+	cookies_configure(c, most);
 	return c;
 }
 
-void cookies_configure(struct cookies *c, unsigned most, int64_t timeout_ms)
+void cookies_configure(struct cookies *c, unsigned most)
 {
 	c->most = most;
-	c->timeout_ms = timeout_ms;
 }
 
 unsigned cookies_count(const struct cookies *c)
@@ -79,7 +79,7 @@ static void wipe(struct record *r)
 	free(r);
 }
 
-static void drop(struct cookies *c, struct record *r, uint8_t reason)
+static void take_out(struct cookies *c, struct record *r)
 {
 	if (c->walk == r)
 		c->walk = TAILQ_NEXT(r, all);
@@ -88,8 +88,20 @@ static void drop(struct cookies *c, struct record *r, uint8_t reason)
 	TAILQ_REMOVE(&c->all, r, all);
 	LIST_REMOVE(r, bucket);
 	c->count--;
+}
+
+static void drop(struct cookies *c, struct record *r, uint8_t reason)
+{
+	take_out(c, r);
 	c->gone(c->who, r, reason);
 	wipe(r);
+}
+
+static void put_in(struct cookies *c, struct record *r)
+{
+	TAILQ_INSERT_TAIL(&c->all, r, all);
+	LIST_INSERT_HEAD(bucket_of(c, r->sid), r, bucket);
+	c->count++;
 }
 
 void cookies_free(struct cookies *c)
@@ -105,13 +117,13 @@ void cookies_free(struct cookies *c)
 	free(c);
 }
 
-// Ordered by deadline. Mostly an append: only a reload with a shorter timeout makes it walk.
-static void set_idle(struct cookies *c, struct record *r, int64_t now)
+// Ordered by deadline. Mostly an append: only where timeouts differ it walks.
+static void set_idle(struct cookies *c, struct record *r, int64_t deadline)
 {
 	struct record *before = TAILQ_LAST(&c->idle, record_queue);
 
 	r->uses = 0;
-	r->deadline = now + c->timeout_ms;
+	r->deadline = deadline;
 	while (before != NULL && before->deadline > r->deadline)
 		before = TAILQ_PREV(before, record_queue, idle);
 	if (before != NULL)
@@ -143,10 +155,9 @@ int cookies_issue(struct cookies *c, const struct record *who, int64_t now, uint
 	r->login = who->client;
 	r->created = wall;
 	r->reason = END_NONE;
-	set_idle(c, r, now);
-	TAILQ_INSERT_TAIL(&c->all, r, all);
-	LIST_INSERT_HEAD(bucket_of(c, r->sid), r, bucket);
-	c->count++;
+	set_idle(c, r, now + r->timeout_ms);
+	put_in(c, r);
+	c->changed(c->who, r);
 	memcpy(cookie, fresh, sizeof(fresh));
 	secret_wipe(fresh, sizeof(fresh));
 	return 0;
@@ -167,7 +178,10 @@ const struct record *cookies_open(struct cookies *c, const uint8_t cookie[COOKIE
 	}
 	if (!r->uses)
 		TAILQ_REMOVE(&c->idle, r, idle);
-	r->uses++;
+	if (r->uses++ == 0 || !addr_equal(&r->client, client)) {
+		r->client = *client;
+		c->changed(c->who, r);
+	}
 	r->client = *client;
 	return r;
 }
@@ -183,15 +197,17 @@ int cookies_close(struct cookies *c, const uint8_t sid[SID_SIZE], bool revoke, u
 
 	if (r == NULL)
 		return -ENOENT;
-	if (revoke) {
+	if (revoke && !(r->persistent && reason == END_BY_USER)) {
 		drop(c, r, reason);
 		return 0;
 	}
 	if (!r->uses)
 		return 0;
 	r->reason = reason;
-	if (--r->uses == 0)
-		set_idle(c, r, now);
+	if (--r->uses > 0)
+		return 0;
+	set_idle(c, r, now + r->timeout_ms);
+	c->changed(c->who, r);
 	return 0;
 }
 
@@ -218,6 +234,83 @@ unsigned cookies_revoke_user(struct cookies *c, const char *user, uint8_t reason
 		n++;
 	}
 	return n;
+}
+
+// ------------------------------------------------------------------------------------------------------- what main says
+
+int cookies_lease(struct cookies *c, const uint8_t sid[SID_SIZE], const struct record *what)
+{
+	struct record *r = find(c, sid);
+
+	if (r == NULL)
+		return -ENOENT;
+	if (addr_equal(&r->ipv4, &what->ipv4) && addr_equal(&r->ipv6, &what->ipv6) && r->connected != 0 &&
+	    r->session_timeout == what->session_timeout)
+		return 0;
+	r->ipv4 = what->ipv4;
+	r->ipv6 = what->ipv6;
+	if (r->connected == 0)
+		r->connected = what->connected;
+	r->session_timeout = what->session_timeout;
+	c->changed(c->who, r);
+	return 0;
+}
+
+int cookies_resume(struct cookies *c, const uint8_t sid[SID_SIZE], uint32_t uses)
+{
+	struct record *r = find(c, sid);
+
+	if (r == NULL)
+		return -ENOENT;
+	if (!r->uses)
+		TAILQ_REMOVE(&c->idle, r, idle);
+	r->uses = uses;
+	c->changed(c->who, r);
+	return 0;
+}
+
+// -------------------------------------------------------------------------------------------------------------- restarts
+
+int cookies_restore(struct cookies *c, const struct record *old, uint64_t expires, int64_t now, uint64_t wall)
+{
+	struct record *r = find(c, old->sid);
+	int64_t left = old->timeout_ms;
+
+	if (r != NULL) {
+		take_out(c, r);
+		wipe(r);
+	}
+	if (c->count >= c->most)
+		return -ENOSPC;
+	r = malloc(sizeof(*r));
+	if (r == NULL)
+		return -ENOMEM;
+	*r = *old;
+	r->uses = 0;
+	// a clock that was set back makes nothing live longer
+	if (expires != 0 && (expires <= wall || (expires - wall) * 1000 < (uint64_t)left))
+		left = expires > wall ? (int64_t)(expires - wall) * 1000 : 0;
+	set_idle(c, r, now + left);
+	put_in(c, r);
+	return 0;
+}
+
+void cookies_forget(struct cookies *c, const uint8_t sid[SID_SIZE])
+{
+	struct record *r;
+
+	while ((r = sid != NULL ? find(c, sid) : TAILQ_FIRST(&c->all)) != NULL) {
+		take_out(c, r);
+		wipe(r);
+	}
+}
+
+void cookies_each(struct cookies *c, void (*fn)(void *who, const struct record *r), void *who)
+{
+	const struct record *r;
+
+	TAILQ_FOREACH(r, &c->all, all)
+	fn(who, r);
 }
 
 int64_t cookies_expire(struct cookies *c, int64_t now)

@@ -8,6 +8,7 @@
 #include "secmod/attempt.h"
 #include "secmod/coa.h"
 #include "secmod/secmod.h"
+#include "secmod/store.h"
 
 // --------------------------------------------------------------------------------------------------------- connections
 
@@ -94,9 +95,10 @@ close_fd:
 
 void expiry_arm(struct secmod *sm)
 {
-	int64_t ms = cookies_expire(sm->cookies, monotonic_ms());
+	int64_t now = monotonic_ms(), ms = cookies_expire(sm->cookies, now);
 	struct timeval in = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
 
+	store_tidy(sm->store, now, (uint64_t)time(NULL));
 	if (ms < 0)
 		evtimer_del(sm->expiry);
 	else
@@ -110,11 +112,21 @@ static void on_expiry(evutil_socket_t fd, short what, void *who)
 
 static void on_record_gone(void *who, const struct record *r, uint8_t reason)
 {
+	struct secmod *sm = who;
 	struct msg_session_gone gone = { .sid_len = SID_SIZE, .reason = reason };
 
 	memcpy(gone.sid, r->sid, SID_SIZE);
-	to_main(who, MSG_SESSION_GONE, &gone);
-	account_gone(((struct secmod *)who)->accounts, r->sid, (enum end_reason)reason);
+	// nobody hears of it before it is so for whoever comes after us
+	store_drop(sm->store, r->sid);
+	to_main(sm, MSG_SESSION_GONE, &gone);
+	account_gone(sm->accounts, r->sid, (enum end_reason)reason);
+}
+
+static void on_record_changed(void *who, const struct record *r)
+{
+	struct secmod *sm = who;
+
+	store_put(sm->store, r, monotonic_ms(), (uint64_t)time(NULL));
 }
 
 static void on_account_denied(void *who, const uint8_t sid[SID_SIZE])
@@ -145,7 +157,7 @@ static int set_up(struct secmod *sm)
 	TAILQ_INIT(&sm->conns);
 	TAILQ_INIT(&sm->left);
 	STAILQ_INIT(&sm->out);
-	sm->cookies = cookies_new(s->most_sessions, s->vhosts[0].cookie_timeout_ms, on_record_gone, sm);
+	sm->cookies = cookies_new(s->most_sessions, on_record_gone, on_record_changed, sm);
 	sm->accounts = accounts_new(on_account_denied, sm);
 	sm->main_readable = event_new(sm->base, sm->main.fd, EV_READ | EV_PERSIST, on_main_readable, sm);
 	sm->main_writable = event_new(sm->base, sm->main.fd, EV_WRITE, on_main_writable, sm);
@@ -168,6 +180,7 @@ static void tear_down(struct secmod *sm)
 	coa_free(sm->coa);
 	cookies_free(sm->cookies);
 	accounts_free(sm->accounts);
+	store_close(sm->store);
 	if (sm->expiry != NULL)
 		event_free(sm->expiry);
 	if (sm->main_writable != NULL)

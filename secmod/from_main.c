@@ -8,6 +8,7 @@
 #include "secmod/coa.h"
 #include "secmod/method.h"
 #include "secmod/secmod.h"
+#include "secmod/store.h"
 
 #define HANDLERS from_main
 #define ON_MAIN_SECMOD(...) __VA_ARGS__
@@ -103,9 +104,71 @@ static int on_session_revoke(void *who, const struct msg_session_revoke *m, cons
 	return 0;
 }
 
+static int on_session_lease(void *who, const struct msg_session_lease *m, const int *fds)
+{
+	struct secmod *sm = who;
+	const struct record what = { .ipv4 = m->ipv4, .ipv6 = m->ipv6, .connected = m->connected, .session_timeout = m->timeout };
+
+	// it may have been revoked in the meantime
+	cookies_lease(sm->cookies, m->sid, &what);
+	return 0;
+}
+
+static int on_session_sync(void *who, const struct msg_session_sync *m, const int *fds)
+{
+	to_main(who, MSG_SESSION_SYNCED, &(struct msg_session_synced){ .token = m->token });
+	return 0;
+}
+
 static int on_session_list(void *who, const struct msg_session_list *m, const int *fds)
 {
 	to_main_list(who, m->token);
+	return 0;
+}
+
+// -------------------------------------------------------------------------------------------------------------- restarts
+
+static void tell_kept(void *who, const struct record *r)
+{
+	struct msg_session_kept m = { .sid_len = SID_SIZE,
+		                      .created = r->created,
+		                      .ipv4 = r->ipv4,
+		                      .ipv6 = r->ipv6,
+		                      .connected = r->connected,
+		                      .timeout = r->session_timeout };
+
+	memcpy(m.sid, r->sid, SID_SIZE);
+	strcpy(m.user, r->user);
+	strcpy(m.group, r->group);
+	strcpy(m.vhost, r->vhost);
+	to_main_wait(who, MSG_SESSION_KEPT, &m);
+}
+
+static int on_sessions_restore(void *who, const struct msg_sessions_restore *m, const int *fds)
+{
+	struct secmod *sm = who;
+	struct msg_sessions_restored done = { 0 };
+
+	if (m->path[0] != '\0')
+		sm->store = store_open(m->path, sm->cookies, monotonic_ms(), (uint64_t)time(NULL), done.text);
+	done.ok = sm->store != NULL;
+	cookies_each(sm->cookies, tell_kept, sm);
+	done.count = cookies_count(sm->cookies);
+	to_main(sm, MSG_SESSIONS_RESTORED, &done);
+	expiry_arm(sm);
+	return 0;
+}
+
+static int on_session_resume(void *who, const struct msg_session_resume *m, const int *fds)
+{
+	struct secmod *sm = who;
+	struct msg_session_gone gone = { .sid_len = SID_SIZE };
+
+	if (cookies_resume(sm->cookies, m->sid, m->uses) == 0)
+		return 0;
+	// its time ran out in the meantime
+	memcpy(gone.sid, m->sid, SID_SIZE);
+	to_main(sm, MSG_SESSION_GONE, &gone);
 	return 0;
 }
 
@@ -159,7 +222,7 @@ static int on_secmod_switch(void *who, const struct msg_secmod_switch *m, const 
 		accounts_serve(sm->pending);
 		settings_put(sm->settings);
 		sm->settings = sm->pending;
-		cookies_configure(sm->cookies, sm->settings->most_sessions, sm->settings->vhosts[0].cookie_timeout_ms);
+		cookies_configure(sm->cookies, sm->settings->most_sessions);
 	} else {
 		settings_put(sm->pending);
 	}

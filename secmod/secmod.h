@@ -15,6 +15,7 @@ struct accounts;
 struct attempt;
 struct coa;
 struct out_message;
+struct store;
 TAILQ_HEAD(conn_list, conn);
 STAILQ_HEAD(out_queue, out_message);
 
@@ -53,6 +54,7 @@ struct secmod {
 	struct cookies *cookies;
 	struct accounts *accounts;
 	struct coa *coa;
+	struct store *store; // where they outlive this process; NULL: nowhere
 };
 
 static inline int64_t monotonic_ms(void)
@@ -76,6 +78,8 @@ int from_main_serve(struct secmod *sm);
 
 // to_main.c: messages to main in order; what it does not take at once waits.
 void to_main(struct secmod *sm, enum msg_number number, const void *msg);
+// At once, however long main takes to read: while sec-mod begins, and nobody waits for it but main.
+void to_main_wait(struct secmod *sm, enum msg_number number, const void *msg);
 void to_main_list(struct secmod *sm, uint32_t token); // answer a SESSION_LIST, at main's pace
 void to_main_flush(struct secmod *sm);
 void to_main_fini(struct secmod *sm);

@@ -220,6 +220,7 @@ struct settings *settings_load(const struct snapshot *snap, char text[LIMIT_TEXT
 		return NULL;
 	}
 	s->vhosts[0].cookie_timeout_ms = 1000 * (int64_t)number_or(snap, "cookie-timeout", COOKIE_TIMEOUT);
+	s->vhosts[0].persistent_cookies = snapshot_bool(snap, "persistent-cookies");
 	s->auth_timeout_ms = 1000 * (int64_t)number_or(snap, "auth-timeout", AUTH_TIMEOUT);
 	// every client may hold one session open and have one more it came back from; and some room for small set-ups
 	clients = number_or(snap, "max-clients", MAX_CLIENTS);

@@ -28,6 +28,7 @@ struct vhost {
 	unsigned n_ways;
 	int64_t cookie_timeout_ms;
 	struct acct *acct; // NULL: none
+	bool persistent_cookies;
 };
 
 struct settings {

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,6 +57,17 @@ void to_main(struct secmod *sm, enum msg_number number, const void *msg)
 {
 	if (!STAILQ_EMPTY(&sm->out) || !send_now(sm, number, msg))
 		queue(sm, number, msg);
+}
+
+void to_main_wait(struct secmod *sm, enum msg_number number, const void *msg)
+{
+	struct pollfd p = { .fd = sm->main.fd, .events = POLLOUT };
+
+	while (!STAILQ_EMPTY(&sm->out) || !send_now(sm, number, msg)) {
+		if (poll(&p, 1, -1) < 0 && errno != EINTR)
+			return;
+		to_main_flush(sm);
+	}
 }
 
 // -------------------------------------------------------------------------------------------------------------- listing

@@ -51,6 +51,9 @@ RIG_KEEP(session_rows_end, SESSION_ROWS_END)
 RIG_KEEP(secmod_reloaded, SECMOD_RELOADED)
 RIG_KEEP(session_gone, SESSION_GONE)
 RIG_KEEP(session_change, SESSION_CHANGE)
+RIG_KEEP(session_kept, SESSION_KEPT)
+RIG_KEEP(sessions_restored, SESSIONS_RESTORED)
+RIG_KEEP(session_synced, SESSION_SYNCED)
 RIG_KEEP(secmod_pong, SECMOD_PONG)
 
 struct rig {

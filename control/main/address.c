@@ -297,6 +297,15 @@ static int take_named(struct session *s, const struct addr *ip, struct addr *out
 	return ret;
 }
 
+static void slot_fill(struct slot slot, const struct addr *ip, struct address_pool *pool)
+{
+	*slot.ip = *ip;
+	*slot.pool = pool;
+	if (pool)
+		pool->users++;
+	htab_insert(slot.holders, slot.link, htab_hash(slot.ip->ip, sizeof(slot.ip->ip)));
+}
+
 static int lend(struct session *s, const struct terms *t, int family)
 {
 	const struct addr *network = family == 4 ? &t->ipv4_network : &t->ipv6_network;
@@ -314,12 +323,32 @@ static int lend(struct session *s, const struct terms *t, int family)
 	ret = named->family ? take_named(s, named, &ip) : take_any(s, t, pool, &ip);
 	if (ret < 0)
 		return ret;
-	*slot.ip = ip;
-	*slot.pool = pool;
-	if (pool)
-		pool->users++;
-	htab_insert(slot.holders, slot.link, htab_hash(slot.ip->ip, sizeof(slot.ip->ip)));
+	slot_fill(slot, &ip, pool);
 	return 0;
+}
+
+static void restore(struct session *s, const struct addr *ip, const struct addr *network, unsigned subnet)
+{
+	struct slot slot = slot_of(s, ip->family);
+	struct address_pool *p;
+
+	if (slot.ip->family || !network->family)
+		return;
+	TAILQ_FOREACH(p, &s->g->addresses.pools, all)
+	if (lease_pool_is(p->leases, network, subnet) && lease_covers(p->leases, ip))
+		break;
+	if (p && !holder_of(&s->g->addresses, ip) && claim(&s->g->addresses, ip, NULL) == 0)
+		slot_fill(slot, ip, p);
+}
+
+void address_restore(struct session *s, const struct addr *ipv4, const struct addr *ipv6)
+{
+	const struct policy_vhost *v = policy_vhost(&s->g->policy, s->vhost);
+
+	if (v && ipv4->family == 4)
+		restore(s, ipv4, &v->terms->ipv4_network, 32);
+	if (v && ipv6->family == 6)
+		restore(s, ipv6, &v->terms->ipv6_network, v->terms->ipv6_subnet_prefix);
 }
 
 int address_lend(struct session *s, const struct terms *t, bool ipv4, bool ipv6)

@@ -30,6 +30,8 @@ int address_pools(struct gateway *g, const struct policy *p);
 // user's file names; -EADDRNOTAVAIL: there is none of a kind that the client takes; -EINVAL and what
 // netlink says, for a network that is wrong (logged).
 int address_lend(struct session *s, const struct terms *t, bool ipv4, bool ipv6);
+// After a restart: what the session had, where that is a network of its virtual host and free.
+void address_restore(struct session *s, const struct addr *ipv4, const struct addr *ipv6);
 void address_return(struct session *s);
 
 // Does it lie, whole, in a network that addresses are lent from?

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "control/main/events.h"
+#include "control/main/supervise.h"
 #include "control/main/watch.h"
 #include "proto/err.h"
 
@@ -54,6 +55,23 @@ void admin_end(struct admin_client *a, bool ok, const char *fmt, ...)
 	va_end(ap);
 	LINK_SEND(&a->link, ADMIN_END, &m);
 	answer_forget(a);
+}
+
+void admin_end_synced(struct admin_client *a, const char *fmt, ...)
+{
+	struct child *secmod = a->g->secmod;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(a->sentence, sizeof(a->sentence), fmt, ap);
+	va_end(ap);
+	// whoever takes its place is told again (keep.h)
+	if (!secmod || !secmod->ready) {
+		admin_end(a, true, "%s", a->sentence);
+		return;
+	}
+	admin_wait(a, MSG_SESSION_SYNCED);
+	LINK_SEND(&secmod->link, SESSION_SYNC, &(struct msg_session_sync){ .token = a->token });
 }
 
 static void stream_step(struct admin_client *a)
@@ -281,6 +299,14 @@ void admin_session_rows_end(struct gateway *g, const struct msg_session_rows_end
 		return;
 	a->waits = 0;
 	command_rows(a);
+}
+
+void admin_session_synced(struct gateway *g, const struct msg_session_synced *m)
+{
+	struct admin_client *a = admin_find(g, m->token, MSG_SESSION_SYNCED);
+
+	if (a)
+		admin_end(a, true, "%s", a->sentence);
 }
 
 void admin_reloaded(struct gateway *g, bool ok, const char *text)

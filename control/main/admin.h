@@ -25,6 +25,7 @@ struct admin_client {
 	struct event more;                   // the next records are due
 	const struct admin_command *command; // being answered; NULL: none
 	char argument[LIMIT_TEXT + 1];
+	char sentence[LIMIT_TEXT + 1];        // the answer that waits for sec-mod
 	uint32_t token;                       // what a peer's answer carries
 	enum msg_number waits;                // for this message; 0: nothing
 	bool (*next)(struct admin_client *a); // one more record; false: that was all
@@ -52,6 +53,8 @@ void admin_close(struct gateway *g);
 
 // For the commands (command.c): the answer's end, or that next() yields the rest, or that a peer is being asked.
 void admin_end(struct admin_client *a, bool ok, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+// The same where it went well, as soon as sec-mod has done, for good, what it was told.
+void admin_end_synced(struct admin_client *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void admin_stream(struct admin_client *a, bool (*next)(struct admin_client *));
 void admin_wait(struct admin_client *a, enum msg_number number);
 // One more row, with copies of these texts; where it finds no room the answer says so.
@@ -64,6 +67,7 @@ void command_rows(struct admin_client *a); // sec-mod's list has come
 struct admin_client *admin_find(struct gateway *g, uint32_t token, enum msg_number number); // who waits for it; NULL: nobody
 void admin_session_row(struct gateway *g, const struct msg_session_row *m);
 void admin_session_rows_end(struct gateway *g, const struct msg_session_rows_end *m);
+void admin_session_synced(struct gateway *g, const struct msg_session_synced *m);
 void admin_reloaded(struct gateway *g, bool ok, const char *text);
 void admin_peer_lost(struct gateway *g, enum msg_number number, const char *why);
 void admin_dataplane_lost(struct gateway *g, const char *why);

@@ -157,7 +157,7 @@ static void terminate_id(struct admin_client *a)
 	if (!s)
 		return;
 	session_terminate(s, END_TERMINATED);
-	admin_end(a, true, "connection %s was terminated", a->argument);
+	admin_end_synced(a, "connection %s was terminated", a->argument);
 }
 
 // ------------------------------------------------------------------------------------------ sessions, connected or not
@@ -214,11 +214,6 @@ static void ask_rows(struct admin_client *a)
 {
 	struct child *secmod = a->g->secmod;
 
-	if (!secmod || !secmod->ready) {
-		// it has died, and every cookie with it: what is connected is all there is
-		rows_complete(a);
-		return;
-	}
 	if (!can_ask(a, secmod, "sec-mod"))
 		return;
 	admin_wait(a, MSG_SESSION_ROWS_END);
@@ -312,7 +307,7 @@ static void terminate_user_rows(struct admin_client *a)
 		return;
 	}
 	terminate_user(a->g, a->argument);
-	admin_end(a, true, "user '%s' was terminated (%u session%s)", a->argument, n, n == 1 ? "" : "s");
+	admin_end_synced(a, "user '%s' was terminated (%u session%s)", a->argument, n, n == 1 ? "" : "s");
 }
 
 static bool sid_begins(const struct admin_row *row, const char *prefix)
@@ -348,7 +343,7 @@ static void terminate_session_rows(struct admin_client *a)
 	if (!found)
 		return;
 	revoke_row(a, found);
-	admin_end(a, true, "session '%s' was terminated", a->argument);
+	admin_end_synced(a, "session '%s' was terminated", a->argument);
 }
 
 static void show_session_rows(struct admin_client *a)

@@ -2,6 +2,7 @@
 #include "control/main/admin.h"
 #include "control/main/conn.h"
 #include "control/main/events.h"
+#include "control/main/keep.h"
 #include "control/main/peers.h"
 #include "control/main/reload.h"
 #include "control/main/session.h"
@@ -17,7 +18,22 @@ const chan_handler *const from_secmod_handlers = from_secmod;
 
 static int on_secmod_ready(void *who, const struct msg_secmod_ready *m, const int *fds)
 {
-	child_ready(who, m->ok, m->text);
+	if (m->ok)
+		keep_ask(who, m->text);
+	else
+		child_ready(who, false, m->text);
+	return 0;
+}
+
+static int on_session_kept(void *who, const struct msg_session_kept *m, const int *fds)
+{
+	keep_session(((struct child *)who)->g, m);
+	return 0;
+}
+
+static int on_sessions_restored(void *who, const struct msg_sessions_restored *m, const int *fds)
+{
+	keep_done(who, m);
 	return 0;
 }
 
@@ -205,6 +221,12 @@ static int on_session_row(void *who, const struct msg_session_row *m, const int 
 static int on_session_rows_end(void *who, const struct msg_session_rows_end *m, const int *fds)
 {
 	admin_session_rows_end(((struct child *)who)->g, m);
+	return 0;
+}
+
+static int on_session_synced(void *who, const struct msg_session_synced *m, const int *fds)
+{
+	admin_session_synced(((struct child *)who)->g, m);
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "control/main/config.h"
 #include "control/main/daemon.h"
 #include "control/main/gateway.h"
+#include "control/main/keep.h"
 #include "control/main/listen.h"
 #include "control/main/options.h"
 #include "control/main/reload.h"
@@ -95,6 +96,8 @@ static int loop(struct gateway *g)
 	if (ret == 0) {
 		supervise_open(g);
 		event_base_dispatch(g->base);
+		if (g->exit_status == 0)
+			keep_nothing(g);
 	}
 	telemetry_close(g);
 	admin_close(g);

@@ -118,13 +118,19 @@ void session_gone(struct session *s, enum end_reason reason)
 	session_tunnel_over(s);
 }
 
-void session_terminate(struct session *s, enum end_reason reason)
+void session_revoke(struct session *s)
 {
 	struct msg_session_revoke m = { .sid_len = SID_SIZE };
 
+	s->voided = true;
 	memcpy(m.sid, s->sid, SID_SIZE);
 	if (!s->orphan && s->g->secmod)
 		LINK_SEND(&s->g->secmod->link, SESSION_REVOKE, &m);
+}
+
+void session_terminate(struct session *s, enum end_reason reason)
+{
+	session_revoke(s);
 	if (s->tunnel)
 		conn_end(s->tunnel->conn, reason);
 }
@@ -135,16 +141,11 @@ void session_tunnel_over(struct session *s)
 	session_try_free(s);
 }
 
-void session_forget_all(struct gateway *g)
+void session_orphan(struct session *s)
 {
-	struct session *s, *next;
-
-	for (s = TAILQ_FIRST(&g->sessions); s; s = next) {
-		next = TAILQ_NEXT(s, all);
-		s->orphan = true;
-		session_void(s);
-		session_try_free(s);
-	}
+	s->orphan = true;
+	session_void(s);
+	session_try_free(s);
 }
 
 void session_free_all(struct gateway *g)

@@ -22,6 +22,9 @@ struct session {
 	unsigned tunnels;                   // with those that are still being deleted
 	bool gone;                          // void: ends with its last tunnel
 	bool orphan;                        // sec-mod has forgotten it
+	bool kept;                          // keep.c: the sec-mod that has come has a record of it
+	bool voided;                        // its cookie is to be void; sec-mod has been told, or will be
+	bool left;                          // its last client has said goodbye
 	uint32_t listed;                    // token of the last list of sec-mod's that it was on
 	struct tunnel_totals ended;         // sums of its former tunnels
 	struct changes changed;             // what holds in the place of its terms
@@ -37,12 +40,14 @@ bool session_is_same_user(const struct session *a, const struct session *b);
 unsigned session_siblings(const struct session *s);
 // sec-mod has voided it.
 void session_gone(struct session *s, enum end_reason reason);
-// Void its cookie: sec-mod answers with SESSION_GONE; the client goes at once.
+// Void its cookie: sec-mod answers with SESSION_GONE, the next one if this one has died.
+void session_revoke(struct session *s);
+// The same, and the client goes at once.
 void session_terminate(struct session *s, enum end_reason reason);
 // A tunnel of it is no more; the session may go with it.
 void session_tunnel_over(struct session *s);
-// sec-mod has died, and every cookie with it.
-void session_forget_all(struct gateway *g);
+// sec-mod has no record of it any more: it ends with its tunnel.
+void session_orphan(struct session *s);
 void session_free_all(struct gateway *g);
 
 // The tunnel's MTU (wire protocol): the least of all that are known, never below what IP needs.

@@ -297,10 +297,10 @@ static void log_death(const struct child *c, int status)
 static void lose(struct gateway *g, const struct child *c)
 {
 	if (c->kind == &child_secmod) {
-		// cookies and logins in progress went with it; tunnels that are up need it no more
+		// logins in progress went with it; the next one knows the sessions (keep.h), and tunnels that are up need none
 		conn_end_logins(g, NULL, END_ERROR);
-		session_forget_all(g);
 		admin_peer_lost(g, MSG_SESSION_ROWS_END, "sec-mod has died; try again");
+		admin_peer_lost(g, MSG_SESSION_SYNCED, "sec-mod has died; try again");
 	} else if (c->kind == &child_dataplane) {
 		tunnel_lose_all(g);
 		tunnel_table_close(g);

@@ -35,9 +35,8 @@ static void on_interval(evutil_socket_t fd, short what, void *arg)
 		LINK_SEND(secmod, SESSION_STATS, &m);
 }
 
-void tally_up(struct tunnel *t)
+void tally_again(const struct tunnel *t)
 {
-	const struct timeval interval = { .tv_sec = t->terms->stats_report_time };
 	const struct session *s = t->session;
 	struct link *secmod = secmod_of(t);
 	struct msg_session_up m = {
@@ -55,6 +54,13 @@ void tally_up(struct tunnel *t)
 	snprintf(m.hostname, sizeof(m.hostname), "%s", t->info->hostname);
 	snprintf(m.cipher, sizeof(m.cipher), "%s", t->info->tls_cipher);
 	LINK_SEND(secmod, SESSION_UP, &m);
+}
+
+void tally_up(struct tunnel *t)
+{
+	const struct timeval interval = { .tv_sec = t->terms->stats_report_time };
+
+	tally_again(t);
 	event_assign(&t->report, t->g->base, -1, EV_PERSIST, on_interval, t);
 	if (t->terms->stats_report_time)
 		event_add(&t->report, &interval);

@@ -6,6 +6,7 @@
 
 #include "control/main/change.h"
 #include "control/main/events.h"
+#include "control/main/keep.h"
 #include "control/main/order.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
@@ -115,6 +116,7 @@ static void tunnel_over(struct tunnel *t)
 	log_end(t);
 	if (t->was_up)
 		events_disconnect(t);
+	t->session->left = t->session->left || t->revoke;
 	tally_over(t);
 	stats_tunnel_over(g, t);
 	totals_add(&t->session->ended, &t->now);
@@ -462,6 +464,8 @@ static void tunnel_up(struct tunnel *t)
 		s->since_ms = t->since_ms;
 		s->timeout = t->terms->session_timeout;
 	}
+	s->left = false;
+	keep_lease(s);
 	t->g->sessions_active++;
 	stats_tunnel_up(t->g, t);
 	conn_up(t->conn);

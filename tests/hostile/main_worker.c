@@ -557,8 +557,8 @@ static int write_config(void)
 	                     "auth = \"plain[passwd=%s/passwd]\"\nserver-cert = %s/cert.pem\nserver-key = %s/key.pem\n"
 	                     "tcp-port = %d\nudp-port = %d\nlisten-host = 127.0.0.1\nouter = lo\nhuge-pages = no\ndevice = vpns\n"
 	                     "ipv4-network = 10.77.0.0/16\nmax-clients = 1000\nmax-ban-score = 0\nuse-occtl = false\n"
-	                     "pid-file = %s/pid\nlog-level = 0\n",
-	                     dir, dir, dir, TCP_PORT, TCP_PORT, dir);
+	                     "pid-file = %s/pid\nsession-file = %s/sessions\nlog-level = 0\n",
+	                     dir, dir, dir, TCP_PORT, TCP_PORT, dir, dir);
 	for (i = 0; i < 500; i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "route = 10.%d.%d.0/24\n", 100 + i / 250, i % 250);
 	return login_write_file(dir, "conf", text);

@@ -28,15 +28,33 @@ static void on_gone(void *who, const struct record *r, uint8_t reason)
 	gone.reason = reason;
 }
 
+static int changes;
+
+static void on_changed(void *who, const struct record *r)
+{
+	changes++;
+}
+
 static struct cookies *make(unsigned most)
 {
 	memset(&gone, 0, sizeof(gone));
-	return cookies_new(most, TIMEOUT, on_gone, NULL);
+	changes = 0;
+	return cookies_new(most, on_gone, on_changed, NULL);
+}
+
+static int issue_for(struct cookies *c, const char *user, int64_t timeout, bool persistent, uint8_t cookie[COOKIE_SIZE])
+{
+	struct record who = {
+		.client = here, .group = "staff", .user_agent = "test", .timeout_ms = timeout, .persistent = persistent
+	};
+
+	strcpy(who.user, user);
+	return cookies_issue(c, &who, 0, WALL, cookie);
 }
 
 static int issue(struct cookies *c, const char *user, int64_t now, uint8_t cookie[COOKIE_SIZE])
 {
-	struct record who = { .client = here, .group = "staff", .user_agent = "test" };
+	struct record who = { .client = here, .group = "staff", .user_agent = "test", .timeout_ms = TIMEOUT };
 
 	strcpy(who.user, user);
 	return cookies_issue(c, &who, now, WALL, cookie);
@@ -179,13 +197,61 @@ static void a_shorter_timeout_is_for_new_ones(void **state)
 	struct cookies *c = make(10);
 	uint8_t a[COOKIE_SIZE], b[COOKIE_SIZE];
 
-	issue(c, "old", 0, a);
-	cookies_configure(c, 10, 1000);
-	issue(c, "new", 0, b);
+	issue_for(c, "old", TIMEOUT, false, a);
+	issue_for(c, "new", 1000, false, b);
 	assert_int_equal(cookies_expire(c, 0), 1000);
 	assert_int_equal(cookies_expire(c, 1000), TIMEOUT - 1000);
 	assert_null(cookies_open(c, b, &here, 1000));
 	assert_non_null(cookies_open(c, a, &here, 1000));
+	cookies_free(c);
+}
+
+static void a_persistent_one_outlives_a_goodbye(void **state)
+{
+	struct cookies *c = make(10);
+	uint8_t a[COOKIE_SIZE], sid[SID_SIZE];
+
+	issue_for(c, "joe", TIMEOUT, true, a);
+	SHA256(a, COOKIE_SIZE, sid);
+	cookies_open(c, a, &here, 1);
+	assert_int_equal(cookies_close(c, sid, true, END_BY_USER, 1000), 0);
+	assert_int_equal(gone.n, 0);
+	assert_int_equal(cookies_expire(c, 1000), TIMEOUT); // but not its time
+	assert_non_null(cookies_open(c, a, &here, 2000));
+	assert_int_equal(cookies_revoke_sid(c, sid, END_TERMINATED), 1); // nor the operator
+	assert_null(cookies_open(c, a, &here, 2001));
+	cookies_free(c);
+}
+
+static void changes_are_told(void **state)
+{
+	const struct record lease = { .ipv4 = there, .connected = WALL, .session_timeout = 60 };
+	struct cookies *c = make(10);
+	uint8_t a[COOKIE_SIZE], sid[SID_SIZE];
+
+	issue(c, "joe", 0, a);
+	SHA256(a, COOKIE_SIZE, sid);
+	assert_int_equal(changes, 1);
+	cookies_open(c, a, &here, 1);
+	assert_int_equal(changes, 2);
+	cookies_lease(c, sid, &lease);
+	assert_int_equal(changes, 3);
+	cookies_lease(c, sid, &lease); // says nothing new
+	cookies_open(c, a, &here, 2);
+	assert_int_equal(changes, 3);
+	cookies_close(c, sid, false, END_REPLACED, 3);
+	assert_int_equal(changes, 3);
+	cookies_close(c, sid, false, END_DEAD_PEER, 4);
+	assert_int_equal(changes, 4);
+	cookies_resume(c, sid, 2);
+	assert_int_equal(changes, 5);
+	assert_int_equal(cookies_expire(c, INT32_MAX), -1); // in use again
+	assert_int_equal(cookies_close(c, sid, false, END_DEAD_PEER, 5), 0);
+	assert_int_equal(cookies_close(c, sid, false, END_DEAD_PEER, 5), 0);
+	assert_int_equal(cookies_expire(c, 5), TIMEOUT);
+	cookies_revoke_sid(c, sid, END_TERMINATED);
+	assert_int_equal(cookies_resume(c, sid, 1), -ENOENT);
+	assert_int_equal(cookies_lease(c, sid, &lease), -ENOENT);
 	cookies_free(c);
 }
 
@@ -224,6 +290,8 @@ int main(void)
 		cmocka_unit_test(revoking),
 		cmocka_unit_test(the_oldest_unused_makes_room),
 		cmocka_unit_test(a_shorter_timeout_is_for_new_ones),
+		cmocka_unit_test(a_persistent_one_outlives_a_goodbye),
+		cmocka_unit_test(changes_are_told),
 		cmocka_unit_test(a_walk_survives_changes),
 	};
 

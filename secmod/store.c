@@ -1,0 +1,285 @@
+#include "secmod/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proto/err.h"
+#include "proto/secret.h"
+#include "proto/text.h"
+#include "secmod/stored.h"
+
+#define HEADER_SIZE (sizeof(STORED_HEADER) - 1)
+#define FILE_MAX ((size_t)4 << 30) // LIMIT_TUNNELS records of ordinary size, twice
+#define GROW_LEAST (1u << 20)      // what may come on top before it is worth the trouble
+#define BUFFER (1u << 16)
+
+struct store {
+	struct cookies *cookies;
+	char path[LIMIT_TEXT + 1];
+	int fd;             // -1: given up
+	size_t size, whole; // of the file now, and when it was last written anew
+};
+
+// ----------------------------------------------------------------------------------------------------------------- files
+
+static int file_write(int fd, const uint8_t *bytes, size_t len)
+{
+	ssize_t n;
+
+	for (; len > 0; bytes += n, len -= (size_t)n) {
+		n = write(fd, bytes, len);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n < 0)
+			n = 0;
+	}
+	return 0;
+}
+
+// Ours alone: root's, nobody else may have put anything into it, and no other gateway uses it.
+static int file_check(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) != 0 || st.st_nlink != 1)
+		return -EPERM;
+	if ((uint64_t)st.st_size > FILE_MAX)
+		return -EFBIG;
+	return flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+}
+
+// Is what has been opened and locked still what the name stands for?
+static bool file_is_at(int fd, const char *path)
+{
+	struct stat here, there;
+
+	return fstat(fd, &here) == 0 && lstat(path, &there) == 0 && here.st_ino == there.st_ino && here.st_dev == there.st_dev;
+}
+
+static int file_open(const char *path)
+{
+	int fd, ret;
+
+	for (int i = 0; i < 3; i++) {
+		fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+		if (fd < 0)
+			return -errno;
+		ret = file_check(fd);
+		if (ret == 0 && file_is_at(fd, path))
+			return fd;
+		close(fd);
+		if (ret < 0)
+			return ret;
+	}
+	return -EAGAIN;
+}
+
+// --------------------------------------------------------------------------------------------------------------- reading
+
+// Into `c`. The last entry may be cut off; everything else has to be as it was written.
+static int read_entries(const uint8_t *bytes, size_t len, struct cookies *c, int64_t now, uint64_t wall)
+{
+	struct stored s;
+	long n;
+
+	if (len < HEADER_SIZE)
+		return memcmp(bytes, STORED_HEADER, len) == 0 ? 0 : -EBADMSG;
+	if (memcmp(bytes, STORED_HEADER, HEADER_SIZE) != 0)
+		return -EBADMSG;
+	for (size_t at = HEADER_SIZE; at < len; at += (size_t)n) {
+		n = stored_get(bytes + at, len - at, &s);
+		if (n <= 0)
+			return (int)n;
+		if (s.kind == STORED_GONE)
+			cookies_forget(c, s.record.sid);
+		else if (cookies_restore(c, &s.record, s.expires, now, wall) == 0)
+			s.record.grants = NULL;
+		stored_fini(&s);
+	}
+	return 0;
+}
+
+static int file_read(int fd, struct cookies *c, int64_t now, uint64_t wall)
+{
+	struct stat st;
+	void *bytes;
+	int ret;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size == 0)
+		return 0;
+	bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (bytes == MAP_FAILED)
+		return -errno;
+	ret = read_entries(bytes, (size_t)st.st_size, c, now, wall);
+	munmap(bytes, (size_t)st.st_size);
+	if (ret < 0)
+		cookies_forget(c, NULL);
+	return ret;
+}
+
+// --------------------------------------------------------------------------------------------------------------- writing
+
+static void give_up(struct store *s, int why)
+{
+	log_err("%s: %s: sessions do not outlive this process any more", s->path, strerror(-why));
+	unlink(s->path);
+	close(s->fd);
+	s->fd = -1;
+}
+
+struct rewrite {
+	int fd, ret;
+	size_t used, size;
+	int64_t now;
+	uint64_t wall;
+	uint8_t buffer[BUFFER + STORED_MAX];
+};
+
+static void rewrite_flush(struct rewrite *w)
+{
+	if (w->ret == 0)
+		w->ret = file_write(w->fd, w->buffer, w->used);
+	w->size += w->used;
+	w->used = 0;
+}
+
+static uint64_t expires_at(const struct record *r, int64_t now, uint64_t wall)
+{
+	if (r->uses > 0)
+		return 0;
+	return wall + (r->deadline > now ? (uint64_t)(r->deadline - now + 999) / 1000 : 0);
+}
+
+static void rewrite_one(void *who, const struct record *r)
+{
+	struct rewrite *w = who;
+	const struct stored s = { .kind = STORED_RECORD, .record = *r, .expires = expires_at(r, w->now, w->wall) };
+
+	w->used += stored_put(&s, w->buffer + w->used, sizeof(w->buffer) - w->used);
+	if (w->used >= BUFFER)
+		rewrite_flush(w);
+}
+
+// The new file takes the name of the old one when it is whole.
+static int write_anew(struct store *s, int64_t now, uint64_t wall)
+{
+	struct rewrite *w = calloc(1, sizeof(*w));
+	char path[LIMIT_TEXT + 8];
+
+	if (w == NULL)
+		return -ENOMEM;
+	w->now = now;
+	w->wall = wall;
+	snprintf(path, sizeof(path), "%s.new", s->path);
+	unlink(path);
+	w->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	w->ret = w->fd < 0 ? -errno : file_check(w->fd);
+	memcpy(w->buffer, STORED_HEADER, HEADER_SIZE);
+	w->used = HEADER_SIZE;
+	cookies_each(s->cookies, rewrite_one, w);
+	rewrite_flush(w);
+	if (w->ret == 0 && rename(path, s->path) < 0)
+		w->ret = -errno;
+	if (w->ret == 0) {
+		close(s->fd);
+		s->fd = w->fd;
+		s->size = s->whole = w->size;
+	} else if (w->fd >= 0) {
+		close(w->fd);
+		unlink(path);
+	}
+	int ret = w->ret;
+
+	secret_wipe(w, sizeof(*w));
+	free(w);
+	return ret;
+}
+
+static void append(struct store *s, const struct stored *entry)
+{
+	static uint8_t bytes[STORED_MAX];
+	size_t len;
+	int ret;
+
+	if (s == NULL || s->fd < 0)
+		return;
+	len = stored_put(entry, bytes, sizeof(bytes));
+	ret = len > 0 ? file_write(s->fd, bytes, len) : -EMSGSIZE;
+	secret_wipe(bytes, len);
+	if (ret < 0)
+		give_up(s, ret);
+	s->size += len;
+}
+
+void store_put(struct store *s, const struct record *r, int64_t now, uint64_t wall)
+{
+	const struct stored entry = { .kind = STORED_RECORD, .record = *r, .expires = expires_at(r, now, wall) };
+
+	append(s, &entry);
+}
+
+void store_drop(struct store *s, const uint8_t sid[SID_SIZE])
+{
+	struct stored entry = { .kind = STORED_GONE };
+
+	memcpy(entry.record.sid, sid, SID_SIZE);
+	append(s, &entry);
+}
+
+void store_tidy(struct store *s, int64_t now, uint64_t wall)
+{
+	int ret;
+
+	if (s == NULL || s->fd < 0 || s->size < 2 * s->whole + GROW_LEAST)
+		return;
+	ret = write_anew(s, now, wall);
+	if (ret < 0)
+		give_up(s, ret);
+}
+
+// ------------------------------------------------------------------------------------------------------------ open, close
+
+struct store *store_open(const char *path, struct cookies *c, int64_t now, uint64_t wall, char text[LIMIT_TEXT + 1])
+{
+	struct store *s = calloc(1, sizeof(*s));
+	int ret = s == NULL ? -ENOMEM : 0;
+
+	text[0] = '\0';
+	if (ret == 0) {
+		text_copy(s->path, LIMIT_TEXT, path);
+		s->cookies = c;
+		s->fd = file_open(path);
+		ret = s->fd < 0 ? s->fd : file_read(s->fd, c, now, wall);
+	}
+	if (ret == -EBADMSG)
+		text_format(text, "%s: this is nothing that a security module has written: no session is taken from it", path);
+	if (ret == 0 || ret == -EBADMSG)
+		ret = write_anew(s, now, wall);
+	if (ret == 0)
+		return s;
+	text_format(text, "%s: %s: sessions will not outlive their process", path,
+	            ret == -EWOULDBLOCK ? "another gateway uses it" : strerror(-ret));
+	store_close(s);
+	return NULL;
+}
+
+void store_close(struct store *s)
+{
+	if (s == NULL)
+		return;
+	if (s->fd >= 0)
+		close(s->fd);
+	free(s);
+}

@@ -1,0 +1,21 @@
+// The file in which session records outlive their process (session-file): appended to with every change, and written anew when it
+// has grown to twice what it has to say. sec-mod only, its loop's thread only. It never holds a cookie.
+// Two gateways do not share one: who comes second is refused. What cannot be written any more is deleted: better no session
+// survives than one that was revoked.
+#pragma once
+#include <stdint.h>
+
+#include "secmod/cookie.h"
+
+struct store;
+
+// Read the file at `path` into `c` (empty so far), and write it anew; from now on it follows c's changes by store_put() and
+// store_drop(). NULL: `text` says why not, and nothing is kept. A file that is no good is not used, and `text` says so, too (else
+// "").
+struct store *store_open(const char *path, struct cookies *c, int64_t now, uint64_t wall, char text[LIMIT_TEXT + 1]);
+void store_close(struct store *s); // the file stays; NULL is fine
+
+void store_put(struct store *s, const struct record *r, int64_t now, uint64_t wall);
+void store_drop(struct store *s, const uint8_t sid[SID_SIZE]);
+// Written anew if that is due; not while cookies change.
+void store_tidy(struct store *s, int64_t now, uint64_t wall);
