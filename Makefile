@@ -131,6 +131,10 @@ $(foreach t,$(notdir $(FUZZ_BINS)),$(eval $(call TESTBIN,fuzz,$(t),-fsanitize=fu
 # The only ones of proto/ that the programs link it for.
 $(BUILD)/unit/proto_compress $(BUILD)/fuzz/proto_compress: LIBS_proto += -llz4
 
+# Handshakes of real clients, with the worker's signer.
+$(BUILD)/unit/secmod_proof $(BUILD)/hostile/secmod_worker: LIBS_secmod += -lssl
+$(BUILD)/unit/secmod_proof $(BUILD)/hostile/secmod_worker: $(BUILD)/worker.a
+
 # These run the real program; one of them with a PAM module that behaves badly.
 $(BUILD)/unit/secmod_login $(BUILD)/unit/secmod_pam $(BUILD)/unit/secmod_radius: | $(BUILD)/penstock-secmod
 $(BUILD)/unit/secmod_pam: | $(BUILD)/unit/pam_evil.so

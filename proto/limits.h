@@ -36,6 +36,12 @@
 // Virtual hosts, the default one among them: each costs every process keys and contexts, and they are numbered in messages.
 #define LIMIT_VHOSTS 64
 
+// A client's certificate is proven by the handshake's messages, which hold its chain and ours: many have 4 KB, and the names of
+// the authorities that we take.
+#define LIMIT_TRANSCRIPT 32768
+#define LIMIT_CERT_PART 8192
+#define LIMIT_CERT_PARTS 4
+
 // DTLS.
 #define LIMIT_DATAGRAM 2048 // a handshake datagram; openconnect's stay below the path MTU
 #define DTLS_MASTER_SIZE 48 // RFC 5246 8.1

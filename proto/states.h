@@ -29,6 +29,7 @@ enum chan_state {
 	WS_QUIET = 1u << 12,
 	WS_SIGNING = 1u << 13,
 	WS_LOGIN = 1u << 14,
+	WS_PROVING = 1u << 19,
 
 	// the dataplane, of main
 	DM_STARTING = 1u << 15,
@@ -76,7 +77,8 @@ enum auth_outcome {
 	AUTH_ERROR,     // the method itself failed (module crashed, file unreadable)
 	AUTH_ABANDONED, // the client went away and left no guess behind: it had answered nothing, or rightly
 	AUTH_HUNG_UP,   // the client went away after an answer, and nobody knows what that was worth
-	AUTH_OUTCOME_LAST = AUTH_HUNG_UP,
+	AUTH_REFUSED,   // a certificate that does not count: no guess
+	AUTH_OUTCOME_LAST = AUTH_REFUSED,
 };
 
 // How a user shows who he is: by answers to questions, or by what his client has.

@@ -11,6 +11,7 @@
 #include "secmod/grants.h"
 #include "secmod/method.h"
 #include "secmod/secmod.h"
+#include "secmod/trust.h"
 
 #define FIRST_PROMPT "Password:"
 
@@ -68,6 +69,51 @@ static void attempt_free(struct attempt *a)
 	free(a);
 }
 
+// Who the certificate is made out to, and of what group he may be by it. NULL, or why he may not log in so.
+static const char *take_certificate(struct attempt *a)
+{
+	const struct certified *c = a->conn->cert;
+	unsigned i;
+
+	if (c == NULL)
+		return "there is no certificate that counts";
+	if (time(NULL) > c->expires)
+		return "the certificate has expired";
+	if (a->user[0] != '\0' && strcmp(a->user, c->user) != 0)
+		return "the certificate is somebody else's";
+	strcpy(a->user, c->user);
+	for (i = 0; a->group[0] != '\0' && i < c->n_groups && !a->picked; i++)
+		a->picked = strcmp(c->group[i], a->group) == 0;
+	if (a->picked)
+		strcpy(a->cert_group, a->group);
+	else if (a->group[0] != '\0' && a->method == NULL)
+		return "the certificate has no such group";
+	else if (c->n_groups > 0)
+		strcpy(a->cert_group, c->group[0]);
+	// which the method knows nothing of
+	if (a->picked)
+		a->group[0] = '\0';
+	return NULL;
+}
+
+static void begin(struct attempt *a, const struct way *way)
+{
+	const char *why;
+
+	a->method = way->method;
+	a->config = way->config;
+	a->certificate = way->certificate;
+	why = a->certificate ? take_certificate(a) : NULL;
+	if (why != NULL) {
+		log_info("%s: login of '%s' with a certificate: %s", a->conn->chan.name, a->user, why);
+		attempt_end(a, AUTH_BAD, NULL, NULL, NULL);
+	} else if (a->method == NULL) {
+		attempt_end(a, AUTH_OK, a->user, a->cert_group, NULL);
+	} else {
+		a->method->begin(a);
+	}
+}
+
 int attempt_begin(struct conn *conn, const struct msg_auth_init *m)
 {
 	struct attempt *a;
@@ -85,9 +131,7 @@ int attempt_begin(struct conn *conn, const struct msg_auth_init *m)
 		attempt_end(a, AUTH_ERROR, NULL, NULL, "this is no way to log in here");
 		return 0;
 	}
-	a->method = way->method;
-	a->config = way->config;
-	a->method->begin(a); // `a` may be gone from here on
+	begin(a, way); // `a` may be gone from here on
 	return 0;
 }
 
@@ -155,11 +199,23 @@ static void refuse(struct conn *conn, const struct attempt *a)
 		conn_break(conn);
 }
 
+// Both have to say the same of who the user is; of the group either may.
+static enum auth_outcome join(const struct attempt *a, const char *user, const char **group)
+{
+	if (strcmp(user, a->conn->cert->user) != 0)
+		return AUTH_BAD;
+	if (a->picked || (*group)[0] == '\0')
+		*group = a->cert_group;
+	return AUTH_OK;
+}
+
 // Past this point the attempt is no more.
 static void conclude(struct attempt *a, enum auth_outcome outcome, const char *user, const char *group)
 {
 	struct conn *conn = a->conn;
 
+	if (outcome == AUTH_OK && a->certificate)
+		outcome = join(a, user, &group);
 	if (conn->left)
 		outcome = outcome == AUTH_OK ? AUTH_ABANDONED : outcome;
 	else if (outcome == AUTH_OK && admit(conn, a, user, group) < 0)

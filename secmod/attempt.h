@@ -27,11 +27,14 @@ struct attempt {
 	bool answered; // the method has had an answer of the user's
 	bool held;     // the outcome below stands, and waits for the user's answer
 	uint8_t outcome;
-	uint8_t kind;                    // enum auth_kind
-	bool token;                      // the open question is one for a token
-	struct grants *grants;           // of the session to be
-	char why[LIMIT_PROMPT + 1];      // for the user, "": nothing
-	char acct_id[LIMIT_ACCT_ID + 1]; // Acct-Session-Id of the session to be
+	uint8_t kind;                     // enum auth_kind
+	bool token;                       // the open question is one for a token
+	bool certificate;                 // its way has one beside the method, or nothing else
+	bool picked;                      // the user has asked for a group, and it is one of the certificate's
+	char cert_group[LIMIT_GROUP + 1]; // that one, or the certificate's first, "" for none
+	struct grants *grants;            // of the session to be
+	char why[LIMIT_PROMPT + 1];       // for the user, "": nothing
+	char acct_id[LIMIT_ACCT_ID + 1];  // Acct-Session-Id of the session to be
 	char device_type[LIMIT_DEVICE + 1], device_platform[LIMIT_DEVICE + 1];
 	char user[LIMIT_USER + 1], group[LIMIT_GROUP + 1], user_agent[LIMIT_USER_AGENT + 1];
 };

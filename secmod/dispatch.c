@@ -6,11 +6,18 @@
 #include "proto/log.h"
 #include "secmod/account.h"
 #include "secmod/attempt.h"
+#include "secmod/clientcert.h"
 #include "secmod/coa.h"
 #include "secmod/secmod.h"
 #include "secmod/store.h"
 
 // --------------------------------------------------------------------------------------------------------- connections
+
+static void conn_free(struct conn *conn)
+{
+	clientcert_drop(conn);
+	free(conn);
+}
 
 static void conn_close(struct conn *conn)
 {
@@ -28,7 +35,7 @@ static void conn_close(struct conn *conn)
 	}
 	if (conn->attempt != NULL)
 		attempt_abandon(conn->attempt);
-	free(conn);
+	conn_free(conn);
 }
 
 void conn_attempt_over(struct conn *conn)
@@ -38,7 +45,7 @@ void conn_attempt_over(struct conn *conn)
 		return;
 	TAILQ_REMOVE(&conn->sm->left, conn, next);
 	conn->sm->n_left--;
-	free(conn);
+	conn_free(conn);
 }
 
 static void on_worker_readable(evutil_socket_t fd, short what, void *who)
@@ -181,6 +188,7 @@ static void tear_down(struct secmod *sm)
 	cookies_free(sm->cookies);
 	accounts_free(sm->accounts);
 	store_close(sm->store);
+	proofs_free(sm->proofs);
 	if (sm->expiry != NULL)
 		event_free(sm->expiry);
 	if (sm->main_writable != NULL)

@@ -3,6 +3,7 @@
 
 #include "proto/err.h"
 #include "secmod/attempt.h"
+#include "secmod/clientcert.h"
 #include "secmod/key.h"
 #include "secmod/secmod.h"
 
@@ -29,6 +30,9 @@ static int on_sign_req(void *who, const struct msg_sign_req *m, const int *fds)
 		return errno_log(-ret, "%s: will not sign %u bytes with key %u by scheme 0x%04x", conn->chan.name, m->tbs_len,
 		                 m->key, m->scheme);
 	}
+	ret = clientcert_signed(conn, v->key[m->key], m, &rep);
+	if (ret < 0)
+		return ret;
 	chan_enter(&conn->chan, SW_SIGNED);
 	return CHAN_SEND(&conn->chan, SIGN_REP, &rep);
 }
@@ -61,6 +65,16 @@ static int on_groups_ask(void *who, const struct msg_groups_ask *m, const int *f
 	if (way != NULL && way->groups != NULL)
 		strcpy(list.names, way->groups);
 	return CHAN_SEND(&conn->chan, GROUPS_LIST, &list);
+}
+
+static int on_cert_part(void *who, const struct msg_cert_part *m, const int *fds)
+{
+	return clientcert_part(who, m);
+}
+
+static int on_cert_prove(void *who, const struct msg_cert_prove *m, const int *fds)
+{
+	return clientcert_prove(who, m);
 }
 
 int from_worker_serve(struct conn *conn)

@@ -21,6 +21,7 @@
 struct key {
 	EVP_PKEY *pkey;
 	enum key_kind kind;
+	uint8_t cert[KEY_DIGEST]; // SHA-256 of its certificate
 };
 
 void key_memory_init(void)
@@ -88,11 +89,11 @@ static EVP_PKEY *read_key(const char *file, char text[LIMIT_TEXT + 1])
 	return pkey;
 }
 
-static int match_cert(EVP_PKEY *pkey, const char *file, const char *cert, char text[LIMIT_TEXT + 1])
+static int match_cert(EVP_PKEY *pkey, const char *file, const char *cert, uint8_t digest[KEY_DIGEST], char text[LIMIT_TEXT + 1])
 {
 	BIO *bio = BIO_new_file(cert, "r");
 	X509 *x509 = NULL;
-	int ok;
+	bool ok;
 
 	if (bio == NULL)
 		return text_refuse(text, "server-cert %s: %s", cert, strerror(errno));
@@ -100,9 +101,9 @@ static int match_cert(EVP_PKEY *pkey, const char *file, const char *cert, char t
 	BIO_free(bio);
 	if (x509 == NULL)
 		return text_refuse(text, "server-cert %s: no PEM certificate in it", cert);
-	ok = X509_check_private_key(x509, pkey);
+	ok = X509_check_private_key(x509, pkey) == 1 && X509_digest(x509, EVP_sha256(), digest, NULL) == 1;
 	X509_free(x509);
-	if (ok != 1)
+	if (!ok)
 		return text_refuse(text, "server-key %s does not belong to server-cert %s", file, cert);
 	return 0;
 }
@@ -161,12 +162,13 @@ static bool fits_tls(const struct key *k)
 struct key *key_load(const char *file, const char *cert, char text[LIMIT_TEXT + 1])
 {
 	EVP_PKEY *pkey = read_key(file, text);
+	uint8_t digest[KEY_DIGEST];
 	enum key_kind kind;
 	struct key *k;
 
 	if (pkey == NULL)
 		return NULL;
-	if (kind_of(pkey, file, &kind, text) < 0 || match_cert(pkey, file, cert, text) < 0)
+	if (kind_of(pkey, file, &kind, text) < 0 || match_cert(pkey, file, cert, digest, text) < 0)
 		goto free_key;
 	k = OPENSSL_zalloc(sizeof(*k));
 	if (k == NULL) {
@@ -175,6 +177,7 @@ struct key *key_load(const char *file, const char *cert, char text[LIMIT_TEXT + 
 	}
 	k->pkey = pkey;
 	k->kind = kind;
+	memcpy(k->cert, digest, KEY_DIGEST);
 	if (fits_tls(k))
 		return k;
 	text_refuse(text,
@@ -194,6 +197,11 @@ void key_free(struct key *k)
 		return;
 	EVP_PKEY_free(k->pkey); // cleanses its numbers
 	OPENSSL_free(k);
+}
+
+const uint8_t *key_cert_digest(const struct key *k)
+{
+	return k->cert;
 }
 
 enum key_kind key_kind(const struct key *k)

@@ -7,6 +7,8 @@
 #include "proto/limits.h"
 #include "secmod/tbs.h"
 
+#define KEY_DIGEST 32 // SHA-256
+
 struct key;
 
 // Put private key material in locked memory that is in no core dump, where the system lets us. Before any key_load().
@@ -16,6 +18,7 @@ void key_memory_init(void);
 // NULL: `text` says which file is wrong and why.
 struct key *key_load(const char *file, const char *cert, char text[LIMIT_TEXT + 1]);
 void key_free(struct key *k);
+const uint8_t *key_cert_digest(const struct key *k); // of the certificate that it belongs to; KEY_DIGEST bytes
 enum key_kind key_kind(const struct key *k);
 const char *key_kind_name(const struct key *k);
 

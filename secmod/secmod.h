@@ -9,11 +9,14 @@
 
 #include "proto/chan.h"
 #include "secmod/cookie.h"
+#include "secmod/proof.h"
 #include "secmod/settings.h"
 
 struct accounts;
 struct attempt;
 struct coa;
+struct certified;
+struct transcript_parts;
 struct out_message;
 struct store;
 TAILQ_HEAD(conn_list, conn);
@@ -25,13 +28,16 @@ struct conn {
 	struct chan chan;
 	struct event *readable;
 	uint64_t id;
-	uint8_t vhost;             // of sm->settings, as its handshake has said
-	struct addr client, local; // ends of its TCP connection
-	struct attempt *attempt;   // of the login in progress
-	uint8_t tries;             // logins that ended badly
-	uint8_t asked;             // AUTH_ASKs of all logins: the table allows so many answers
-	bool broken;               // to be dropped when its event comes round
-	bool left;                 // its worker has gone, its attempt has not
+	uint8_t vhost;                  // of sm->settings, as its handshake has said
+	struct addr client, local;      // ends of its TCP connection
+	struct witness witness;         // of what its handshake had signed
+	struct transcript_parts *parts; // of a proof that is on its way
+	struct certified *cert;         // of its client, proven; NULL: none
+	struct attempt *attempt;        // of the login in progress
+	uint8_t tries;                  // logins that ended badly
+	uint8_t asked;                  // AUTH_ASKs of all logins: the table allows so many answers
+	bool broken;                    // to be dropped when its event comes round
+	bool left;                      // its worker has gone, its attempt has not
 	TAILQ_ENTRY(conn) next;
 };
 
@@ -54,7 +60,8 @@ struct secmod {
 	struct cookies *cookies;
 	struct accounts *accounts;
 	struct coa *coa;
-	struct store *store; // where they outlive this process; NULL: nowhere
+	struct store *store;   // where they outlive this process; NULL: nowhere
+	struct proofs *proofs; // from the first that has to be in it
 };
 
 static inline int64_t monotonic_ms(void)

@@ -10,6 +10,7 @@
 #include "secmod/account.h"
 #include "secmod/coa.h"
 #include "secmod/method.h"
+#include "secmod/trust.h"
 
 // ocserv's, where the snapshot says nothing or 0
 #define COOKIE_TIMEOUT 300
@@ -66,6 +67,17 @@ static const struct method *find_method(const char *name)
 	return NULL;
 }
 
+// A certificate as one line of a way: it asks nothing and has no configuration of its own.
+static int way_add_certificate(struct way *w, const struct authspec *spec, const char *option, char text[LIMIT_TEXT + 1])
+{
+	if (spec->n_options > 0)
+		return text_refuse(text,
+		                   "%s = certificate: it has no options; ca-cert and cert-user-oid say whose certificates count",
+		                   option);
+	w->certificate = true;
+	return 0;
+}
+
 // One line more of what a way needs.
 static int way_add(struct way *w, const char *option, const char *value, char text[LIMIT_TEXT + 1])
 {
@@ -76,10 +88,13 @@ static int way_add(struct way *w, const char *option, const char *value, char te
 
 	if (authspec_parse(value, &spec) < 0)
 		return text_refuse(text, "%s = %s: not of the form method[option=value,...]", option, value);
+	if (strcmp(spec.name, "certificate") == 0)
+		return way_add_certificate(w, &spec, option, text);
 	method = find_method(spec.name);
 	list_methods(known);
 	if (method == NULL)
-		return text_refuse(text, "%s = %s: this method is not supported (supported: %s)", option, value, known);
+		return text_refuse(text, "%s = %s: this method is not supported (supported: certificate, %s)", option, value,
+		                   known);
 	if (w->method != NULL)
 		return text_refuse(text, "%s = %s: one password method at a time, and there is %s = %s", option, value, option,
 		                   w->method->name);
@@ -106,6 +121,21 @@ static int load_ways(struct vhost *v, const struct snapshot *snap, char text[LIM
 	}
 	v->n_ways = i + 1;
 	return ret;
+}
+
+// Whose certificates count, where some way has one.
+static int load_trust(struct vhost *v, const struct snapshot *snap, char text[LIMIT_TEXT + 1])
+{
+	const char *group_oid = snapshot_get(snap, "cert-group-oid");
+	bool wanted = false;
+
+	for (unsigned i = 0; i < v->n_ways; i++)
+		wanted |= v->way[i].certificate;
+	if (!wanted)
+		return 0;
+	v->trust = trust_load(snapshot_get(snap, "ca-cert"), snapshot_get(snap, "crl"), snapshot_get(snap, "cert-user-oid"),
+	                      &group_oid, group_oid != NULL && group_oid[0] != '\0', text);
+	return v->trust != NULL ? 0 : -EINVAL;
 }
 
 static void ways_unload(struct vhost *v)
@@ -227,8 +257,8 @@ struct settings *settings_load(const struct snapshot *snap, char text[LIMIT_TEXT
 	s->most_sessions = (clients < LIMIT_TUNNELS ? clients : LIMIT_TUNNELS) * 2 + 1024;
 	s->trial = snapshot_number(snap, "@trial") != 0;
 	if (load_keys(&s->vhosts[0], snap, text) < 0 || load_ways(&s->vhosts[0], snap, text) < 0 ||
-	    load_groups(&s->vhosts[0], snap, text) < 0 || load_accounting(&s->vhosts[0], snap, 0, text) < 0 ||
-	    coa_config_load(snap, &s->coa, text) < 0) {
+	    load_trust(&s->vhosts[0], snap, text) < 0 || load_groups(&s->vhosts[0], snap, text) < 0 ||
+	    load_accounting(&s->vhosts[0], snap, 0, text) < 0 || coa_config_load(snap, &s->coa, text) < 0) {
 		settings_put(s);
 		return NULL;
 	}
@@ -251,6 +281,7 @@ void settings_put(struct settings *s)
 			key_free(s->vhosts[i].key[k]);
 		ways_unload(&s->vhosts[i]);
 		acct_put(s->vhosts[i].acct);
+		trust_free(s->vhosts[i].trust);
 	}
 	coa_config_free(s->coa);
 	free(s->vhosts);

@@ -11,6 +11,7 @@
 struct acct;
 struct coa_config;
 struct method;
+struct trust;
 
 // One way to log in: a certificate, a method, or both.
 struct way {
@@ -26,6 +27,7 @@ struct vhost {
 	struct key *key[LIMIT_SERVER_KEYS];
 	struct way way[LIMIT_WAYS]; // the first is what all lines of auth make together, each other one a line of enable-auth
 	unsigned n_ways;
+	struct trust *trust; // whose certificates count; NULL: no way has one
 	int64_t cookie_timeout_ms;
 	struct acct *acct; // NULL: none
 	bool persistent_cookies;

@@ -5,6 +5,7 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -138,4 +139,84 @@ static PKI_UNUSED bool pki_verify(X509 *cert, const char *digest, bool pss, cons
 	good = good && EVP_DigestVerify(ctx, sig, sig_len, tbs, tbs_len) == 1;
 	EVP_MD_CTX_free(ctx);
 	return good;
+}
+
+// A certificate of `key`'s as `issuer` (NULL: itself) makes it. dn: "OID=value" or "NAME=value" each, NULL at the end.
+struct pki_wish {
+	const char *const *dn;
+	const char *san; // "email:anna@example.test", NULL: none
+	const char *eku; // "clientAuth", NULL: none
+	bool ca;
+	long from, until; // seconds from now, 0: a minute ago, a day from now
+	long serial;
+};
+
+static PKI_UNUSED void pki_extend(X509 *x, int nid, const char *value)
+{
+	X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
+
+	PKI_NEED(e != NULL && X509_add_ext(x, e, -1) == 1);
+	X509_EXTENSION_free(e);
+}
+
+static PKI_UNUSED void pki_name(X509 *x, const char *const *dn)
+{
+	char field[64];
+	const char *value;
+
+	for (; *dn != NULL; dn++) {
+		value = strchr(*dn, '=') + 1;
+		snprintf(field, sizeof(field), "%.*s", (int)(value - 1 - *dn), *dn);
+		PKI_NEED(X509_NAME_add_entry_by_txt(X509_get_subject_name(x), field, MBSTRING_UTF8, (const unsigned char *)value,
+		                                    -1, -1, 0) == 1);
+	}
+}
+
+static PKI_UNUSED X509 *pki_issue(EVP_PKEY *key, const struct pki_wish *wish, X509 *issuer, EVP_PKEY *issuer_key)
+{
+	EVP_PKEY *by = issuer_key != NULL ? issuer_key : key;
+	X509 *x = X509_new();
+
+	PKI_NEED(x != NULL && X509_set_version(x, 2) == 1 && X509_set_pubkey(x, key) == 1);
+	ASN1_INTEGER_set(X509_get_serialNumber(x), wish->serial != 0 ? wish->serial : 1);
+	X509_gmtime_adj(X509_getm_notBefore(x), wish->from != 0 ? wish->from : -60);
+	X509_gmtime_adj(X509_getm_notAfter(x), wish->until != 0 ? wish->until : 86400);
+	pki_name(x, wish->dn);
+	X509_set_issuer_name(x, X509_get_subject_name(issuer != NULL ? issuer : x));
+	if (wish->ca)
+		pki_extend(x, NID_basic_constraints, "critical,CA:TRUE");
+	if (wish->san != NULL)
+		pki_extend(x, NID_subject_alt_name, wish->san);
+	if (wish->eku != NULL)
+		pki_extend(x, NID_ext_key_usage, wish->eku);
+	PKI_NEED(X509_sign(x, by, EVP_PKEY_get_base_id(by) == EVP_PKEY_ED25519 ? NULL : EVP_sha256()) > 0);
+	return x;
+}
+
+// A CRL of issuer's that revokes one serial number (0: none), good until so many seconds from now.
+static PKI_UNUSED void pki_write_crl(const char *path, X509 *issuer, EVP_PKEY *key, long serial, long until)
+{
+	X509_CRL *crl = X509_CRL_new();
+	ASN1_TIME *from = X509_gmtime_adj(NULL, -3600), *to = X509_gmtime_adj(NULL, until);
+	FILE *f = fopen(path, "w");
+
+	PKI_NEED(crl != NULL && f != NULL && X509_CRL_set_version(crl, 1) == 1);
+	X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer));
+	X509_CRL_set1_lastUpdate(crl, from);
+	X509_CRL_set1_nextUpdate(crl, to);
+	if (serial != 0) {
+		X509_REVOKED *r = X509_REVOKED_new();
+		ASN1_INTEGER *number = ASN1_INTEGER_new();
+
+		ASN1_INTEGER_set(number, serial);
+		X509_REVOKED_set_serialNumber(r, number);
+		X509_REVOKED_set_revocationDate(r, from);
+		PKI_NEED(X509_CRL_add0_revoked(crl, r) == 1);
+		ASN1_INTEGER_free(number);
+	}
+	PKI_NEED(X509_CRL_sign(crl, key, EVP_sha256()) > 0 && PEM_write_X509_CRL(f, crl) == 1);
+	fclose(f);
+	ASN1_TIME_free(from);
+	ASN1_TIME_free(to);
+	X509_CRL_free(crl);
 }

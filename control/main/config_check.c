@@ -234,17 +234,26 @@ static void check_method(const struct config *c, unsigned nth, struct config_log
 	char name[32];
 
 	value_auth_method(auth, name, sizeof(name));
-	if (strcmp(name, "pam") == 0)
+	if (strcmp(name, "pam") == 0 || strcmp(name, "certificate") == 0)
 		return;
 	if (strcmp(name, "radius") == 0) {
 		check_radius(c, nth, log);
 		return;
 	}
 	if (strcmp(name, "plain") != 0) {
-		config_say(log, LOG_LEVEL_ERR, line, "auth", "%s is not supported yet: plain, pam and radius are", name);
+		config_say(log, LOG_LEVEL_ERR, line, "auth", "%s is not supported yet: plain, pam, radius and certificate are",
+		           name);
 		return;
 	}
 	check_plain(c, nth, log);
+}
+
+static bool is_certificate(const struct config *c, enum opt way, unsigned nth)
+{
+	char name[32];
+
+	value_auth_method(config_nth(c, way, nth), name, sizeof(name));
+	return strcmp(name, "certificate") == 0;
 }
 
 static void check_auth(const struct config *c, struct config_log *log)
@@ -253,8 +262,31 @@ static void check_auth(const struct config *c, struct config_log *log)
 		return;
 	for (unsigned i = 0; i < config_count(c, OPT_AUTH); i++)
 		check_method(c, i, log);
-	if (config_count(c, OPT_AUTH) > 1)
-		wrong(log, c, OPT_AUTH, 1, "a second method is not supported: a login asks for one password");
+	for (unsigned i = 0, passwords = 0; i < config_count(c, OPT_AUTH); i++) {
+		passwords += !is_certificate(c, OPT_AUTH, i);
+		if (passwords > 1)
+			wrong(log, c, OPT_AUTH, i, "a second method is not supported: a login asks for one password");
+	}
+}
+
+// A certificate of whom, and who is its user?
+static void check_certificates(const struct config *c, struct config_log *log)
+{
+	static const enum opt ways[] = { OPT_AUTH, OPT_ENABLE_AUTH };
+	static const enum opt needs[] = { OPT_CA_CERT, OPT_CERT_USER_OID };
+
+	if (!config_own(c, OPT_AUTH) && !config_own(c, OPT_ENABLE_AUTH))
+		return;
+	for (size_t w = 0; w < sizeof(ways) / sizeof(*ways); w++)
+		for (unsigned i = 0; i < config_count(c, ways[w]); i++) {
+			if (!is_certificate(c, ways[w], i))
+				continue;
+			for (size_t n = 0; n < sizeof(needs) / sizeof(*needs); n++)
+				if (!config_str(c, needs[n]))
+					config_say(log, LOG_LEVEL_ERR, config_line_nth(c, ways[w], i), opt_table[ways[w]].name,
+					           "certificate needs %s", opt_table[needs[n]].name);
+			return;
+		}
 }
 
 // Everything that a session is told: one message each, so the number is bounded.
@@ -406,6 +438,7 @@ void config_check(const struct config *c, struct config_log *log)
 	check_keys(c, log);
 	check_auth(c, log);
 	check_radius_signatures(c, log);
+	check_certificates(c, log);
 	check_items(c, log);
 	check_packing(c, log);
 	check_choices(c, log);

@@ -195,8 +195,8 @@ static int on_session_gone(void *who, const struct msg_session_gone *m, const in
 
 static int on_auth_event(void *who, const struct msg_auth_event *m, const int *fds)
 {
-	static const char *const outcomes[] = { "logged in", "wrong user or password", "the method failed", "went away",
-		                                "went away after an answer" };
+	static const char *const outcomes[] = { "logged in", "wrong user or password",    "the method failed",
+		                                "went away", "went away after an answer", "certificate refused" };
 	struct gateway *g = ((struct child *)who)->g;
 	bool guess = m->outcome == AUTH_BAD || m->outcome == AUTH_HUNG_UP;
 	char text[ADDR_TEXT];
@@ -204,7 +204,7 @@ static int on_auth_event(void *who, const struct msg_auth_event *m, const int *f
 	log_info("login of '%s' from %s by %s: %s (%u ms)", m->user, addr_text(&m->client, text), m->method, outcomes[m->outcome],
 	         m->milliseconds);
 	events_login(g, m, outcomes[m->outcome]);
-	stats_login(g, guess || m->outcome == AUTH_ERROR, m->milliseconds);
+	stats_login(g, guess || m->outcome == AUTH_ERROR || m->outcome == AUTH_REFUSED, m->milliseconds);
 	if (guess)
 		abuse_guess(g, &m->client, m->user);
 	return 0;

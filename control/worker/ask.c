@@ -20,6 +20,15 @@ static int on_sign_rep(void *who, const struct msg_sign_rep *m, const int *fds)
 	return 0;
 }
 
+static int on_cert_result(void *who, const struct msg_cert_result *m, const int *fds)
+{
+	struct ask *a = who;
+
+	chan_enter(&a->chan, WS_QUIET);
+	a->certified = m->ok;
+	return 0;
+}
+
 static int on_auth_ask(void *who, const struct msg_auth_ask *m, const int *fds)
 {
 	struct ask *a = who;
@@ -89,6 +98,36 @@ int ask_sign(void *who, uint8_t vhost, uint8_t key, uint16_t scheme, const uint8
 	if (ret < 0)
 		log_warn("sec-mod does not sign: %s", strerror(-ret));
 	return ret < 0 ? ret : a->signature_len;
+}
+
+static int send_parts(struct ask *a, const uint8_t *messages, size_t len)
+{
+	struct msg_cert_prove all = { .len = (uint32_t)len };
+	struct msg_cert_part part;
+	size_t at, n;
+	int ret = 0;
+
+	for (at = 0; ret == 0 && at < len; at += n) {
+		n = len - at < sizeof(part.messages) ? len - at : sizeof(part.messages);
+		memcpy(part.messages, messages + at, n);
+		part.messages_len = (uint16_t)n;
+		ret = CHAN_SEND(&a->chan, CERT_PART, &part);
+	}
+	return ret < 0 ? ret : CHAN_SEND(&a->chan, CERT_PROVE, &all);
+}
+
+int ask_certificate(struct ask *a, const uint8_t *messages, size_t len)
+{
+	int ret = send_parts(a, messages, len);
+
+	a->certified = false;
+	if (ret == 0) {
+		chan_enter(&a->chan, WS_PROVING);
+		ret = chan_await(&a->chan, from_secmod, a, MSG_CERT_RESULT, ASK_SIGN_MS);
+	}
+	if (ret < 0)
+		log_warn("sec-mod does not look at the client's certificate: %s", strerror(-ret));
+	return ret < 0 ? ret : a->certified;
 }
 
 int ask_login(struct ask *a, const struct msg_auth_init *m)

@@ -1,5 +1,6 @@
 // A worker's channel to sec-mod: one signature for the handshake, then the rounds of a login. Worker only.
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@ struct ask {
 	struct chan chan;
 	const struct ask_events *events;
 	void *who;
+	bool certified;     // what CERT_RESULT has said
 	uint8_t *signature; // where SIGN_REP goes
 	size_t room;
 	int signature_len;
@@ -29,6 +31,9 @@ void ask_fini(struct ask *a);
 #define ASK_SIGN_MS 15000
 int ask_sign(void *who, uint8_t vhost, uint8_t key, uint16_t scheme, const uint8_t *tbs, size_t tbs_len, uint8_t *signature,
              size_t room);
+
+// The messages of a handshake in which the client has shown a certificate: does it count? 1, 0 or -errno. Blocks likewise.
+int ask_certificate(struct ask *a, const uint8_t *messages, size_t len);
 
 // The next user's login, and the answer to what was asked. 0 or -errno; the answers come as events.
 int ask_login(struct ask *a, const struct msg_auth_init *m);

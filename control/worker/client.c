@@ -10,6 +10,7 @@
 #include "ask.h"
 #include "bridge.h"
 #include "client.h"
+#include "clientcert.h"
 #include "clock.h"
 #include "connect.h"
 #include "http.h"
@@ -42,6 +43,7 @@ struct client {
 	struct chan main;
 	struct ask ask;
 	struct tls tls;
+	struct clientcert clientcert;
 	struct http http;
 	struct login login;
 	struct connect connect;
@@ -134,6 +136,7 @@ static void drop_login(struct client *c)
 	login_fini(&c->login);
 	http_fini(&c->http);
 	connect_fini(&c->connect);
+	clientcert_fini(&c->clientcert);
 	ask_fini(&c->ask);
 }
 
@@ -299,6 +302,19 @@ static void learn_certificate(struct client *c)
 		X509_digest(cert, EVP_sha1(), c->cert_sha1, NULL);
 }
 
+// Whose connection it is, and whether its client has a certificate that counts.
+static int learn_client(struct client *c)
+{
+	int ret = clientcert_prove(&c->clientcert, &c->ask);
+
+	SSL_set_msg_callback(c->tls.ssl, NULL);
+	if (ret < 0)
+		return ret;
+	login_offer(&c->login, &vhost_of(c->tls.ssl)->offers);
+	c->login.certified = ret > 0;
+	return 0;
+}
+
 static void shake(struct client *c)
 {
 	char text[LIMIT_CIPHER + 1];
@@ -314,7 +330,10 @@ static void shake(struct client *c)
 	// Our last words of a TLS 1.3 handshake come before the client's: without this its request would wait for a delayed ACK.
 	setsockopt(c->tls.fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 	learn_certificate(c);
-	login_offer(&c->login, &vhost_of(c->tls.ssl)->offers);
+	if (learn_client(c) < 0) {
+		c->done = true;
+		return;
+	}
 	tls_describe(&c->tls, signer_scheme(), text, sizeof(text));
 	log_debug("%s", text);
 	c->phase = PHASE_REQUEST;
@@ -464,6 +483,8 @@ int client_run(const struct gear *gear, const struct client_start *start)
 	http_init(&c.http);
 	signer_set(ask_sign, &c.ask);
 	ret = tls_init(&c.tls, gear->vhosts.vhost[0].tls, start->socket, c.now_ms);
+	if (ret == 0)
+		clientcert_watch(&c.clientcert, c.tls.ssl);
 	while (ret == 0 && !c.done)
 		turn(&c);
 	if (c.bridge.scratch)

@@ -103,7 +103,7 @@ static void on_failed(void *who, const struct msg_auth_failed *m)
 
 	drop_held(l);
 	l->state = m->tries_left > 0 ? LOGIN_NEW : LOGIN_OVER;
-	if (m->tries_left > 0)
+	if (m->tries_left > 0 && l->offers->password)
 		answer_user_form(l, m->text[0] ? m->text : "Login failed.");
 	else
 		answer_status(l, 401);
@@ -178,11 +178,11 @@ static void note_group(struct login *l, const struct http *h, const struct login
 
 // -------------------------------------------------------------------------------------------------------------- requests
 
-static int begin(struct login *l, const struct http *h, const struct login_fields *f)
+static int begin(struct login *l, enum auth_kind kind, const struct http *h, const struct login_fields *f)
 {
 	const char *type = http_header(h, "X-AnyConnect-Identifier-DeviceType", 0);
 	const char *platform = http_header(h, "X-AnyConnect-Identifier-Platform", 0);
-	struct msg_auth_init m = { .kind = AUTH_PASSWORD };
+	struct msg_auth_init m = { .kind = (uint8_t)kind };
 
 	memcpy(m.user, f->user, sizeof(m.user));
 	memcpy(m.group, l->group, sizeof(m.group));
@@ -209,6 +209,16 @@ static int answer_question(struct login *l, const struct login_fields *f)
 	return 0;
 }
 
+// The certificate alone lets in, once, who does not say that he is somebody with a password.
+static bool by_certificate(struct login *l, const struct login_fields *f)
+{
+	bool password = l->offers->password && f->has_user && f->user[0];
+	bool yes = l->offers->certificate && l->certified && !l->by_certificate && !password;
+
+	l->by_certificate |= yes;
+	return yes;
+}
+
 static int serve(struct login *l, const struct http *h, const struct login_fields *f)
 {
 	if (f->kind == LOGIN_LOGOUT) {
@@ -220,10 +230,14 @@ static int serve(struct login *l, const struct http *h, const struct login_field
 	if (l->state == LOGIN_ASKED)
 		return answer_question(l, f);
 	note_group(l, h, f);
-	if (!l->offers->password)
+	if (l->offers->needs_certificate && !l->certified)
+		answer_status(l, 401);
+	else if (by_certificate(l, f))
+		return begin(l, AUTH_CERTIFICATE, h, f);
+	else if (!l->offers->password)
 		answer_status(l, 401);
 	else if (f->has_user && f->user[0])
-		return begin(l, h, f);
+		return begin(l, AUTH_PASSWORD, h, f);
 	else
 		answer_user_form(l, NULL);
 	return 0;

@@ -31,7 +31,9 @@ struct login {
 	char user[LIMIT_USER + 1];
 	char held[LIMIT_PASSWORD + 1]; // a password that came with the user name, until sec-mod asks for it
 	bool has_held;
-	bool ready; // reply holds the answer to the last request
+	bool certified;      // by sec-mod: the client has a certificate that counts
+	bool by_certificate; // which has been tried alone
+	bool ready;          // reply holds the answer to the last request
 	struct reply reply;
 };
 

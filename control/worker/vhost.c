@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "clientcert.h"
 #include "sni.h"
 #include "tls_ctx.h"
 
@@ -31,6 +32,7 @@ static int on_hello(SSL *ssl, int *alert, void *who)
 		*alert = SSL_AD_INTERNAL_ERROR;
 		return SSL_CLIENT_HELLO_ERROR;
 	}
+	clientcert_want(ssl, &vhost->offers);
 	return SSL_CLIENT_HELLO_SUCCESS;
 }
 
@@ -63,12 +65,15 @@ static int load_certificates(struct vhost *vhost, const struct snapshot *conf, c
 
 static int load(struct vhost *vhost, const struct snapshot *conf, char text[LIMIT_TEXT + 1])
 {
+	int ret;
+
 	snprintf(text, LIMIT_TEXT + 1, "out of memory");
 	vhost->tls = tls_ctx_new();
 	if (!vhost->tls || offers_load(&vhost->offers, conf, vhost->number) < 0)
 		return -ENOMEM;
 	SSL_CTX_set_app_data(vhost->tls, vhost);
-	return load_certificates(vhost, conf, text);
+	ret = vhost->offers.wants_certificate ? clientcert_prepare(vhost->tls, conf, vhost->number, text) : 0;
+	return ret < 0 ? ret : load_certificates(vhost, conf, text);
 }
 
 int vhosts_load(struct vhosts *v, const struct snapshot *conf, char text[LIMIT_TEXT + 1])

@@ -48,13 +48,17 @@ static PROBE_UNUSED int login_write_files(const char *dir)
 
 struct login {
 	struct chan chan; // to sec-mod
-	bool signature, asked, done, failed;
+	bool signature, asked, done, failed, certified;
+	struct msg_sign_rep signed_by;
 	struct msg_auth_done cookie;
 };
 
 static int login_on_sign_rep(void *who, const void *m, const int *fds)
 {
-	((struct login *)who)->signature = ((const struct msg_sign_rep *)m)->ok;
+	struct login *l = who;
+
+	l->signed_by = *(const struct msg_sign_rep *)m;
+	l->signature = l->signed_by.ok;
 	return 0;
 }
 
@@ -79,11 +83,15 @@ static int login_on_failed(void *who, const void *m, const int *fds)
 	return 0;
 }
 
+static int login_on_cert(void *who, const void *m, const int *fds)
+{
+	((struct login *)who)->certified = ((const struct msg_cert_result *)m)->ok;
+	return 0;
+}
+
 static const chan_handler login_handlers[MSG_NUMBERS] = {
-	[MSG_SIGN_REP] = login_on_sign_rep,
-	[MSG_AUTH_ASK] = login_on_ask,
-	[MSG_AUTH_DONE] = login_on_done,
-	[MSG_AUTH_FAILED] = login_on_failed,
+	[MSG_SIGN_REP] = login_on_sign_rep,  [MSG_AUTH_ASK] = login_on_ask,     [MSG_AUTH_DONE] = login_on_done,
+	[MSG_AUTH_FAILED] = login_on_failed, [MSG_CERT_RESULT] = login_on_cert,
 };
 
 static PROBE_UNUSED void login_init(struct login *l, int fd)

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "attack.h"
+#include "handshake.h"
 #include "login.h"
 #include "proto/log.h"
 #include "victim.h"
@@ -157,7 +158,10 @@ static void without_head(void **state)
 static const struct {
 	int number;
 	size_t place, step;
-} malformed[] = { { MSG_SIGN_REQ, 0, 17 }, { MSG_AUTH_INIT, 1, 23 }, { MSG_AUTH_CONT, 2, 7 }, { MSG_GROUPS_ASK, 1, 1 } };
+} malformed[] = {
+	{ MSG_SIGN_REQ, 0, 17 },    { MSG_AUTH_INIT, 1, 23 }, { MSG_AUTH_CONT, 2, 7 },
+	{ MSG_CERT_PART, 1, 1999 }, { MSG_CERT_PROVE, 1, 1 }, { MSG_GROUPS_ASK, 1, 1 },
+};
 
 #define MALFORMED (sizeof(malformed) / sizeof(malformed[0]))
 
@@ -232,6 +236,146 @@ static void one_signature_a_connection(void **state)
 	chan_fini(&w.chan);
 	honest_login_works();
 }
+
+// ------------------------------------------------------------------------------------- certificates that are not the client's
+
+static struct handshake tls; // of an honest client, with the certificate of somebody whom sec-mod knows
+
+static int sign_there(void *who, uint8_t vhost, uint8_t key, uint16_t scheme, const uint8_t *tbs, size_t len, uint8_t *signature,
+                      size_t room)
+{
+	struct login *w = who;
+	struct msg_sign_req m = { .vhost = vhost, .key = key, .scheme = scheme, .tbs_len = (uint16_t)len };
+
+	memcpy(m.tbs, tbs, len);
+	chan_enter(&w->chan, WS_SIGNING);
+	if (CHAN_SEND(&w->chan, SIGN_REQ, &m) < 0 || login_await(w, MSG_SIGN_REP) < 0 || !w->signature)
+		return -EIO;
+	memcpy(signature, w->signed_by.signature, w->signed_by.signature_len);
+	return w->signed_by.signature_len;
+}
+
+static void hand_over(struct login *w, const uint8_t *messages, size_t len, size_t said)
+{
+	struct msg_cert_part part;
+
+	for (size_t at = 0; at < len; at += part.messages_len) {
+		part.messages_len = (uint16_t)(len - at < LIMIT_CERT_PART ? len - at : LIMIT_CERT_PART);
+		memcpy(part.messages, messages + at, part.messages_len);
+		CHAN_SEND(&w->chan, CERT_PART, &part);
+	}
+	chan_enter(&w->chan, WS_PROVING);
+	CHAN_SEND(&w->chan, CERT_PROVE, &(struct msg_cert_prove){ .len = (uint32_t)said });
+}
+
+static bool logs_in_by_certificate(struct login *w)
+{
+	struct pollfd p = { .fd = w->chan.fd, .events = POLLIN };
+
+	chan_enter(&w->chan, WS_LOGIN);
+	assert_int_equal(CHAN_SEND(&w->chan, AUTH_INIT, &(struct msg_auth_init){ .kind = AUTH_CERTIFICATE }), 0);
+	while (!w->done && !w->failed && poll(&p, 1, 20000) == 1 && chan_serve(&w->chan, login_handlers, w, 1) > 0)
+		;
+	return w->done;
+}
+
+static void shake(struct login *w, int version)
+{
+	worker_open(w);
+	tls.who = w;
+	tls.version = version;
+	assert_true(handshake_run(&tls));
+}
+
+static void a_client_is_who_signed(void **state)
+{
+	struct login w;
+
+	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+		shake(&w, version);
+		hand_over(&w, tls.messages, tls.len, tls.len);
+		assert_int_equal(login_await(&w, MSG_CERT_RESULT), 0);
+		assert_true(w.certified);
+		assert_true(logs_in_by_certificate(&w));
+		assert_string_equal(w.cookie.user, "alice");
+		chan_fini(&w.chan);
+	}
+	drain_main();
+}
+
+static void nobody_without_a_proof(void **state)
+{
+	struct login w;
+
+	reach_signed(&w);
+	assert_false(logs_in_by_certificate(&w));
+	assert_true(w.failed);
+	chan_fini(&w.chan);
+	drain_main();
+}
+
+enum lie { NOTHING, NOISE, HALF, TOO_SHORT, TOO_LONG, ANOTHERS, ANOTHERS_RESIGNED, TWICE, LIES };
+
+static void tell(struct login *w, enum lie lie, int version)
+{
+	static uint8_t noise[LIMIT_TRANSCRIPT];
+	struct login victim;
+
+	memset(noise, 11, sizeof(noise));
+	if (lie <= NOISE)
+		reach_signed(w);
+	else
+		shake(w, version);
+	switch (lie) {
+	case NOTHING:
+		hand_over(w, noise, 0, 1);
+		break;
+	case NOISE:
+		hand_over(w, noise, sizeof(noise), sizeof(noise));
+		break;
+	case HALF:
+		hand_over(w, tls.messages, tls.len / 2, tls.len / 2);
+		break;
+	case TOO_SHORT:
+	case TOO_LONG:
+		hand_over(w, tls.messages, tls.len, tls.len + (lie == TOO_SHORT ? 1 : -1));
+		break;
+	case ANOTHERS: // whose worker was taken over, or who was overheard
+		chan_fini(&w->chan);
+		reach_signed(w);
+		hand_over(w, tls.messages, tls.len, tls.len);
+		break;
+	case ANOTHERS_RESIGNED:
+		victim = *w;
+		worker_open(w);
+		assert_true(sign_there(w, 0, 0, tls.scheme, tls.tbs, tls.tbs_len, noise, sizeof(noise)) > 0);
+		hand_over(w, tls.messages, tls.len, tls.len);
+		chan_fini(&victim.chan);
+		break;
+	default: // TWICE
+		hand_over(w, tls.messages, tls.len, tls.len);
+		CHAN_SEND(&w->chan, CERT_PROVE, &(struct msg_cert_prove){ .len = (uint32_t)tls.len });
+		break;
+	}
+}
+
+static void no_lie_is_a_proof(void **state)
+{
+	struct login w;
+
+	for (int lie = NOTHING; lie < LIES; lie++)
+		for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+			tell(&w, lie, version);
+			if (!victim_drops(w.chan.fd))
+				fail_msg("lie %d (%x): the offender keeps its channel", lie, version);
+			chan_fini(&w.chan);
+			drain_main();
+			honest_login_works();
+		}
+	assert_true(victim_fds_settle(&secmod));
+}
+
+// ---------------------------------------------------------------------------------------------------------------- tries
 
 static void three_tries_are_three(void **state)
 {
@@ -325,6 +469,24 @@ static const char *in_dir(const char *name)
 	return path[turn];
 }
 
+// The key of login.h's certificate is an authority here, too.
+static void make_client(void)
+{
+	const char *const dn[] = { "CN=alice", NULL };
+	const struct pki_wish wish = { .dn = dn, .eku = "clientAuth" };
+	BIO *key = BIO_new_mem_buf(login_key, -1), *cert = BIO_new_mem_buf(login_cert, -1);
+	EVP_PKEY *authority = PEM_read_bio_PrivateKey(key, NULL, NULL, NULL);
+
+	assert_int_equal(signer_init(), 0);
+	tls.server_cert = PEM_read_bio_X509(cert, NULL, NULL, NULL);
+	tls.key = pki_key("p256");
+	tls.cert = pki_issue(tls.key, &wish, tls.server_cert, authority);
+	tls.sign = sign_there;
+	EVP_PKEY_free(authority);
+	BIO_free(key);
+	BIO_free(cert);
+}
+
 static int setup(void **state)
 {
 	struct snapshot_writer *w = snapshot_writer_new();
@@ -339,6 +501,9 @@ static int setup(void **state)
 	snapshot_put(w, "server-key", in_dir("key.pem"));
 	snapshot_put(w, "server-cert", in_dir("cert.pem"));
 	snapshot_put(w, "auth", auth);
+	snapshot_put(w, "enable-auth", "certificate");
+	snapshot_put(w, "ca-cert", in_dir("cert.pem"));
+	snapshot_put(w, "cert-user-oid", "2.5.4.3");
 	snapshot_put(w, "cookie-timeout", "300");
 	snapshot_put(w, "auth-timeout", "60");
 	snapshot_put(w, "max-clients", "100000");
@@ -348,6 +513,7 @@ static int setup(void **state)
 		return -1;
 	if (chan_await(&secmod.chan, from_secmod, NULL, MSG_SECMOD_READY, 10000) < 0 || !ready)
 		return -1;
+	make_client();
 	honest_login_works();
 	usleep(100000); // it has seen the worker go
 	secmod.fds = probe_count_fds(secmod.pid);
@@ -370,12 +536,21 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(out_of_place_in_every_state), cmocka_unit_test(without_head),
-		cmocka_unit_test(with_wrong_descriptors),      cmocka_unit_test(with_wrong_lengths),
-		cmocka_unit_test(with_wrong_fields),           cmocka_unit_test(it_signs_nothing_but_handshakes),
-		cmocka_unit_test(one_signature_a_connection),  cmocka_unit_test(three_tries_are_three),
-		cmocka_unit_test(leaving_in_every_state),      cmocka_unit_test(floods),
-		cmocka_unit_test(a_crowd_that_says_nothing),   cmocka_unit_test(it_is_still_the_same),
+		cmocka_unit_test(out_of_place_in_every_state),
+		cmocka_unit_test(without_head),
+		cmocka_unit_test(with_wrong_descriptors),
+		cmocka_unit_test(with_wrong_lengths),
+		cmocka_unit_test(with_wrong_fields),
+		cmocka_unit_test(it_signs_nothing_but_handshakes),
+		cmocka_unit_test(one_signature_a_connection),
+		cmocka_unit_test(three_tries_are_three),
+		cmocka_unit_test(a_client_is_who_signed),
+		cmocka_unit_test(nobody_without_a_proof),
+		cmocka_unit_test(no_lie_is_a_proof),
+		cmocka_unit_test(leaving_in_every_state),
+		cmocka_unit_test(floods),
+		cmocka_unit_test(a_crowd_that_says_nothing),
+		cmocka_unit_test(it_is_still_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

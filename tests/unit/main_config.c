@@ -527,7 +527,8 @@ static void what_only_the_whole_shows(void **state)
 	file_says(GOOD "select-group = [x]\n", CONFIG_TEST, 1, 0, "name or name[Label]");
 	file_says(GOOD "select-group = x[]\n", CONFIG_TEST, 1, 0, "name or name[Label]");
 	file_says(GOOD "auth = pam\n", CONFIG_TEST, 1, 0, "a second method");
-	file_says(GOOD "auth = certificate\n", CONFIG_TEST, 2, 0, "certificate is not supported yet");
+	file_says(GOOD "auth = certificate\n", CONFIG_TEST, 2, 0, "certificate needs ca-cert");
+	file_says(GOOD "enable-auth = certificate\nca-cert = cert.pem\n", CONFIG_TEST, 1, 0, "certificate needs cert-user-oid");
 	file_says(GOOD "pid-file = /does/not/exist\n", CONFIG_TEST, 1, 0, "pid-file: /does/not/exist: No such file");
 }
 

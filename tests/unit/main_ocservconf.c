@@ -112,20 +112,20 @@ static const char *const documented[] = {
 	"syslog-facility = daemon",
 	"server-stats-reset-time = 604800",
 	"cgroup = \"cpuset,cpu:test\"",
-	"ca-cert = /etc/ocserv/ca.pem",
+	"ca-cert = cert.pem",
 	"dh-params = /etc/ocserv/dh.pem",
 	"pin-file = /etc/ocserv/pin.txt",
 	"srk-pin-file = /etc/ocserv/srkpin.txt",
 	"key-pin = 1234",
 	"srk-pin = 1234",
-	"crl = /etc/ocserv/crl.pem",
+	"crl = cert.pem",
 	"ocsp-response = /etc/ocserv/ocsp.der",
 	"tls-priorities = \"NORMAL:%SERVER_PRECEDENCE:%COMPAT:-VERS-SSL3.0:-VERS-TLS1.0:-VERS-TLS1.1:-VERS-TLS1.3\"",
 	"cert-user-oid = 0.9.2342.19200300.100.1.1",
 	"cert-user-oid = SAN(rfc822name)",
 	"cert-group-oid = 2.5.4.11",
 	"match-tls-dtls-ciphers = true",
-	"enable-auth = \"certificate\"",
+	"enable-auth = \"certificate\"\nca-cert = cert.pem\ncert-user-oid = 2.5.4.3",
 	"enable-auth = \"gssapi\"",
 	"enable-auth = \"gssapi[keytab=/etc/key.tab,require-local-user-map=true,tgt-freshness-time=900]\"",
 	"acct = \"radius[config=/etc/radiusclient/radiusclient.conf]\"",
@@ -223,7 +223,7 @@ static const char *const documented[] = {
 	"connect-script = /usr/bin/myscript",
 	"disconnect-script = /usr/bin/myscript",
 	"host-update-script = /usr/bin/myhostnamescript",
-	"[vhost:www.example.com]\nauth = \"plain[passwd=./passwd]\"\nca-cert = /etc/ocserv/ca.pem\nserver-cert = cert.pem\n"
+	"[vhost:www.example.com]\nauth = \"plain[passwd=./passwd]\"\nca-cert = cert.pem\nserver-cert = cert.pem\n"
 	"server-key = key.pem\nipv4-network = 192.168.2.0\nipv4-netmask = 255.255.255.0\n"
 	"cert-user-oid = 0.9.2342.19200300.100.1.1",
 };

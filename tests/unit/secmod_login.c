@@ -568,7 +568,7 @@ static void says_what_is_wrong(void **state)
 		const char *auth, *second, *why;
 	} rows[] = {
 		{ NULL, NULL, "auth: no method" },
-		{ "certificate", NULL, "auth = certificate: this method is not supported" },
+		{ "certificate", NULL, "cert-user-oid: needed with auth = certificate" },
 		{ "radius[config=/etc/r]", NULL, "auth = radius[config=/etc/r]: this method is not supported" },
 		{ "plain", NULL, "names no file" },
 		{ "plain[passwd=/nonexistent]", NULL, "/nonexistent: No such file" },

@@ -94,6 +94,16 @@ static int on_auth_cont(void *who, const struct msg_auth_cont *m, const int *fds
 	return CHAN_SEND(&w->secmod, AUTH_DONE, &done);
 }
 
+static int on_cert_part(void *who, const struct msg_cert_part *m, const int *fds)
+{
+	return -EPROTO;
+}
+
+static int on_cert_prove(void *who, const struct msg_cert_prove *m, const int *fds)
+{
+	return -EPROTO;
+}
+
 static void *secmod_run(void *arg)
 {
 	struct world *w = arg;
@@ -752,6 +762,7 @@ static int set_up(void **state)
 	assert_int_equal(snapshot_open(fd, &conf), 0);
 	close(fd);
 	assert_int_equal(vhosts_load(&shared.gear.vhosts, conf, text), 0);
+	shared.gear.vhosts.vhost[0].offers.password = true;
 	snapshot_free(conf);
 	unlink(path);
 	assert_int_equal(tls_warm_up(&shared.gear.vhosts, shared.gear.dtls), 0);

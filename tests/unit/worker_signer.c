@@ -86,6 +86,14 @@ static int on_auth_init(void *who, const struct msg_auth_init *m, const int *fds
 {
 	return -EPROTO;
 }
+static int on_cert_part(void *who, const struct msg_cert_part *m, const int *fds)
+{
+	return -EPROTO;
+}
+static int on_cert_prove(void *who, const struct msg_cert_prove *m, const int *fds)
+{
+	return -EPROTO;
+}
 static int on_auth_token(void *who, const struct msg_auth_token *m, const int *fds)
 {
 	return -EPROTO;

@@ -1,0 +1,36 @@
+// What proves that a client holds the key of its certificate: the handshake that its worker hands over is held against what sec-mod
+// has signed for that connection, and the client's signature over it is checked. Whose certificate it is says trust.h.
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "secmod/transcript.h"
+
+#define PROOF_DIGEST 32 // SHA-256
+
+// What was signed for a connection, to know it again.
+struct witness {
+	uint16_t scheme;                                                               // 0: nothing yet
+	uint8_t tbs[PROOF_DIGEST], signature[PROOF_DIGEST], server_cert[PROOF_DIGEST]; // SHA-256 of each
+};
+
+// server_cert: SHA-256 of the certificate whose key has signed. 0, or -EIO: OpenSSL fails.
+int witness_take(struct witness *w, uint16_t scheme, const uint8_t *tbs, size_t tbs_len, const uint8_t *signature, size_t len,
+                 const uint8_t server_cert[PROOF_DIGEST]);
+
+// The client of the connection that `w` is of has signed this handshake with the key of t->chain[0]. 0; -EBADMSG: `why` says what
+// is wrong with it.
+int proof_check(const struct witness *w, const uint8_t *messages, size_t len, struct transcript *t, const char **why);
+
+// Signatures by this scheme are the same each time, so that one of sec-mod's says nothing of when the client made its own: what an
+// eavesdropper has seen of a TLS 1.2 handshake would be a proof for ever. Such a handshake is good once, and not for long.
+bool proof_repeats(uint16_t server_scheme);
+
+struct proofs;
+
+struct proofs *proofs_new(void); // NULL, errno
+void proofs_free(struct proofs *p);
+// A handshake that repeats is used up, `wall` (seconds since the epoch) being now. 0; -ESTALE: its time (RFC 5246 7.4.1.2
+// gmt_unix_time) is not about now; -EALREADY: it has been used; -EBUSY: too many have lately.
+int proofs_use(struct proofs *p, const struct witness *w, const struct transcript *t, int64_t wall);
