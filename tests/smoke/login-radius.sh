@@ -72,3 +72,9 @@ expect "as the log says" has "$WORK/gateway.log" 'login of bert by radius failed
 expect "who is in stays in" pings $INSIDE
 kill -CONT "$first" "$second"
 soon "and when they are back, logins are" matches "$(get_cookie bert bert-secret)" '.{40,}'
+
+echo 'select-group = staff' >> "$CONFIG"
+expect "the configuration is read again" ctl reload
+expect "anna may choose her other group" matches "$(get_cookie anna anna-secret --authgroup staff)" '.{40,}'
+expect "which her session has" same "$(ctl -j show sessions all | jq -r 'last(.[] | select(.Username == "anna" and .Groupname == "staff")) | .Groupname')" staff
+expect "bert is not in it" same "$(get_cookie bert bert-secret --authgroup staff)" ''
