@@ -143,17 +143,6 @@ static int radius_load(const struct authspec *spec, void **config, char text[LIM
 	return 0;
 }
 
-static int radius_start(struct event_base *base)
-{
-	radius_client_start(base);
-	return 0;
-}
-
-static int radius_stop(void)
-{
-	return 0;
-}
-
 // --------------------------------------------------------------------------------------------------------------- request
 
 static void add_name(const struct attempt *at, const struct radius_auth *c, struct radius_attributes *a)
@@ -309,8 +298,8 @@ static void radius_cancel(struct attempt *a)
 const struct method method_radius = {
 	.name = "radius",
 	.kind = AUTH_PASSWORD,
-	.start = radius_start,
-	.stop = radius_stop,
+	.start = radius_client_start,
+	.stop = radius_client_stop,
 	.load = radius_load,
 	.unload = radius_unload,
 	.begin = radius_begin,

@@ -12,13 +12,15 @@
 #include "proto/err.h"
 #include "proto/secret.h"
 #include "proto/text.h"
+#include "secmod/radius_lookup.h"
 
 // A socket has 256 identifiers; together more than sec-mod has logins at one time.
 #define PORTS_MAX 16
 #define IDS 256
 // So many datagrams of one socket before the others get their turn.
 #define RECEIVE_MOST 64
-#define BAD_LOG_MS 10000 // between lines about answers that are none
+#define BAD_LOG_MS 10000      // between lines about answers that are none
+#define LOOK_AGAIN_SECONDS 30 // for who has a name and no address
 
 TAILQ_HEAD(port_list, port);
 
@@ -38,7 +40,9 @@ struct server {
 	struct radius_servers *set;
 	int number;
 	const struct radius_config_server *config;
+	struct addr addr; // now: names move
 	char text[ADDR_TEXT];
+	struct radius_lookup *lookup; // of its name, under way
 	struct port_list ports;
 	unsigned n_ports;
 	bool dead, tried; // dead: no answer; tried: one request finds out whether it still is
@@ -60,6 +64,7 @@ TAILQ_HEAD(radius_servers_list, radius_servers);
 
 static struct {
 	struct event_base *base;
+	struct event *nameless; // looks for servers without an address
 	struct radius_servers_list all;
 } client = { .all = TAILQ_HEAD_INITIALIZER(client.all) };
 
@@ -111,13 +116,55 @@ static void server_answers(struct server *s, int64_t sent_us)
 	s->dead = s->tried = false;
 }
 
-static void server_fails(struct server *s)
+static void ports_are_stale(struct server *s)
 {
-	const uint32_t ms = s->set->config.dead_ms;
 	struct port *p;
 
 	TAILQ_FOREACH(p, &s->ports, all)
 	p->stale = true;
+}
+
+static void on_found(void *who, const struct addr *found)
+{
+	struct server *s = who;
+	const uint16_t port = s->config->addr.port;
+
+	s->lookup = NULL;
+	if (found == NULL || addr_equal(found, &s->addr))
+		return;
+	s->addr = *found;
+	s->addr.port = port;
+	addr_text_port(&s->addr, s->text);
+	log_notice("RADIUS server %s is %s now", s->config->name, s->text);
+	ports_are_stale(s);
+	s->dead = s->tried = false;
+}
+
+// Where its name is none but an address there is nothing to look up.
+static void look_up(struct server *s)
+{
+	struct addr a;
+
+	if (s->lookup == NULL && s->config->secret[0] != '\0' && addr_parse(s->config->name, &a) < 0)
+		s->lookup = radius_lookup(s->config->name, on_found, s);
+}
+
+static void on_nameless(evutil_socket_t fd, short what, void *who)
+{
+	struct radius_servers *set;
+
+	TAILQ_FOREACH(set, &client.all, next)
+	for (unsigned i = 0; i < set->config.n_servers; i++)
+		if (set->server[i].addr.family == 0)
+			look_up(&set->server[i]);
+}
+
+static void server_fails(struct server *s)
+{
+	const uint32_t ms = s->set->config.dead_ms;
+
+	ports_are_stale(s);
+	look_up(s);
 	s->tried = false;
 	s->dead_until_ms = now_ms() + ms;
 	if (!s->dead)
@@ -138,7 +185,7 @@ static void server_is_odd(struct server *s, const char *why)
 
 static bool is_open(const struct radius_exchange *e, const struct server *s)
 {
-	return s->config->addr.family != 0 && !(e->asked & 1u << s->number) && (e->only < 0 || e->only == s->number);
+	return s->addr.family != 0 && !(e->asked & 1u << s->number) && (e->only < 0 || e->only == s->number);
 }
 
 // The first that is well; or is due to be tried; or, if all are dead, has been dead for the longest.
@@ -165,13 +212,13 @@ static void on_readable(evutil_socket_t fd, short what, void *who);
 static int open_socket(const struct server *s)
 {
 	struct sockaddr_storage to, from;
-	socklen_t len = addr_to_sockaddr(&s->config->addr, &to), from_len = addr_to_sockaddr(&s->set->config.bind, &from);
+	socklen_t len = addr_to_sockaddr(&s->addr, &to), from_len = addr_to_sockaddr(&s->set->config.bind, &from);
 	int fd = socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return -errno;
 	// connected: the kernel lets through what comes from there alone
-	if ((s->set->config.bind.family == s->config->addr.family && bind(fd, (struct sockaddr *)&from, from_len) < 0) ||
+	if ((s->set->config.bind.family == s->addr.family && bind(fd, (struct sockaddr *)&from, from_len) < 0) ||
 	    connect(fd, (struct sockaddr *)&to, len) < 0) {
 		int ret = -errno;
 
@@ -474,9 +521,27 @@ static void on_readable(evutil_socket_t fd, short what, void *who)
 
 // --------------------------------------------------------------------------------------------------------------------- set
 
-void radius_client_start(struct event_base *base)
+int radius_client_start(struct event_base *base)
 {
+	const struct timeval again = { .tv_sec = LOOK_AGAIN_SECONDS };
+
+	if (client.base != NULL)
+		return 0;
+	radius_lookup_start(base);
+	client.nameless = event_new(base, -1, EV_PERSIST, on_nameless, NULL);
+	if (client.nameless == NULL || event_add(client.nameless, &again) < 0)
+		return -ENOMEM;
 	client.base = base;
+	on_nameless(-1, 0, NULL);
+	return 0;
+}
+
+int radius_client_stop(void)
+{
+	if (client.nameless != NULL)
+		event_free(client.nameless);
+	client.nameless = NULL;
+	return radius_lookup_stop();
 }
 
 static struct radius_servers *servers_new(const struct radius_config *c, bool need_signed)
@@ -494,10 +559,12 @@ static struct radius_servers *servers_new(const struct radius_config *c, bool ne
 		s->set = set;
 		s->number = (int)i;
 		s->config = &set->config.server[i];
-		addr_text_port(&s->config->addr, s->text);
+		s->addr = s->config->addr;
+		addr_text_port(&s->addr, s->text);
 		TAILQ_INIT(&s->ports);
 	}
 	TAILQ_INSERT_TAIL(&client.all, set, next);
+	on_nameless(-1, 0, NULL);
 	return set;
 }
 
@@ -518,9 +585,12 @@ void radius_servers_put(struct radius_servers *set)
 
 	if (set == NULL || --set->refs > 0)
 		return;
-	for (unsigned i = 0; i < set->config.n_servers; i++)
+	for (unsigned i = 0; i < set->config.n_servers; i++) {
+		if (set->server[i].lookup != NULL)
+			radius_lookup_cancel(set->server[i].lookup);
 		while ((p = TAILQ_FIRST(&set->server[i].ports)) != NULL)
 			port_free(p);
+	}
 	TAILQ_REMOVE(&client.all, set, next);
 	secret_wipe(set, sizeof(*set));
 	free(set);
@@ -531,8 +601,9 @@ static void describe(const struct server *s, char out[HEALTH_STATE + 1])
 	const int64_t left = s->dead_until_ms - now_ms();
 	int n;
 
-	if (s->config->addr.family == 0)
-		n = snprintf(out, HEALTH_STATE + 1, "%s cannot be resolved", s->config->name);
+	if (s->addr.family == 0)
+		n = snprintf(out, HEALTH_STATE + 1, "%s",
+		             s->config->secret[0] != '\0' ? "its name cannot be resolved" : "it has no secret");
 	else if (s->dead && left > 0)
 		n = snprintf(out, HEALTH_STATE + 1, "down, asked again in %lld s", (long long)(left + 999) / 1000);
 	else
@@ -553,7 +624,7 @@ static void report(const struct server *s, health_row row, void *who)
 		.times = s->times,
 	};
 
-	text_copy(h.name, HEALTH_NAME, s->config->addr.family != 0 ? s->text : s->config->name);
+	text_copy(h.name, HEALTH_NAME, s->addr.family != 0 ? s->text : s->config->name);
 	strcpy(h.owner, s->set->config.purpose == RADIUS_AUTH ? "radius" : "radius accounting");
 	describe(s, h.state);
 	row(who, &h);
@@ -571,7 +642,7 @@ void radius_servers_report(health_row row, void *who)
 bool radius_servers_any_well(const struct radius_servers *set)
 {
 	for (unsigned i = 0; i < set->config.n_servers; i++)
-		if (set->config.server[i].addr.family != 0 && !set->server[i].dead)
+		if (set->server[i].addr.family != 0 && !set->server[i].dead)
 			return true;
 	return false;
 }

@@ -1,7 +1,6 @@
 #include "secmod/radius_config.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <radcli/radcli.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include "proto/log.h"
 #include "proto/secret.h"
 #include "proto/text.h"
+#include "secmod/radius_lookup.h"
 
 #define DEAD_SECONDS 30 // where radius_deadtime says nothing
 #define DEAD_SECONDS_MAX 86400
@@ -145,26 +145,11 @@ static int take_options(struct radius_config *c, const rc_handle *rh, const char
 
 // -------------------------------------------------------------------------------------------------------------- resolving
 
-static int resolve(const char *name, struct addr *out)
-{
-	const struct addrinfo hints = { .ai_socktype = SOCK_DGRAM };
-	struct addrinfo *found;
-	struct addr a;
-
-	if (getaddrinfo(name, NULL, &hints, &found) != 0)
-		return -EHOSTUNREACH;
-	addr_from_sockaddr(found->ai_addr, &a);
-	freeaddrinfo(found);
-	a.port = out->port;
-	*out = a;
-	return a.family != 0 ? 0 : -EHOSTUNREACH;
-}
-
 static bool is_meant(const char *name, const struct radius_config_server *s, bool by_address)
 {
 	struct addr a = { 0 };
 
-	return by_address ? resolve(name, &a) == 0 && addr_equal(&a, &s->addr) : strcasecmp(name, s->name) == 0;
+	return by_address ? radius_resolve(name, &a) == 0 && addr_equal(&a, &s->addr) : strcasecmp(name, s->name) == 0;
 }
 
 // A line "name secret", or "name/ours secret" of a pair. Is it this server's? Then its secret is taken.
@@ -202,14 +187,18 @@ static int find_secret(struct radius_config_server *s, const char *path, bool by
 	return found ? 0 : -ENOENT;
 }
 
-// The secret stands beside the server, or in the file that `servers` names.
+// The secret stands beside the server, or in the file that `servers` names. Without an address it has to stand under the server's
+// name.
 static int look_up(struct radius_config_server *s, const rc_handle *rh, char text[LIMIT_TEXT + 1])
 {
 	const char *path = rc_conf_str(rh, "servers");
+	struct addr a;
 
-	if (resolve(s->name, &s->addr) < 0)
-		return text_refuse(text, "server %s: its address cannot be found", s->name);
-	if (s->secret[0] != '\0' || find_secret(s, path, false) == 0 || find_secret(s, path, true) == 0)
+	if (radius_resolve(s->name, &a) == 0) {
+		a.port = s->addr.port;
+		s->addr = a;
+	}
+	if (s->secret[0] != '\0' || find_secret(s, path, false) == 0 || (s->addr.family != 0 && find_secret(s, path, true) == 0))
 		return 0;
 	s->addr.family = 0;
 	return text_refuse(text, "server %s: it has no secret%s%s", s->name, path != NULL ? " in " : "", path != NULL ? path : "");
@@ -220,14 +209,17 @@ static int look_up_all(struct radius_config *c, const rc_handle *rh, const char 
 	unsigned good = 0;
 
 	for (unsigned i = 0; i < c->n_servers; i++) {
+		struct radius_config_server *s = &c->server[i];
 		char why[LIMIT_TEXT + 1];
 
-		if (look_up(&c->server[i], rh, why) == 0) {
-			good++;
+		if (look_up(s, rh, why) < 0) {
+			log_warn("RADIUS: %s: %s: it will not be asked before the next reload", file, why);
+			text_format(text, "%s: %s", file, why);
 			continue;
 		}
-		log_warn("RADIUS: %s: %s: it will not be asked before the next reload", file, why);
-		text_format(text, "%s: %s", file, why);
+		good++;
+		if (s->addr.family == 0)
+			log_warn("RADIUS: %s: server %s: its address cannot be found, and is looked up again", file, s->name);
 	}
 	return good > 0 ? 0 : -EINVAL;
 }

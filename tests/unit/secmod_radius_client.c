@@ -431,6 +431,66 @@ static void the_same_after_a_reload(void **state)
 	servers = other;
 }
 
+// Other words for 127.0.0.1 that no resolver is asked for.
+#define NAME "127.1"
+
+static void start_with_name(const char *name, struct addr at)
+{
+	struct radius_config c;
+
+	assert_int_equal(radius_rig_open(&rig[0], "127.0.0.1", 0), 0);
+	rig[1].fd = -1;
+	configure(&c, 1);
+	strcpy(c.server[0].name, name);
+	c.server[0].addr = at;
+	c.server[0].addr.port = rig[0].port;
+	servers = radius_servers_get(&c, true);
+	assert_non_null(servers);
+}
+
+static void expect_answer(void)
+{
+	struct asked a;
+
+	ask(&a);
+	await_request(&rig[0]);
+	say(&rig[0], RADIUS_ACCESS_ACCEPT);
+	run_until_end(&a);
+	assert_int_equal(a.code, RADIUS_ACCESS_ACCEPT);
+}
+
+static void a_name_that_is_found_later(void **state)
+{
+	start_with_name(NAME, (struct addr){ 0 });
+	for (int ms = 0; ms < PATIENCE_MS && !radius_servers_any_well(servers); ms += 5)
+		run(5);
+	expect_state(0, "up");
+	expect_answer();
+}
+
+static void a_name_that_has_moved(void **state)
+{
+	struct asked a;
+
+	start_with_name(NAME, (struct addr){ 4, 32, 0, { 127, 0, 0, 9 } });
+	ask(&a);
+	run_until_end(&a);
+	assert_int_equal(a.code, 0);
+	for (int ms = 0; ms < PATIENCE_MS && !radius_servers_any_well(servers); ms += 5)
+		run(5);
+	expect_answer();
+}
+
+static void a_name_that_nobody_has(void **state)
+{
+	struct asked a;
+
+	start_with_name("a..b", (struct addr){ 0 });
+	run(50);
+	expect_state(0, "its name cannot be resolved");
+	assert_int_equal(radius_exchange_start(servers, &kind, &a, -1, &a.exchange), -EHOSTUNREACH);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -445,12 +505,16 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nobody_listens, start_two, stop),
 		cmocka_unit_test_setup_teardown(as_many_as_may_wait, start_one, stop),
 		cmocka_unit_test_setup_teardown(the_same_after_a_reload, start_one, stop),
+		cmocka_unit_test_teardown(a_name_that_is_found_later, stop),
+		cmocka_unit_test_teardown(a_name_that_has_moved, stop),
+		cmocka_unit_test_teardown(a_name_that_nobody_has, stop),
 	};
 	int failed;
 
 	base = event_base_new();
 	radius_client_start(base);
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	failed += radius_client_stop() < 0;
 	event_base_free(base);
 	return failed;
 }

@@ -107,6 +107,17 @@ static void a_file_of_secrets(void **state)
 	assert_non_null(strstr(text, "server 192.0.2.7: it has no secret in "));
 }
 
+// DNS that is down is no mistake of the configuration's.
+static void a_name_without_an_address(void **state)
+{
+	struct radius_config c;
+
+	assert_int_equal(load("authserver a..b:1812:first\n" ACCT TIMES, RADIUS_AUTH, &c), 0);
+	assert_int_equal(c.server[0].addr.family, 0);
+	assert_int_equal(c.server[0].addr.port, 1812);
+	assert_string_equal(c.server[0].name, "a..b");
+}
+
 static void what_is_wrong(void **state)
 {
 	static const struct {
@@ -145,6 +156,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_there),
 		cmocka_unit_test(a_file_of_secrets),
+		cmocka_unit_test(a_name_without_an_address),
 		cmocka_unit_test(what_is_wrong),
 	};
 
