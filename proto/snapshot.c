@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "limits.h"
+#include "secret.h"
 #include "snapshot.h"
 
 // MAGIC, then key NUL value NUL, over and over: nothing has to be escaped.
@@ -111,6 +112,7 @@ int snapshot_finish(struct snapshot_writer *w, int *fd)
 		*fd = memfd;
 	else if (memfd >= 0)
 		close(memfd);
+	secret_wipe(w->text, w->used); // sec-mod's has PINs
 	free(w->text);
 	free(w);
 	return ret;

@@ -66,8 +66,10 @@ int config_keep(const struct config *old, struct config *now, config_report *rep
 struct config_word {
 	const char *key, *value;
 };
+// Who may see what: secrets (PINs) are sec-mod's alone.
+enum config_view { VIEW_PUBLIC, VIEW_SECRET, VIEWS };
 // Every option with its values and these words as a sealed snapshot. 0 or -errno.
-int config_snapshot(const struct config *c, const struct config_word *words, int *fd);
+int config_snapshot(const struct config *c, const struct config_word *words, enum config_view view, int *fd);
 
 // ocserv's log-level (or the command line's -d) as ours: 0 warnings, 1 notices, 2 information, 3 and above everything.
 enum log_level config_log_level(uint64_t level);

@@ -90,12 +90,12 @@ static int put_values(struct snapshot_writer *w, const struct config *c, enum op
 	return ret;
 }
 
-static int put_options(struct snapshot_writer *w, const struct config *c)
+static int put_options(struct snapshot_writer *w, const struct config *c, enum config_view view)
 {
 	int ret = 0;
 
 	for (int o = 0; o < OPT_COUNT && ret == 0; o++) {
-		if (opt_table[o].kind == KIND_SECRET)
+		if (opt_table[o].kind == KIND_SECRET && view != VIEW_SECRET)
 			continue;
 		if (config_own(c, (enum opt)o))
 			ret = put_values(w, c, (enum opt)o);
@@ -105,28 +105,28 @@ static int put_options(struct snapshot_writer *w, const struct config *c)
 	return ret;
 }
 
-static int put_all(struct snapshot_writer *w, const struct config *c, const struct config_word *words)
+static int put_all(struct snapshot_writer *w, const struct config *c, const struct config_word *words, enum config_view view)
 {
-	int ret = put_options(w, c);
+	int ret = put_options(w, c, view);
 
 	for (; words && words->key && ret == 0; words++)
 		ret = snapshot_put(w, words->key, words->value);
 	for (unsigned i = 0; i < c->n_vhosts && ret == 0; i++) {
 		ret = snapshot_put_vhost(w, c->vhost[i]->name);
 		if (ret == 0)
-			ret = put_options(w, c->vhost[i]);
+			ret = put_options(w, c->vhost[i], view);
 	}
 	return ret;
 }
 
-int config_snapshot(const struct config *c, const struct config_word *words, int *fd)
+int config_snapshot(const struct config *c, const struct config_word *words, enum config_view view, int *fd)
 {
 	struct snapshot_writer *w = snapshot_writer_new();
 	int ret, finished, written = -1;
 
 	if (!w)
 		return -errno;
-	ret = put_all(w, c, words);
+	ret = put_all(w, c, words, view);
 	finished = snapshot_finish(w, &written);
 	if (ret == 0)
 		ret = finished;

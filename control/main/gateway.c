@@ -34,7 +34,7 @@ void gateway_log_level(const struct gateway *g)
 	log_set_level(gateway_level(g->options, g->config));
 }
 
-int gateway_snapshot(const struct gateway *g, const struct config *c, int *fd)
+int pictures_take(const struct gateway *g, const struct config *c, struct pictures *out)
 {
 	char level[8];
 	const struct config_word words[] = {
@@ -44,13 +44,24 @@ int gateway_snapshot(const struct gateway *g, const struct config *c, int *fd)
 		{ "@version", PENSTOCK_VERSION },
 		{ NULL, NULL },
 	};
-	int ret;
+	struct pictures p = { 0 };
+	int ret = 0;
 
 	snprintf(level, sizeof(level), "%d", (int)gateway_level(g->options, c));
-	ret = config_snapshot(c, words, fd);
-	if (ret < 0)
-		log_err("the configuration cannot be passed on: %s", strerror(-ret));
-	return ret;
+	for (p.n = 0; p.n < VIEWS && ret == 0; p.n += ret == 0)
+		ret = config_snapshot(c, words, (enum config_view)p.n, &p.fd[p.n]);
+	if (ret == 0) {
+		*out = p;
+		return 0;
+	}
+	pictures_drop(&p);
+	return errno_log(-ret, "the configuration cannot be passed on: %s", strerror(-ret));
+}
+
+void pictures_drop(struct pictures *p)
+{
+	while (p->n > 0)
+		close(p->fd[--p->n]);
 }
 
 // ----------------------------------------------------------------------------------------------------------- start, stop
@@ -101,7 +112,7 @@ int gateway_init(struct gateway *g)
 	g->base = event_base_new();
 	if (!g->bans || !g->base)
 		return errno_log(ENOMEM, "out of memory");
-	return gateway_snapshot(g, g->config, &g->snapshot_fd);
+	return pictures_take(g, g->config, &g->pictures);
 }
 
 void gateway_fini(struct gateway *g)
@@ -111,8 +122,7 @@ void gateway_fini(struct gateway *g)
 	ban_list_free(g->bans);
 	policy_free(&g->policy);
 	config_free(g->config);
-	if (g->snapshot_fd >= 0)
-		close(g->snapshot_fd);
+	pictures_drop(&g->pictures);
 	gateway_tables_fini(g);
 	if (g->base)
 		event_base_free(g->base);

@@ -34,12 +34,18 @@ struct respawn {
 	struct event timer;
 };
 
+// A configuration as the children see it: sealed memfds, by enum config_view. Zeroed: there are none.
+struct pictures {
+	int fd[2];
+	unsigned n;
+};
+
 struct gateway {
 	struct event_base *base;
 	const struct options *options;
 	struct config *config; // in force
 	struct policy policy;  // what of it main itself uses
-	int snapshot_fd;       // the same for the children
+	struct pictures pictures;
 	enum gateway_phase phase;
 	int exit_status;
 	int ready_fd;   // the starting process waits for a word on it; -1: nobody does
@@ -118,5 +124,6 @@ void gateway_stop(struct gateway *g, int exit_status, const char *why);
 
 enum log_level gateway_level(const struct options *o, const struct config *c);
 void gateway_log_level(const struct gateway *g);
-// The snapshot of a configuration for the children. 0 or -errno (logged).
-int gateway_snapshot(const struct gateway *g, const struct config *c, int *fd);
+// The snapshots of a configuration for the children. 0 or -errno (logged); then there are none.
+int pictures_take(const struct gateway *g, const struct config *c, struct pictures *out);
+void pictures_drop(struct pictures *p);

@@ -108,9 +108,7 @@ static int loop(struct gateway *g)
 
 static int gateway_run(const struct options *o, struct config *c, const char *pid_file, int ready_fd)
 {
-	struct gateway g = {
-		.options = o, .config = c, .snapshot_fd = -1, .ready_fd = ready_fd, .to_syslog = !options_to_stderr(o)
-	};
+	struct gateway g = { .options = o, .config = c, .ready_fd = ready_fd, .to_syslog = !options_to_stderr(o) };
 	bool write_pid = o->pid_file || !o->foreground;
 	int pid_fd = -1, ret = 0;
 

@@ -15,7 +15,7 @@
 struct reload {
 	struct config *config;
 	struct policy policy;
-	int snapshot_fd;
+	struct pictures pictures;
 	uint32_t token;
 	struct child *nursery; // NULL: sec-mod is still preparing
 	bool secmod_asked;
@@ -30,8 +30,7 @@ static void reload_free(struct reload *r)
 		evtimer_del(&r->timer);
 	policy_free(&r->policy);
 	config_free(r->config);
-	if (r->snapshot_fd >= 0)
-		close(r->snapshot_fd);
+	pictures_drop(&r->pictures);
 	free(r);
 }
 
@@ -89,7 +88,7 @@ static int prepare(struct gateway *g, struct reload *r)
 	if (ret == 0)
 		ret = policy_load(r->config, &r->policy);
 	if (ret == 0)
-		ret = gateway_snapshot(g, r->config, &r->snapshot_fd);
+		ret = pictures_take(g, r->config, &r->pictures);
 	return ret;
 }
 
@@ -102,7 +101,7 @@ static void ask_secmod(struct gateway *g)
 	evtimer_assign(&r->timer, g->base, on_timer, g);
 	evtimer_add(&r->timer, &tv);
 	r->secmod_asked = true;
-	if (link_send(&g->secmod->link, MSG_SECMOD_RELOAD, &m, &r->snapshot_fd) < 0)
+	if (link_send(&g->secmod->link, MSG_SECMOD_RELOAD, &m, &r->pictures.fd[VIEW_SECRET]) < 0)
 		reload_fail(g, "sec-mod cannot be asked");
 }
 
@@ -129,7 +128,6 @@ static void start(struct gateway *g, bool again)
 		admin_reloaded(g, false, "out of memory");
 		return;
 	}
-	r->snapshot_fd = -1;
 	r->again = again;
 	r->token = ++token;
 	g->reload = r;
@@ -182,7 +180,7 @@ void reload_secmod_ready(struct gateway *g, const struct msg_secmod_reloaded *m)
 		reload_fail(g, m->text);
 		return;
 	}
-	r->nursery = supervise_next_nursery(g, r->snapshot_fd);
+	r->nursery = supervise_next_nursery(g, &r->pictures);
 	if (!r->nursery)
 		reload_fail(g, "a new nursery cannot be started");
 }
@@ -198,9 +196,9 @@ static void adopt(struct gateway *g, struct reload *r)
 	policy_free(&g->policy);
 	g->policy = r->policy;
 	r->policy = (struct policy){ 0 };
-	close(g->snapshot_fd);
-	g->snapshot_fd = r->snapshot_fd;
-	r->snapshot_fd = -1;
+	pictures_drop(&g->pictures);
+	g->pictures = r->pictures;
+	r->pictures.n = 0;
 	ban_set_rules(g->bans, &g->policy.bans);
 	stats_rearm(g);
 	gateway_log_level(g);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "control/main/admin.h"
+#include "control/main/config.h"
 #include "control/main/conn.h"
 #include "control/main/inner.h"
 #include "control/main/listen.h"
@@ -25,9 +26,12 @@
 #define PAUSE_MAX_MS 5000
 #define CHILD_QUEUE 65536 // messages: a reconnect of everybody while a child is busy
 
-const struct child_kind child_secmod = {
-	.name = "sec-mod", .binary = "penstock-secmod", .role = ROLE_SECMOD, .handlers = &from_secmod_handlers, .queue = CHILD_QUEUE
-};
+const struct child_kind child_secmod = { .name = "sec-mod",
+	                                 .binary = "penstock-secmod",
+	                                 .role = ROLE_SECMOD,
+	                                 .view = VIEW_SECRET,
+	                                 .handlers = &from_secmod_handlers,
+	                                 .queue = CHILD_QUEUE };
 const struct child_kind child_dataplane = { .name = "dataplane",
 	                                    .binary = "penstock-dataplane",
 	                                    .role = ROLE_DATAPLANE,
@@ -133,7 +137,7 @@ static void child_free(struct child *c)
 	free(c);
 }
 
-static struct child *child_start(struct gateway *g, const struct child_kind *kind, int snapshot_fd)
+static struct child *child_start(struct gateway *g, const struct child_kind *kind, const struct pictures *p)
 {
 	struct child *c = calloc(1, sizeof(*c));
 	int fds[2], ret;
@@ -157,7 +161,7 @@ static struct child *child_start(struct gateway *g, const struct child_kind *kin
 	c->link.ended = on_ended;
 	ret = link_open(&c->link, g->base, kind->queue);
 	if (ret == 0)
-		ret = child_exec(c, fds[1], snapshot_fd);
+		ret = child_exec(c, fds[1], p->fd[kind->view]);
 	close(fds[1]);
 	if (ret < 0)
 		goto fail;
@@ -199,7 +203,7 @@ static bool have(struct gateway *g, const struct child_kind *kind)
 	struct child **slot = slot_of(g, kind);
 
 	if (!*slot && !evtimer_pending(&respawn_of(g, kind)->timer, NULL)) {
-		*slot = child_start(g, kind, g->snapshot_fd);
+		*slot = child_start(g, kind, &g->pictures);
 		if (!*slot)
 			respawn_later(g, kind, false);
 	}
@@ -255,9 +259,9 @@ void child_ready(struct child *c, bool ok, const char *text)
 
 // --------------------------------------------------------------------------------------------------------------- nursery
 
-struct child *supervise_next_nursery(struct gateway *g, int snapshot_fd)
+struct child *supervise_next_nursery(struct gateway *g, const struct pictures *p)
 {
-	struct child *c = child_start(g, &child_nursery, snapshot_fd);
+	struct child *c = child_start(g, &child_nursery, p);
 
 	if (c)
 		c->next = true;

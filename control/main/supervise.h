@@ -8,6 +8,7 @@ struct child_kind {
 	const char *name;   // "sec-mod"
 	const char *binary; // "penstock-secmod"
 	enum role role;
+	int view;       // enum config_view
 	uint32_t state; // of main's end of the channel
 	const chan_handler *const *handlers;
 	unsigned queue; // messages that may wait for it
@@ -37,8 +38,8 @@ void supervise_step(struct gateway *g);
 void supervise_open(struct gateway *g);
 // A child is ready, or has said why it will not be.
 void child_ready(struct child *c, bool ok, const char *text);
-// A nursery with another snapshot, beside the one in force. NULL: it could not be started (logged).
-struct child *supervise_next_nursery(struct gateway *g, int snapshot_fd);
+// A nursery with another configuration, beside the one in force. NULL: it could not be started (logged).
+struct child *supervise_next_nursery(struct gateway *g, const struct pictures *p);
 // Put it in force; the old one drains.
 void supervise_switch_nursery(struct gateway *g, struct child *next);
 void child_kill(struct child *c);

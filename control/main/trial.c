@@ -131,17 +131,20 @@ static int children_try(const struct config *c, struct config_log *log)
 		{ "@trial", "1" },     { NULL, NULL },
 	};
 	struct answer a = { 0 };
-	int fd, ret;
+	int fd[VIEWS] = { -1, -1 }, ret;
 
-	ret = config_snapshot(c, words, &fd);
-	if (ret < 0)
+	ret = config_snapshot(c, words, VIEW_PUBLIC, &fd[VIEW_PUBLIC]);
+	if (ret == 0)
+		ret = config_snapshot(c, words, VIEW_SECRET, &fd[VIEW_SECRET]);
+	if (ret == 0)
+		child_try(&child_secmod, MSG_SECMOD_READY, fd[VIEW_SECRET], &a);
+	if (ret == 0 && a.ok)
+		child_try(&child_nursery, MSG_NURSERY_READY, fd[VIEW_PUBLIC], &a);
+	for (int v = 0; v < VIEWS; v++)
+		if (fd[v] >= 0)
+			close(fd[v]);
+	if (ret < 0 || a.ok)
 		return ret;
-	child_try(&child_secmod, MSG_SECMOD_READY, fd, &a);
-	if (a.ok)
-		child_try(&child_nursery, MSG_NURSERY_READY, fd, &a);
-	close(fd);
-	if (a.ok)
-		return 0;
 	say(c, log, a.text);
 	return -EINVAL;
 }

@@ -91,7 +91,7 @@ static void try_snapshot(const struct config *c)
 	struct snapshot *s;
 	int fd;
 
-	check(config_snapshot(c, NULL, &fd) == 0 && snapshot_open(fd, &s) == 0);
+	check(config_snapshot(c, NULL, VIEW_PUBLIC, &fd) == 0 && snapshot_open(fd, &s) == 0);
 	close(fd);
 	check(snapshot_vhosts(s) == config_vhosts(c));
 	for (unsigned i = 0; i < config_vhosts(c); i++)

@@ -601,7 +601,7 @@ static void the_snapshot_is_whole(void **state)
 	assert_int_equal(
 	        load("test.conf", GOOD "dns = 192.0.2.1\ndns = 192.0.2.2\nkey-pin = 1234\nno-udp = yes\n", CONFIG_START, &h, &c),
 	        0);
-	assert_int_equal(config_snapshot(c, words, &fd), 0);
+	assert_int_equal(config_snapshot(c, words, VIEW_PUBLIC, &fd), 0);
 	assert_int_equal(snapshot_open(fd, &s), 0);
 	assert_int_equal(snapshot_number(s, "tcp-port"), 443);
 	assert_int_equal(snapshot_number(s, "dpd"), 90);
@@ -614,10 +614,10 @@ static void the_snapshot_is_whole(void **state)
 	assert_string_equal(snapshot_get(s, "@log-level"), "6");
 	assert_null(snapshot_get(s, "mtu"));
 	assert_non_null(config_str(c, OPT_KEY_PIN));
-	assert_null(snapshot_get(s, "key-pin")); // no secret leaves main
+	assert_null(snapshot_get(s, "key-pin")); // secrets are for sec-mod
 	snapshot_free(s);
 	close(fd);
-	assert_int_equal(config_snapshot(c, NULL, &fd), 0);
+	assert_int_equal(config_snapshot(c, NULL, VIEW_PUBLIC, &fd), 0);
 	close(fd);
 	config_free(c);
 }

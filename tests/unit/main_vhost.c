@@ -102,7 +102,7 @@ static void the_snapshot_has_the_vhosts(void **state)
 	                           "server-cert = cert.pem\n",
 	                      CONFIG_START, &h, &c),
 	                 0);
-	assert_int_equal(config_snapshot(c, NULL, &fd), 0);
+	assert_int_equal(config_snapshot(c, NULL, VIEW_PUBLIC, &fd), 0);
 	assert_int_equal(snapshot_open(fd, &s), 0);
 	close(fd);
 	assert_int_equal(snapshot_vhosts(s), 2);
@@ -114,6 +114,12 @@ static void the_snapshot_has_the_vhosts(void **state)
 	assert_non_null(snapshot_get(s, "ocsp-response"));
 	assert_null(snapshot_vhost_get(s, 1, "ocsp-response"));
 	assert_null(snapshot_vhost_get(s, 1, "key-pin"));
+	snapshot_free(s);
+	assert_int_equal(config_snapshot(c, NULL, VIEW_SECRET, &fd), 0); // sec-mod's
+	assert_int_equal(snapshot_open(fd, &s), 0);
+	close(fd);
+	assert_null(snapshot_get(s, "key-pin"));
+	assert_string_equal(snapshot_vhost_get(s, 1, "key-pin"), "1");
 	snapshot_free(s);
 	config_free(c);
 }
