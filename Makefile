@@ -35,7 +35,7 @@ dir_worker := control/worker
 dir_ctl := control/ctl
 dir_dataplane := dataplane
 pkgs_proto := msgpack libseccomp
-pkgs_secmod := libcrypto libevent_core liboath
+pkgs_secmod := libcrypto libevent_core liboath p11-kit-1
 pkgs_main := libevent_core libmnl
 pkgs_worker := libssl libcrypto expat liblz4
 pkgs_ctl := jansson libedit libqrencode
@@ -136,7 +136,7 @@ $(BUILD)/unit/secmod_proof $(BUILD)/hostile/secmod_worker: LIBS_secmod += -lssl
 $(BUILD)/unit/secmod_proof $(BUILD)/hostile/secmod_worker: $(BUILD)/worker.a
 
 # These run the real program; one of them with a PAM module that behaves badly.
-$(BUILD)/unit/secmod_login $(BUILD)/unit/secmod_pam $(BUILD)/unit/secmod_radius: | $(BUILD)/penstock-secmod
+$(BUILD)/unit/secmod_login $(BUILD)/unit/secmod_pam $(BUILD)/unit/secmod_radius $(BUILD)/unit/secmod_signing $(BUILD)/unit/secmod_token: | $(BUILD)/penstock-secmod
 $(BUILD)/unit/secmod_pam: | $(BUILD)/unit/pam_evil.so
 $(BUILD)/unit/secmod_plain: | $(BUILD)/penstock-secmod $(BUILD)/unit/crypt_count.so
 $(BUILD)/unit/ctl_passwdfile: | $(BUILD)/penstock-passwd

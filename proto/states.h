@@ -21,7 +21,7 @@ enum chan_state {
 	// sec-mod, of a worker
 	SW_HELLO = 1u << 7,  // nothing signed yet
 	SW_SIGNED = 1u << 8, // its handshake is signed; a login may begin
-	SW_BUSY = 1u << 9,   // an attempt is being computed: the worker has to wait
+	SW_BUSY = 1u << 9,   // a signature or an attempt is being computed: the worker has to wait
 	SW_ASKED = 1u << 10, // AUTH_ASK is out
 	SW_DONE = 1u << 11,  // logged in, or out of tries
 

@@ -168,12 +168,16 @@ in_ns() { ip netns exec "$@"; } # NETNS COMMAND...
 
 # ---------------------------------------------------------------------------------------------------------------- gateway
 
+pin_of() { # CERTIFICATE
+  say "pin-sha256:$(openssl x509 -in "$1" -noout -pubkey | openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | base64)"
+}
+
 # A throw-away certificate; $PIN is how openconnect knows it.
 make_certificate() { # [ALGORITHM...: words for openssl req -newkey]
   [ $# -gt 0 ] || set -- ec -pkeyopt ec_paramgen_curve:P-256
   openssl req -x509 -newkey "$@" -nodes -days 2 -subj /CN=vpn.example -addext subjectAltName=DNS:vpn.example \
     -keyout "$WORK/key.pem" -out "$WORK/cert.pem" 2>> "$WORK/openssl.log"
-  PIN=pin-sha256:$(openssl x509 -in "$WORK/cert.pem" -noout -pubkey | openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | base64)
+  PIN=$(pin_of "$WORK/cert.pem")
 }
 
 add_user() { # USER PASSWORD

@@ -39,7 +39,7 @@ static struct attempt *attempt_new(struct conn *conn, const struct msg_auth_init
 		return NULL;
 	a->conn = conn;
 	a->settings = settings_get(conn->sm->settings);
-	a->vhost = &a->settings->vhosts[conn->vhost];
+	a->vhost = conn_vhost(conn);
 	a->kind = m->kind;
 	a->started_ms = monotonic_ms();
 	strcpy(a->user, m->user);
@@ -126,7 +126,7 @@ int attempt_begin(struct conn *conn, const struct msg_auth_init *m)
 		return errno_log(ENOMEM, "%s: no memory for a login", conn->chan.name);
 	conn->attempt = a;
 	chan_enter(&conn->chan, SW_BUSY);
-	way = vhost_way(a->vhost, m->kind);
+	way = a->vhost != NULL ? vhost_way(a->vhost, m->kind) : NULL;
 	if (way == NULL) { // a reload has taken it away since the worker began
 		attempt_end(a, AUTH_ERROR, NULL, NULL, "this is no way to log in here");
 		return 0;

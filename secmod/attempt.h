@@ -17,7 +17,7 @@ struct event;
 struct attempt {
 	struct conn *conn;
 	struct settings *settings;   // the configuration it began under; a reference
-	const struct vhost *vhost;   // of these settings
+	const struct vhost *vhost;   // of these settings; NULL: a reload has taken it away
 	const struct method *method; // NULL: none, and the attempt is about to end
 	void *config;                // the method's, from these settings
 	void *work;                  // the method's own, NULL when it has none

@@ -72,9 +72,8 @@ static bool is_fresh(struct conn *conn, const struct transcript *t, const char *
 	return ret == 0;
 }
 
-static struct certified *certify(struct conn *conn, const struct transcript *t, char text[LIMIT_TEXT + 1])
+static struct certified *certify(struct conn *conn, struct trust *trust, const struct transcript *t, char text[LIMIT_TEXT + 1])
 {
-	struct trust *trust = conn->sm->settings->vhosts[conn->vhost].trust;
 	const char *why;
 
 	if (is_fresh(conn, t, &why))
@@ -85,20 +84,21 @@ static struct certified *certify(struct conn *conn, const struct transcript *t, 
 
 int clientcert_prove(struct conn *conn, const struct msg_cert_prove *m)
 {
+	const struct vhost *vhost = conn_vhost(conn);
 	const struct transcript_parts *p = conn->parts;
 	struct msg_cert_result result = { 0 };
 	char text[LIMIT_TEXT + 1];
 	struct transcript t;
 	const char *why;
 
-	if (conn->sm->settings->vhosts[conn->vhost].trust == NULL)
+	if (vhost == NULL || vhost->trust == NULL)
 		return errno_log(EPROTO, "%s: a certificate where none is asked for", conn->chan.name);
 	if (p == NULL || p->len != m->len)
 		return errno_log(EPROTO, "%s: a handshake that is not whole", conn->chan.name);
 	// OpenSSL has let this handshake pass: who hands over another one lies
 	if (proof_check(&conn->witness, p->messages, p->len, &t, &why) < 0)
 		return errno_log(EPROTO, "%s: no proof of a certificate: %s", conn->chan.name, why);
-	conn->cert = certify(conn, &t, text);
+	conn->cert = certify(conn, vhost->trust, &t, text);
 	drop_parts(conn);
 	if (conn->cert == NULL)
 		report_refusal(conn, text);

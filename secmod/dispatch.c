@@ -9,6 +9,7 @@
 #include "secmod/clientcert.h"
 #include "secmod/coa.h"
 #include "secmod/secmod.h"
+#include "secmod/signing.h"
 #include "secmod/store.h"
 
 // --------------------------------------------------------------------------------------------------------- connections
@@ -16,6 +17,7 @@
 static void conn_free(struct conn *conn)
 {
 	clientcert_drop(conn);
+	settings_put(conn->settings);
 	free(conn);
 }
 
@@ -25,6 +27,7 @@ static void conn_close(struct conn *conn)
 
 	event_free(conn->readable);
 	chan_fini(&conn->chan);
+	signing_forget(conn);
 	TAILQ_REMOVE(&sm->conns, conn, next);
 	sm->n_conns--;
 	if (conn->attempt != NULL && attempt_is_pending(conn->attempt) && sm->n_left < LEFT_MAX) {
@@ -58,6 +61,12 @@ static void on_worker_readable(evutil_socket_t fd, short what, void *who)
 		conn_close(conn);
 }
 
+// Numbers are those of one snapshot; what a reload leaves of a virtual host is found by its name.
+const struct vhost *conn_vhost(const struct conn *conn)
+{
+	return settings_vhost(conn->sm->settings, conn->settings->vhosts[conn->vhost].name);
+}
+
 void conn_break(struct conn *conn)
 {
 	conn->broken = true;
@@ -83,6 +92,8 @@ int conn_open(struct secmod *sm, int fd, const struct msg_worker_open *m)
 	chan_init(ch, fd, ROLE_SECMOD, ROLE_WORKER, SW_HELLO, "worker %llu (%s)", (unsigned long long)m->conn,
 	          addr_text(&m->client, client));
 	conn->sm = sm;
+	// main switches sec-mod and the nursery at one point of its stream of messages: a connection has the same of both
+	conn->settings = settings_get(sm->settings);
 	conn->id = m->conn;
 	conn->client = m->client;
 	conn->local = m->local;

@@ -1,11 +1,9 @@
-#include <errno.h>
 #include <string.h>
 
-#include "proto/err.h"
 #include "secmod/attempt.h"
 #include "secmod/clientcert.h"
-#include "secmod/key.h"
 #include "secmod/secmod.h"
+#include "secmod/signing.h"
 
 #define HANDLERS from_worker
 #define ON_WORKER_SECMOD(...) __VA_ARGS__
@@ -16,25 +14,7 @@
 
 static int on_sign_req(void *who, const struct msg_sign_req *m, const int *fds)
 {
-	struct conn *conn = who;
-	const struct vhost *v = &conn->sm->settings->vhosts[conn->vhost];
-	struct msg_sign_rep rep = { .ok = 1 };
-	int ret;
-
-	ret = m->vhost == 0 && m->key < v->n_keys
-	              ? key_sign(v->key[m->key], m->scheme, m->tbs, m->tbs_len, rep.signature, &rep.signature_len)
-	              : -ENOENT;
-	if (ret < 0) {
-		rep = (struct msg_sign_rep){ .ok = 0 };
-		CHAN_SEND(&conn->chan, SIGN_REP, &rep);
-		return errno_log(-ret, "%s: will not sign %u bytes with key %u by scheme 0x%04x", conn->chan.name, m->tbs_len,
-		                 m->key, m->scheme);
-	}
-	ret = clientcert_signed(conn, v->key[m->key], m, &rep);
-	if (ret < 0)
-		return ret;
-	chan_enter(&conn->chan, SW_SIGNED);
-	return CHAN_SEND(&conn->chan, SIGN_REP, &rep);
+	return signing_begin(who, m);
 }
 
 static int on_auth_init(void *who, const struct msg_auth_init *m, const int *fds)
@@ -59,7 +39,8 @@ static int on_auth_token(void *who, const struct msg_auth_token *m, const int *f
 static int on_groups_ask(void *who, const struct msg_groups_ask *m, const int *fds)
 {
 	struct conn *conn = who;
-	const struct way *way = vhost_way(&conn->sm->settings->vhosts[conn->vhost], m->kind);
+	const struct vhost *vhost = conn_vhost(conn);
+	const struct way *way = vhost != NULL ? vhost_way(vhost, m->kind) : NULL;
 	struct msg_groups_list list = { 0 };
 
 	if (way != NULL && way->groups != NULL)

@@ -8,18 +8,23 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "proto/log.h"
 #include "proto/text.h"
+#include "secmod/key_sign.h"
+#include "secmod/token.h"
 
-// Eight RSA-8192 keys take some 100 KiB with the buddy allocator's rounding, a reload holds two sets.
-#define KEY_HEAP (1 << 20)
+// Eight RSA-8192 keys take some 100 KiB with the buddy allocator's rounding, 64 virtual hosts may have as many each, and a reload
+// holds two sets. Pages count only once they are used.
+#define KEY_HEAP (16 << 20)
 #define KEY_RSA_BITS_MIN 2048
 #define KEY_RSA_BITS_MAX (LIMIT_SIGNATURE * 8)
 
 struct key {
-	EVP_PKEY *pkey;
+	EVP_PKEY *pkey;      // NULL: it is in a token
+	struct token *token; // else NULL
 	enum key_kind kind;
 	uint8_t cert[KEY_DIGEST]; // SHA-256 of its certificate
 };
@@ -30,11 +35,22 @@ void key_memory_init(void)
 		log_notice("private keys are not in locked memory: the system refuses to lock %d KiB", KEY_HEAP / 1024);
 }
 
-// OpenSSL asks for a passphrase only if the key is encrypted: remember that, and have none.
-static int on_passphrase(char *buf, int size, int rwflag, void *asked)
+struct passphrase {
+	const char *pin;
+	bool asked;
+};
+
+// OpenSSL asks for a passphrase only if the key is encrypted: remember that.
+static int on_passphrase(char *buf, int size, int rwflag, void *who)
 {
-	*(int *)asked = 1;
-	return -1;
+	struct passphrase *p = who;
+	size_t len = p->pin != NULL ? strlen(p->pin) : 0;
+
+	p->asked = true;
+	if (len == 0 || len > (size_t)size)
+		return -1;
+	memcpy(buf, p->pin, len);
+	return (int)len;
 }
 
 static int kind_of(EVP_PKEY *pkey, const char *file, enum key_kind *kind, char text[LIMIT_TEXT + 1])
@@ -69,132 +85,162 @@ static int kind_of(EVP_PKEY *pkey, const char *file, enum key_kind *kind, char t
 	}
 }
 
-static EVP_PKEY *read_key(const char *file, char text[LIMIT_TEXT + 1])
+static void refuse_key(const struct key_source *from, const struct passphrase *p, char text[LIMIT_TEXT + 1])
 {
-	BIO *bio = BIO_new_file(file, "r");
+	if (!p->asked)
+		text_refuse(text, "server-key %s: no PEM private key in it", from->key);
+	else if (p->pin == NULL)
+		text_refuse(text, "server-key %s: the key is encrypted, and there is neither key-pin nor pin-file", from->key);
+	else
+		text_refuse(text, "server-key %s: the key is encrypted, and the PIN (key-pin, pin-file) does not open it",
+		            from->key);
+}
+
+static EVP_PKEY *read_key(const struct key_source *from, char text[LIMIT_TEXT + 1])
+{
+	struct passphrase passphrase = { .pin = from->pin };
+	BIO *bio = BIO_new_file(from->key, "r");
 	EVP_PKEY *pkey = NULL;
-	int asked = 0;
 
 	if (bio == NULL) {
-		text_refuse(text, "server-key %s: %s", file, strerror(errno));
+		text_refuse(text, "server-key %s: %s", from->key, strerror(errno));
 		return NULL;
 	}
-	pkey = PEM_read_bio_PrivateKey(bio, NULL, on_passphrase, &asked);
+	pkey = PEM_read_bio_PrivateKey(bio, NULL, on_passphrase, &passphrase);
 	BIO_free(bio);
-	if (pkey == NULL && asked)
-		text_refuse(text, "server-key %s: the key is encrypted; keys with a passphrase are not supported", file);
-	else if (pkey == NULL)
-		text_refuse(text, "server-key %s: no PEM private key in it", file);
+	if (pkey == NULL)
+		refuse_key(from, &passphrase, text);
 	ERR_clear_error();
 	return pkey;
 }
 
-static int match_cert(EVP_PKEY *pkey, const char *file, const char *cert, uint8_t digest[KEY_DIGEST], char text[LIMIT_TEXT + 1])
+static X509 *read_cert(const char *cert, char text[LIMIT_TEXT + 1])
 {
 	BIO *bio = BIO_new_file(cert, "r");
 	X509 *x509 = NULL;
-	bool ok;
 
-	if (bio == NULL)
-		return text_refuse(text, "server-cert %s: %s", cert, strerror(errno));
+	if (bio == NULL) {
+		text_refuse(text, "server-cert %s: %s", cert, strerror(errno));
+		return NULL;
+	}
 	x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL);
 	BIO_free(bio);
 	if (x509 == NULL)
-		return text_refuse(text, "server-cert %s: no PEM certificate in it", cert);
-	ok = X509_check_private_key(x509, pkey) == 1 && X509_digest(x509, EVP_sha256(), digest, NULL) == 1;
-	X509_free(x509);
-	if (!ok)
-		return text_refuse(text, "server-key %s does not belong to server-cert %s", file, cert);
-	return 0;
-}
-
-static int sign_with(EVP_MD_CTX *ctx, const struct key *k, uint16_t scheme, const uint8_t *tbs, size_t tbs_len, uint8_t *out,
-                     size_t *len)
-{
-	EVP_PKEY_CTX *pctx = NULL;
-
-	if (EVP_DigestSignInit_ex(ctx, &pctx, scheme_digest(scheme), NULL, NULL, k->pkey, NULL) != 1)
-		return -EIO;
-	// RFC 8446 4.2.3: MGF1 uses the same digest, and the salt is as long
-	if (scheme_is_pss(scheme) && (EVP_PKEY_CTX_set_rsa_padding(pctx, RSA_PKCS1_PSS_PADDING) != 1 ||
-	                              EVP_PKEY_CTX_set_rsa_mgf1_md_name(pctx, scheme_digest(scheme), NULL) != 1 ||
-	                              EVP_PKEY_CTX_set_rsa_pss_saltlen(pctx, RSA_PSS_SALTLEN_DIGEST) != 1))
-		return -EIO;
-	return EVP_DigestSign(ctx, out, len, tbs, tbs_len) == 1 ? 0 : -EIO;
+		text_refuse(text, "server-cert %s: no PEM certificate in it", cert);
+	return x509;
 }
 
 static int sign(const struct key *k, uint16_t scheme, const uint8_t *tbs, size_t tbs_len, uint8_t signature[LIMIT_SIGNATURE],
                 uint16_t *len)
 {
-	uint8_t out[LIMIT_SIGNATURE];
-	size_t out_len = sizeof(out);
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	int ret;
 
-	if (ctx == NULL)
-		return -ENOMEM;
-	ret = sign_with(ctx, k, scheme, tbs, tbs_len, out, &out_len);
-	EVP_MD_CTX_free(ctx);
-	if (ret < 0) {
+	if (k->token != NULL)
+		return token_sign(k->token, scheme, tbs, tbs_len, signature, len);
+	ret = key_sign_with(k->pkey, scheme, tbs, tbs_len, signature, len);
+	if (ret < 0)
 		ERR_clear_error();
-		return ret;
-	}
-	memcpy(signature, out, out_len);
-	*len = out_len;
-	return 0;
+	return ret;
 }
 
-// An RSA-PSS key may be bound to a digest, an MGF1 and a shortest salt (RFC 4055 3.1): is there a scheme that keeps to them?
-static bool fits_tls(const struct key *k)
+// Can it sign as TLS wants, and does the certificate tell? An RSA-PSS key may be bound to a digest, an MGF1 and a shortest salt
+// (RFC 4055 3.1), and a token may know some schemes only.
+static int try_key(const struct key *k, const struct key_source *from, X509 *x509, char text[LIMIT_TEXT + 1])
 {
-	static const uint16_t schemes[] = { SCHEME_PSS_PSS_SHA256, SCHEME_PSS_PSS_SHA384, SCHEME_PSS_PSS_SHA512 };
+	static const uint8_t trial[] = "a trial";
 	uint8_t signature[LIMIT_SIGNATURE];
+	bool signs = false;
 	uint16_t len;
 
-	if (k->kind != KEY_RSA_PSS)
-		return true;
-	for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++)
-		if (sign(k, schemes[i], (const uint8_t *)"a trial", 7, signature, &len) == 0)
-			return true;
-	return false;
+	for (uint16_t scheme = 0; (scheme = scheme_next(k->kind, scheme)) != 0;) {
+		if (sign(k, scheme, trial, sizeof(trial), signature, &len) < 0)
+			continue;
+		signs = true;
+		if (key_verify_with(X509_get0_pubkey(x509), scheme, trial, sizeof(trial), signature, len))
+			return 0;
+	}
+	ERR_clear_error();
+	if (signs)
+		return text_refuse(text, "server-key %s does not belong to server-cert %s", from->key, from->cert);
+	if (k->token != NULL)
+		return text_refuse(text, "server-key %s: its token does not sign", from->key);
+	return text_refuse(
+	        text,
+	        "server-key %s: an RSA-PSS key that is bound to what TLS does not sign with (SHA-256, SHA-384 or SHA-512, "
+	        "MGF1 with the same, a salt of that length)",
+	        from->key);
 }
 
-struct key *key_load(const char *file, const char *cert, char text[LIMIT_TEXT + 1])
+// A PEM file of this kind is no key that OpenSSL could read by itself (GnuTLS takes it as it is).
+static bool is_tpm_file(const char *file)
 {
-	EVP_PKEY *pkey = read_key(file, text);
-	uint8_t digest[KEY_DIGEST];
-	enum key_kind kind;
-	struct key *k;
+	BIO *bio = BIO_new_file(file, "r");
+	char line[64];
+	bool found = false;
 
-	if (pkey == NULL)
-		return NULL;
-	if (kind_of(pkey, file, &kind, text) < 0 || match_cert(pkey, file, cert, digest, text) < 0)
-		goto free_key;
-	k = OPENSSL_zalloc(sizeof(*k));
-	if (k == NULL) {
-		text_refuse(text, "server-key %s: no memory", file);
-		goto free_key;
-	}
-	k->pkey = pkey;
-	k->kind = kind;
-	memcpy(k->cert, digest, KEY_DIGEST);
-	if (fits_tls(k))
-		return k;
-	text_refuse(text,
-	            "server-key %s: an RSA-PSS key that is bound to what TLS does not sign with (SHA-256, SHA-384 or SHA-512, "
-	            "MGF1 with the same, a salt of that length)",
-	            file);
-	OPENSSL_free(k);
-free_key:
+	while (bio != NULL && !found && BIO_gets(bio, line, sizeof(line)) > 0)
+		found = strncmp(line, "-----BEGIN TSS2 PRIVATE KEY-----", 32) == 0;
+	BIO_free(bio);
 	ERR_clear_error();
-	EVP_PKEY_free(pkey);
-	return NULL;
+	return found;
+}
+
+static int load_token(struct key *k, const struct key_source *from, const char *url, X509 *x509, char text[LIMIT_TEXT + 1])
+{
+	char why[LIMIT_TEXT + 1];
+
+	if (kind_of(X509_get0_pubkey(x509), from->key, &k->kind, text) < 0)
+		return -EINVAL;
+	k->token = token_open(url, from->pin, from->srk_pin, k->kind, why);
+	return k->token != NULL ? 0 : text_refuse(text, "server-key %s: %s", from->key, why);
+}
+
+static int load_file(struct key *k, const struct key_source *from, X509 *x509, char text[LIMIT_TEXT + 1])
+{
+	k->pkey = read_key(from, text);
+	if (k->pkey == NULL || kind_of(k->pkey, from->key, &k->kind, text) < 0)
+		return -EINVAL;
+	if (X509_check_private_key(x509, k->pkey) == 1)
+		return 0;
+	return text_refuse(text, "server-key %s does not belong to server-cert %s", from->key, from->cert);
+}
+
+static int load(struct key *k, const struct key_source *from, X509 *x509, char text[LIMIT_TEXT + 1])
+{
+	char url[LIMIT_TEXT + 16];
+	int ret;
+
+	snprintf(url, sizeof(url), "tpmkey:file=%s", from->key);
+	if (token_is_url(from->key))
+		ret = load_token(k, from, from->key, x509, text);
+	else if (is_tpm_file(from->key))
+		ret = load_token(k, from, url, x509, text);
+	else
+		ret = load_file(k, from, x509, text);
+	return ret < 0 ? ret : try_key(k, from, x509, text);
+}
+
+struct key *key_load(const struct key_source *from, char text[LIMIT_TEXT + 1])
+{
+	X509 *x509 = read_cert(from->cert, text);
+	struct key *k = x509 != NULL ? OPENSSL_zalloc(sizeof(*k)) : NULL;
+
+	if (x509 != NULL && k == NULL)
+		text_refuse(text, "server-key %s: no memory", from->key);
+	if (k != NULL && (load(k, from, x509, text) < 0 || X509_digest(x509, EVP_sha256(), k->cert, NULL) != 1)) {
+		key_free(k);
+		k = NULL;
+	}
+	ERR_clear_error();
+	X509_free(x509);
+	return k;
 }
 
 void key_free(struct key *k)
 {
 	if (k == NULL)
 		return;
+	token_close(k->token);
 	EVP_PKEY_free(k->pkey); // cleanses its numbers
 	OPENSSL_free(k);
 }
@@ -218,10 +264,25 @@ const char *key_kind_name(const struct key *k)
 	return names[k->kind];
 }
 
+bool key_is_token(const struct key *k)
+{
+	return k->token != NULL;
+}
+
+bool key_is_quick(const struct key *k)
+{
+	return k->token == NULL && (k->kind == KEY_P256 || k->kind == KEY_ED25519);
+}
+
+bool key_may_sign(const struct key *k, uint16_t scheme, const uint8_t *tbs, size_t tbs_len)
+{
+	return scheme_allowed(tbs_classify(tbs, tbs_len), k->kind, scheme);
+}
+
 int key_sign(const struct key *k, uint16_t scheme, const uint8_t *tbs, size_t tbs_len, uint8_t signature[LIMIT_SIGNATURE],
              uint16_t *len)
 {
-	if (!scheme_allowed(tbs_classify(tbs, tbs_len), k->kind, scheme))
+	if (!key_may_sign(k, scheme, tbs, tbs_len))
 		return -EPERM;
 	return sign(k, scheme, tbs, tbs_len, signature, len);
 }

@@ -23,6 +23,8 @@
 #include "secmod/method.h"
 #include "secmod/pam_helper.h"
 #include "secmod/secmod.h"
+#include "secmod/signing.h"
+#include "secmod/token_helper.h"
 
 // One channel per connection; the kernel's own bound is fs.nr_open, by default this.
 #define FILES_WANTED 1048576
@@ -113,8 +115,9 @@ static int serve(struct secmod *sm)
 	struct msg_secmod_ready ready = { .ok = 0 };
 	int ret;
 
+	signing_init(sm->base);
 	sm->settings = load_first(ready.text);
-	ret = sm->settings != NULL ? 0 : -EINVAL;
+	ret = sm->settings != NULL ? signing_start(sm->settings->signing_threads) : -EINVAL;
 	// a reload may change the method: all are ready
 	for (size_t i = 0; ret == 0 && methods[i] != NULL; i++)
 		ret = methods[i]->start(sm->base);
@@ -135,7 +138,7 @@ static int serve(struct secmod *sm)
 // Keys and whatever is left of passwords go before the process does.
 static void clean_up(struct secmod *sm, int status)
 {
-	bool busy = false;
+	bool busy = signing_stop() < 0;
 
 	for (size_t i = 0; accountings[i] != NULL; i++)
 		accountings[i]->stop(sm->base);
@@ -157,6 +160,8 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], PAM_HELPER_OPTION) == 0)
 		return pam_helper_main();
+	if (argc == 2 && strcmp(argv[1], TOKEN_HELPER_OPTION) == 0)
+		return token_helper_main();
 	log_init("penstock-secmod", LOG_LEVEL_INFO, LOG_FORM_PLAIN);
 	if (argc != 1 || fcntl(CHILD_FD_MAIN, F_SETFD, FD_CLOEXEC) < 0 || fcntl(CHILD_FD_CONF, F_SETFD, FD_CLOEXEC) < 0) {
 		fprintf(stderr, "penstock-secmod is started by penstockd\n");

@@ -33,6 +33,7 @@ struct pool {
 	struct pool_thread *thread[POOL_THREADS_MAX];
 	unsigned n_threads;
 	size_t scratch_size;
+	int nice;
 	int fd;
 };
 
@@ -63,7 +64,8 @@ static void *work_forever(void *arg)
 	struct pool_thread *t = arg;
 	struct pool_job *job;
 
-	setpriority(PRIO_PROCESS, gettid(), POOL_NICE);
+	if (t->pool->nice != 0)
+		setpriority(PRIO_PROCESS, gettid(), t->pool->nice);
 	while ((job = take(t->pool)) != NULL) {
 		job->run(job, t->scratch);
 		secret_wipe(t->scratch, t->pool->scratch_size);
@@ -102,7 +104,7 @@ static int start_threads(struct pool *p, unsigned threads)
 	return ret;
 }
 
-struct pool *pool_new(unsigned threads, unsigned most_jobs, size_t scratch_size)
+static struct pool *new_at(int nice, unsigned threads, unsigned most_jobs, size_t scratch_size)
 {
 	struct pool *p = calloc(1, sizeof(*p));
 	int ret;
@@ -113,6 +115,7 @@ struct pool *pool_new(unsigned threads, unsigned most_jobs, size_t scratch_size)
 	pthread_cond_init(&p->work, NULL);
 	STAILQ_INIT(&p->todo);
 	STAILQ_INIT(&p->finished);
+	p->nice = nice;
 	p->most = most_jobs;
 	p->scratch_size = scratch_size;
 	p->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -122,6 +125,16 @@ struct pool *pool_new(unsigned threads, unsigned most_jobs, size_t scratch_size)
 	pool_stop(p, 1000);
 	errno = -ret;
 	return NULL;
+}
+
+struct pool *pool_new(unsigned threads, unsigned most_jobs, size_t scratch_size)
+{
+	return new_at(POOL_NICE, threads, most_jobs, scratch_size);
+}
+
+struct pool *pool_new_urgent(unsigned threads, unsigned most_jobs, size_t scratch_size)
+{
+	return new_at(0, threads, most_jobs, scratch_size);
 }
 
 static int join(struct pool *p, const struct timespec *deadline)

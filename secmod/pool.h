@@ -1,5 +1,6 @@
-// A few threads that compute password hashes, so that no hash delays a signature. Bounded queue, completion by eventfd.
-// pool_put(), pool_reap() and done() belong to the loop's thread; run() to a thread of the pool, which runs at a lower priority.
+// A few threads that do what takes time or waits: password hashes, signatures. Bounded queue, completion by eventfd.
+// pool_put(), pool_reap() and done() belong to the loop's thread; run() to a thread of the pool, which runs at a lower priority
+// unless the pool is urgent.
 #pragma once
 #include <stddef.h>
 #include <sys/queue.h>
@@ -16,6 +17,7 @@ struct pool;
 
 // Each thread has scratch_size bytes of its own, zeroed before each job. NULL, errno.
 struct pool *pool_new(unsigned threads, unsigned most_jobs, size_t scratch_size);
+struct pool *pool_new_urgent(unsigned threads, unsigned most_jobs, size_t scratch_size); // as urgent as the loop
 // 0, or -EAGAIN: too many wait already, the job stays the caller's.
 int pool_put(struct pool *p, struct pool_job *job);
 // At the end: jobs that wait are done() without having run. 0 and p is freed, or -ETIMEDOUT: a thread is still at work after

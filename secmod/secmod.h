@@ -1,5 +1,6 @@
 // sec-mod's one state: its channel to main, its connections (one channel per worker), sessions, and the settings in force.
-// One thread and one event loop; only password hashes run elsewhere (pool.h), and PAM (method_pam.c).
+// One thread and one event loop; what takes time or waits runs elsewhere: password hashes (pool.h), signatures (signing.h), PAM
+// (method_pam.c), tokens (token.h).
 #pragma once
 #include <event2/event.h>
 #include <stdbool.h>
@@ -17,6 +18,7 @@ struct attempt;
 struct coa;
 struct certified;
 struct transcript_parts;
+struct signing;
 struct out_message;
 struct store;
 TAILQ_HEAD(conn_list, conn);
@@ -28,7 +30,9 @@ struct conn {
 	struct chan chan;
 	struct event *readable;
 	uint64_t id;
-	uint8_t vhost;                  // of sm->settings, as its handshake has said
+	struct settings *settings;      // those that its nursery had: a reference
+	uint8_t vhost;                  // of these settings, as its handshake has said
+	struct signing *signing;        // under way
 	struct addr client, local;      // ends of its TCP connection
 	struct witness witness;         // of what its handshake had signed
 	struct transcript_parts *parts; // of a proof that is on its way
@@ -75,6 +79,7 @@ static inline int64_t monotonic_ms(void)
 // dispatch.c: the loop. dispatch_run() returns when main has gone: 0, or -errno where the loop cannot be set up.
 int dispatch_run(struct secmod *sm);
 int conn_open(struct secmod *sm, int fd, const struct msg_worker_open *m); // takes fd, on failure too
+const struct vhost *conn_vhost(const struct conn *conn);                   // in the settings in force; NULL: it is no more
 void conn_break(struct conn *conn);                                        // drop it soon; callable from anywhere
 void conn_attempt_over(struct conn *conn);                                 // its attempt is no more, perhaps it with it
 void expiry_arm(struct secmod *sm);

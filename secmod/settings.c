@@ -1,52 +1,118 @@
 #include "secmod/settings.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/log.h"
+#include "proto/secret.h"
 #include "proto/text.h"
 #include "secmod/account.h"
 #include "secmod/coa.h"
 #include "secmod/method.h"
+#include "secmod/pool.h"
+#include "secmod/signing.h"
 #include "secmod/trust.h"
 
 // ocserv's, where the snapshot says nothing or 0
 #define COOKIE_TIMEOUT 300
 #define AUTH_TIMEOUT 240
 #define MAX_CLIENTS 8192
+#define CLIENTS_PER_THREAD 500
+
+#define LIMIT_PIN 255
 
 const struct method *const methods[] = { &method_plain, &method_pam, &method_radius, NULL };
 
 // ------------------------------------------------------------------------------------------------------------------ keys
 
-static int load_keys(struct vhost *v, const struct snapshot *snap, char text[LIMIT_TEXT + 1])
+struct pins {
+	char key[LIMIT_PIN + 1], srk[LIMIT_PIN + 1]; // "": none
+};
+
+// The first line.
+static int read_pin_file(const char *option, const char *file, char pin[LIMIT_PIN + 1], char text[LIMIT_TEXT + 1])
 {
-	const char *key, *cert;
+	char line[LIMIT_PIN + 2];
+	FILE *f = fopen(file, "re");
+	char *got;
+
+	if (f == NULL)
+		return text_refuse(text, "%s %s: %s", option, file, strerror(errno));
+	setvbuf(f, NULL, _IONBF, 0); // no copy of it stays in a buffer
+	got = fgets(line, sizeof(line), f);
+	fclose(f);
+	if (got != NULL)
+		line[strcspn(line, "\r\n")] = '\0';
+	if (got == NULL || line[0] == '\0' || strlen(line) > LIMIT_PIN)
+		return text_refuse(text, "%s %s: its first line is to be a PIN of 1 to %d bytes", option, file, LIMIT_PIN);
+	strcpy(pin, line);
+	secret_wipe(line, sizeof(line));
+	return 0;
+}
+
+static int read_pin(const struct snapshot *snap, unsigned vhost, const char *option, const char *file_option,
+                    char pin[LIMIT_PIN + 1], char text[LIMIT_TEXT + 1])
+{
+	const char *said = snapshot_vhost_get(snap, vhost, option), *file = snapshot_vhost_get(snap, vhost, file_option);
+
+	pin[0] = '\0';
+	if (said == NULL)
+		return file != NULL ? read_pin_file(file_option, file, pin, text) : 0;
+	if (strlen(said) > LIMIT_PIN)
+		return text_refuse(text, "%s: more than %d bytes", option, LIMIT_PIN);
+	strcpy(pin, said);
+	return 0;
+}
+
+static int load_key(struct vhost *v, unsigned n, const struct key_source *from, char text[LIMIT_TEXT + 1])
+{
+	v->key[n] = key_load(from, text);
+	if (v->key[n] == NULL)
+		return -EINVAL;
+	v->n_keys++;
+	if (!key_is_token(v->key[n]))
+		return 0;
+	v->lane[n] = signing_lane_new();
+	return v->lane[n] != NULL ? 0 : text_refuse(text, "server-key %s: no thread for it: %s", from->key, strerror(errno));
+}
+
+static int load_keys_with(struct vhost *v, const struct snapshot *snap, unsigned vhost, const struct pins *pins,
+                          char text[LIMIT_TEXT + 1])
+{
+	struct key_source from = { .pin = pins->key[0] != '\0' ? pins->key : NULL,
+		                   .srk_pin = pins->srk[0] != '\0' ? pins->srk : NULL };
 	unsigned i;
 
 	for (i = 0;; i++) {
-		key = snapshot_nth(snap, "server-key", i);
-		cert = snapshot_nth(snap, "server-cert", i);
-		if (key == NULL && cert == NULL)
+		from.key = snapshot_vhost_nth(snap, vhost, "server-key", i);
+		from.cert = snapshot_vhost_nth(snap, vhost, "server-cert", i);
+		if (from.key == NULL && from.cert == NULL)
 			break;
-		if (i == LIMIT_SERVER_KEYS) {
+		if (i == LIMIT_SERVER_KEYS)
 			return text_refuse(text, "server-key: more than %d are not supported", LIMIT_SERVER_KEYS);
-		}
-		if (key == NULL || cert == NULL) {
+		if (from.key == NULL || from.cert == NULL)
 			return text_refuse(text, "server-key and server-cert come in pairs: %s has no other half",
-			                   key != NULL ? key : cert);
-		}
-		v->key[i] = key_load(key, cert, text);
-		if (v->key[i] == NULL)
+			                   from.key != NULL ? from.key : from.cert);
+		if (load_key(v, i, &from, text) < 0)
 			return -EINVAL;
-		v->n_keys++;
 	}
-	if (i == 0) {
-		return text_refuse(text, "server-key: no key is configured");
-	}
-	return 0;
+	return i > 0 ? 0 : text_refuse(text, "server-key: no key is configured");
+}
+
+static int load_keys(struct vhost *v, const struct snapshot *snap, unsigned vhost, char text[LIMIT_TEXT + 1])
+{
+	struct pins pins;
+	int ret = read_pin(snap, vhost, "key-pin", "pin-file", pins.key, text);
+
+	if (ret == 0)
+		ret = read_pin(snap, vhost, "srk-pin", "srk-pin-file", pins.srk, text);
+	if (ret == 0)
+		ret = load_keys_with(v, snap, vhost, &pins, text);
+	secret_wipe(&pins, sizeof(pins));
+	return ret;
 }
 
 // ------------------------------------------------------------------------------------------------------------------ ways
@@ -104,17 +170,17 @@ static int way_add(struct way *w, const char *option, const char *value, char te
 	return ret;
 }
 
-static int load_ways(struct vhost *v, const struct snapshot *snap, char text[LIMIT_TEXT + 1])
+static int load_ways(struct vhost *v, const struct snapshot *snap, unsigned vhost, char text[LIMIT_TEXT + 1])
 {
 	const char *value;
 	int ret = 0;
 	unsigned i;
 
-	for (i = 0; ret == 0 && (value = snapshot_nth(snap, "auth", i)) != NULL; i++)
+	for (i = 0; ret == 0 && (value = snapshot_vhost_nth(snap, vhost, "auth", i)) != NULL; i++)
 		ret = way_add(&v->way[0], "auth", value, text);
 	if (i == 0)
 		return text_refuse(text, "auth: no method is configured, as in auth = plain[passwd=FILE]");
-	for (i = 0; ret == 0 && (value = snapshot_nth(snap, "enable-auth", i)) != NULL; i++) {
+	for (i = 0; ret == 0 && (value = snapshot_vhost_nth(snap, vhost, "enable-auth", i)) != NULL; i++) {
 		if (i + 1 == LIMIT_WAYS)
 			return text_refuse(text, "enable-auth = %s: more than %d methods", value, LIMIT_WAYS - 1);
 		ret = way_add(&v->way[i + 1], "enable-auth", value, text);
@@ -124,17 +190,18 @@ static int load_ways(struct vhost *v, const struct snapshot *snap, char text[LIM
 }
 
 // Whose certificates count, where some way has one.
-static int load_trust(struct vhost *v, const struct snapshot *snap, char text[LIMIT_TEXT + 1])
+static int load_trust(struct vhost *v, const struct snapshot *snap, unsigned vhost, char text[LIMIT_TEXT + 1])
 {
-	const char *group_oid = snapshot_get(snap, "cert-group-oid");
+	const char *group_oid = snapshot_vhost_get(snap, vhost, "cert-group-oid");
 	bool wanted = false;
 
 	for (unsigned i = 0; i < v->n_ways; i++)
 		wanted |= v->way[i].certificate;
 	if (!wanted)
 		return 0;
-	v->trust = trust_load(snapshot_get(snap, "ca-cert"), snapshot_get(snap, "crl"), snapshot_get(snap, "cert-user-oid"),
-	                      &group_oid, group_oid != NULL && group_oid[0] != '\0', text);
+	v->trust = trust_load(snapshot_vhost_get(snap, vhost, "ca-cert"), snapshot_vhost_get(snap, vhost, "crl"),
+	                      snapshot_vhost_get(snap, vhost, "cert-user-oid"), &group_oid,
+	                      group_oid != NULL && group_oid[0] != '\0', text);
 	return v->trust != NULL ? 0 : -EINVAL;
 }
 
@@ -147,11 +214,11 @@ static void ways_unload(struct vhost *v)
 	}
 }
 
-static int load_groups(struct vhost *v, const struct snapshot *snap, char text[LIMIT_TEXT + 1])
+static int load_groups(struct vhost *v, const struct snapshot *snap, unsigned vhost, char text[LIMIT_TEXT + 1])
 {
 	struct grouplist list = { 0 };
 
-	if (!snapshot_bool(snap, "auto-select-group"))
+	if (!snapshot_vhost_bool(snap, vhost, "auto-select-group"))
 		return 0;
 	for (unsigned i = 0; i < v->n_ways; i++) {
 		struct way *w = &v->way[i];
@@ -209,9 +276,10 @@ const struct vhost *settings_vhost(const struct settings *s, const char *name)
 
 // -------------------------------------------------------------------------------------------------------------- settings
 
-static void describe(const struct vhost *v, char text[LIMIT_TEXT + 1])
+static void describe(const struct settings *s, char text[LIMIT_TEXT + 1])
 {
-	char keys[256] = "", ways[256] = "";
+	const struct vhost *v = &s->vhosts[0];
+	char keys[256] = "", ways[256] = "", hosts[32] = "";
 
 	for (unsigned i = 0; i < v->n_keys; i++)
 		snprintf(keys + strlen(keys), sizeof(keys) - strlen(keys), "%s%s", i > 0 ? ", " : "", key_kind_name(v->key[i]));
@@ -222,47 +290,78 @@ static void describe(const struct vhost *v, char text[LIMIT_TEXT + 1])
 		         w->certificate ? "certificate" : "", w->certificate && w->method != NULL ? " and " : "",
 		         w->method != NULL ? w->method->name : "");
 	}
-	text_format(text, "keys: %s; auth: %s", keys, ways);
+	if (s->n_vhosts > 1)
+		snprintf(hosts, sizeof(hosts), "; virtual hosts: %u", s->n_vhosts - 1);
+	text_format(text, "keys: %s; auth: %s%s", keys, ways, hosts);
 }
 
-static uint64_t number_or(const struct snapshot *snap, const char *key, uint64_t otherwise)
+static uint64_t number_or(const struct snapshot *snap, unsigned vhost, const char *key, uint64_t otherwise)
 {
-	uint64_t n = snapshot_number(snap, key);
+	uint64_t n = snapshot_vhost_number(snap, vhost, key);
 
 	return n > 0 && n <= INT32_MAX ? n : otherwise;
+}
+
+// ocserv's rule for the number of its security modules.
+static unsigned count_threads(const struct snapshot *snap, uint64_t clients)
+{
+	uint64_t wanted = snapshot_number(snap, "sec-mod-scale");
+	cpu_set_t cpus;
+
+	if (wanted > 0)
+		return wanted < POOL_THREADS_MAX ? (unsigned)wanted : POOL_THREADS_MAX;
+	wanted = clients / CLIENTS_PER_THREAD + 1;
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && (uint64_t)CPU_COUNT(&cpus) < wanted)
+		wanted = (uint64_t)CPU_COUNT(&cpus);
+	return wanted < POOL_THREADS_MAX ? (unsigned)wanted : POOL_THREADS_MAX;
+}
+
+static int load_vhost(struct vhost *v, const struct snapshot *snap, unsigned vhost, char text[LIMIT_TEXT + 1])
+{
+	int ret;
+
+	text_copy(v->name, LIMIT_VHOST, snapshot_vhost_name(snap, vhost));
+	v->cookie_timeout_ms = 1000 * (int64_t)number_or(snap, vhost, "cookie-timeout", COOKIE_TIMEOUT);
+	v->persistent_cookies = snapshot_vhost_bool(snap, vhost, "persistent-cookies");
+	ret = load_keys(v, snap, vhost, text);
+	if (ret == 0)
+		ret = load_ways(v, snap, vhost, text);
+	if (ret == 0)
+		ret = load_trust(v, snap, vhost, text);
+	if (ret == 0)
+		ret = load_groups(v, snap, vhost, text);
+	return ret < 0 ? ret : load_accounting(v, snap, vhost, text);
 }
 
 struct settings *settings_load(const struct snapshot *snap, char text[LIMIT_TEXT + 1])
 {
 	struct settings *s = calloc(1, sizeof(*s));
-	uint64_t clients;
+	uint64_t clients = number_or(snap, 0, "max-clients", MAX_CLIENTS);
+	int ret = 0;
 
 	if (s == NULL) {
 		text_format(text, "no memory");
 		return NULL;
 	}
 	s->refs = 1;
-	s->n_vhosts = 1;
+	s->n_vhosts = snapshot_vhosts(snap);
 	s->vhosts = calloc(s->n_vhosts, sizeof(*s->vhosts));
-	if (s->vhosts == NULL) {
-		text_format(text, "no memory");
-		settings_put(s);
-		return NULL;
-	}
-	s->vhosts[0].cookie_timeout_ms = 1000 * (int64_t)number_or(snap, "cookie-timeout", COOKIE_TIMEOUT);
-	s->vhosts[0].persistent_cookies = snapshot_bool(snap, "persistent-cookies");
-	s->auth_timeout_ms = 1000 * (int64_t)number_or(snap, "auth-timeout", AUTH_TIMEOUT);
+	s->auth_timeout_ms = 1000 * (int64_t)number_or(snap, 0, "auth-timeout", AUTH_TIMEOUT);
 	// every client may hold one session open and have one more it came back from; and some room for small set-ups
-	clients = number_or(snap, "max-clients", MAX_CLIENTS);
 	s->most_sessions = (clients < LIMIT_TUNNELS ? clients : LIMIT_TUNNELS) * 2 + 1024;
 	s->trial = snapshot_number(snap, "@trial") != 0;
-	if (load_keys(&s->vhosts[0], snap, text) < 0 || load_ways(&s->vhosts[0], snap, text) < 0 ||
-	    load_trust(&s->vhosts[0], snap, text) < 0 || load_groups(&s->vhosts[0], snap, text) < 0 ||
-	    load_accounting(&s->vhosts[0], snap, 0, text) < 0 || coa_config_load(snap, &s->coa, text) < 0) {
+	s->signing_threads = count_threads(snap, clients);
+	if (s->vhosts == NULL)
+		ret = text_refuse(text, "no memory");
+	for (unsigned i = 0; i < s->n_vhosts && ret == 0; i++)
+		ret = load_vhost(&s->vhosts[i], snap, i, text);
+	if (ret == 0)
+		ret = coa_config_load(snap, &s->coa, text);
+	if (ret < 0) {
 		settings_put(s);
 		return NULL;
 	}
-	describe(&s->vhosts[0], text);
+	describe(s, text);
 	return s;
 }
 
@@ -277,8 +376,10 @@ void settings_put(struct settings *s)
 	if (s == NULL || --s->refs > 0)
 		return;
 	for (unsigned i = 0; s->vhosts != NULL && i < s->n_vhosts; i++) {
-		for (unsigned k = 0; k < s->vhosts[i].n_keys; k++)
+		for (unsigned k = 0; k < s->vhosts[i].n_keys; k++) {
+			signing_lane_free(s->vhosts[i].lane[k]);
 			key_free(s->vhosts[i].key[k]);
+		}
 		ways_unload(&s->vhosts[i]);
 		acct_put(s->vhosts[i].acct);
 		trust_free(s->vhosts[i].trust);

@@ -12,6 +12,7 @@ struct acct;
 struct coa_config;
 struct method;
 struct trust;
+struct signing_lane;
 
 // One way to log in: a certificate, a method, or both.
 struct way {
@@ -25,6 +26,7 @@ struct vhost {
 	char name[LIMIT_VHOST + 1]; // "": the default one
 	unsigned n_keys;
 	struct key *key[LIMIT_SERVER_KEYS];
+	struct signing_lane *lane[LIMIT_SERVER_KEYS]; // of those in tokens, else NULL
 	struct way way[LIMIT_WAYS]; // the first is what all lines of auth make together, each other one a line of enable-auth
 	unsigned n_ways;
 	struct trust *trust; // whose certificates count; NULL: no way has one
@@ -39,8 +41,9 @@ struct settings {
 	struct vhost *vhosts;
 	int64_t auth_timeout_ms;
 	unsigned most_sessions;
-	struct coa_config *coa; // NULL: no coa-listen
-	bool trial;             // only to say whether we could start: nobody outside hears of us
+	struct coa_config *coa;   // NULL: no coa-listen
+	bool trial;               // only to say whether we could start: nobody outside hears of us
+	unsigned signing_threads; // sec-mod-scale
 };
 
 // Owned by the caller with one reference; `text` says what was loaded. NULL: `text` names the option and what is wrong with it.

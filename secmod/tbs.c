@@ -96,6 +96,16 @@ bool scheme_allowed(enum tbs_kind tbs, enum key_kind key, uint16_t scheme)
 	return (tbs == TBS_TLS13 ? rule->keys13 : rule->keys12) >> key & 1;
 }
 
+uint16_t scheme_next(enum key_kind key, uint16_t scheme)
+{
+	const struct rule *rule = scheme != 0 ? rule_find(scheme) + 1 : rules;
+
+	for (; rule < rules + sizeof(rules) / sizeof(*rules); rule++)
+		if ((rule->keys12 | rule->keys13) >> key & 1)
+			return rule->scheme;
+	return 0;
+}
+
 const char *scheme_digest(uint16_t scheme)
 {
 	const struct rule *rule = rule_find(scheme);

@@ -22,7 +22,7 @@ enum scheme {
 	SCHEME_PSS_PSS_SHA512 = 0x080b,
 };
 
-enum key_kind { KEY_RSA, KEY_RSA_PSS, KEY_P256, KEY_P384, KEY_ED25519 };
+enum key_kind { KEY_RSA, KEY_RSA_PSS, KEY_P256, KEY_P384, KEY_ED25519, KEY_KIND_LAST = KEY_ED25519 };
 
 enum tbs_kind {
 	TBS_OTHER, // no handshake: never signed
@@ -35,6 +35,8 @@ enum tbs_kind tbs_classify(const uint8_t *tbs, size_t len);
 // May a key of this kind sign such a structure with this SignatureScheme?
 bool scheme_allowed(enum tbs_kind tbs, enum key_kind key, uint16_t scheme);
 
+// The schemes that a kind of key may sign with at all: the one after `scheme`, the first after 0; 0: no more.
+uint16_t scheme_next(enum key_kind key, uint16_t scheme);
 // "SHA256" and so on, NULL where the scheme hashes by itself (Ed25519) or is unknown.
 const char *scheme_digest(uint16_t scheme);
 bool scheme_is_pss(uint16_t scheme);

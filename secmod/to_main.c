@@ -82,6 +82,7 @@ static bool send_row(struct secmod *sm, uint32_t token, const struct record *r)
 	memcpy(row.sid, r->sid, SID_SIZE);
 	strcpy(row.user, r->user);
 	strcpy(row.group, r->group);
+	strcpy(row.vhost, r->vhost);
 	strcpy(row.user_agent, r->user_agent);
 	// an open session does not expire
 	if (!r->uses)

@@ -48,9 +48,10 @@ static RIG_UNUSED bool rig_is_dropped(struct rig_worker *w)
 }
 
 // 0, or as chan_await; the answer is in the inbox.
-static RIG_UNUSED int rig_sign(struct rig_worker *w, uint8_t key, uint16_t scheme, const uint8_t *tbs, size_t len)
+static RIG_UNUSED int rig_sign_for(struct rig_worker *w, uint8_t vhost, uint8_t key, uint16_t scheme, const uint8_t *tbs,
+                                   size_t len)
 {
-	struct msg_sign_req req = { .key = key, .scheme = scheme, .tbs_len = len };
+	struct msg_sign_req req = { .vhost = vhost, .key = key, .scheme = scheme, .tbs_len = len };
 	int ret;
 
 	memcpy(req.tbs, tbs, len);
@@ -59,6 +60,11 @@ static RIG_UNUSED int rig_sign(struct rig_worker *w, uint8_t key, uint16_t schem
 		ret = rig_worker_await(w, MSG_SIGN_REP);
 	chan_enter(&w->chan, WS_LOGIN);
 	return ret;
+}
+
+static RIG_UNUSED int rig_sign(struct rig_worker *w, uint8_t key, uint16_t scheme, const uint8_t *tbs, size_t len)
+{
+	return rig_sign_for(w, 0, key, scheme, tbs, len);
 }
 
 // A connection that has its handshake signed by key 0, a P-256 one.

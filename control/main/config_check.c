@@ -116,13 +116,21 @@ static const char *why_no_parent(const char *path)
 	return why_no_directory(dirname(copy));
 }
 
-static const char *why_not(enum opt_kind kind, const char *value)
+// Everybody sees the configuration but for its PINs.
+static const char *why_no_token(enum opt o, const char *url)
 {
-	switch (kind) {
+	if (o != OPT_SERVER_KEY)
+		return "certificates are read from PEM files only, also where the key is in a token";
+	if (strncmp(url, "pkcs11:", 7) != 0 && strncmp(url, "tpmkey:", 7) != 0)
+		return "only pkcs11: and tpmkey: name keys in tokens";
+	return strstr(url, "pin-value=") || strstr(url, "pin-source=") ? "its PIN belongs into key-pin or pin-file" : NULL;
+}
+
+static const char *why_not(enum opt o, const char *value)
+{
+	switch (opt_table[o].kind) {
 	case KIND_KEYFILE:
-		if (value_is_url(value, strlen(value)))
-			return "keys in tokens are not supported yet: it has to be a PEM file";
-		return why_unreadable(value);
+		return value_is_url(value, strlen(value)) ? why_no_token(o, value) : why_unreadable(value);
 	case KIND_FILE:
 		return why_unreadable(value);
 	case KIND_PATH:
@@ -147,7 +155,7 @@ static void check_surroundings(const struct config *c, struct config_log *log)
 		if (opt_table[o].status != STATUS_WORKS || !config_own(c, (enum opt)o))
 			continue;
 		for (unsigned i = 0; i < c->option[o].count; i++) {
-			why = why_not(opt_table[o].kind, c->option[o].entries[i].text);
+			why = why_not((enum opt)o, c->option[o].entries[i].text);
 			if (why)
 				config_say(log, LOG_LEVEL_ERR, c->option[o].entries[i].line, opt_table[o].name, "%s: %s",
 				           c->option[o].entries[i].text, why);

@@ -14,8 +14,10 @@
 
 #define FIRST_FREE 5 // 0-2, CHILD_FD_MAIN, CHILD_FD_CONF
 
-// The sanitizers' options have to reach the children of a sanitized build.
-static const char *const kept[] = { "TZ", SANDBOX_TRACEABLE, "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS" };
+// The sanitizers' options have to reach the children of a sanitized build, and the software of tokens is told by its own where they
+// are.
+static const char *const kept[] = { "TZ",           SANDBOX_TRACEABLE, "SOFTHSM2_CONF", "TPM2OPENSSL_TCTI",
+	                            "ASAN_OPTIONS", "UBSAN_OPTIONS",   "LSAN_OPTIONS" };
 
 #define KEPT (sizeof(kept) / sizeof(*kept))
 

@@ -191,29 +191,37 @@ static void with_wrong_fields(void **state)
 
 // ------------------------------------------------------------------------------------------- what the table cannot forbid
 
+#define CERTIFICATE_VERIFY "TLS 1.3, server CertificateVerify"
+
 static void it_signs_nothing_but_handshakes(void **state)
 {
 	static const struct {
-		uint8_t key;
+		uint8_t vhost, key;
 		uint16_t scheme, len;
 		const char *start;
 	} rows[] = {
-		{ 0, 0x0403, 130, "TLS 1.3, client CertificateVerify" },
-		{ 0, 0x0403, 32, "" }, // a bare digest
-		{ 0, 0x0403, 512, "tbsCertificate" },
-		{ 1, 0x0403, 130, "" }, // no such key
-		{ 7, 0x0403, 130, "" },
-		{ 0, 0x0401, 130, "" }, // not with this kind of key
-		{ 0, 0xffff, 130, "" },
+		{ 0, 0, 0x0403, 130, "TLS 1.3, client CertificateVerify" },
+		{ 0, 0, 0x0403, 32, "" }, // a bare digest
+		{ 0, 0, 0x0403, 512, "tbsCertificate" },
+		{ 0, 1, 0x0403, 130, CERTIFICATE_VERIFY }, // no such key
+		{ 0, 7, 0x0403, 130, CERTIFICATE_VERIFY },
+		{ 0, 0, 0x0401, 130, CERTIFICATE_VERIFY }, // not with this kind of key
+		{ 0, 0, 0xffff, 130, CERTIFICATE_VERIFY },
+		{ 1, 1, 0x0403, 130, CERTIFICATE_VERIFY }, // what another virtual host has, or nobody
+		{ 2, 0, 0x0403, 130, CERTIFICATE_VERIFY },
+		{ LIMIT_VHOSTS - 1, 0, 0x0403, 130, CERTIFICATE_VERIFY },
 	};
 	struct msg_sign_req m;
 	struct login w;
 	size_t i;
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		m = (struct msg_sign_req){ .key = rows[i].key, .scheme = rows[i].scheme, .tbs_len = rows[i].len };
+		m = (struct msg_sign_req){
+			.vhost = rows[i].vhost, .key = rows[i].key, .scheme = rows[i].scheme, .tbs_len = rows[i].len
+		};
 		memset(m.tbs, ' ', 64);
-		memcpy(m.tbs + (i == 0 ? 64 : 0), rows[i].start, strlen(rows[i].start));
+		memcpy(m.tbs + (m.tbs_len == 130 ? 64 : 0), rows[i].start, strlen(rows[i].start));
+		m.tbs[m.tbs_len == 130 ? 97 : 0] = 0;
 		worker_open(&w);
 		chan_enter(&w.chan, WS_SIGNING);
 		assert_int_equal(CHAN_SEND(&w.chan, SIGN_REQ, &m), 0);
@@ -377,6 +385,26 @@ static void no_lie_is_a_proof(void **state)
 
 // ---------------------------------------------------------------------------------------------------------------- tries
 
+// The handshake says whose it is, and the login that follows has nothing to say about it.
+static void another_vhost_signs_too(void **state)
+{
+	struct msg_sign_req m = { .vhost = 1, .scheme = 0x0403, .tbs_len = 130 };
+	struct login w;
+
+	memset(m.tbs, ' ', 64);
+	memcpy(m.tbs + 64, CERTIFICATE_VERIFY, sizeof(CERTIFICATE_VERIFY));
+	worker_open(&w);
+	chan_enter(&w.chan, WS_SIGNING);
+	assert_int_equal(CHAN_SEND(&w.chan, SIGN_REQ, &m), 0);
+	assert_int_equal(login_await(&w, MSG_SIGN_REP), 0);
+	assert_true(w.signature);
+	m.vhost = 0;
+	assert_int_equal(CHAN_SEND(&w.chan, SIGN_REQ, &m), 0);
+	assert_true(victim_drops(w.chan.fd));
+	chan_fini(&w.chan);
+	honest_login_works();
+}
+
 static void three_tries_are_three(void **state)
 {
 	struct login w;
@@ -509,6 +537,8 @@ static int setup(void **state)
 	snapshot_put(w, "max-clients", "100000");
 	snapshot_put(w, "@log-level", "2");
 	snapshot_put(w, "@log-form", "plain");
+	snapshot_put_vhost(w, "other.example");
+	snapshot_put(w, "cookie-timeout", "299");
 	if (victim_start(&secmod, "penstock-secmod", ROLE_SECMOD, w) < 0)
 		return -1;
 	if (chan_await(&secmod.chan, from_secmod, NULL, MSG_SECMOD_READY, 10000) < 0 || !ready)
@@ -536,21 +566,14 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(out_of_place_in_every_state),
-		cmocka_unit_test(without_head),
-		cmocka_unit_test(with_wrong_descriptors),
-		cmocka_unit_test(with_wrong_lengths),
-		cmocka_unit_test(with_wrong_fields),
-		cmocka_unit_test(it_signs_nothing_but_handshakes),
-		cmocka_unit_test(one_signature_a_connection),
-		cmocka_unit_test(three_tries_are_three),
-		cmocka_unit_test(a_client_is_who_signed),
-		cmocka_unit_test(nobody_without_a_proof),
-		cmocka_unit_test(no_lie_is_a_proof),
-		cmocka_unit_test(leaving_in_every_state),
-		cmocka_unit_test(floods),
-		cmocka_unit_test(a_crowd_that_says_nothing),
-		cmocka_unit_test(it_is_still_the_same),
+		cmocka_unit_test(out_of_place_in_every_state), cmocka_unit_test(without_head),
+		cmocka_unit_test(with_wrong_descriptors),      cmocka_unit_test(with_wrong_lengths),
+		cmocka_unit_test(with_wrong_fields),           cmocka_unit_test(it_signs_nothing_but_handshakes),
+		cmocka_unit_test(one_signature_a_connection),  cmocka_unit_test(three_tries_are_three),
+		cmocka_unit_test(a_client_is_who_signed),      cmocka_unit_test(nobody_without_a_proof),
+		cmocka_unit_test(no_lie_is_a_proof),           cmocka_unit_test(another_vhost_signs_too),
+		cmocka_unit_test(leaving_in_every_state),      cmocka_unit_test(floods),
+		cmocka_unit_test(a_crowd_that_says_nothing),   cmocka_unit_test(it_is_still_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -28,7 +28,7 @@ expect "they work as written" in_place
 daemon=$(inside cat /run/penstockd.pid)
 at_end "stop $daemon $(born "$daemon")"
 
-PIN=pin-sha256:$(openssl x509 -in "$WORK/etc/penstock/cert.pem" -noout -pubkey | openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | base64)
+PIN=$(pin_of "$WORK/etc/penstock/cert.pem")
 login client anna
 expect "a client goes through" pings -I tun0 10.9.0.1
 expect "and is listed" matches "$(inside penstockctl show users)" 'anna'

@@ -108,9 +108,8 @@ gateway() { # [LISTEN_ADDRESS...]
 }
 
 configure() { # LISTEN_ADDRESS... < MORE
-  cat > "$WORK/more.conf"
   # A sanitizer's shadow alone is larger than what a worker may have.
-  [ -z "${SANITIZED-}" ] || echo 'limit-worker-memory = false' >> "$WORK/more.conf"
+  { [ -z "${SANITIZED-}" ] || echo 'limit-worker-memory = false'; cat; } > "$WORK/more.conf"
   write_config "$@" < "$WORK/more.conf"
 }
 

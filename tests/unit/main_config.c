@@ -520,7 +520,12 @@ static void what_only_the_whole_shows(void **state)
 	file_says(GOOD "server-key = /does/not/exist\nserver-cert = cert.pem\n", CONFIG_TEST, 1, 0,
 	          "test.conf:9: server-key: /does/not/exist: No such file");
 	file_says(GOOD "server-key = key.pem\n", CONFIG_TEST, 1, 0, "2 keys but 1 certificates");
-	file_says(GOOD "server-key = pkcs11:a\nserver-cert = cert.pem\n", CONFIG_TEST, 1, 0, "tokens are not supported yet");
+	file_says(GOOD "server-key = pkcs11:object=a\nserver-cert = cert.pem\n", CONFIG_TEST, 0, 0, NULL);
+	file_says(GOOD "server-key = system:a\nserver-cert = cert.pem\n", CONFIG_TEST, 1, 0, "only pkcs11: and tpmkey:");
+	file_says(GOOD "server-key = pkcs11:object=a?pin-value=1\nserver-cert = cert.pem\n", CONFIG_TEST, 1, 0,
+	          "key-pin or pin-file");
+	file_says(GOOD "server-key = key.pem\nserver-cert = pkcs11:object=a\n", CONFIG_TEST, 1, 0, "PEM files only");
+	file_says(GOOD "pin-file = /does/not/exist\n", CONFIG_TEST, 1, 0, "pin-file: /does/not/exist: No such file");
 	file_says(GOOD "run-as-user = no-such-user-here\n", CONFIG_TEST, 1, 1, "there is no such user");
 	file_says(GOOD "select-group = a\nselect-group = b[The bees]\n", CONFIG_TEST, 0, 0, NULL);
 	file_says(GOOD "select-group = a\nselect-group = b[The bees\n", CONFIG_TEST, 1, 0, "select-group: it is to be as in");

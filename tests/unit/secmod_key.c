@@ -8,6 +8,7 @@
 
 #include "pki.h"
 #include "secmod/key.h"
+#include "secmod/token.h"
 
 static char dir[] = "/tmp/secmod_key.XXXXXX";
 
@@ -139,7 +140,7 @@ static void sign_and_verify(void **state)
 		struct key *k;
 
 		snprintf(name, sizeof(name), "%s.key", kinds[i]);
-		k = key_load(in_dir(name), cert_path, text);
+		k = key_load(&(struct key_source){ .key = in_dir(name), .cert = cert_path }, text);
 		assert_non_null(k);
 		try_schemes(k, cert, tbs, pki_tls13(tbs, 32), true);
 		try_schemes(k, cert, tbs, pki_tls13(tbs, 48), true);
@@ -150,13 +151,45 @@ static void sign_and_verify(void **state)
 	}
 }
 
-static void refuse(const char *key, const char *cert, const char *why)
+static void refuse_with(const char *key, const char *cert, const char *pin, const char *why)
 {
 	char text[LIMIT_TEXT + 1] = "";
 
-	assert_null(key_load(key, cert, text));
+	assert_null(key_load(&(struct key_source){ .key = key, .cert = cert, .pin = pin }, text));
 	if (strstr(text, why) == NULL)
 		fail_msg("\"%s\" does not say \"%s\"", text, why);
+}
+
+static void refuse(const char *key, const char *cert, const char *why)
+{
+	refuse_with(key, cert, NULL, why);
+}
+
+static void encrypted_keys(void **state)
+{
+	EVP_PKEY *pkey = pki_key("rsa");
+	X509 *cert = pki_cert(pkey);
+	char text[LIMIT_TEXT + 1];
+	struct key *k;
+
+	pki_write_key(in_dir("locked.key"), pkey, "secret");
+	pki_write_cert(in_dir("locked.crt"), cert);
+	k = key_load(&(struct key_source){ .key = in_dir("locked.key"), .cert = in_dir("locked.crt"), .pin = "secret" }, text);
+	assert_non_null(k);
+	key_free(k);
+	refuse_with(in_dir("locked.key"), in_dir("locked.crt"), NULL, "neither key-pin nor pin-file");
+	refuse_with(in_dir("locked.key"), in_dir("locked.crt"), "Secret", "does not open it");
+	refuse_with(in_dir("locked.key"), in_dir("locked.crt"), "", "encrypted");
+	X509_free(cert);
+	EVP_PKEY_free(pkey);
+}
+
+static void what_names_a_token(void **state)
+{
+	assert_true(token_is_url("pkcs11:object=x"));
+	assert_true(token_is_url("tpmkey:file=/x"));
+	assert_false(token_is_url("/etc/pkcs11:x"));
+	assert_false(token_is_url("system:x"));
 }
 
 static void bad_key_files(void **state)
@@ -216,7 +249,7 @@ static void keys_that_are_bound(void **state)
 		if (rows[i].scheme == 0)
 			refuse(key_path, cert_path, "RSA-PSS key that is bound");
 		else
-			assert_non_null(k = key_load(key_path, cert_path, text));
+			assert_non_null(k = key_load(&(struct key_source){ .key = key_path, .cert = cert_path }, text));
 		for (uint16_t scheme = 0x0809; k != NULL && scheme <= 0x080b; scheme++)
 			assert_int_equal(key_sign(k, scheme, tbs, len, sig, &sig_len), scheme == rows[i].scheme ? 0 : -EIO);
 		key_free(k);
@@ -243,7 +276,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_a_handshake), cmocka_unit_test(who_may_sign_how),    cmocka_unit_test(sign_and_verify),
-		cmocka_unit_test(bad_key_files),       cmocka_unit_test(keys_that_are_bound),
+		cmocka_unit_test(bad_key_files),       cmocka_unit_test(keys_that_are_bound), cmocka_unit_test(encrypted_keys),
+		cmocka_unit_test(what_names_a_token),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -54,7 +54,7 @@ static void make_server(struct server *s)
 	snprintf(path[1], sizeof(path[1]), "%s/%s.crt", dir, s->kind);
 	pki_write_key(path[0], key, NULL);
 	pki_write_cert(path[1], s->cert);
-	s->key = key_load(path[0], path[1], text);
+	s->key = key_load(&(struct key_source){ .key = path[0], .cert = path[1] }, text);
 	assert_non_null(s->key);
 	assert_int_equal(X509_digest(s->cert, EVP_sha256(), s->digest, NULL), 1);
 	EVP_PKEY_free(key);
