@@ -330,13 +330,21 @@ static void exchange_free(struct radius_exchange *e)
 	free(e);
 }
 
+// An error of the one before (nobody listened) would be told instead of sending this one.
+static ssize_t send_again(int fd, const uint8_t *bytes, size_t len)
+{
+	ssize_t n = send(fd, bytes, len, 0);
+
+	return n < 0 && errno == ECONNREFUSED ? send(fd, bytes, len, 0) : n;
+}
+
 static void transmit(struct radius_exchange *e)
 {
 	const uint32_t ms = e->set->config.wait_ms;
 	const struct timeval wait = { ms / 1000, ms % 1000 * 1000 };
 
 	// what cannot be sent is like what is lost on its way
-	if (send(e->port->fd, e->bytes, e->len, 0) < 0)
+	if (send_again(e->port->fd, e->bytes, e->len) < 0)
 		log_debug("RADIUS server %s (%s): %s", e->port->server->config->name, e->port->server->text, strerror(errno));
 	e->sent_us = now_us();
 	e->port->server->requests++;

@@ -382,6 +382,22 @@ static void nobody_listens(void **state)
 	assert_int_equal(a.server, 1);
 }
 
+// The only one there is: whoever asks it while it starts is answered in the end.
+static void one_that_is_starting(void **state)
+{
+	struct asked a;
+
+	close(rig[0].fd);
+	ask(&a);
+	run(20);
+	assert_int_equal(a.ended, 0);
+	assert_int_equal(radius_rig_open(&rig[0], "127.0.0.1", rig[0].port), 0);
+	await_request(&rig[0]);
+	say(&rig[0], RADIUS_ACCESS_ACCEPT);
+	run_until_end(&a);
+	assert_int_equal(a.code, RADIUS_ACCESS_ACCEPT);
+}
+
 static void as_many_as_may_wait(void **state)
 {
 	enum { MOST = 16 * 256 };
@@ -503,6 +519,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(only_this_server, start_two, stop),
 		cmocka_unit_test_setup_teardown(nobody_answers, start_two, stop),
 		cmocka_unit_test_setup_teardown(nobody_listens, start_two, stop),
+		cmocka_unit_test_setup_teardown(one_that_is_starting, start_one, stop),
 		cmocka_unit_test_setup_teardown(as_many_as_may_wait, start_one, stop),
 		cmocka_unit_test_setup_teardown(the_same_after_a_reload, start_one, stop),
 		cmocka_unit_test_teardown(a_name_that_is_found_later, stop),
