@@ -42,6 +42,12 @@
 #define LIMIT_CERT_PART 8192
 #define LIMIT_CERT_PARTS 4
 
+// TLS resumption. An OpenSSL session without certificates has some 200 bytes, and a server name of up to 255.
+#define LIMIT_RESUME_ID 32 // RFC 5246 7.4.1.3; OpenSSL's stateful tickets are as long
+#define LIMIT_RESUME_STATE 1024
+#define LIMIT_RESUME_STORES 2  // tickets of one connection
+#define LIMIT_RESUME_FETCHES 4 // what one ClientHello may offer
+
 // DTLS.
 #define LIMIT_DATAGRAM 2048 // a handshake datagram; openconnect's stay below the path MTU
 #define DTLS_MASTER_SIZE 48 // RFC 5246 8.1

@@ -19,17 +19,19 @@ enum chan_state {
 	WM_UP = 1u << 6,
 
 	// sec-mod, of a worker
-	SW_HELLO = 1u << 7,  // nothing signed yet
-	SW_SIGNED = 1u << 8, // its handshake is signed; a login may begin
-	SW_BUSY = 1u << 9,   // a signature or an attempt is being computed: the worker has to wait
-	SW_ASKED = 1u << 10, // AUTH_ASK is out
-	SW_DONE = 1u << 11,  // logged in, or out of tries
+	SW_HELLO = 1u << 7,    // nothing signed yet
+	SW_SIGNED = 1u << 8,   // its handshake is signed; a login may begin
+	SW_BUSY = 1u << 9,     // a signature or an attempt is being computed: the worker has to wait
+	SW_ASKED = 1u << 10,   // AUTH_ASK is out
+	SW_DONE = 1u << 11,    // logged in, or out of tries
+	SW_RESUMED = 1u << 18, // its TLS session may go on; as SW_SIGNED, and a whole handshake may yet follow
 
 	// a worker, of sec-mod
 	WS_QUIET = 1u << 12,
 	WS_SIGNING = 1u << 13,
 	WS_LOGIN = 1u << 14,
 	WS_PROVING = 1u << 19,
+	WS_RESUMING = 1u << 20,
 
 	// the dataplane, of main
 	DM_STARTING = 1u << 15,

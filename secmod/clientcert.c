@@ -11,11 +11,6 @@
 #include "secmod/secmod.h"
 #include "secmod/trust.h"
 
-int clientcert_signed(struct conn *conn, const struct key *k, const struct msg_sign_req *m, const struct msg_sign_rep *rep)
-{
-	return witness_take(&conn->witness, m->scheme, m->tbs, m->tbs_len, rep->signature, rep->signature_len, key_cert_digest(k));
-}
-
 static void drop_parts(struct conn *conn)
 {
 	free(conn->parts);
@@ -27,6 +22,13 @@ void clientcert_drop(struct conn *conn)
 	drop_parts(conn);
 	certified_put(conn->cert);
 	conn->cert = NULL;
+}
+
+// A whole handshake, whatever was to be resumed.
+int clientcert_signed(struct conn *conn, const struct key *k, const struct msg_sign_req *m, const struct msg_sign_rep *rep)
+{
+	clientcert_drop(conn);
+	return witness_take(&conn->witness, m->scheme, m->tbs, m->tbs_len, rep->signature, rep->signature_len, key_cert_digest(k));
 }
 
 int clientcert_part(struct conn *conn, const struct msg_cert_part *m)
@@ -106,4 +108,18 @@ int clientcert_prove(struct conn *conn, const struct msg_cert_prove *m)
 		log_debug("%s: the client has the certificate of '%s'", conn->chan.name, conn->cert->user);
 	result.ok = conn->cert != NULL;
 	return CHAN_SEND(&conn->chan, CERT_RESULT, &result);
+}
+
+bool clientcert_again(struct conn *conn, const struct vhost *v, const struct certified *cert)
+{
+	char text[LIMIT_TEXT + 1] = "certificates are not asked for any more";
+
+	clientcert_drop(conn);
+	if (cert == NULL)
+		return true;
+	if (v->trust != NULL)
+		conn->cert = trust_certify(v->trust, cert->chain, cert->n_chain, text);
+	if (conn->cert == NULL)
+		report_refusal(conn, text);
+	return conn->cert != NULL;
 }

@@ -20,4 +20,7 @@ int clientcert_signed(struct conn *conn, const struct key *k, const struct msg_s
 int clientcert_part(struct conn *conn, const struct msg_cert_part *m);
 int clientcert_prove(struct conn *conn, const struct msg_cert_prove *m);
 
+// Where another connection has proven `cert` (NULL: none), this one goes on, if it is still good. False: it is not.
+bool clientcert_again(struct conn *conn, const struct vhost *v, const struct certified *cert);
+
 void clientcert_drop(struct conn *conn);

@@ -8,6 +8,7 @@
 #include "secmod/attempt.h"
 #include "secmod/clientcert.h"
 #include "secmod/coa.h"
+#include "secmod/resume.h"
 #include "secmod/secmod.h"
 #include "secmod/signing.h"
 #include "secmod/store.h"
@@ -113,8 +114,12 @@ close_fd:
 
 void expiry_arm(struct secmod *sm)
 {
-	int64_t now = monotonic_ms(), ms = cookies_expire(sm->cookies, now);
-	struct timeval in = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+	int64_t now = monotonic_ms(), ms = cookies_expire(sm->cookies, now), other = resumes_expire(sm->resumes, now);
+	struct timeval in;
+
+	if (ms < 0 || (other >= 0 && other < ms))
+		ms = other;
+	in = (struct timeval){ .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
 
 	store_tidy(sm->store, now, (uint64_t)time(NULL));
 	if (ms < 0)
@@ -176,12 +181,13 @@ static int set_up(struct secmod *sm)
 	TAILQ_INIT(&sm->left);
 	STAILQ_INIT(&sm->out);
 	sm->cookies = cookies_new(s->most_sessions, on_record_gone, on_record_changed, sm);
+	sm->resumes = resumes_new(s->most_sessions);
 	sm->accounts = accounts_new(on_account_denied, sm);
 	sm->main_readable = event_new(sm->base, sm->main.fd, EV_READ | EV_PERSIST, on_main_readable, sm);
 	sm->main_writable = event_new(sm->base, sm->main.fd, EV_WRITE, on_main_writable, sm);
 	sm->expiry = evtimer_new(sm->base, on_expiry, sm);
-	if (sm->cookies == NULL || sm->accounts == NULL || sm->main_readable == NULL || sm->main_writable == NULL ||
-	    sm->expiry == NULL)
+	if (sm->cookies == NULL || sm->resumes == NULL || sm->accounts == NULL || sm->main_readable == NULL ||
+	    sm->main_writable == NULL || sm->expiry == NULL)
 		return -ENOMEM;
 	return event_add(sm->main_readable, NULL) < 0 ? -EIO : 0;
 }
@@ -199,6 +205,7 @@ static void tear_down(struct secmod *sm)
 	cookies_free(sm->cookies);
 	accounts_free(sm->accounts);
 	store_close(sm->store);
+	resumes_free(sm->resumes);
 	proofs_free(sm->proofs);
 	if (sm->expiry != NULL)
 		event_free(sm->expiry);

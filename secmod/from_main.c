@@ -7,6 +7,7 @@
 #include "secmod/account.h"
 #include "secmod/coa.h"
 #include "secmod/method.h"
+#include "secmod/resume.h"
 #include "secmod/secmod.h"
 #include "secmod/store.h"
 
@@ -223,6 +224,7 @@ static int on_secmod_switch(void *who, const struct msg_secmod_switch *m, const 
 		settings_put(sm->settings);
 		sm->settings = sm->pending;
 		cookies_configure(sm->cookies, sm->settings->most_sessions);
+		resumes_configure(sm->resumes, sm->settings->most_sessions);
 	} else {
 		settings_put(sm->pending);
 	}

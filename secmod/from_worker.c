@@ -2,6 +2,7 @@
 
 #include "secmod/attempt.h"
 #include "secmod/clientcert.h"
+#include "secmod/resumption.h"
 #include "secmod/secmod.h"
 #include "secmod/signing.h"
 
@@ -56,6 +57,21 @@ static int on_cert_part(void *who, const struct msg_cert_part *m, const int *fds
 static int on_cert_prove(void *who, const struct msg_cert_prove *m, const int *fds)
 {
 	return clientcert_prove(who, m);
+}
+
+static int on_resume_fetch(void *who, const struct msg_resume_fetch *m, const int *fds)
+{
+	return resumption_fetch(who, m);
+}
+
+static int on_resume_store(void *who, const struct msg_resume_store *m, const int *fds)
+{
+	return resumption_store(who, m);
+}
+
+static int on_resume_delete(void *who, const struct msg_resume_delete *m, const int *fds)
+{
+	return resumption_delete(who, m);
 }
 
 int from_worker_serve(struct conn *conn)

@@ -17,6 +17,7 @@ struct accounts;
 struct attempt;
 struct coa;
 struct certified;
+struct resumes;
 struct transcript_parts;
 struct signing;
 struct out_message;
@@ -64,7 +65,8 @@ struct secmod {
 	struct cookies *cookies;
 	struct accounts *accounts;
 	struct coa *coa;
-	struct store *store;   // where they outlive this process; NULL: nowhere
+	struct store *store; // where they outlive this process; NULL: nowhere
+	struct resumes *resumes;
 	struct proofs *proofs; // from the first that has to be in it
 };
 

@@ -39,6 +39,7 @@ struct rig_inbox {
 	}
 RIG_KEEP(sign_rep, SIGN_REP)
 RIG_KEEP(cert_result, CERT_RESULT)
+RIG_KEEP(resume_rep, RESUME_REP)
 RIG_KEEP(auth_ask, AUTH_ASK)
 RIG_KEEP(groups_list, GROUPS_LIST)
 RIG_KEEP(auth_done, AUTH_DONE)

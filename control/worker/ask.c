@@ -29,6 +29,15 @@ static int on_cert_result(void *who, const struct msg_cert_result *m, const int 
 	return 0;
 }
 
+static int on_resume_rep(void *who, const struct msg_resume_rep *m, const int *fds)
+{
+	struct ask *a = who;
+
+	chan_enter(&a->chan, WS_QUIET);
+	*a->rep = *m;
+	return 0;
+}
+
 static int on_auth_ask(void *who, const struct msg_auth_ask *m, const int *fds)
 {
 	struct ask *a = who;
@@ -128,6 +137,31 @@ int ask_certificate(struct ask *a, const uint8_t *messages, size_t len)
 	if (ret < 0)
 		log_warn("sec-mod does not look at the client's certificate: %s", strerror(-ret));
 	return ret < 0 ? ret : a->certified;
+}
+
+int ask_resume(struct ask *a, const struct msg_resume_fetch *m, struct msg_resume_rep *rep)
+{
+	int ret = CHAN_SEND(&a->chan, RESUME_FETCH, m);
+
+	rep->ok = 0;
+	a->rep = rep;
+	if (ret < 0)
+		return ret;
+	chan_enter(&a->chan, WS_RESUMING);
+	ret = chan_await(&a->chan, from_secmod, a, MSG_RESUME_REP, ASK_SIGN_MS);
+	if (ret < 0)
+		log_warn("sec-mod does not say what a client may resume: %s", strerror(-ret));
+	return ret;
+}
+
+int ask_keep(struct ask *a, const struct msg_resume_store *m)
+{
+	return CHAN_SEND(&a->chan, RESUME_STORE, m);
+}
+
+int ask_forget(struct ask *a, const struct msg_resume_delete *m)
+{
+	return CHAN_SEND(&a->chan, RESUME_DELETE, m);
 }
 
 int ask_login(struct ask *a, const struct msg_auth_init *m)

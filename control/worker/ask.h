@@ -18,8 +18,9 @@ struct ask {
 	struct chan chan;
 	const struct ask_events *events;
 	void *who;
-	bool certified;     // what CERT_RESULT has said
-	uint8_t *signature; // where SIGN_REP goes
+	bool certified;             // what CERT_RESULT has said
+	struct msg_resume_rep *rep; // where RESUME_REP goes
+	uint8_t *signature;         // where SIGN_REP goes
 	size_t room;
 	int signature_len;
 };
@@ -34,6 +35,12 @@ int ask_sign(void *who, uint8_t vhost, uint8_t key, uint16_t scheme, const uint8
 
 // The messages of a handshake in which the client has shown a certificate: does it count? 1, 0 or -errno. Blocks likewise.
 int ask_certificate(struct ask *a, const uint8_t *messages, size_t len);
+
+// A TLS session that the client wants to resume. 0, with what there is in *rep, or -errno. Blocks likewise.
+int ask_resume(struct ask *a, const struct msg_resume_fetch *m, struct msg_resume_rep *rep);
+// One that it may resume, or may not any more. 0 or -errno.
+int ask_keep(struct ask *a, const struct msg_resume_store *m);
+int ask_forget(struct ask *a, const struct msg_resume_delete *m);
 
 // The next user's login, and the answer to what was asked. 0 or -errno; the answers come as events.
 int ask_login(struct ask *a, const struct msg_auth_init *m);

@@ -19,6 +19,7 @@
 #include "pages.h"
 #include "proto/err.h"
 #include "proto/secret.h"
+#include "resume.h"
 #include "signer.h"
 #include "text.h"
 #include "tls.h"
@@ -137,6 +138,7 @@ static void drop_login(struct client *c)
 	http_fini(&c->http);
 	connect_fini(&c->connect);
 	clientcert_fini(&c->clientcert);
+	resume_set(NULL);
 	ask_fini(&c->ask);
 }
 
@@ -298,20 +300,27 @@ static void learn_certificate(struct client *c)
 {
 	const X509 *cert = SSL_get_certificate(c->tls.ssl);
 
-	if (cert)
+	if (SSL_session_reused(c->tls.ssl))
+		resume_shown(c->cert_sha1);
+	else if (cert)
 		X509_digest(cert, EVP_sha1(), c->cert_sha1, NULL);
 }
 
-// Whose connection it is, and whether its client has a certificate that counts.
+// Whose connection it is, and whether its client has a certificate that counts. What it may resume later goes with that.
 static int learn_client(struct client *c)
 {
-	int ret = clientcert_prove(&c->clientcert, &c->ask);
+	int ret = SSL_session_reused(c->tls.ssl) ? resume_is_certified() : clientcert_prove(&c->clientcert, &c->ask);
+	bool refused = ret == 0 && SSL_get0_peer_certificate(c->tls.ssl);
 
 	SSL_set_msg_callback(c->tls.ssl, NULL);
 	if (ret < 0)
 		return ret;
 	login_offer(&c->login, &vhost_of(c->tls.ssl)->offers);
 	c->login.certified = ret > 0;
+	if (refused)
+		resume_forget();
+	else
+		resume_keep(c->cert_sha1);
 	return 0;
 }
 
@@ -482,6 +491,7 @@ int client_run(const struct gear *gear, const struct client_start *start)
 	login_init(&c.login, &c.ask, &gear->vhosts.vhost[0].offers, c.cert_sha1);
 	http_init(&c.http);
 	signer_set(ask_sign, &c.ask);
+	resume_set(&c.ask);
 	ret = tls_init(&c.tls, gear->vhosts.vhost[0].tls, start->socket, c.now_ms);
 	if (ret == 0)
 		clientcert_watch(&c.clientcert, c.tls.ssl);

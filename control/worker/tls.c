@@ -324,8 +324,9 @@ void tls_describe(const struct tls *t, uint16_t scheme, char *out, size_t room)
 		                               { NID_aes_256_gcm, "AES-256-GCM" },
 		                               { NID_chacha20_poly1305, "CHACHA20-POLY1305" } };
 	const SSL_CIPHER *cipher = SSL_get_current_cipher(t->ssl);
+	const char *signature = SSL_session_reused(t->ssl) ? "RESUMED" : scheme_name(SSL_version(t->ssl), scheme);
 
 	snprintf(out, room, "(%s)-(ECDHE-%s)-(%s)-(%s)", NAME_OF(versions, SSL_version(t->ssl)),
-	         NAME_OF(groups, SSL_get_negotiated_group(t->ssl)), scheme_name(SSL_version(t->ssl), scheme),
+	         NAME_OF(groups, SSL_get_negotiated_group(t->ssl)), signature,
 	         NAME_OF(ciphers, cipher ? SSL_CIPHER_get_cipher_nid(cipher) : NID_undef));
 }

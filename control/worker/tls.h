@@ -51,5 +51,5 @@ void tls_calm(struct tls *t);
 enum aead_cipher tls_cipher(const struct tls *t);
 
 // GnuTLS's description, as occtl prints it: "(TLS1.3)-(ECDHE-X25519)-(ECDSA-SECP256R1-SHA256)-(AES-256-GCM)". scheme: the
-// SignatureScheme of our signature.
+// SignatureScheme of our signature; in a resumption there is none.
 void tls_describe(const struct tls *t, uint16_t scheme, char *out, size_t room);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "clientcert.h"
+#include "resume.h"
 #include "sni.h"
 #include "tls_ctx.h"
 
@@ -72,7 +73,9 @@ static int load(struct vhost *vhost, const struct snapshot *conf, char text[LIMI
 	if (!vhost->tls || offers_load(&vhost->offers, conf, vhost->number) < 0)
 		return -ENOMEM;
 	SSL_CTX_set_app_data(vhost->tls, vhost);
-	ret = vhost->offers.wants_certificate ? clientcert_prepare(vhost->tls, conf, vhost->number, text) : 0;
+	ret = resume_prepare(vhost->tls, vhost->name);
+	if (ret == 0 && vhost->offers.wants_certificate)
+		ret = clientcert_prepare(vhost->tls, conf, vhost->number, text);
 	return ret < 0 ? ret : load_certificates(vhost, conf, text);
 }
 

@@ -54,9 +54,9 @@ static void drain_main(void)
 
 // ------------------------------------------------------------------------------------------------------- an honest worker
 
-static void worker_open(struct login *w)
+static void worker_open_from(struct login *w, uint8_t host)
 {
-	struct msg_worker_open m = { .client = { 4, 32, 1, { 192, 0, 2, 1 } }, .local = { 4, 32, 443, { 192, 0, 2, 2 } } };
+	struct msg_worker_open m = { .client = { 4, 32, 1, { 192, 0, 2, host } }, .local = { 4, 32, 443, { 192, 0, 2, 2 } } };
 	int fds[2];
 
 	m.conn = next_conn++;
@@ -64,6 +64,11 @@ static void worker_open(struct login *w)
 	assert_int_equal(chan_send(&secmod.chan, MSG_WORKER_OPEN, &m, &fds[1]), 0);
 	close(fds[1]);
 	login_init(w, fds[0]);
+}
+
+static void worker_open(struct login *w)
+{
+	worker_open_from(w, 1);
 }
 
 static void honest_login_works(void)
@@ -109,13 +114,51 @@ static void reach_done(struct login *w)
 	assert_true(login_finish(w));
 }
 
+// A TLS session of an earlier connection goes on.
+static const uint8_t session_id[LIMIT_RESUME_ID] = "a session that may be resumed";
+
+static bool store(struct login *w, const uint8_t id[LIMIT_RESUME_ID])
+{
+	struct msg_resume_store m = { .id_len = LIMIT_RESUME_ID, .state_len = 4, .state = "abcd" };
+
+	memcpy(m.id, id, LIMIT_RESUME_ID);
+	return CHAN_SEND(&w->chan, RESUME_STORE, &m) == 0;
+}
+
+static bool fetch(struct login *w, const uint8_t id[LIMIT_RESUME_ID])
+{
+	struct msg_resume_fetch m = { .id_len = LIMIT_RESUME_ID };
+
+	memcpy(m.id, id, LIMIT_RESUME_ID);
+	w->resumed = false;
+	chan_enter(&w->chan, WS_RESUMING);
+	return CHAN_SEND(&w->chan, RESUME_FETCH, &m) == 0 && login_await(w, MSG_RESUME_REP) == 0 && w->resumed;
+}
+
+static void reach_resumed(struct login *w)
+{
+	static bool stored;
+	struct login first;
+
+	if (!stored) {
+		reach_signed(&first);
+		assert_true(store(&first, session_id));
+		assert_true(login_begin(&first, "alice")); // after which it has been stored
+		chan_fini(&first.chan);
+		stored = true;
+	}
+	worker_open(w);
+	assert_true(fetch(w, session_id));
+}
+
 static const struct place {
 	const char *name;
 	uint32_t state;
 	void (*reach)(struct login *);
 } places[] = {
-	{ "SW_HELLO", SW_HELLO, reach_hello }, { "SW_SIGNED", SW_SIGNED, reach_signed }, { "SW_ASKED", SW_ASKED, reach_asked },
-	{ "SW_BUSY", SW_BUSY, reach_busy },    { "SW_DONE", SW_DONE, reach_done },
+	{ "SW_HELLO", SW_HELLO, reach_hello }, { "SW_SIGNED", SW_SIGNED, reach_signed },
+	{ "SW_ASKED", SW_ASKED, reach_asked }, { "SW_BUSY", SW_BUSY, reach_busy },
+	{ "SW_DONE", SW_DONE, reach_done },    { "SW_RESUMED", SW_RESUMED, reach_resumed },
 };
 
 #define PLACES (sizeof(places) / sizeof(places[0]))
@@ -159,8 +202,9 @@ static const struct {
 	int number;
 	size_t place, step;
 } malformed[] = {
-	{ MSG_SIGN_REQ, 0, 17 },    { MSG_AUTH_INIT, 1, 23 }, { MSG_AUTH_CONT, 2, 7 },
-	{ MSG_CERT_PART, 1, 1999 }, { MSG_CERT_PROVE, 1, 1 }, { MSG_GROUPS_ASK, 1, 1 },
+	{ MSG_SIGN_REQ, 0, 17 },      { MSG_AUTH_INIT, 1, 23 },     { MSG_AUTH_CONT, 2, 7 },
+	{ MSG_CERT_PART, 1, 1999 },   { MSG_CERT_PROVE, 1, 1 },     { MSG_RESUME_FETCH, 0, 11 },
+	{ MSG_RESUME_STORE, 1, 299 }, { MSG_RESUME_DELETE, 5, 11 }, { MSG_GROUPS_ASK, 1, 1 },
 };
 
 #define MALFORMED (sizeof(malformed) / sizeof(malformed[0]))
@@ -319,6 +363,10 @@ static void nobody_without_a_proof(void **state)
 	assert_false(logs_in_by_certificate(&w));
 	assert_true(w.failed);
 	chan_fini(&w.chan);
+	reach_resumed(&w); // a session that began without
+	assert_false(logs_in_by_certificate(&w));
+	assert_true(w.failed);
+	chan_fini(&w.chan);
 	drain_main();
 }
 
@@ -381,6 +429,33 @@ static void no_lie_is_a_proof(void **state)
 			honest_login_works();
 		}
 	assert_true(victim_fds_settle(&secmod));
+}
+
+// What another connection has stored is only for its client; nobody writes over it; and it is not what certificates come from.
+static void sessions_are_their_clients(void **state)
+{
+	static const uint8_t unknown[LIMIT_RESUME_ID] = "nobody's";
+	struct login w;
+
+	reach_resumed(&w);
+	chan_fini(&w.chan);
+	worker_open_from(&w, 77);
+	assert_false(fetch(&w, session_id));
+	assert_false(fetch(&w, unknown));
+	assert_false(fetch(&w, session_id));
+	assert_true(login_all(&w, "alice")); // a whole handshake goes on as ever
+	chan_fini(&w.chan);
+	reach_signed(&w);
+	assert_true(store(&w, session_id));
+	assert_true(victim_drops(w.chan.fd));
+	chan_fini(&w.chan);
+	worker_open(&w);
+	for (int i = 0; i < LIMIT_RESUME_FETCHES; i++)
+		assert_false(fetch(&w, unknown));
+	assert_false(fetch(&w, session_id));
+	assert_true(victim_drops(w.chan.fd));
+	chan_fini(&w.chan);
+	honest_login_works();
 }
 
 // ---------------------------------------------------------------------------------------------------------------- tries
@@ -572,6 +647,7 @@ int main(void)
 		cmocka_unit_test(one_signature_a_connection),  cmocka_unit_test(three_tries_are_three),
 		cmocka_unit_test(a_client_is_who_signed),      cmocka_unit_test(nobody_without_a_proof),
 		cmocka_unit_test(no_lie_is_a_proof),           cmocka_unit_test(another_vhost_signs_too),
+		cmocka_unit_test(no_lie_is_a_proof),           cmocka_unit_test(sessions_are_their_clients),
 		cmocka_unit_test(leaving_in_every_state),      cmocka_unit_test(floods),
 		cmocka_unit_test(a_crowd_that_says_nothing),   cmocka_unit_test(it_is_still_the_same),
 	};

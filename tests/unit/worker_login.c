@@ -48,6 +48,18 @@ static int on_cert_prove(void *who, const struct msg_cert_prove *m, const int *f
 {
 	return -EPROTO;
 }
+static int on_resume_fetch(void *who, const struct msg_resume_fetch *m, const int *fds)
+{
+	return -EPROTO;
+}
+static int on_resume_store(void *who, const struct msg_resume_store *m, const int *fds)
+{
+	return -EPROTO;
+}
+static int on_resume_delete(void *who, const struct msg_resume_delete *m, const int *fds)
+{
+	return -EPROTO;
+}
 static int on_auth_token(void *who, const struct msg_auth_token *m, const int *fds)
 {
 	return -EPROTO;
