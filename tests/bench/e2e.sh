@@ -1,47 +1,21 @@
 #!/usr/bin/env bash
 # End to end, Penstock beside Debian's ocserv: the same openconnect, the same namespaces, the same certificate and user, in turns.
 #
-# Measures TCP throughput both ways over DTLS, the gateway's CPU seconds per GB, logins a second, server CPU per login, and the
-# memory of an idle session. A B A B ..., medians. Prints a table of ratios; --markdown prints it for doc/performance.md.
+# Measures TCP throughput both ways over DTLS and the gateway's CPU seconds per GB. A B A B ..., medians. Prints a table of ratios;
+# --markdown prints it for doc/performance.md.
 #
-#   tests/bench/e2e.sh [--runs N] [--seconds S] [--logins N] [--markdown]
+#   tests/bench/e2e.sh [--runs N] [--seconds S] [--markdown]
 set -euo pipefail
-runs=5 seconds=5 logins=200
+runs=5 seconds=5
 . "$(dirname "$0")/lib.sh"
 conf ocserv </dev/null
 conf penstock </dev/null
 
-processes() { [ "$(tree "$gateway" | wc -l)" = "$1" ]; } # N
-# N: into $memory KiB of an idle session, of a gateway that has so many processes without one: private pages and page tables, the mean of
-# 10 workers; into $share with their part of shared pages, too. Not in a subshell, which would forget the clients that it has started.
-session_memory() {
-  local i before=() now=() clients=() p n=10 idle_s=8
-  until_true 20 "the workers of before to end" processes "$1"
-  mapfile -t before < <(tree "$gateway")
-  for i in $(seq $n); do connect "mem$i"; clients+=("$client"); done
-  until_true 5 "$n workers" processes $(($1 + n))
-  sleep $idle_s
-  mapfile -t now < <(tree "$gateway")
-  read -r memory share < <(for p in "${now[@]}"; do
-    [[ " ${before[*]} " == *" $p "* ]] && continue
-    awk '/^Private/ {private += $2} /^Pss:/ {pss += $2} /^VmPTE:/ {private += $2; pss += $2} END {print private, pss}' \
-      "/proc/$p/smaps_rollup" "/proc/$p/status"
-  done | awk -v n=$n '{a += $1; b += $2} END {printf "%.0f %.0f\n", a / n, b / n}')
-  for p in "${clients[@]}"; do stop_pid "$p"; done
-}
 measure() { # ocserv | penstock
-  local which=$1 login idle
-  start_gateway "$which"
-  idle=$(tree "$gateway" | wc -l)
+  start_gateway "$1"
   connect oc0
-  note_transfers "$which"
+  note_transfers "$1"
   stop_pid "$client"
-  login=$(storm -n "$logins" -p 8) || fail "$which: logins failed: $login"
-  note "$which" logins "$(jq .rate <<<"$login")"
-  note "$which" login_ms "$(jq .cpu_ms <<<"$login")"
-  session_memory "$idle"
-  note "$which" memory "$memory"
-  note "$which" share "$share"
   stop_gateway
 }
 for i in $(seq "$runs"); do
@@ -69,7 +43,3 @@ row up_client_cpu "  client CPU seconds per GB" less
 row down "gateway to client, TCP over DTLS, Gbit/s" more
 row down_cpu "  gateway CPU seconds per GB" less
 row down_client_cpu "  client CPU seconds per GB" less
-row logins "logins a second, 8 at once" more
-row login_ms "  gateway CPU per login, ms" less
-row memory "memory of an idle session, KiB" less
-row share "  with its part of shared pages" less

@@ -12,6 +12,13 @@ max-clients = 0
 max-same-clients = 0
 CONF
 storm() { in_ns "$CLIENT" "$BUILD/bench/worker_storm" "$@" 192.0.2.1 443 anna anna-secret; } # OPTION...
+# Private pages and page tables, the mean of the workers, in KiB.
+worker_memory() {
+  local pid
+  for pid in $(pgrep -P "$(pid_of 'Nursery PID')"); do
+    awk '/^Private|^VmPTE/ { sum += $2 } END { print sum }' "/proc/$pid/smaps_rollup" "/proc/$pid/status"
+  done | awk '{ sum += $1 } END { printf "%d\n", sum / NR }'
+}
 connected() { ctl -j show users | jq length; }
 
 expect "500 logins at once" storm -n 500
@@ -24,6 +31,7 @@ PATIENCE=60 soon "200 with CONNECT and DTLS" has "$WORK/storm.log" '^open$'
 expect "without a failure" has "$WORK/storm.log" '^200 logins, 0 failed'
 expect "all are connected" same "$(connected)" 200
 expect "by DTLS" same "$(ctl -j show users | jq '[.[] | select(.Channel == "DTLS")] | length')" 200
+soon "idle workers get small" eval 'more 256 "$(worker_memory)"'
 exec 8>&-
 soon "and all have gone" nobody
 soon "but for the cookies of the first, which nobody came with" eval '[ "$(sessions)" = 500 ]'
