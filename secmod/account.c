@@ -1,10 +1,12 @@
 #include "secmod/account.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/log.h"
 #include "proto/text.h"
+#include "secmod/grants.h"
 
 #define BUCKETS 4096
 
@@ -86,6 +88,40 @@ void acct_put(struct acct *a)
 
 // ------------------------------------------------------------------------------------------------------------- begin, end
 
+// Two digits a byte, as they were written.
+static size_t bytes_of(const char *hex, uint8_t *out)
+{
+	size_t n = strlen(hex) / 2;
+	unsigned byte;
+
+	for (size_t i = 0; i < n; i++) {
+		if (sscanf(hex + 2 * i, "%2x", &byte) != 1)
+			return 0;
+		out[i] = (uint8_t)byte;
+	}
+	return n;
+}
+
+static void take_classes(struct account *a, const struct record *r)
+{
+	const char *key, *value;
+	size_t room = 0, n;
+
+	for (unsigned i = 0; grants_nth(r->grants, i, &key, &value); i++)
+		if (strcmp(key, GRANT_CLASS) == 0 && strlen(value) <= 2 * UINT8_MAX)
+			room += 1 + strlen(value) / 2;
+	a->classes = room ? malloc(room) : NULL;
+	if (!a->classes)
+		return;
+	for (unsigned i = 0; grants_nth(r->grants, i, &key, &value); i++) {
+		if (strcmp(key, GRANT_CLASS) != 0 || strlen(value) > 2 * UINT8_MAX)
+			continue;
+		n = bytes_of(value, a->classes + a->classes_len + 1);
+		a->classes[a->classes_len] = (uint8_t)n;
+		a->classes_len += 1 + n;
+	}
+}
+
 static struct account *account_new(struct accounts *as, const struct record *r, const struct settings *s)
 {
 	const struct vhost *v = settings_vhost(s, r->vhost);
@@ -99,6 +135,7 @@ static struct account *account_new(struct accounts *as, const struct record *r, 
 	strcpy(a->group, r->group);
 	strcpy(a->user_agent, r->user_agent);
 	strcpy(a->method, r->method);
+	take_classes(a, r);
 	a->acct = v ? v->acct : NULL;
 	if (a->acct)
 		a->acct->refs++;
@@ -114,6 +151,7 @@ static void account_end(struct accounts *as, struct account *a)
 	if (a->acct)
 		a->acct->how->end(a);
 	acct_put(a->acct);
+	free(a->classes);
 	free(a);
 }
 

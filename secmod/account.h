@@ -55,6 +55,8 @@ struct account {
 	uint8_t sid[SID_SIZE];
 	char acct_id[LIMIT_ACCT_ID + 1], user[LIMIT_USER + 1], group[LIMIT_GROUP + 1], user_agent[LIMIT_USER_AGENT + 1];
 	char method[LIMIT_METHOD + 1]; // that has let its user in
+	uint8_t *classes;              // of the RADIUS server that has let it in: a length and so many bytes, each
+	size_t classes_len;
 	// of its latest connection
 	uint32_t id; // main's number of the session
 	struct addr client, local, ipv4, ipv6;

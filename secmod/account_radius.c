@@ -85,6 +85,12 @@ static void add_connect_info(struct radius_attributes *a, const struct account *
 	radius_add_text(a, RADIUS_CONNECT_INFO, text);
 }
 
+static void add_classes(struct radius_attributes *a, const struct account *acc)
+{
+	for (size_t at = 0; at < acc->classes_len; at += 1 + acc->classes[at])
+		radius_add(a, RADIUS_CLASS, acc->classes + at + 1, acc->classes[at]);
+}
+
 static void add_session(struct radius_attributes *a, const struct account *acc)
 {
 	char client[ADDR_TEXT], local[ADDR_TEXT];
@@ -101,6 +107,7 @@ static void add_session(struct radius_attributes *a, const struct account *acc)
 	radius_add_text(a, RADIUS_CALLED_STATION_ID, addr_text(&acc->local, local));
 	radius_add_number(a, RADIUS_ACCT_AUTHENTIC, strcmp(acc->method, "radius") == 0 ? AUTHENTIC_RADIUS : AUTHENTIC_LOCAL);
 	add_connect_info(a, acc);
+	add_classes(a, acc);
 }
 
 static void add_octets(struct radius_attributes *a, uint8_t octets, uint8_t gigawords, uint64_t n)

@@ -33,6 +33,8 @@ static void send_grants(struct secmod *sm, const struct record *r, struct msg_se
 	const char *key, *value;
 
 	for (unsigned i = 0; grants_nth(r->grants, i, &key, &value); i++) {
+		if (key[0] == GRANT_OWN)
+			continue;
 		strcpy(grant.key, key);
 		strcpy(grant.value, value);
 		to_main(sm, MSG_SESSION_GRANT, &grant);

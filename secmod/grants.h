@@ -8,6 +8,11 @@
 
 struct grants;
 
+// Keys that begin so are sec-mod's own: main never hears of them.
+#define GRANT_OWN '@'
+// A Class of RADIUS (RFC 2865 5.25), in hexadecimal digits: accounting gives it back as it was.
+#define GRANT_CLASS "@class"
+
 // Appends to *g, which is made where it is NULL. 0; -E2BIG: more than LIMIT_GRANTS; -EINVAL: no key, or what no line can hold (too
 // long, control characters); -ENOMEM. On failure nothing has changed.
 int grants_add(struct grants **g, const char *key, const char *value);

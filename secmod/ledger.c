@@ -499,6 +499,7 @@ static void on_reap(evutil_socket_t fd, short what, void *who)
 int ledgers_start(struct event_base *base)
 {
 	ledgers.base = base;
+	ledgers.finishing = false;
 	ledgers.pool = pool_new(1, JOBS_MAX, 0);
 	if (!ledgers.pool)
 		return -errno;

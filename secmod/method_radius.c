@@ -8,6 +8,7 @@
 #include "proto/err.h"
 #include "proto/secret.h"
 #include "proto/text.h"
+#include "secmod/grants.h"
 #include "secmod/method.h"
 #include "secmod/radius_answer.h"
 #include "secmod/radius_client.h"
@@ -201,6 +202,28 @@ static int on_setting(void *who, const char *key, const char *value)
 	return attempt_grant(l->attempt, key, value);
 }
 
+#define CLASSES_MAX 8
+
+// What its server wants to see again in accounting. More of it than that, or than there is room for, is no reason to keep a user
+// out.
+static void keep_classes(struct attempt *at, const uint8_t *bytes, size_t len)
+{
+	char hex[2 * RADIUS_VALUE_MAX + 1];
+	struct radius_attribute a;
+	struct radius_walk w;
+	unsigned kept = 0;
+
+	radius_walk_begin(&w, bytes, len);
+	while (kept < CLASSES_MAX && radius_walk_next(&w, &a)) {
+		if (a.vendor != 0 || a.type != RADIUS_CLASS)
+			continue;
+		for (size_t i = 0; i < a.len; i++)
+			snprintf(hex + 2 * i, 3, "%02x", a.value[i]);
+		hex[2 * a.len] = '\0';
+		kept += attempt_grant(at, GRANT_CLASS, hex) == 0;
+	}
+}
+
 static void challenge(struct login *l, const struct radius_answer *answer, int server)
 {
 	l->server = answer->state_len > 0 ? server : -1;
@@ -209,9 +232,9 @@ static void challenge(struct login *l, const struct radius_answer *answer, int s
 	attempt_ask(l->attempt, answer->message[0] != '\0' ? answer->message : NEXT_PROMPT, answer->echo); // l may be gone
 }
 
-static void conclude(struct login *l, const struct radius_answer *answer)
+static void conclude(struct login *l, const struct radius_answer *answer, const uint8_t *bytes, size_t len)
 {
-	const struct attempt *a = l->attempt;
+	struct attempt *a = l->attempt;
 
 	if (answer->code != RADIUS_ACCESS_ACCEPT) {
 		end(l, AUTH_BAD, NULL, NULL);
@@ -222,6 +245,7 @@ static void conclude(struct login *l, const struct radius_answer *answer)
 		end(l, AUTH_BAD, NULL, NULL);
 		return;
 	}
+	keep_classes(a, bytes, len);
 	end(l, AUTH_OK, answer->group, NULL);
 }
 
@@ -242,7 +266,7 @@ static void on_answer(void *who, const uint8_t *bytes, size_t len, int server)
 	else if (answer.code == RADIUS_ACCESS_CHALLENGE)
 		challenge(l, &answer, server);
 	else
-		conclude(l, &answer);
+		conclude(l, &answer, bytes, len);
 	secret_wipe(&answer, sizeof(answer));
 }
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "secmod/account.h"
+#include "secmod/grants.h"
 
 // What the method was told, a word each.
 static char told[256];
@@ -185,6 +186,24 @@ static void ends_with_the_gateway(void **unused)
 	as = NULL;
 }
 
+static void classes_come_back_as_they_were(void **unused)
+{
+	static const uint8_t expect[] = { 3, 'O', 'U', 0, 0, 1, 0xff };
+	struct record r = { .user = "anna" };
+	struct msg_session_up m = { .sid_len = SID_SIZE, .id = 1 };
+	const struct account *a;
+
+	assert_int_equal(grants_add(&r.grants, "route", "10.0.0.0/8"), 0);
+	assert_int_equal(grants_add(&r.grants, GRANT_CLASS, "4f5500"), 0);
+	assert_int_equal(grants_add(&r.grants, GRANT_CLASS, ""), 0);
+	assert_int_equal(grants_add(&r.grants, GRANT_CLASS, "ff"), 0);
+	account_up(as, &r, &settings, &m);
+	grants_free(r.grants);
+	a = account_next(as, NULL);
+	assert_int_equal(a->classes_len, sizeof(expect));
+	assert_memory_equal(a->classes, expect, sizeof(expect));
+}
+
 static void without_a_record_there_is_none(void **unused)
 {
 	struct msg_session_up m = { .sid_len = SID_SIZE, .id = 1 };
@@ -205,6 +224,7 @@ int main(void)
 		TEST(a_void_cookie_waits_for_the_counters),
 		TEST(what_was_never_up_does_not_count),
 		TEST(ends_with_the_gateway),
+		TEST(classes_come_back_as_they_were),
 		TEST(without_a_record_there_is_none),
 	};
 

@@ -1,5 +1,6 @@
 # FreeRADIUS in the gateway's namespace, for tests that source this behind lib.sh. A server is started by radius_server NAME PORT; all of
-# them have the users of $WORK/radius-users. What they receive and send is in $WORK/NAME.log.
+# them have the users of $WORK/radius-users. What they receive and send is in $WORK/NAME.log. Accounting is taken at the next port, and
+# written to $WORK/NAME.raddb/detail.
 RADIUS_SECRET=between-us
 
 radius_users() { cat > "$WORK/radius-users"; }
@@ -39,12 +40,24 @@ modules {
   }
   pap {
   }
+  detail {
+    filename = $dir/detail
+    permissions = 0600
+  }
 }
 server default {
   listen {
     type = auth
     ipaddr = 127.0.0.1
     port = $2
+  }
+  listen {
+    type = acct
+    ipaddr = 127.0.0.1
+    port = $(($2 + 1))
+  }
+  accounting {
+    detail
   }
   authorize {
     update reply {
@@ -76,15 +89,29 @@ CONF
 
 # What the gateway is told of them, in the words of radcli.
 radius_client() { # FILE PORT...
-  local file=$1 port servers=
+  local file=$1 port servers='' accounting=''
   shift
-  for port; do servers+=${servers:+,}127.0.0.1:$port:$RADIUS_SECRET; done
+  for port; do
+    servers+=${servers:+,}127.0.0.1:$port:$RADIUS_SECRET
+    accounting+=${accounting:+,}127.0.0.1:$((port + 1)):$RADIUS_SECRET
+  done
   cat > "$file" << CONF
 authserver $servers
-acctserver $servers
+acctserver $accounting
 dictionary /etc/radcli/dictionary
 radius_timeout 1
 radius_retries 1
 radius_deadtime 2
 CONF
+}
+
+# An attribute of all accounting records of that kind, the oldest first.
+radius_detail() { # NAME STATUS ATTRIBUTE
+  [ -f "$WORK/$1.raddb/detail" ] || return 0
+  awk -v status="$2" -v attribute="$3" '
+    function finish() { if (kind == status && value != "") print value; kind = value = "" }
+    /^[^ \t]/ { finish() }
+    $1 == "Acct-Status-Type" { kind = $3 }
+    $1 == attribute { value = $3; gsub(/"/, "", value) }
+    END { finish() }' "$WORK/$1.raddb/detail"
 }
