@@ -1,8 +1,10 @@
 #include "secmod/account.h"
 
+#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "proto/log.h"
 #include "proto/text.h"
@@ -176,11 +178,11 @@ void accounts_free(struct accounts *as)
 	free(as);
 }
 
-void accounts_serve(const struct settings *s)
+void accounts_serve(const struct settings *s, bool begins)
 {
 	for (unsigned i = 0; i < s->n_vhosts; i++)
 		if (s->vhosts[i].acct && s->vhosts[i].acct->how->serve)
-			s->vhosts[i].acct->how->serve(s->vhosts[i].acct->config);
+			s->vhosts[i].acct->how->serve(s->vhosts[i].acct->config, begins);
 }
 
 // ------------------------------------------------------------------------------------------------------------------ words
@@ -201,13 +203,37 @@ struct traffic account_total(const struct account *a)
 	return sum;
 }
 
+// What was before this process has been told by the one before.
+static void take_up(struct account *a, const struct msg_session_up *m)
+{
+	a->ended = (struct traffic){ m->bytes_in, m->bytes_out, m->packets_in, m->packets_out };
+	a->seconds = m->seconds;
+}
+
+// A session of before the gateway was started anew: as servers see it that one has ended, and this is another.
+static void rename_again(struct account *a)
+{
+	uint8_t digest[SHA256_DIGEST_LENGTH];
+	char text[LIMIT_ACCT_ID + 32];
+
+	snprintf(text, sizeof(text), "%s %lld", a->acct_id, (long long)time(NULL));
+	SHA256((const uint8_t *)text, strlen(text), digest);
+	for (size_t i = 0; i < LIMIT_ACCT_ID / 2; i++)
+		snprintf(a->acct_id + 2 * i, 3, "%02x", digest[i]);
+}
+
 void account_up(struct accounts *as, const struct record *r, const struct settings *s, const struct msg_session_up *m)
 {
 	struct account *a = find(as, m->sid);
-	bool first = !a;
+	bool first = !a && !m->again;
 
-	if (!a && r)
+	if (!a && r) {
 		a = account_new(as, r, s);
+		if (a && m->again)
+			take_up(a, m);
+		else if (a && r->restored)
+			rename_again(a);
+	}
 	if (!a) {
 		// it has been voided meanwhile, and its client is about to go
 		log_debug("session %u: there is nothing to account it by", m->id);

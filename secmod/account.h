@@ -28,8 +28,8 @@ struct accounting {
 	// From the value of `acct`: *config is this method's own. -EINVAL: `text` says why not.
 	int (*load)(const struct authspec *spec, const struct snapshot *snap, void **config, char text[LIMIT_TEXT + 1]);
 	void (*unload)(void *config);
-	// This configuration is in force from now on.
-	void (*serve)(void *config);
+	// This configuration is in force from now on. begins: and so is the gateway, or this way to account.
+	void (*serve)(void *config, bool begins);
 	// The session begins, has been up for another stats-report-time (NULL: does not matter), is over: the account is freed
 	// then.
 	void (*begin)(struct account *a);
@@ -77,8 +77,8 @@ struct accounts;
 struct accounts *accounts_new(void (*deny)(void *who, const uint8_t sid[SID_SIZE]), void *who); // NULL: no memory
 // Whatever is still open ends, since the gateway does.
 void accounts_free(struct accounts *as);
-// Those of all virtual hosts of these settings are in force.
-void accounts_serve(const struct settings *s);
+// Those of all virtual hosts of these settings are in force. begins: not for a gateway that has been up all the time.
+void accounts_serve(const struct settings *s, bool begins);
 
 // What main says; r: the session's record, NULL: there is none.
 void account_up(struct accounts *as, const struct record *r, const struct settings *s, const struct msg_session_up *m);

@@ -184,7 +184,7 @@ static void tell_of_all(const struct radius_accounting *c, enum status status)
 	ledger_add(c->ledger, status == STATUS_ON ? SPOOL_START : SPOOL_STOP, 0, &a);
 }
 
-static void serve(void *config)
+static void serve(void *config, bool begins)
 {
 	struct radius_accounting *c = config;
 	struct radius_servers *servers = radius_servers_get(&c->radius, false);
@@ -204,7 +204,8 @@ static void serve(void *config)
 	}
 	if (n_served < SERVED_MAX)
 		served[n_served++] = *c;
-	tell_of_all(c, STATUS_ON);
+	if (begins)
+		tell_of_all(c, STATUS_ON);
 }
 
 static int start(struct event_base *base)

@@ -287,6 +287,7 @@ int cookies_restore(struct cookies *c, const struct record *old, uint64_t expire
 		return -ENOMEM;
 	*r = *old;
 	r->uses = 0;
+	r->restored = true;
 	// a clock that was set back makes nothing live longer
 	if (expires != 0 && (expires <= wall || (expires - wall) * 1000 < (uint64_t)left))
 		left = expires > wall ? (int64_t)(expires - wall) * 1000 : 0;

@@ -24,6 +24,7 @@ struct record {
 	uint32_t session_timeout;        // counted from then, seconds; 0: off
 	int64_t timeout_ms;              // how long it lives without a connection
 	bool persistent;                 // also after its client has said goodbye
+	bool restored;                   // from before this process
 	uint64_t created;                // seconds since the epoch
 	int64_t deadline;                // monotonic ms; while not in use
 	uint32_t uses;            // connections that have the session open: a newer one comes before the end of an older is told

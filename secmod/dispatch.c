@@ -219,8 +219,6 @@ int dispatch_run(struct secmod *sm)
 {
 	int ret = set_up(sm);
 
-	if (ret == 0 && !sm->settings->trial)
-		accounts_serve(sm->settings);
 	if (ret == 0 && event_base_dispatch(sm->base) < 0)
 		ret = -EIO;
 	tear_down(sm);

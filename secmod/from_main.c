@@ -152,6 +152,8 @@ static int on_sessions_restore(void *who, const struct msg_sessions_restore *m, 
 	struct secmod *sm = who;
 	struct msg_sessions_restored done = { 0 };
 
+	if (!sm->settings->trial)
+		accounts_serve(sm->settings, !m->again);
 	if (m->path[0] != '\0')
 		sm->store = store_open(m->path, sm->cookies, monotonic_ms(), (uint64_t)time(NULL), done.text);
 	done.ok = sm->store != NULL;
@@ -222,7 +224,7 @@ static int on_secmod_switch(void *who, const struct msg_secmod_switch *m, const 
 	if (m->commit) {
 		if (coa_listen(sm->coa, sm->pending->coa, text) < 0)
 			log_err("%s", text);
-		accounts_serve(sm->pending);
+		accounts_serve(sm->pending, true);
 		settings_put(sm->settings);
 		sm->settings = sm->pending;
 		cookies_configure(sm->cookies, sm->settings->most_sessions);

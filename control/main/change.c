@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "control/main/keep.h"
 #include "control/main/order.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
@@ -113,6 +114,8 @@ static void apply(struct session *s, struct change *c, struct tunnel *t)
 		t->kept = c->kept;
 	if (t && timeout)
 		tunnel_retime(t);
+	if (timeout)
+		keep_lease(s);
 	terms_put(before);
 	log_info("session %u: user '%s' is changed by an authorization server", s->id, s->user);
 	change_free(c);

@@ -97,6 +97,7 @@ struct gateway {
 	// keep.c
 	char secmod_says[LIMIT_TEXT + 1]; // until it has told its records
 	bool keeps_sessions;              // sec-mod keeps them in a file
+	bool had_secmod;                  // one has told its records: the next comes into the middle of things
 
 	struct ban_list *bans;
 	struct admin *admin;

@@ -19,7 +19,7 @@ static const char *file_of(const struct gateway *g)
 void keep_ask(struct child *secmod, const char *text)
 {
 	struct gateway *g = secmod->g;
-	struct msg_sessions_restore m = { 0 };
+	struct msg_sessions_restore m = { .again = g->had_secmod };
 	struct session *s;
 
 	TAILQ_FOREACH(s, &g->sessions, all)
@@ -101,6 +101,7 @@ void keep_done(struct child *secmod, const struct msg_sessions_restored *m)
 	unsigned lost = 0;
 
 	g->keeps_sessions = m->ok;
+	g->had_secmod = true;
 	if (m->text[0])
 		log_warn("sec-mod: %s", m->text);
 	if (m->count)

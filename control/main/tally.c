@@ -35,7 +35,7 @@ static void on_interval(evutil_socket_t fd, short what, void *arg)
 		LINK_SEND(secmod, SESSION_STATS, &m);
 }
 
-void tally_again(const struct tunnel *t)
+static void tell_up(const struct tunnel *t, bool again)
 {
 	const struct session *s = t->session;
 	struct link *secmod = secmod_of(t);
@@ -46,6 +46,8 @@ void tally_again(const struct tunnel *t)
 		.local = t->local,
 		.ipv4 = address_told(s, 4),
 		.ipv6 = address_told(s, 6),
+		.again = again,
+		.seconds = seconds_of(s),
 	};
 
 	if (!secmod)
@@ -53,14 +55,25 @@ void tally_again(const struct tunnel *t)
 	memcpy(m.sid, s->sid, SID_SIZE);
 	snprintf(m.hostname, sizeof(m.hostname), "%s", t->info->hostname);
 	snprintf(m.cipher, sizeof(m.cipher), "%s", t->info->tls_cipher);
+	if (again) {
+		m.bytes_in = s->ended.bytes_in;
+		m.bytes_out = s->ended.bytes_out;
+		m.packets_in = s->ended.packets_in;
+		m.packets_out = s->ended.packets_out;
+	}
 	LINK_SEND(secmod, SESSION_UP, &m);
+}
+
+void tally_again(const struct tunnel *t)
+{
+	tell_up(t, true);
 }
 
 void tally_up(struct tunnel *t)
 {
 	const struct timeval interval = { .tv_sec = t->terms->stats_report_time };
 
-	tally_again(t);
+	tell_up(t, false);
 	event_assign(&t->report, t->g->base, -1, EV_PERSIST, on_interval, t);
 	if (t->terms->stats_report_time)
 		event_add(&t->report, &interval);

@@ -36,6 +36,15 @@ id=$(record Start Acct-Session-Id)
 expect "traffic passes" pings "$INSIDE"
 soon "it is told of while the session lasts" recorded Interim-Update Acct-Input-Packets '[1-9]'
 
+# Who counts dies; who comes after goes on.
+goes_on() { more "$(records Interim-Update Acct-Session-Id | grep -c "$id")" "$before"; }
+kill -9 "$(pid_of 'Sec-mod PID')"
+MAY_LOG='sec-mod \(pid [0-9]+\) died of signal 9'
+soon "sec-mod is started anew" gateway_online
+before=$(records Interim-Update Acct-Session-Id | wc -l)
+soon "it goes on telling of the session" goes_on
+expect "the gateway has been up all the time" same "$(records Accounting-On NAS-Identifier | wc -l)" 1
+
 # The same cookie on another connection is the same session.
 kill -USR2 "${client[first]}"
 soon "the client has a new connection" has "$WORK/gateway.log" 'connected by worker 2'

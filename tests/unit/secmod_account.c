@@ -186,6 +186,34 @@ static void ends_with_the_gateway(void **unused)
 	as = NULL;
 }
 
+static void another_sec_mod_goes_on(void **unused)
+{
+	struct record r = { .user = "anna", .acct_id = "0123456789abcdef", .restored = true };
+	struct msg_session_up m = { .sid_len = SID_SIZE, .id = 1, .again = 1, .bytes_in = 100, .packets_out = 10, .seconds = 60 };
+
+	memcpy(r.sid, sid, SID_SIZE);
+	memcpy(m.sid, sid, SID_SIZE);
+	account_up(as, &r, &settings, &m);
+	TOLD(""); // it has begun long ago
+	assert_string_equal(account_next(as, NULL)->acct_id, "0123456789abcdef");
+	stats(5, 1, 70);
+	TOLD("report 105/11 70s");
+	closed(true, END_BY_USER, 7, 2, 80);
+	account_gone(as, sid, END_BY_USER);
+	TOLD("end:1 107/12 80s");
+}
+
+static void after_a_restart_it_is_another_one(void **unused)
+{
+	struct record r = { .user = "anna", .acct_id = "0123456789abcdef", .restored = true };
+	struct msg_session_up m = { .sid_len = SID_SIZE, .id = 1 };
+
+	account_up(as, &r, &settings, &m);
+	TOLD("begin 0/0 0s");
+	assert_int_equal(strlen(account_next(as, NULL)->acct_id), LIMIT_ACCT_ID);
+	assert_string_not_equal(account_next(as, NULL)->acct_id, "0123456789abcdef");
+}
+
 static void classes_come_back_as_they_were(void **unused)
 {
 	static const uint8_t expect[] = { 3, 'O', 'U', 0, 0, 1, 0xff };
@@ -224,6 +252,8 @@ int main(void)
 		TEST(a_void_cookie_waits_for_the_counters),
 		TEST(what_was_never_up_does_not_count),
 		TEST(ends_with_the_gateway),
+		TEST(another_sec_mod_goes_on),
+		TEST(after_a_restart_it_is_another_one),
 		TEST(classes_come_back_as_they_were),
 		TEST(without_a_record_there_is_none),
 	};
