@@ -70,8 +70,7 @@ static void tell_again(struct session *s)
 	memcpy(resume.sid, s->sid, SID_SIZE);
 	if (s->tunnels)
 		LINK_SEND(&s->g->secmod->link, SESSION_RESUME, &resume);
-	if (s->tunnel && s->tunnel->phase == TUNNEL_UP)
-		tally_again(s->tunnel);
+	tally_again(s);
 	if (s->voided)
 		session_revoke(s);
 	memcpy(close.sid, s->sid, SID_SIZE);

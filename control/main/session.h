@@ -28,6 +28,9 @@ struct session {
 	uint32_t listed;                    // token of the last list of sec-mod's that it was on
 	struct tunnel_totals ended;         // sums of its former tunnels
 	struct changes changed;             // what holds in the place of its terms
+	struct addr client, local;          // of its latest tunnel that was up
+	enum end_reason reason;             // of the last that has ended
+	uint32_t ended_seconds;             // when that was, from its first tunnel on
 };
 
 struct session *session_find(struct gateway *g, const uint8_t sid[SID_SIZE]);

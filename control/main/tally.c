@@ -6,9 +6,9 @@
 #include "control/main/supervise.h"
 
 // NULL: sec-mod knows nothing of the session.
-static struct link *secmod_of(const struct tunnel *t)
+static struct link *secmod_of(const struct session *s)
 {
-	return t->session->orphan || !t->g->secmod ? NULL : &t->g->secmod->link;
+	return s->orphan || !s->g->secmod ? NULL : &s->g->secmod->link;
 }
 
 static uint32_t seconds_of(const struct session *s)
@@ -20,7 +20,7 @@ static void on_interval(evutil_socket_t fd, short what, void *arg)
 {
 	const struct tunnel *t = arg;
 	const struct session *s = t->session;
-	struct link *secmod = secmod_of(t);
+	struct link *secmod = secmod_of(s);
 	struct msg_session_stats m = {
 		.sid_len = SID_SIZE,
 		.bytes_in = t->now.bytes_in,
@@ -35,44 +35,65 @@ static void on_interval(evutil_socket_t fd, short what, void *arg)
 		LINK_SEND(secmod, SESSION_STATS, &m);
 }
 
-static void tell_up(const struct tunnel *t, bool again)
+static struct msg_session_up up_of(const struct session *s, bool again)
 {
-	const struct session *s = t->session;
-	struct link *secmod = secmod_of(t);
 	struct msg_session_up m = {
 		.sid_len = SID_SIZE,
 		.id = s->id,
-		.client = t->client,
-		.local = t->local,
+		.client = s->client,
+		.local = s->local,
 		.ipv4 = address_told(s, 4),
 		.ipv6 = address_told(s, 6),
 		.again = again,
 		.seconds = seconds_of(s),
 	};
 
+	memcpy(m.sid, s->sid, SID_SIZE);
+	if (!again)
+		return m;
+	m.bytes_in = s->ended.bytes_in;
+	m.bytes_out = s->ended.bytes_out;
+	m.packets_in = s->ended.packets_in;
+	m.packets_out = s->ended.packets_out;
+	return m;
+}
+
+static void tell_up(const struct tunnel *t, bool again)
+{
+	struct msg_session_up m = up_of(t->session, again);
+	struct link *secmod = secmod_of(t->session);
+
 	if (!secmod)
 		return;
-	memcpy(m.sid, s->sid, SID_SIZE);
 	snprintf(m.hostname, sizeof(m.hostname), "%s", t->info->hostname);
 	snprintf(m.cipher, sizeof(m.cipher), "%s", t->info->tls_cipher);
-	if (again) {
-		m.bytes_in = s->ended.bytes_in;
-		m.bytes_out = s->ended.bytes_out;
-		m.packets_in = s->ended.packets_in;
-		m.packets_out = s->ended.packets_out;
-	}
 	LINK_SEND(secmod, SESSION_UP, &m);
 }
 
-void tally_again(const struct tunnel *t)
+void tally_again(const struct session *s)
 {
-	tell_up(t, true);
+	struct msg_session_close over = { .sid_len = SID_SIZE, .up = 1, .reason = (uint8_t)s->reason, .seconds = s->ended_seconds };
+	const struct msg_session_up m = up_of(s, true);
+	struct link *secmod = secmod_of(s);
+
+	if (s->tunnel && s->tunnel->phase == TUNNEL_UP) {
+		tell_up(s->tunnel, true);
+		return;
+	}
+	if (!secmod || s->tunnels || !s->client.family)
+		return;
+	// nobody is connected: it was, and that is over
+	memcpy(over.sid, s->sid, SID_SIZE);
+	LINK_SEND(secmod, SESSION_UP, &m);
+	LINK_SEND(secmod, SESSION_CLOSE, &over);
 }
 
 void tally_up(struct tunnel *t)
 {
 	const struct timeval interval = { .tv_sec = t->terms->stats_report_time };
 
+	t->session->client = t->client;
+	t->session->local = t->local;
 	tell_up(t, false);
 	event_assign(&t->report, t->g->base, -1, EV_PERSIST, on_interval, t);
 	if (t->terms->stats_report_time)
@@ -87,7 +108,7 @@ void tally_stop(struct tunnel *t)
 
 void tally_over(struct tunnel *t)
 {
-	struct link *secmod = secmod_of(t);
+	struct link *secmod = secmod_of(t->session);
 	struct msg_session_close m = {
 		.sid_len = SID_SIZE,
 		.up = t->was_up,
@@ -100,6 +121,10 @@ void tally_over(struct tunnel *t)
 		.seconds = seconds_of(t->session),
 	};
 
+	if (t->was_up) {
+		t->session->reason = t->reason;
+		t->session->ended_seconds = m.seconds;
+	}
 	memcpy(m.sid, t->session->sid, SID_SIZE);
 	if (secmod)
 		LINK_SEND(secmod, SESSION_CLOSE, &m);

@@ -2,12 +2,14 @@
 // when it went. Counters are the dataplane's. Main process only.
 #pragma once
 
+struct session;
 struct tunnel;
 
 // Its client has come: SESSION_UP, and from now on SESSION_STATS every stats-report-time.
 void tally_up(struct tunnel *t);
-// SESSION_UP once more, for a sec-mod that has been started anew.
-void tally_again(const struct tunnel *t);
+// SESSION_UP once more, for a sec-mod that has been started anew, with what the session had carried before its tunnel of now; where
+// it has none, it is closed again at once.
+void tally_again(const struct session *s);
 // Nothing more is told of it but its end.
 void tally_stop(struct tunnel *t);
 // SESSION_CLOSE: the last word, with its last counters. sec-mod counts its opens: each gets one close, also where an older
