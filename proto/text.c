@@ -28,6 +28,21 @@ void text_copy(char *out, size_t most, const char *in)
 	out[used] = '\0';
 }
 
+bool text_fits(const char *s, size_t size)
+{
+	const size_t len = strnlen(s, size);
+	size_t n;
+
+	if (len == size)
+		return false;
+	for (size_t i = 0; i < len; i += n) {
+		n = utf8_printable((const uint8_t *)s + i, len - i);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
 void text_format(char out[LIMIT_TEXT + 1], const char *fmt, ...)
 {
 	char raw[LIMIT_TEXT + 1];

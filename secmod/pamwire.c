@@ -6,29 +6,15 @@
 
 #include "proto/secret.h"
 #include "proto/states.h"
-#include "proto/utf8.h"
+#include "proto/text.h"
 
 static bool is_ended(const char *s, size_t size)
 {
 	return memchr(s, '\0', size) != NULL;
 }
 
-static bool is_printable(const char *s, size_t size)
-{
-	size_t len = strnlen(s, size), n;
-
-	if (len == size)
-		return false;
-	for (size_t i = 0; i < len; i += n) {
-		n = utf8_printable((const uint8_t *)s + i, len - i);
-		if (n == 0)
-			return false;
-	}
-	return true;
-}
-
 #define ENDED(field) is_ended((field), sizeof(field))
-#define PRINTABLE(field) is_printable((field), sizeof(field))
+#define PRINTABLE(field) text_fits((field), sizeof(field))
 
 bool pamwire_from_helper(const struct pamwire *w, size_t len)
 {
