@@ -2,8 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <security/pam_appl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,9 +15,9 @@
 #include "proto/secret.h"
 #include "proto/states.h"
 #include "proto/text.h"
+#include "secmod/localgroup.h"
 #include "secmod/pamwire.h"
 
-#define GROUPS_MAX 1024
 // Room for any honest module; one that hoards ends here, and only its own login with it. A sanitizer's shadow is larger.
 #ifndef __has_feature
 #define __has_feature(x) 0
@@ -159,40 +157,6 @@ static void explain(struct helper *h, int ret, char out[LIMIT_PROMPT + 1])
 	strcpy(out, h->info);
 }
 
-static bool take_group(gid_t gid, const struct helper *h, char out[LIMIT_GROUP + 1])
-{
-	const struct group *gr = gid >= h->start.gid_min ? getgrgid(gid) : NULL;
-
-	if (gr == NULL || strlen(gr->gr_name) > LIMIT_GROUP)
-		return false;
-	if (h->start.group[0] != '\0' && strcmp(gr->gr_name, h->start.group) != 0)
-		return false;
-	text_copy(out, LIMIT_GROUP, gr->gr_name);
-	return true;
-}
-
-// The group that the client wants, if the user is in it; the primary one if it wants none. false: not in it.
-static bool find_group(const struct helper *h, const char *user, char out[LIMIT_GROUP + 1])
-{
-	const struct passwd *pw = getpwnam(user);
-	gid_t groups[GROUPS_MAX];
-	int n = GROUPS_MAX;
-
-	out[0] = '\0';
-	if (pw == NULL)
-		return h->start.group[0] == '\0';
-	if (h->start.group[0] == '\0') {
-		take_group(pw->pw_gid, h, out);
-		return true;
-	}
-	if (getgrouplist(user, pw->pw_gid, groups, &n) < 0)
-		n = GROUPS_MAX;
-	for (int i = 0; i < n; i++)
-		if (take_group(groups[i], h, out))
-			return true;
-	return false;
-}
-
 // Modules may map one name to another (domains, aliases): theirs counts.
 static void name_user(const struct helper *h, pam_handle_t *pam, struct pamwire_result *out)
 {
@@ -207,7 +171,7 @@ static void name_user(const struct helper *h, pam_handle_t *pam, struct pamwire_
 	}
 	// pamwire_from_helper() refuses what is not printable
 	strcpy(out->user, mapped);
-	if (!find_group(h, out->user, out->group))
+	if (!localgroup_find(out->user, h->start.group, h->start.gid_min, out->group))
 		out->outcome = AUTH_BAD;
 }
 
