@@ -35,7 +35,7 @@ dir_worker := control/worker
 dir_ctl := control/ctl
 dir_dataplane := dataplane
 pkgs_proto := msgpack libseccomp
-pkgs_secmod := libcrypto libevent_core liboath p11-kit-1
+pkgs_secmod := libcrypto libevent_core liboath p11-kit-1 jansson
 pkgs_main := libevent_core libmnl
 pkgs_worker := libssl libcrypto expat liblz4
 pkgs_ctl := jansson libedit libqrencode
@@ -49,20 +49,27 @@ libs_dataplane := -lIPSec_MB -lrte_net_ring -lpthread -lm
 # Debian ships the static ipsec-mb only; it is position dependent in places the linker accepts under PIE.
 
 # program -> room, file with main()
-PROGRAMS := penstockd penstock-secmod penstock-worker penstock-dataplane penstockctl penstock-passwd
+PROGRAMS := penstockd penstock-secmod penstock-oidc penstock-gssapi penstock-worker penstock-dataplane penstockctl penstock-passwd
 room_penstockd := main
 room_penstock-secmod := secmod
+room_penstock-oidc := secmod
+room_penstock-gssapi := secmod
 room_penstock-worker := worker
 room_penstock-dataplane := dataplane
 room_penstockctl := ctl
 room_penstock-passwd := ctl
 main_penstockd := control/main/main.c
 main_penstock-secmod := secmod/main.c
+main_penstock-oidc := secmod/oidc_helper.c
+main_penstock-gssapi := secmod/gssapi_helper.c
 main_penstock-worker := control/worker/nursery.c
 main_penstock-dataplane := dataplane/main.c
 main_penstockctl := control/ctl/main.c
 main_penstock-passwd := control/ctl/passwd.c
 MAINS := $(foreach p,$(PROGRAMS),$(main_$(p)))
+# What a program links instead of what its room does: the helpers keep these libraries out of the process that has the keys.
+LIBS_penstock-oidc = $(shell $(PKG_CONFIG) --libs libcurl libcrypto jansson)
+LIBS_penstock-gssapi = $(shell $(PKG_CONFIG) --libs mit-krb5-gssapi)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 sources_of = $(filter-out $(MAINS),$(wildcard $(dir_$(1))/*.c))
@@ -104,7 +111,7 @@ FORCE:
 define PROGRAM
 $(BUILD)/$(1): $(call obj,$(main_$(1))) $(BUILD)/$(room_$(1)).a $(BUILD)/proto.a
 	$$(call say,LINK,$$@)
-	$$(Q)$$(CC) $$(BASE_LDFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_$(room_$(1))) $$(LIBS_proto)
+	$$(Q)$$(CC) $$(BASE_LDFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(or $$(LIBS_$(1)),$$(LIBS_$(room_$(1)))) $$(LIBS_proto)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call PROGRAM,$(p))))
 
@@ -205,7 +212,7 @@ $(BUILD)/man/%.scd: doc/man/%.scd.in $(BUILD)/gen/option-manual
 $(BUILD)/man/penstock.conf.5: $(BUILD)/man/penstock.conf.5.scd
 	scdoc < $< > $@
 
-LIBEXEC_PROGRAMS := penstock-secmod penstock-worker penstock-dataplane
+LIBEXEC_PROGRAMS := penstock-secmod penstock-oidc penstock-gssapi penstock-worker penstock-dataplane
 # The sample, with the directory that it is for. An operator's own is never touched.
 $(BUILD)/penstock.conf: doc/examples/penstock.conf $(BUILD)/directories
 	sed 's,/etc/penstock,$(SYSCONFDIR)/penstock,g' < $< > $@

@@ -65,6 +65,7 @@ static void attempt_free(struct attempt *a)
 	event_free(a->timer);
 	settings_put(a->settings);
 	grants_free(a->grants);
+	free(a->last_token);
 	secret_wipe(a, sizeof(*a));
 	free(a);
 }
@@ -177,6 +178,9 @@ static int admit(struct conn *conn, struct attempt *a, const char *user, const c
 	expiry_arm(conn->sm);
 	strcpy(done.user, user);
 	strcpy(done.group, group);
+	done.token_len = a->last_token_len;
+	if (a->last_token != NULL)
+		memcpy(done.token, a->last_token, a->last_token_len);
 	chan_enter(&conn->chan, SW_DONE);
 	if (CHAN_SEND(&conn->chan, AUTH_DONE, &done) < 0)
 		conn_break(conn);
@@ -274,6 +278,15 @@ void attempt_ask_token(struct attempt *a, const void *token, size_t len)
 	if (may_ask(a))
 		ask(a, &m);
 	secret_wipe(m.token, len);
+}
+
+void attempt_last_token(struct attempt *a, const void *token, size_t len)
+{
+	a->last_token = len > 0 && len <= LIMIT_TOKEN ? malloc(len) : NULL;
+	if (a->last_token == NULL)
+		return;
+	memcpy(a->last_token, token, len);
+	a->last_token_len = (uint16_t)len;
 }
 
 int attempt_grant(struct attempt *a, const char *key, const char *value)

@@ -32,9 +32,11 @@ struct attempt {
 	bool certificate;                 // its way has one beside the method, or nothing else
 	bool picked;                      // the user has asked for a group, and it is one of the certificate's
 	char cert_group[LIMIT_GROUP + 1]; // that one, or the certificate's first, "" for none
-	struct grants *grants;            // of the session to be
-	char why[LIMIT_PROMPT + 1];       // for the user, "": nothing
-	char acct_id[LIMIT_ACCT_ID + 1];  // Acct-Session-Id of the session to be
+	uint8_t *last_token;              // for the client, with the yes; NULL: none
+	uint16_t last_token_len;
+	struct grants *grants;           // of the session to be
+	char why[LIMIT_PROMPT + 1];      // for the user, "": nothing
+	char acct_id[LIMIT_ACCT_ID + 1]; // Acct-Session-Id of the session to be
 	char device_type[LIMIT_DEVICE + 1], device_platform[LIMIT_DEVICE + 1];
 	char user[LIMIT_USER + 1], group[LIMIT_GROUP + 1], user_agent[LIMIT_USER_AGENT + 1];
 };
@@ -52,6 +54,8 @@ void attempt_abandon(struct attempt *a);
 void attempt_ask(struct attempt *a, const char *prompt, bool echo);
 // For the client's next token; token, len: what it gets for its last one, at most LIMIT_TOKEN bytes.
 void attempt_ask_token(struct attempt *a, const void *token, size_t len);
+// What the client gets with the yes, to be sure of the server.
+void attempt_last_token(struct attempt *a, const void *token, size_t len);
 // A setting that comes with the yes (grants.h). What cannot be kept must not let its user in: 0 or -errno.
 int attempt_grant(struct attempt *a, const char *key, const char *value);
 // What the user is told with the refusal that follows. Only for one who has proven who he is: everybody else is told the same.

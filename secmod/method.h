@@ -31,5 +31,5 @@ struct method {
 	void (*cancel)(struct attempt *a);
 };
 
-extern const struct method method_plain, method_pam, method_radius;
+extern const struct method method_plain, method_pam, method_radius, method_gssapi, method_oidc;
 extern const struct method *const methods[]; // settings.c: all of them, NULL at the end

@@ -24,7 +24,7 @@
 
 #define LIMIT_PIN 255
 
-const struct method *const methods[] = { &method_plain, &method_pam, &method_radius, NULL };
+const struct method *const methods[] = { &method_plain, &method_pam, &method_radius, &method_gssapi, &method_oidc, NULL };
 
 // ------------------------------------------------------------------------------------------------------------------ keys
 

@@ -46,8 +46,8 @@ void abuse_guess(struct gateway *g, const struct addr *client, const char *user)
 {
 	uint32_t points = g->policy.points[ABUSE_PASSWORD];
 
-	// many who each guess a little at one name
-	if (!is_exempt(g, client) && ban_guess(g->bans, user, points, clock_seconds()))
+	// many who each guess a little at one name; a token that opens nothing names nobody
+	if (user[0] && !is_exempt(g, client) && ban_guess(g->bans, user, points, clock_seconds()))
 		points = points > UINT32_MAX / 2 ? UINT32_MAX : points * 2;
 	score(g, client, points, "wrong passwords");
 }

@@ -205,13 +205,15 @@ static void check_plain(const struct config *c, unsigned nth, struct config_log 
 		wrong(log, c, OPT_AUTH, nth, "plain needs its file: plain[passwd=FILE]");
 }
 
-static void check_radius(const struct config *c, unsigned nth, struct config_log *log)
+// The file that a method names by this key. missing: what to say where it names none; NULL: it need not.
+static void check_file(const struct config *c, unsigned nth, const char *key, const char *missing, struct config_log *log)
 {
 	const char *auth = config_nth(c, OPT_AUTH, nth), *why;
 	char path[VALUE_MAX];
 
-	if (!value_auth_key(auth, "config", path, sizeof(path))) {
-		wrong(log, c, OPT_AUTH, nth, "radius needs its file: radius[config=FILE]");
+	if (!value_auth_key(auth, key, path, sizeof(path))) {
+		if (missing)
+			wrong(log, c, OPT_AUTH, nth, missing);
 		return;
 	}
 	why = why_unreadable(path);
@@ -234,26 +236,19 @@ static void check_radius_signatures(const struct config *c, struct config_log *l
 				           "way to the RADIUS server can log in as anybody (CVE-2024-3596)");
 }
 
-// A method that is not done yet is an error and no warning: to leave it out would let people in who should not be.
 static void check_method(const struct config *c, unsigned nth, struct config_log *log)
 {
-	const char *auth = config_nth(c, OPT_AUTH, nth);
-	unsigned line = config_line_nth(c, OPT_AUTH, nth);
 	char name[32];
 
-	value_auth_method(auth, name, sizeof(name));
-	if (strcmp(name, "pam") == 0 || strcmp(name, "certificate") == 0)
-		return;
-	if (strcmp(name, "radius") == 0) {
-		check_radius(c, nth, log);
-		return;
-	}
-	if (strcmp(name, "plain") != 0) {
-		config_say(log, LOG_LEVEL_ERR, line, "auth", "%s is not supported yet: plain, pam, radius and certificate are",
-		           name);
-		return;
-	}
-	check_plain(c, nth, log);
+	value_auth_method(config_nth(c, OPT_AUTH, nth), name, sizeof(name));
+	if (strcmp(name, "plain") == 0)
+		check_plain(c, nth, log);
+	else if (strcmp(name, "radius") == 0)
+		check_file(c, nth, "config", "radius needs its file: radius[config=FILE]", log);
+	else if (strcmp(name, "oidc") == 0)
+		check_file(c, nth, "config", "oidc needs its file: oidc[config=FILE]", log);
+	else if (strcmp(name, "gssapi") == 0)
+		check_file(c, nth, "keytab", NULL, log);
 }
 
 static bool is_certificate(const struct config *c, enum opt way, unsigned nth)

@@ -1,8 +1,10 @@
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "credentials.h"
 #include "login.h"
 #include "proto/log.h"
 #include "proto/secret.h"
@@ -33,10 +35,34 @@ static void answer_user_form(struct login *l, const char *error)
 	l->ready = true;
 }
 
+// Show something, or another token. Whoever cannot may have other ways in, and is told so.
+static void answer_challenge(struct login *l, const uint8_t *token, size_t len)
+{
+	const struct challenge c = {
+		.negotiate = l->offers->negotiate,
+		.bearer = l->offers->bearer && len == 0,
+		.fallback = l->offers->password,
+		.token = token,
+		.token_len = len,
+	};
+
+	page_challenge(&l->reply, &c);
+	l->ready = true;
+}
+
+static void token_free(struct msg_auth_token *m)
+{
+	if (m != NULL)
+		secret_wipe(m, sizeof(*m));
+	free(m);
+}
+
 static void drop_held(struct login *l)
 {
 	secret_wipe(l->held, sizeof(l->held));
 	l->has_held = false;
+	token_free(l->token);
+	l->token = NULL;
 }
 
 // ------------------------------------------------------------------------------------------------------ sec-mod's answers
@@ -51,6 +77,29 @@ static int send_password(struct login *l, const char *password)
 	ret = ask_answer(l->ask, &m);
 	secret_wipe(&m, sizeof(m));
 	return ret;
+}
+
+static int send_token(struct login *l, struct msg_auth_token *m)
+{
+	int ret;
+
+	l->state = LOGIN_WAITING;
+	ret = ask_token(l->ask, m);
+	token_free(m);
+	return ret;
+}
+
+static void on_asked_token(struct login *l, const struct msg_auth_ask *m)
+{
+	struct msg_auth_token *token = l->token;
+
+	l->token = NULL;
+	if (token == NULL) {
+		l->state = LOGIN_ASKED;
+		answer_challenge(l, m->token, m->token_len);
+	} else if (send_token(l, token) < 0) {
+		answer_status(l, 503);
+	}
 }
 
 // "Password:" says less than a sentence; everything else is shown as it came.
@@ -74,14 +123,16 @@ static void show_question(struct login *l, const struct msg_auth_ask *m)
 static void on_asked(void *who, const struct msg_auth_ask *m)
 {
 	struct login *l = who;
-	bool use_held = l->has_held && m->round == 0 && !m->echo && !m->wants_token;
-	int ret = use_held ? send_password(l, l->held) : 0;
+	bool use_held = l->has_held && m->round == 0 && !m->echo;
+	int ret;
 
+	if (m->wants_token) {
+		on_asked_token(l, m);
+		return;
+	}
+	ret = use_held ? send_password(l, l->held) : 0;
 	drop_held(l);
-	if (m->wants_token) { // which a client has not got
-		l->state = LOGIN_OVER;
-		answer_status(l, 401);
-	} else if (ret < 0)
+	if (ret < 0)
 		answer_status(l, 503);
 	else if (!use_held)
 		show_question(l, m);
@@ -93,7 +144,7 @@ static void on_done(void *who, const struct msg_auth_done *m)
 
 	drop_held(l);
 	l->state = LOGIN_OVER;
-	page_success(&l->reply, m->cookie, l->cert_sha1, l->agent.bare_xml);
+	page_success(&l->reply, m, l->cert_sha1, l->agent.bare_xml);
 	l->ready = true;
 }
 
@@ -103,10 +154,14 @@ static void on_failed(void *who, const struct msg_auth_failed *m)
 
 	drop_held(l);
 	l->state = m->tries_left > 0 ? LOGIN_NEW : LOGIN_OVER;
-	if (m->tries_left > 0 && l->offers->password)
-		answer_user_form(l, m->text[0] ? m->text : "Login failed.");
-	else
+	if (m->tries_left == 0)
 		answer_status(l, 401);
+	else if (l->kind == AUTH_NEGOTIATE || l->kind == AUTH_BEARER)
+		answer_challenge(l, NULL, 0);
+	else if (!l->offers->password)
+		answer_status(l, 401);
+	else
+		answer_user_form(l, m->text[0] ? m->text : "Login failed.");
 }
 
 static void on_groups(void *who, const char *names)
@@ -194,16 +249,63 @@ static int begin(struct login *l, enum auth_kind kind, const struct http *h, con
 		memcpy(l->held, f->password, sizeof(l->held));
 		l->has_held = true;
 	}
+	l->kind = kind;
 	l->state = LOGIN_WAITING;
 	return ask_login(l->ask, &m);
+}
+
+static bool is_offered(const struct login *l, enum auth_kind kind)
+{
+	return kind == AUTH_NEGOTIATE ? l->offers->negotiate : l->offers->bearer;
+}
+
+// The client shows something: a login begins by it, or goes on. -ENOENT: nothing that could be used here.
+static int serve_token(struct login *l, const struct http *h, const struct login_fields *f)
+{
+	const char *header = http_header(h, "Authorization", 0);
+	struct msg_auth_token *m = header != NULL ? calloc(1, sizeof(*m)) : NULL;
+	enum auth_kind kind;
+	int n = -ENOENT;
+
+	if (m != NULL)
+		n = credentials_read(header, &kind, m->token, sizeof(m->token));
+	if (n < 0 || !is_offered(l, kind)) {
+		token_free(m);
+		if (n == -EBADMSG || n == -EMSGSIZE)
+			answer_status(l, n == -EMSGSIZE ? 431 : 400);
+		return n == -EBADMSG || n == -EMSGSIZE ? 0 : -ENOENT;
+	}
+	m->token_len = (uint16_t)n;
+	if (l->state == LOGIN_ASKED && l->kind == kind)
+		return send_token(l, m);
+	if (l->state == LOGIN_ASKED) {
+		token_free(m);
+		return -ENOENT;
+	}
+	l->token = m;
+	return begin(l, kind, h, f);
+}
+
+// RFC 9110 11.6.1. openconnect says what it can, until it has tried; where there is no other way in, everybody is asked.
+static bool wants_challenge(const struct login *l, const struct http *h, const struct login_fields *f)
+{
+	const char *can = http_header(h, "X-Support-HTTP-Auth", 0);
+
+	if ((!l->offers->negotiate && !l->offers->bearer) || (f->has_user && l->offers->password))
+		return false;
+	return !l->offers->password || (can != NULL && strcasecmp(can, "true") == 0);
 }
 
 // A question is open: only its answer leads on. Another user name would need another connection, and is told so.
 static int answer_question(struct login *l, const struct login_fields *f)
 {
-	if (f->has_password && (!f->has_user || strcmp(f->user, l->user) == 0))
+	if (l->kind == AUTH_PASSWORD && f->has_password && (!f->has_user || strcmp(f->user, l->user) == 0))
 		return send_password(l, f->password);
 	l->state = LOGIN_OVER;
+	if (l->kind != AUTH_PASSWORD) {
+		answer_status(l, 401);
+		return 0;
+	}
 	l->reply.close = true;
 	answer_user_form(l, NULL);
 	return 0;
@@ -221,19 +323,29 @@ static bool by_certificate(struct login *l, const struct login_fields *f)
 
 static int serve(struct login *l, const struct http *h, const struct login_fields *f)
 {
+	int ret;
+
 	if (f->kind == LOGIN_LOGOUT) {
 		l->state = LOGIN_OVER;
 		page_logout(&l->reply);
 		l->ready = true;
 		return 0;
 	}
+	if (l->state == LOGIN_NEW)
+		note_group(l, h, f);
+	if (l->state == LOGIN_NEW && l->offers->needs_certificate && !l->certified) {
+		answer_status(l, 401);
+		return 0;
+	}
+	ret = serve_token(l, h, f);
+	if (ret != -ENOENT)
+		return ret;
 	if (l->state == LOGIN_ASKED)
 		return answer_question(l, f);
-	note_group(l, h, f);
-	if (l->offers->needs_certificate && !l->certified)
-		answer_status(l, 401);
-	else if (by_certificate(l, f))
+	if (by_certificate(l, f))
 		return begin(l, AUTH_CERTIFICATE, h, f);
+	if (wants_challenge(l, h, f))
+		answer_challenge(l, NULL, 0);
 	else if (!l->offers->password)
 		answer_status(l, 401);
 	else if (f->has_user && f->user[0])

@@ -31,9 +31,11 @@ struct login {
 	char user[LIMIT_USER + 1];
 	char held[LIMIT_PASSWORD + 1]; // a password that came with the user name, until sec-mod asks for it
 	bool has_held;
-	bool certified;      // by sec-mod: the client has a certificate that counts
-	bool by_certificate; // which has been tried alone
-	bool ready;          // reply holds the answer to the last request
+	enum auth_kind kind;          // of the login in progress
+	struct msg_auth_token *token; // what the client has shown, until sec-mod asks for it; NULL: nothing
+	bool certified;               // by sec-mod: the client has a certificate that counts
+	bool by_certificate;          // which has been tried alone
+	bool ready;                   // reply holds the answer to the last request
 	struct reply reply;
 };
 

@@ -1,4 +1,5 @@
 #include <openssl/evp.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "pages.h"
@@ -125,7 +126,32 @@ static void add_cookies(struct reply *r, const uint8_t cookie[COOKIE_SIZE], cons
 	secret_wipe(text, sizeof(text));
 }
 
-void page_success(struct reply *r, const uint8_t cookie[COOKIE_SIZE], const uint8_t cert_sha1[CERT_SHA1_SIZE], bool bare)
+// RFC 4559 4.1
+static void add_negotiate(struct reply *r, const uint8_t *token, size_t len)
+{
+	char *text = len > 0 ? malloc(BASE64_ROOM(len)) : NULL;
+
+	if (len > 0 && text == NULL)
+		r->failed = true;
+	if (text != NULL)
+		base64_encode(token, len, text);
+	reply_add(r, "WWW-Authenticate: Negotiate%s%s\r\n", text != NULL ? " " : "", text != NULL ? text : "");
+	free(text);
+}
+
+void page_challenge(struct reply *r, const struct challenge *c)
+{
+	add_head(r, 401, "text/html", 0);
+	if (c->fallback)
+		reply_add(r, "X-HTTP-Auth-Support: fallback\r\n");
+	if (c->negotiate)
+		add_negotiate(r, c->token, c->token_len);
+	if (c->bearer)
+		reply_add(r, "WWW-Authenticate: Bearer\r\n");
+	reply_add(r, "\r\n");
+}
+
+void page_success(struct reply *r, const struct msg_auth_done *done, const uint8_t cert_sha1[CERT_SHA1_SIZE], bool bare)
 {
 	struct reply body = { 0 };
 
@@ -136,7 +162,9 @@ void page_success(struct reply *r, const uint8_t cookie[COOKIE_SIZE], const uint
 	if (!bare)
 		reply_add(&body, "</config-auth>\n");
 	add_head(r, 200, "text/xml", body.len);
-	add_cookies(r, cookie, cert_sha1);
+	add_cookies(r, done->cookie, cert_sha1);
+	if (done->token_len > 0)
+		add_negotiate(r, done->token, done->token_len);
 	add_body(r, &body);
 }
 

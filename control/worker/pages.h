@@ -3,7 +3,7 @@
 #include <stdint.h>
 
 #include "groups.h"
-#include "proto/limits.h"
+#include "proto/messages.h"
 #include "reply.h"
 
 #define CERT_SHA1_SIZE 20
@@ -25,7 +25,16 @@ struct form {
 // bare: the client wants the form without config-auth around it (openconnect up to version 3).
 void page_form(struct reply *r, const struct form *f, bool bare);
 // cert_sha1: of the certificate that this connection was shown.
-void page_success(struct reply *r, const uint8_t cookie[COOKIE_SIZE], const uint8_t cert_sha1[CERT_SHA1_SIZE], bool bare);
+void page_success(struct reply *r, const struct msg_auth_done *done, const uint8_t cert_sha1[CERT_SHA1_SIZE], bool bare);
+
+// 401: in which ways a client can show who it is (RFC 9110 11), as openconnect and ocserv understand each other.
+struct challenge {
+	bool negotiate, bearer;
+	bool fallback;        // there are forms, too
+	const uint8_t *token; // Negotiate goes on with this
+	size_t token_len;
+};
+void page_challenge(struct reply *r, const struct challenge *c);
 // A status and nothing else.
 void page_status(struct reply *r, unsigned status, bool keep_alive);
 // No session for who has asked: clients show their user the reason that comes with a 503.

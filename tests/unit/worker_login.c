@@ -18,7 +18,8 @@ struct rig {
 	struct chan secmod;
 	struct msg_auth_init init;
 	struct msg_auth_cont cont;
-	int n_init, n_cont, n_groups;
+	struct msg_auth_token token;
+	int n_init, n_cont, n_token, n_groups;
 	uint8_t sha1[CERT_SHA1_SIZE];
 };
 
@@ -62,7 +63,11 @@ static int on_resume_delete(void *who, const struct msg_resume_delete *m, const 
 }
 static int on_auth_token(void *who, const struct msg_auth_token *m, const int *fds)
 {
-	return -EPROTO;
+	struct rig *r = who;
+
+	r->token = *m;
+	r->n_token++;
+	return 0;
 }
 
 static int on_groups_ask(void *who, const struct msg_groups_ask *m, const int *fds)
@@ -98,6 +103,15 @@ static void secmod_asks(struct rig *r, const char *prompt, int echo, int round)
 	assert_int_equal(ask_serve(&r->ask), 0);
 }
 
+static void secmod_asks_token(struct rig *r, const char *token)
+{
+	struct msg_auth_ask m = { .wants_token = 1, .token_len = (uint16_t)strlen(token) };
+
+	memcpy(m.token, token, m.token_len);
+	assert_int_equal(CHAN_SEND(&r->secmod, AUTH_ASK, &m), 0);
+	assert_int_equal(ask_serve(&r->ask), 0);
+}
+
 static void secmod_fails_since(struct rig *r, int tries_left, const char *why)
 {
 	struct msg_auth_failed m = { .tries_left = (uint8_t)tries_left };
@@ -112,13 +126,19 @@ static void secmod_fails(struct rig *r, int tries_left)
 	secmod_fails_since(r, tries_left, "");
 }
 
-static void secmod_agrees(struct rig *r)
+static void secmod_agrees_with(struct rig *r, const char *token)
 {
-	struct msg_auth_done m = { .cookie_len = COOKIE_SIZE, .user = "anna" };
+	struct msg_auth_done m = { .cookie_len = COOKIE_SIZE, .user = "anna", .token_len = (uint16_t)strlen(token) };
 
+	memcpy(m.token, token, m.token_len);
 	memset(m.cookie, 7, COOKIE_SIZE);
 	assert_int_equal(CHAN_SEND(&r->secmod, AUTH_DONE, &m), 0);
 	assert_int_equal(ask_serve(&r->ask), 0);
+}
+
+static void secmod_agrees(struct rig *r)
+{
+	secmod_agrees_with(r, "");
 }
 
 static struct group_choice two[] = { { "staff", "The <staff>" }, { "guests", "guests" } };
@@ -130,7 +150,10 @@ static const struct offers by_url = { .password = true,
 static const struct offers automatic = { .password = true, .groups = { .choice = two, .n = 1, .automatic = true, .by_url = true } };
 static const struct offers *offers = &plain;
 
-static void rig_init(struct rig *r)
+static const struct offers all_offers = { .password = true, .negotiate = true, .bearer = true };
+static const struct offers tokens_only = { .negotiate = true };
+
+static void rig_init_offers(struct rig *r, const struct offers *offered)
 {
 	int fds[2];
 
@@ -139,8 +162,13 @@ static void rig_init(struct rig *r)
 	chan_init(&r->secmod, fds[0], ROLE_SECMOD, ROLE_WORKER, SW_SIGNED, "worker");
 	ask_init(&r->ask, fds[1], &login_events, &r->login);
 	memset(r->sha1, 0xab, sizeof(r->sha1));
-	login_init(&r->login, &r->ask, offers, r->sha1);
+	login_init(&r->login, &r->ask, offered, r->sha1);
 	http_init(&r->http);
+}
+
+static void rig_init(struct rig *r)
+{
+	rig_init_offers(r, offers);
 }
 
 static void rig_fini(struct rig *r)
@@ -168,6 +196,18 @@ static void post_to(struct rig *r, const char *path, const char *body)
 static void post(struct rig *r, const char *body)
 {
 	post_to(r, "/auth", body);
+}
+
+// With these headers, each with its end of line.
+static void post_with(struct rig *r, const char *headers, const char *body)
+{
+	char text[4096];
+	int n;
+
+	http_next(&r->http);
+	n = snprintf(text, sizeof(text), "POST / HTTP/1.1\r\n%sContent-Length: %zu\r\n\r\n%s", headers, strlen(body), body);
+	assert_int_equal(http_feed(&r->http, (const uint8_t *)text, (size_t)n), 1);
+	assert_int_equal(login_request(&r->login, &r->http), 0);
 }
 
 static void get(struct rig *r)
@@ -547,6 +587,123 @@ static void test_same_bytes_for_unknown_users(void **state)
 	}
 }
 
+#define CAN "X-Support-HTTP-Auth: true\r\n"
+
+static void token_is(const struct rig *r, const char *text)
+{
+	assert_int_equal(r->token.token_len, strlen(text));
+	assert_memory_equal(r->token.token, text, strlen(text));
+}
+
+static void test_challenge(void **state)
+{
+	struct rig r;
+
+	rig_init_offers(&r, &all_offers);
+	post_with(&r, "", INIT);
+	says(&r, "200 OK");
+	post_with(&r, CAN, INIT);
+	says(&r, "HTTP/1.1 401 Unauthorized\r\nConnection: Keep-Alive\r\n");
+	says(&r, "X-HTTP-Auth-Support: fallback\r\nWWW-Authenticate: Negotiate\r\nWWW-Authenticate: Bearer\r\n");
+	post_with(&r, "X-Support-HTTP-Auth: fallback\r\n", INIT);
+	says(&r, "200 OK");
+	post_with(&r, CAN, USER); // a user name is an answer to the form
+	assert_false(r.login.ready);
+	rig_fini(&r);
+
+	rig_init_offers(&r, &tokens_only);
+	post_with(&r, "", INIT);
+	says(&r, "401 Unauthorized");
+	says(&r, "WWW-Authenticate: Negotiate\r\n");
+	says_not(&r, "fallback");
+	says_not(&r, "Bearer");
+	rig_fini(&r);
+
+	rig_init(&r);
+	post_with(&r, CAN, INIT);
+	says(&r, "200 OK");
+	rig_fini(&r);
+}
+
+static void test_bearer(void **state)
+{
+	struct rig r;
+
+	rig_init_offers(&r, &all_offers);
+	post_with(&r, CAN "Authorization: Bearer a.b.c \r\n", INIT);
+	assert_false(r.login.ready);
+	secmod_reads(&r, SW_SIGNED);
+	assert_int_equal(r.init.kind, AUTH_BEARER);
+	assert_string_equal(r.init.user, "");
+	secmod_asks_token(&r, "");
+	secmod_reads(&r, SW_ASKED);
+	token_is(&r, "a.b.c");
+	assert_null(r.login.token);
+	secmod_fails(&r, 2);
+	says(&r, "401 Unauthorized");
+	says(&r, "fallback");
+	post_with(&r, "", USER); // and there are forms
+	secmod_reads(&r, SW_SIGNED);
+	assert_int_equal(r.init.kind, AUTH_PASSWORD);
+	secmod_asks(&r, "Password:", 0, 0);
+	post_with(&r, "", PASSWORD);
+	secmod_reads(&r, SW_ASKED);
+	secmod_agrees(&r);
+	says(&r, "Set-Cookie: webvpn=");
+	says_not(&r, "WWW-Authenticate");
+	rig_fini(&r);
+}
+
+static void test_negotiate(void **state)
+{
+	struct rig r;
+
+	rig_init_offers(&r, &tokens_only);
+	post_with(&r, "Authorization: Negotiate b25l\r\n", INIT);
+	secmod_reads(&r, SW_SIGNED);
+	assert_int_equal(r.init.kind, AUTH_NEGOTIATE);
+	secmod_asks_token(&r, "");
+	secmod_reads(&r, SW_ASKED);
+	token_is(&r, "one");
+	secmod_asks_token(&r, "go on");
+	says(&r, "401 Unauthorized");
+	says(&r, "WWW-Authenticate: Negotiate Z28gb24=\r\n");
+	post_with(&r, "Authorization: Negotiate dHdv\r\n", INIT);
+	secmod_reads(&r, SW_ASKED);
+	token_is(&r, "two");
+	secmod_agrees_with(&r, "sure");
+	says(&r, "200 OK");
+	says(&r, "Set-Cookie: webvpn=");
+	says(&r, "WWW-Authenticate: Negotiate c3VyZQ==\r\n");
+	rig_fini(&r);
+}
+
+// Neither starts a login, nor goes on with one.
+static void test_wrong_tokens(void **state)
+{
+	struct rig r;
+
+	rig_init_offers(&r, &tokens_only);
+	post_with(&r, "Authorization: Negotiate ???\r\n", INIT);
+	says(&r, "400 Bad Request");
+	post_with(&r, "Authorization: Bearer a.b.c\r\n", INIT); // not offered
+	says(&r, "401 Unauthorized");
+	post_with(&r, "Authorization: Basic YTpi\r\n", INIT);
+	says(&r, "401 Unauthorized");
+	assert_int_equal(r.n_init, 0);
+	post_with(&r, "Authorization: Negotiate b25l\r\n", INIT);
+	secmod_reads(&r, SW_SIGNED);
+	secmod_asks_token(&r, "");
+	secmod_reads(&r, SW_ASKED);
+	secmod_asks_token(&r, "go on");
+	post_with(&r, "", PASSWORD); // a password in the place of a token
+	says(&r, "401 Unauthorized");
+	secmod_reads(&r, SW_ASKED);
+	assert_int_equal(r.n_cont, 0);
+	assert_int_equal(r.n_token, 1);
+	rig_fini(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -564,6 +721,11 @@ int main(void)
 		cmocka_unit_test(test_which_paths_are_the_logins),
 		cmocka_unit_test(test_groups_of_the_method),
 		cmocka_unit_test(test_same_bytes_for_unknown_users),
+		cmocka_unit_test(test_challenge),
+		cmocka_unit_test(test_bearer),
+		cmocka_unit_test(test_negotiate),
+		cmocka_unit_test(test_wrong_tokens),
+
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
