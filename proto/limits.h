@@ -78,6 +78,11 @@
 #define LIMIT_AUTH_ROUNDS 16    // ocserv: at most 16 challenges
 #define LIMIT_WAYS 5            // to log in: what all lines of auth make together, and ocserv's four of enable-auth
 #define LIMIT_TOKEN 12288       // a Kerberos ticket with a PAC, a JWT with its groups; base64 of it fits into HTTP's headers
+#define LIMIT_REALM 255         // Kerberos
+#define LIMIT_URL_PATH 255      // of a proxy's own
+#define LIMIT_KDCS 8            // lines of kkdcp of one virtual host
+#define LIMIT_KDC_USES 8        // of the proxy by one connection: kinit takes two, and a new one for each
+#define LIMIT_KERBEROS 15360    // one message to a KDC or from it; what is larger has no room in a packet of ours
 #define LIMIT_GRANTS 512        // settings that a login brings with it: as many routes and servers as RADIUS has room for
 #define LIMIT_GRANT_KEY 48
 #define LIMIT_ACCT_ID 16 // Acct-Session-Id: 64 random bits in hexadecimal digits

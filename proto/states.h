@@ -38,6 +38,9 @@ enum chan_state {
 	DM_READY = 1u << 16,
 
 	CHAN_PLAIN = 1u << 17, // channels that know one state only
+
+	// a worker, of sec-mod: KDC_REQ is out
+	WS_KDC = 1u << 24,
 };
 
 enum end_reason {

@@ -26,6 +26,7 @@ static void conn_close(struct conn *conn)
 {
 	struct secmod *sm = conn->sm;
 
+	kdc_drop(conn);
 	event_free(conn->readable);
 	chan_fini(&conn->chan);
 	signing_forget(conn);

@@ -74,6 +74,11 @@ static int on_resume_delete(void *who, const struct msg_resume_delete *m, const 
 	return resumption_delete(who, m);
 }
 
+static int on_kdc_req(void *who, const struct msg_kdc_req *m, const int *fds)
+{
+	return kdc_ask(who, m);
+}
+
 int from_worker_serve(struct conn *conn)
 {
 	return chan_serve(&conn->chan, from_worker, conn, SERVE_MOST);

@@ -20,6 +20,7 @@ struct certified;
 struct resumes;
 struct transcript_parts;
 struct signing;
+struct kdc_exchange;
 struct out_message;
 struct store;
 TAILQ_HEAD(conn_list, conn);
@@ -39,6 +40,7 @@ struct conn {
 	struct transcript_parts *parts; // of a proof that is on its way
 	struct certified *cert;         // of its client, proven; NULL: none
 	struct attempt *attempt;        // of the login in progress
+	struct kdc_exchange *kdc;       // the one that is not answered
 	uint8_t tries;                  // logins that ended badly
 	uint8_t asked;                  // AUTH_ASKs of all logins: the table allows so many answers
 	bool broken;                    // to be dropped when its event comes round

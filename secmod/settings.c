@@ -330,6 +330,8 @@ static int load_vhost(struct vhost *v, const struct snapshot *snap, unsigned vho
 		ret = load_trust(v, snap, vhost, text);
 	if (ret == 0)
 		ret = load_groups(v, snap, vhost, text);
+	if (ret == 0)
+		ret = kdcs_load(&v->kdcs, snap, vhost, text);
 	return ret < 0 ? ret : load_accounting(v, snap, vhost, text);
 }
 

@@ -6,6 +6,7 @@
 
 #include "proto/snapshot.h"
 #include "proto/states.h"
+#include "secmod/kdc.h"
 #include "secmod/key.h"
 
 struct acct;
@@ -33,6 +34,7 @@ struct vhost {
 	int64_t cookie_timeout_ms;
 	struct acct *acct; // NULL: none
 	bool persistent_cookies;
+	struct kdcs kdcs;
 };
 
 struct settings {

@@ -82,6 +82,11 @@ static int on_auth_token(void *who, const struct msg_auth_token *m, const int *f
 	return -EPROTO;
 }
 
+static int on_kdc_req(void *who, const struct msg_kdc_req *m, const int *fds)
+{
+	return -EPROTO;
+}
+
 static int on_groups_ask(void *who, const struct msg_groups_ask *m, const int *fds)
 {
 	return -EPROTO;

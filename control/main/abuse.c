@@ -33,10 +33,9 @@ static bool score(struct gateway *g, const struct addr *client, uint32_t points,
 bool abuse_score(struct gateway *g, const struct addr *client, enum abuse what)
 {
 	static const char *const names[] = {
-		[ABUSE_CONNECTION] = "too many connections",
-		[ABUSE_PASSWORD] = "wrong passwords",
-		[ABUSE_CRASH] = "its workers die",
-		[ABUSE_STALL] = "logins that never end",
+		[ABUSE_CONNECTION] = "too many connections", [ABUSE_PASSWORD] = "wrong passwords",
+		[ABUSE_CRASH] = "its workers die",           [ABUSE_STALL] = "logins that never end",
+		[ABUSE_KKDCP] = "questions to the KDC",
 	};
 
 	return score(g, client, g->policy.points[what], names[what]);

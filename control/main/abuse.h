@@ -6,7 +6,7 @@
 
 struct gateway;
 
-enum abuse { ABUSE_CONNECTION, ABUSE_PASSWORD, ABUSE_CRASH, ABUSE_STALL, ABUSE_KINDS };
+enum abuse { ABUSE_CONNECTION, ABUSE_PASSWORD, ABUSE_CRASH, ABUSE_STALL, ABUSE_KKDCP, ABUSE_KINDS };
 
 // True: that has made a ban; it is logged, and all of that network that have no session yet are on their way out.
 bool abuse_score(struct gateway *g, const struct addr *client, enum abuse what);

@@ -15,6 +15,7 @@
 #include "control/main/exempt.h"
 #include "control/main/nic.h"
 #include "control/main/packing.h"
+#include "proto/kdcspec.h"
 #include "proto/limits.h"
 
 // Files that -t reads in each of the directories of users and groups.
@@ -259,6 +260,24 @@ static bool is_certificate(const struct config *c, enum opt way, unsigned nth)
 	return strcmp(name, "certificate") == 0;
 }
 
+static void check_kdcs(const struct config *c, struct config_log *log)
+{
+	struct kdcspec spec;
+	const char *why;
+
+	if (!config_own(c, OPT_KKDCP))
+		return;
+	for (unsigned i = 0; i < config_count(c, OPT_KKDCP); i++) {
+		why = kdcspec_parse(config_nth(c, OPT_KKDCP, i), &spec);
+		if (why)
+			config_say(log, LOG_LEVEL_ERR, config_line_nth(c, OPT_KKDCP, i), "kkdcp", "%s: %s",
+			           config_nth(c, OPT_KKDCP, i), why);
+	}
+	if (config_count(c, OPT_KKDCP) > LIMIT_KDCS)
+		config_say(log, LOG_LEVEL_ERR, config_line_nth(c, OPT_KKDCP, LIMIT_KDCS), "kkdcp", "more than %d are not supported",
+		           LIMIT_KDCS);
+}
+
 static void check_auth(const struct config *c, struct config_log *log)
 {
 	if (!config_own(c, OPT_AUTH))
@@ -442,6 +461,7 @@ void config_check(const struct config *c, struct config_log *log)
 	check_auth(c, log);
 	check_radius_signatures(c, log);
 	check_certificates(c, log);
+	check_kdcs(c, log);
 	check_items(c, log);
 	check_packing(c, log);
 	check_choices(c, log);

@@ -193,6 +193,12 @@ static int on_session_gone(void *who, const struct msg_session_gone *m, const in
 
 // ---------------------------------------------------------------------------------------------------------------- logins
 
+static int on_kdc_used(void *who, const struct msg_kdc_used *m, const int *fds)
+{
+	abuse_score(((struct child *)who)->g, &m->client, ABUSE_KKDCP);
+	return 0;
+}
+
 static int on_auth_event(void *who, const struct msg_auth_event *m, const int *fds)
 {
 	static const char *const outcomes[] = { "logged in", "wrong user or password",    "the method failed",

@@ -41,6 +41,7 @@ int policy_load(const struct config *c, struct policy *out)
 		.points[ABUSE_PASSWORD] = number32(c, OPT_BAN_POINTS_WRONG_PASSWORD),
 		.points[ABUSE_CRASH] = number32(c, OPT_BAN_POINTS_CRASH),
 		.points[ABUSE_STALL] = number32(c, OPT_BAN_POINTS_STALL),
+		.points[ABUSE_KKDCP] = number32(c, OPT_BAN_POINTS_KKDCP),
 		.bans.max_score = number32(c, OPT_MAX_BAN_SCORE),
 		.bans.ban_seconds = number32(c, OPT_BAN_TIME),
 		.bans.reset_seconds = number32(c, OPT_BAN_RESET_TIME),

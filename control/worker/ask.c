@@ -73,6 +73,15 @@ static int on_groups_list(void *who, const struct msg_groups_list *m, const int 
 	return 0;
 }
 
+static int on_kdc_rep(void *who, const struct msg_kdc_rep *m, const int *fds)
+{
+	struct ask *a = who;
+
+	chan_enter(&a->chan, WS_QUIET);
+	a->events->kdc(a->who, m);
+	return 0;
+}
+
 void ask_init(struct ask *a, int fd, const struct ask_events *events, void *who)
 {
 	memset(a, 0, sizeof(*a));
@@ -190,6 +199,15 @@ int ask_groups(struct ask *a, uint8_t kind)
 
 	if (ret == 0)
 		chan_enter(&a->chan, WS_LOGIN);
+	return ret;
+}
+
+int ask_kdc(struct ask *a, const struct msg_kdc_req *m)
+{
+	int ret = CHAN_SEND(&a->chan, KDC_REQ, m);
+
+	if (ret == 0)
+		chan_enter(&a->chan, WS_KDC);
 	return ret;
 }
 

@@ -12,6 +12,7 @@ struct ask_events {
 	void (*done)(void *who, const struct msg_auth_done *m);
 	void (*failed)(void *who, const struct msg_auth_failed *m);
 	void (*groups)(void *who, const char *names); // with commas between
+	void (*kdc)(void *who, const struct msg_kdc_rep *m);
 };
 
 struct ask {
@@ -46,6 +47,7 @@ int ask_forget(struct ask *a, const struct msg_resume_delete *m);
 int ask_login(struct ask *a, const struct msg_auth_init *m);
 int ask_answer(struct ask *a, const struct msg_auth_cont *m);
 int ask_token(struct ask *a, const struct msg_auth_token *m);
+int ask_kdc(struct ask *a, const struct msg_kdc_req *m); // apart from any login
 
 // Which groups there are, for a login of that kind (enum auth_kind). Once a connection.
 int ask_groups(struct ask *a, uint8_t kind);

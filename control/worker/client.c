@@ -221,7 +221,7 @@ static void serve_main(struct client *c)
 
 static void give_login(struct client *c)
 {
-	int ret = login_request(&c->login, &c->http);
+	int ret = login_is_kdc(&c->login, &c->http) ? login_kdc(&c->login, &c->http) : login_request(&c->login, &c->http);
 
 	if (ret < 0) {
 		log_warn("cannot ask sec-mod: %s", strerror(-ret));

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "credentials.h"
+#include "kkdcp.h"
 #include "login.h"
 #include "proto/log.h"
 #include "proto/secret.h"
@@ -178,7 +179,24 @@ static void on_groups(void *who, const char *names)
 		answer_status(l, 503);
 }
 
-const struct ask_events login_events = { on_asked, on_done, on_failed, on_groups };
+static void on_kdc(void *who, const struct msg_kdc_rep *m)
+{
+	uint8_t wrapped[LIMIT_KERBEROS + KKDCP_OVERHEAD];
+	struct login *l = who;
+	size_t len;
+
+	l->state = LOGIN_NEW;
+	if (m->message_len == 0) {
+		answer_status(l, 503);
+		return;
+	}
+	len = kkdcp_wrap(m->message, m->message_len, wrapped);
+	page_kerberos(&l->reply, wrapped, len);
+	l->ready = true;
+	secret_wipe(wrapped, len);
+}
+
+const struct ask_events login_events = { on_asked, on_done, on_failed, on_groups, on_kdc };
 
 // ---------------------------------------------------------------------------------------------------------------- groups
 
@@ -386,6 +404,37 @@ int login_request(struct login *l, const struct http *h)
 	}
 	ret = serve(l, h, &f);
 	login_fields_wipe(&f);
+	return ret;
+}
+
+bool login_is_kdc(const struct login *l, const struct http *h)
+{
+	return h->verb == VERB_POST && offers_kdc(l->offers, http_path(h));
+}
+
+int login_kdc(struct login *l, const struct http *h)
+{
+	struct msg_kdc_req m = { 0 };
+	struct kkdcp k;
+	int ret;
+
+	reply_clear(&l->reply);
+	l->ready = false;
+	if (l->state != LOGIN_NEW || ++l->kdc_uses > LIMIT_KDC_USES) {
+		answer_status(l, l->state != LOGIN_NEW ? 401 : 429);
+		return 0;
+	}
+	if (kkdcp_parse((const uint8_t *)h->body, h->body_len, &k) < 0) {
+		answer_status(l, 400);
+		return 0;
+	}
+	strcpy(m.path, http_path(h));
+	strcpy(m.realm, k.realm);
+	m.message_len = (uint16_t)k.len;
+	memcpy(m.message, k.message, k.len);
+	l->state = LOGIN_WAITING;
+	ret = ask_kdc(l->ask, &m);
+	secret_wipe(m.message, k.len);
 	return ret;
 }
 

@@ -35,7 +35,8 @@ struct login {
 	struct msg_auth_token *token; // what the client has shown, until sec-mod asks for it; NULL: nothing
 	bool certified;               // by sec-mod: the client has a certificate that counts
 	bool by_certificate;          // which has been tried alone
-	bool ready;                   // reply holds the answer to the last request
+	unsigned kdc_uses;
+	bool ready; // reply holds the answer to the last request
 	struct reply reply;
 };
 
@@ -50,3 +51,6 @@ bool login_serves(const struct login *l, const struct http *h);
 // A whole request for the login; it stays until it is answered. The answer is there when l->ready is set, now or after events of
 // sec-mod's. 0; or a negative errno: sec-mod cannot be asked, the connection ends.
 int login_request(struct login *l, const struct http *h);
+// Likewise a whole request for the Kerberos proxy, which is there before the login.
+bool login_is_kdc(const struct login *l, const struct http *h);
+int login_kdc(struct login *l, const struct http *h);

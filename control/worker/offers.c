@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/kdcspec.h"
+
 // What one line of auth or enable-auth adds to a way.
 struct way {
 	bool certificate, other;
@@ -39,6 +41,24 @@ static void close_way(struct offers *o, const struct way *w)
 	o->needs_certificate &= w->certificate;
 }
 
+static void load_kdcs(struct offers *o, const struct snapshot *conf, unsigned vhost)
+{
+	struct kdcspec spec;
+	const char *value;
+
+	for (unsigned i = 0; o->n_kdc_paths < LIMIT_KDCS && (value = snapshot_vhost_nth(conf, vhost, "kkdcp", i)) != NULL; i++)
+		if (kdcspec_parse(value, &spec) == NULL)
+			strcpy(o->kdc_path[o->n_kdc_paths++], spec.path);
+}
+
+bool offers_kdc(const struct offers *o, const char *path)
+{
+	for (unsigned i = 0; i < o->n_kdc_paths; i++)
+		if (strcmp(o->kdc_path[i], path) == 0)
+			return true;
+	return false;
+}
+
 static int load_form(struct offers *o, const struct snapshot *conf, unsigned vhost)
 {
 	const char *banner = snapshot_vhost_get(conf, vhost, "pre-login-banner");
@@ -63,6 +83,7 @@ int offers_load(struct offers *o, const struct snapshot *conf, unsigned vhost)
 		add(o, &w, value);
 		close_way(o, &w);
 	}
+	load_kdcs(o, conf, vhost);
 	return load_form(o, conf, vhost);
 }
 

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "groups.h"
+#include "proto/limits.h"
 #include "proto/snapshot.h"
 
 struct offers {
@@ -13,8 +14,11 @@ struct offers {
 	bool needs_certificate;           // every way has one
 	struct groups groups;             // that the login form lets its user choose from
 	char *banner;                     // above it; NULL: none
+	unsigned n_kdc_paths;             // of kkdcp
+	char kdc_path[LIMIT_KDCS][LIMIT_URL_PATH + 1];
 };
 
 // 0 or -ENOMEM.
 int offers_load(struct offers *o, const struct snapshot *conf, unsigned vhost);
 void offers_free(struct offers *o);
+bool offers_kdc(const struct offers *o, const char *path);

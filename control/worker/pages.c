@@ -191,6 +191,13 @@ void page_refused(struct reply *r, unsigned status, const char *reason)
 	add_status(r, status, status == 503 && reason[0] ? reason : NULL);
 }
 
+void page_kerberos(struct reply *r, const uint8_t *message, size_t len)
+{
+	add_head(r, 200, "application/kerberos", len);
+	reply_add(r, "\r\n");
+	reply_add_bytes(r, message, len);
+}
+
 void page_logout(struct reply *r)
 {
 	struct reply body = { 0 };

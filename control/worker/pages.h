@@ -39,5 +39,7 @@ void page_challenge(struct reply *r, const struct challenge *c);
 void page_status(struct reply *r, unsigned status, bool keep_alive);
 // No session for who has asked: clients show their user the reason that comes with a 503.
 void page_refused(struct reply *r, unsigned status, const char *reason);
+// A message of the KDC proxy's ([MS-KKDCP] 2.1).
+void page_kerberos(struct reply *r, const uint8_t *message, size_t len);
 // The client has thrown its cookie away.
 void page_logout(struct reply *r);

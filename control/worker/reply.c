@@ -46,6 +46,17 @@ void reply_add(struct reply *r, const char *fmt, ...)
 	r->len += (size_t)n;
 }
 
+void reply_add_bytes(struct reply *r, const void *bytes, size_t len)
+{
+	if (r->failed || (r->len + len + 1 > r->room && !grow(r, r->len + len + 1))) {
+		r->failed = true;
+		return;
+	}
+	memcpy(r->text + r->len, bytes, len);
+	r->len += len;
+	r->text[r->len] = '\0';
+}
+
 void reply_clear(struct reply *r)
 {
 	if (r->text)

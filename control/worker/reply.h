@@ -11,5 +11,6 @@ struct reply {
 };
 
 void reply_add(struct reply *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void reply_add_bytes(struct reply *r, const void *bytes, size_t len);
 // Forget what is there, keep nothing of it.
 void reply_clear(struct reply *r);

@@ -41,6 +41,7 @@ static const chan_handler from_secmod[MSG_NUMBERS] = {
 	[MSG_SECMOD_READY] = on_ready,
 	[MSG_AUTH_EVENT] = on_event,
 	[MSG_SESSION_GONE] = on_event,
+	[MSG_KDC_USED] = on_event,
 };
 
 static void drain_main(void)
@@ -202,9 +203,9 @@ static const struct {
 	int number;
 	size_t place, step;
 } malformed[] = {
-	{ MSG_SIGN_REQ, 0, 17 },      { MSG_AUTH_INIT, 1, 23 },     { MSG_AUTH_CONT, 2, 7 },
-	{ MSG_CERT_PART, 1, 1999 },   { MSG_CERT_PROVE, 1, 1 },     { MSG_RESUME_FETCH, 0, 11 },
-	{ MSG_RESUME_STORE, 1, 299 }, { MSG_RESUME_DELETE, 5, 11 }, { MSG_GROUPS_ASK, 1, 1 },
+	{ MSG_SIGN_REQ, 0, 17 },  { MSG_AUTH_INIT, 1, 23 },    { MSG_AUTH_CONT, 2, 7 },      { MSG_CERT_PART, 1, 1999 },
+	{ MSG_CERT_PROVE, 1, 1 }, { MSG_RESUME_FETCH, 0, 11 }, { MSG_RESUME_STORE, 1, 299 }, { MSG_RESUME_DELETE, 5, 11 },
+	{ MSG_GROUPS_ASK, 1, 1 }, { MSG_KDC_REQ, 1, 997 },
 };
 
 #define MALFORMED (sizeof(malformed) / sizeof(malformed[0]))

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Negotiate: a Kerberos ticket opens the door, for openconnect and for curl; without one there is the password.
+# Negotiate: a Kerberos ticket opens the door, for openconnect and for curl; without one there is the password. And the ticket itself
+# comes through the door (kkdcp) for who cannot reach the KDC.
 #
 #   client 198.51.100.2 ════ 192.0.2.1 vpn.example: gateway, and beside it the KDC of SMOKE.TEST
 . "$(dirname "$0")/lib.sh"
@@ -120,5 +121,33 @@ expect "so says the log" matches "$(why)" 'too old.*tgt-freshness-time'
 ticket anna
 expect "a fresh one is" matches "$(opens anna)" '.{40,}'
 
+# bert cannot reach the KDC, but the gateway.
+by_proxy() { # PATH COMMAND...
+  sed "s,kdc = .*,kdc = https://vpn.example$1\n    http_anchors = FILE:$WORK/cert.pem," "$WORK/krb5.conf" > "$WORK/proxied.conf"
+  shift
+  KRB5_CONFIG=$WORK/proxied.conf "$@"
+}
+in_ns "$SERVER" nft "add table ip t; add chain ip t in { type filter hook input priority 0; }; add rule ip t in ip saddr 198.51.100.2 th dport 88 drop"
+configure 192.0.2.1 << CONF
+enable-auth = "gssapi[keytab=$WORK/keytab,require-local-user-map=false]"
+kkdcp = "/KdcProxy SMOKE.TEST udp@192.0.2.1:88"
+kkdcp = "/KdcProxyTCP SMOKE.TEST tcp@192.0.2.1:88"
+kkdcp = "/Elsewhere ELSEWHERE.TEST tcp@192.0.2.1:88"
+kkdcp = "/Nobody SMOKE.TEST tcp@192.0.2.1:89"
+max-ban-score = 100
+ban-points-connection = 0
+ban-points-kkdcp = 10
+CONF
+ctl reload > /dev/null
+expect "by the proxy he gets his ticket, over UDP" by_proxy /KdcProxy ticket bert
+expect "and over TCP" by_proxy /KdcProxyTCP ticket bert
+expect "but none of a realm that is not there" never by_proxy /Elsewhere ticket bert
+expect "nor where no KDC is" never by_proxy /Nobody ticket bert
+expect "the ticket opens the door" matches "$(by_proxy /KdcProxy opens bert)" '.{40,}'
+expect "what is no question to a KDC is a bad request" matches "$(in_ns "$CLIENT" curl -sk -w '%{http_code}' -d nonsense https://vpn.example/KdcProxy)" '400$'
+
 rm "$WORK/keytab"
 expect "without its keytab the gateway lets nobody in" same "$(opens anna)" ''
+
+asks_again() { by_proxy /KdcProxy ticket bert > /dev/null 2>&1 || :; banned 198.51.100.2; }
+soon "who asks the KDC again and again is banned" asks_again

@@ -19,7 +19,8 @@ struct rig {
 	struct msg_auth_init init;
 	struct msg_auth_cont cont;
 	struct msg_auth_token token;
-	int n_init, n_cont, n_token, n_groups;
+	struct msg_kdc_req kdc;
+	int n_init, n_cont, n_token, n_groups, n_kdc;
 	uint8_t sha1[CERT_SHA1_SIZE];
 };
 
@@ -75,6 +76,15 @@ static int on_groups_ask(void *who, const struct msg_groups_ask *m, const int *f
 	struct rig *r = who;
 
 	r->n_groups++;
+	return 0;
+}
+
+static int on_kdc_req(void *who, const struct msg_kdc_req *m, const int *fds)
+{
+	struct rig *r = who;
+
+	r->kdc = *m;
+	r->n_kdc++;
 	return 0;
 }
 
@@ -150,7 +160,9 @@ static const struct offers by_url = { .password = true,
 static const struct offers automatic = { .password = true, .groups = { .choice = two, .n = 1, .automatic = true, .by_url = true } };
 static const struct offers *offers = &plain;
 
-static const struct offers all_offers = { .password = true, .negotiate = true, .bearer = true };
+static const struct offers all_offers = {
+	.password = true, .negotiate = true, .bearer = true, .n_kdc_paths = 1, .kdc_path = { "/KdcProxy" }
+};
 static const struct offers tokens_only = { .negotiate = true };
 
 static void rig_init_offers(struct rig *r, const struct offers *offered)
@@ -704,6 +716,50 @@ static void test_wrong_tokens(void **state)
 	rig_fini(&r);
 }
 
+static void ask_kdc_by(struct rig *r, const char *body, size_t len)
+{
+	char text[512];
+	int n = snprintf(text, sizeof(text), "POST /KdcProxy HTTP/1.0\r\nContent-Length: %zu\r\n\r\n", len);
+
+	memcpy(text + n, body, len);
+	http_next(&r->http);
+	assert_int_equal(http_feed(&r->http, (const uint8_t *)text, (size_t)n + len), 1);
+	assert_true(login_is_kdc(&r->login, &r->http));
+	assert_int_equal(login_kdc(&r->login, &r->http), 0);
+}
+
+static void test_kdc(void **state)
+{
+	static const char question[] = "\x30\x14\xa0\x09\x04\x07\x00\x00\x00\x03\x6a\x01\x00\xa1\x07\x1b\x05"
+	                               "A.ORG";
+	struct msg_kdc_rep m = { .message = { 0x6b, 0 }, .message_len = 2 };
+	struct rig r;
+
+	rig_init_offers(&r, &all_offers);
+	ask_kdc_by(&r, "nonsense", 8);
+	says(&r, "400 Bad Request");
+	ask_kdc_by(&r, question, sizeof(question) - 1);
+	assert_false(r.login.ready);
+	secmod_reads(&r, SW_SIGNED);
+	assert_int_equal(r.n_kdc, 1);
+	assert_string_equal(r.kdc.path, "/KdcProxy");
+	assert_string_equal(r.kdc.realm, "A.ORG");
+	assert_int_equal(r.kdc.message_len, 3);
+	assert_memory_equal(r.kdc.message, "\x6a\x01\x00", 3);
+	assert_int_equal(CHAN_SEND(&r.secmod, KDC_REP, &m), 0);
+	assert_int_equal(ask_serve(&r.ask), 0);
+	says(&r, "Content-Type: application/kerberos\r\nContent-Length: 12\r\n");
+	assert_memory_equal(r.login.reply.text + r.login.reply.len - 12, "\x30\x0a\xa0\x08\x04\x06\0\0\0\x02\x6b\0", 12);
+	ask_kdc_by(&r, question, sizeof(question) - 1);
+	m.message_len = 0;
+	assert_int_equal(CHAN_SEND(&r.secmod, KDC_REP, &m), 0);
+	assert_int_equal(ask_serve(&r.ask), 0);
+	says(&r, "503 Service Unavailable");
+	post_with(&r, "", USER); // and the login is where it was
+	assert_false(r.login.ready);
+	rig_fini(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -725,7 +781,7 @@ int main(void)
 		cmocka_unit_test(test_bearer),
 		cmocka_unit_test(test_negotiate),
 		cmocka_unit_test(test_wrong_tokens),
-
+		cmocka_unit_test(test_kdc),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
