@@ -28,6 +28,8 @@ radius_client "$WORK/radius.conf" 1812 1822
 AUTH="radius[config=$WORK/radius.conf,groupconfig=true,nas-identifier=smoke]" gateway << CONF
 ban-points-wrong-password = 0
 ipv6-network = fd00:99::/64
+[vhost:plain.example]
+auth = "plain[passwd=$WORK/passwd]"
 CONF
 MAY_LOG='RADIUS|login of'
 
@@ -67,13 +69,20 @@ expect "the second has answered" has "$WORK/second.log" 'User-Name = "bert"'
 
 kill -STOP "$second"
 at_end "kill -CONT $second"
-expect "with both silent nobody gets in" same "$(get_cookie bert bert-secret)" ''
+begun=$SECONDS
+get_cookie bert bert-secret > "$WORK/waiting" &
+waiting=$!
+expect "with both silent another method lets bert in" matches "$(HOST=plain.example get_cookie bert bert-secret --resolve plain.example:192.0.2.1)" '.{40,}'
+expect "while his other login waits" alive "$waiting"
+wait "$waiting" || :
+expect "which ends after the time that was given" more 8 $((SECONDS - begun))
+expect "and nobody is let in" same "$(cat "$WORK/waiting")" ''
 expect "as the log says" has "$WORK/gateway.log" 'login of bert by radius failed: no RADIUS server answers'
 expect "who is in stays in" pings $INSIDE
 kill -CONT "$first" "$second"
 soon "and when they are back, logins are" matches "$(get_cookie bert bert-secret)" '.{40,}'
 
-echo 'select-group = staff' >> "$CONFIG"
+sed -i '1i select-group = staff' "$CONFIG"
 expect "the configuration is read again" ctl reload
 expect "anna may choose her other group" matches "$(get_cookie anna anna-secret --authgroup staff)" '.{40,}'
 expect "which her session has" same "$(ctl -j show sessions all | jq -r 'last(.[] | select(.Username == "anna" and .Groupname == "staff")) | .Groupname')" staff
