@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "clientcert.h"
+#include "proto/log.h"
 #include "resume.h"
 #include "sni.h"
 #include "tls_ctx.h"
@@ -64,6 +65,55 @@ static int load_certificates(struct vhost *vhost, const struct snapshot *conf, c
 	return -ENOENT;
 }
 
+// Of one kind of key the context has kept the last.
+static void list_certificates(struct vhost *vhost)
+{
+	long more = SSL_CTX_set_current_cert(vhost->tls, SSL_CERT_SET_FIRST);
+
+	for (; more == 1 && vhost->n_certs < LIMIT_SERVER_KEYS; more = SSL_CTX_set_current_cert(vhost->tls, SSL_CERT_SET_NEXT))
+		vhost->cert[vhost->n_certs++] = SSL_CTX_get0_certificate(vhost->tls);
+}
+
+static void load_staple(struct vhost *vhost, const char *file)
+{
+	char why[LIMIT_TEXT + 1] = "it is about none of the certificates";
+	struct staple fresh = { 0 };
+	int ret = -EAGAIN;
+
+	for (unsigned i = 0; i < vhost->n_certs && ret == -EAGAIN; i++) {
+		ret = staple_read(&fresh, file, vhost->cert[i], why);
+		if (ret < 0)
+			continue;
+		staple_free(&vhost->staple[i]);
+		vhost->staple[i] = fresh;
+	}
+	if (ret < 0)
+		log_warn("ocsp-response %s: %s; clients do not get it%s%s", file, why, vhost->number > 0 ? " at " : "",
+		         vhost->name);
+}
+
+static int on_status(SSL *ssl, void *who)
+{
+	const struct vhost *vhost = vhost_of(ssl);
+
+	for (unsigned i = 0; i < vhost->n_certs; i++)
+		if (vhost->cert[i] == SSL_get_certificate(ssl))
+			return staple_send(&vhost->staple[i], ssl, time(NULL));
+	return SSL_TLSEXT_ERR_NOACK;
+}
+
+static void load_staples(struct vhost *vhost, const struct snapshot *conf)
+{
+	const char *file = snapshot_vhost_get(conf, vhost->number, "ocsp-response");
+
+	if (!file)
+		return;
+	list_certificates(vhost);
+	for (unsigned i = 1; file; file = snapshot_vhost_nth(conf, vhost->number, "ocsp-response", i++))
+		load_staple(vhost, file);
+	SSL_CTX_set_tlsext_status_cb(vhost->tls, on_status);
+}
+
 static int load(struct vhost *vhost, const struct snapshot *conf, char text[LIMIT_TEXT + 1])
 {
 	int ret;
@@ -76,7 +126,11 @@ static int load(struct vhost *vhost, const struct snapshot *conf, char text[LIMI
 	ret = resume_prepare(vhost->tls, vhost->name);
 	if (ret == 0 && vhost->offers.wants_certificate)
 		ret = clientcert_prepare(vhost->tls, conf, vhost->number, text);
-	return ret < 0 ? ret : load_certificates(vhost, conf, text);
+	if (ret == 0)
+		ret = load_certificates(vhost, conf, text);
+	if (ret == 0)
+		load_staples(vhost, conf);
+	return ret;
 }
 
 int vhosts_load(struct vhosts *v, const struct snapshot *conf, char text[LIMIT_TEXT + 1])
@@ -102,6 +156,8 @@ void vhosts_free(struct vhosts *v)
 	for (unsigned i = 0; i < v->n; i++) {
 		SSL_CTX_free(v->vhost[i].tls);
 		offers_free(&v->vhost[i].offers);
+		for (unsigned n = 0; n < LIMIT_SERVER_KEYS; n++)
+			staple_free(&v->vhost[i].staple[n]);
 	}
 	v->n = 0;
 }

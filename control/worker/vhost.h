@@ -8,12 +8,16 @@
 #include "offers.h"
 #include "proto/limits.h"
 #include "proto/snapshot.h"
+#include "staple.h"
 
 struct vhost {
 	char name[LIMIT_VHOST + 1]; // in small letters; "": the default one
 	uint8_t number;             // the snapshot's, and sec-mod's of this connection
 	SSL_CTX *tls;
 	struct offers offers;
+	unsigned n_certs;
+	const X509 *cert[LIMIT_SERVER_KEYS];     // the context's
+	struct staple staple[LIMIT_SERVER_KEYS]; // of each
 };
 
 struct vhosts {
