@@ -3,12 +3,14 @@
 #include <arpa/inet.h>
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -145,6 +147,31 @@ static void keeps_what_nobody_takes(void **unused)
 	assert_int_equal(delay, 0);
 }
 
+// Files may be no larger than that.
+static void disk_has_room_for(rlim_t bytes)
+{
+	const struct rlimit rl = { bytes, RLIM_INFINITY };
+
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &rl), 0);
+}
+
+static void a_full_disk_holds_nobody_up(void **unused)
+{
+	signal(SIGXFSZ, SIG_IGN); // write() says it
+	disk_has_room_for(10);
+	silent = true;
+	add(SPOOL_START, 4, "e1");
+	run(400);
+	add(SPOOL_INTERIM, 4, "e2");
+	add(SPOOL_STOP, 4, "e3");
+	run(200);
+	assert_int_equal(ledger_state(ledger).waiting, 3);
+	assert_int_equal(ledger_state(ledger).dropped, 0);
+	silent = false;
+	await("e1 e2 e3");
+	disk_has_room_for(RLIM_INFINITY);
+}
+
 // It has no time to wait for an answer.
 static void the_end_leaves_nothing_behind(void **unused)
 {
@@ -209,9 +236,8 @@ static int down(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(keeps_sessions_in_order),
-		cmocka_unit_test(keeps_what_nobody_takes),
-		cmocka_unit_test(the_end_leaves_nothing_behind),
+		cmocka_unit_test(keeps_sessions_in_order),         cmocka_unit_test(keeps_what_nobody_takes),
+		cmocka_unit_test(a_full_disk_holds_nobody_up),     cmocka_unit_test(the_end_leaves_nothing_behind),
 		cmocka_unit_test(without_a_disk_memory_has_to_do),
 	};
 
