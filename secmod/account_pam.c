@@ -249,7 +249,7 @@ static int load(const struct authspec *spec, const struct snapshot *snap, void *
 
 		if (strcmp(key, "service") != 0 || strlen(value) > PAMWIRE_SERVICE || strchr(value, '/')) {
 			free(c);
-			return text_refuse(text, "acct = pam: option %s=%s is not supported (supported: service=NAME)", key, value);
+			return text_refuse(text, "option %s=%s is not supported (supported: service=NAME)", key, value);
 		}
 		strcpy(c->service, value);
 	}

@@ -436,7 +436,7 @@ int coa_listen(struct coa *c, const struct coa_config *config, char text[LIMIT_T
 		return 0;
 	fd = open_socket(&config->listen);
 	if (fd < 0) {
-		text_format(text, "coa-listen = %s: %s", addr_text_port(&config->listen, where), strerror(-fd));
+		text_format(text, "coa-listen %s: %s", addr_text_port(&config->listen, where), strerror(-fd));
 		return fd;
 	}
 	c->fd = fd;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "proto/log.h"
 #include "proto/secret.h"
 #include "proto/text.h"
 #include "secmod/authspec.h"
@@ -87,10 +88,13 @@ static int read_clients(struct coa_config *c, const char *file, char text[LIMIT_
 	FILE *f = fopen(file, "re");
 	char line[LINE_MAX_BYTES];
 	unsigned number = 0;
+	struct stat st;
 	int ret = 0;
 
 	if (!f)
-		return text_refuse(text, "coa-clients = %s: %s", file, strerror(errno));
+		return text_refuse(text, "coa-clients %s: %s", file, strerror(errno));
+	if (fstat(fileno(f), &st) == 0 && (st.st_mode & 077))
+		log_warn("coa-clients %s: others than its owner may read the secrets in it", file);
 	while (ret == 0 && fgets(line, sizeof(line), f)) {
 		number++;
 		ret = strchr(line, '\n') || feof(f) ? read_line(c, line) : -EINVAL;
@@ -98,9 +102,9 @@ static int read_clients(struct coa_config *c, const char *file, char text[LIMIT_
 	secret_wipe(line, sizeof(line));
 	fclose(f);
 	if (ret == -ENOSPC)
-		return text_refuse(text, "%s:%u: more than %d clients", file, number, COA_CLIENTS_MAX);
+		return text_refuse(text, "coa-clients %s:%u: more than %d clients", file, number, COA_CLIENTS_MAX);
 	if (ret < 0)
-		return text_refuse(text, "%s:%u: has to be ADDRESS SECRET, or ADDRESS/PREFIX SECRET", file, number);
+		return text_refuse(text, "coa-clients %s:%u: has to be ADDRESS SECRET, or ADDRESS/PREFIX SECRET", file, number);
 	return 0;
 }
 
@@ -166,13 +170,13 @@ int coa_config_load(const struct snapshot *snap, struct coa_config **out, char t
 	c->window = (uint32_t)snapshot_number(snap, "coa-window");
 	ret = coa_address_parse(where, &c->listen);
 	if (ret < 0)
-		text_refuse(text, "coa-listen = %s: neither ADDRESS nor ADDRESS:PORT", where);
+		text_refuse(text, "coa-listen %s: neither ADDRESS nor ADDRESS:PORT", where);
 	if (ret == 0 && clients)
 		ret = read_clients(c, clients, text);
 	if (ret == 0)
 		read_all_servers(c, snap, !clients);
 	if (ret == 0 && c->n_clients == 0)
-		ret = text_refuse(text, "coa-listen = %s: nobody may send there: neither coa-clients nor a RADIUS server names any",
+		ret = text_refuse(text, "coa-listen %s: nobody may send there: neither coa-clients nor a RADIUS server names any",
 		                  where);
 	if (ret < 0)
 		coa_config_free(c);

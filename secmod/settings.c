@@ -251,19 +251,17 @@ const struct way *vhost_way(const struct vhost *v, enum auth_kind kind)
 static int load_accounting(struct vhost *v, const struct snapshot *snap, unsigned index, char text[LIMIT_TEXT + 1])
 {
 	const char *value = snapshot_vhost_get(snap, index, "acct");
+	char why[LIMIT_TEXT + 1] = "this method is not supported (supported: radius[config=FILE], pam)";
 	struct authspec spec;
 
 	if (value == NULL || value[0] == '\0')
 		return 0;
 	if (authspec_parse(value, &spec) < 0)
-		return text_refuse(text, "acct = %s: not of the form method[option=value,...]", value);
-	for (size_t i = 0; accountings[i] != NULL; i++) {
-		if (strcmp(accountings[i]->name, spec.name) != 0)
-			continue;
-		v->acct = acct_load(accountings[i], &spec, snap, text);
-		return v->acct != NULL ? 0 : -EINVAL;
-	}
-	return text_refuse(text, "acct = %s: this method is not supported (supported: radius[config=FILE], pam)", value);
+		return text_refuse(text, "acct %s: not of the form method[option=value,...]", value);
+	for (size_t i = 0; v->acct == NULL && accountings[i] != NULL; i++)
+		if (strcmp(accountings[i]->name, spec.name) == 0)
+			v->acct = acct_load(accountings[i], &spec, snap, why);
+	return v->acct != NULL ? 0 : text_refuse(text, "acct %s: %s", value, why);
 }
 
 const struct vhost *settings_vhost(const struct settings *s, const char *name)

@@ -114,7 +114,8 @@ static bool say_of(const struct config *c, enum opt o, struct config_log *log, c
 // A child names the option and its value; the line is ours to know.
 static void say(const struct config *c, struct config_log *log, const char *text)
 {
-	static const enum opt options[] = { OPT_SERVER_KEY, OPT_SERVER_CERT, OPT_PIN_FILE, OPT_SRK_PIN_FILE, OPT_OCSP_RESPONSE };
+	static const enum opt options[] = { OPT_SERVER_KEY,    OPT_SERVER_CERT, OPT_PIN_FILE,   OPT_SRK_PIN_FILE,
+		                            OPT_OCSP_RESPONSE, OPT_ACCT,        OPT_COA_LISTEN, OPT_COA_CLIENTS };
 
 	for (unsigned v = 0; v < config_vhosts(c); v++)
 		for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)

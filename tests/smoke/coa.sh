@@ -21,6 +21,7 @@ cat > "$WORK/groups/narrow" << CONF
 restrict-user-to-ports = "tcp(4444)"
 CONF
 printf '# who may\n192.0.2.2 of-the-server\n' > "$WORK/clients"
+chmod 600 "$WORK/clients"
 iperf_server
 gateway << CONF
 coa-listen = 192.0.2.1
