@@ -87,6 +87,8 @@
 #define LIMIT_GRANT_KEY 48
 #define LIMIT_ACCT_ID 16 // Acct-Session-Id: 64 random bits in hexadecimal digits
 #define LIMIT_METHOD 32
+#define HEALTH_NAME 64 // of what logins wait for
+#define HEALTH_STATE 128
 
 // HTTP (ocserv-features: 16 requests a connection, 16 KB of headers, 256 KB of body).
 #define LIMIT_HTTP_REQUESTS 16

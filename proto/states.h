@@ -76,6 +76,9 @@ enum event_kind {
 	EVENT_LAST = EVENT_LOST,
 };
 
+// What logins stand on: a virtual host's way to log in, and what they wait for.
+enum health_kind { HEALTH_METHOD, HEALTH_SERVER, HEALTH_POOL, HEALTH_WAY, HEALTH_KIND_LAST = HEALTH_WAY };
+
 enum auth_outcome {
 	AUTH_OK,
 	AUTH_BAD,       // wrong password, unknown or locked user

@@ -9,6 +9,7 @@
 #include "proto/secret.h"
 #include "proto/text.h"
 #include "secmod/grants.h"
+#include "secmod/health.h"
 #include "secmod/method.h"
 #include "secmod/secmod.h"
 #include "secmod/trust.h"
@@ -59,8 +60,37 @@ static struct attempt *attempt_new(struct conn *conn, const struct msg_auth_init
 	return a;
 }
 
+static int64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static void busy_begin(struct attempt *a)
+{
+	struct health_counts *h = health_of(a->method);
+
+	a->busy_us = now_us();
+	h->asked++;
+	h->outstanding++;
+}
+
+static void busy_over(struct attempt *a)
+{
+	struct health_counts *h = health_of(a->method);
+
+	if (a->busy_us == 0)
+		return;
+	health_took(&h->times, now_us() - a->busy_us);
+	h->outstanding--;
+	a->busy_us = 0;
+}
+
 static void attempt_free(struct attempt *a)
 {
+	busy_over(a);
 	conn_attempt_over(a->conn);
 	event_free(a->timer);
 	settings_put(a->settings);
@@ -111,6 +141,7 @@ static void begin(struct attempt *a, const struct way *way)
 	} else if (a->method == NULL) {
 		attempt_end(a, AUTH_OK, a->user, a->cert_group, NULL);
 	} else {
+		busy_begin(a);
 		a->method->begin(a);
 	}
 }
@@ -232,6 +263,7 @@ static void conclude(struct attempt *a, enum auth_outcome outcome, const char *u
 
 static void ask(struct attempt *a, const struct msg_auth_ask *m)
 {
+	busy_over(a);
 	a->round++;
 	a->token = m->wants_token;
 	a->asked_ms = monotonic_ms();
@@ -313,6 +345,8 @@ static void ask_in_vain(struct attempt *a)
 void attempt_end(struct attempt *a, enum auth_outcome outcome, const char *user, const char *group, const char *reason)
 {
 	a->work = NULL;
+	busy_over(a);
+	health_of(a->method)->failures += outcome == AUTH_ERROR;
 	if (outcome == AUTH_ERROR)
 		log_err("%s: login of %s by %s failed: %s", a->conn->chan.name, a->user, method_name(a), reason);
 	if (outcome != AUTH_OK && is_held(a)) {
@@ -335,6 +369,7 @@ int attempt_answer(struct attempt *a, const struct msg_auth_cont *m)
 		return 0;
 	}
 	a->answered = true;
+	busy_begin(a);
 	a->method->answer(a, m->password);
 	return 0;
 }
@@ -349,6 +384,7 @@ int attempt_token(struct attempt *a, const struct msg_auth_token *m)
 		return 0;
 	}
 	a->answered = true;
+	busy_begin(a);
 	a->method->token(a, m->token, m->token_len);
 	return 0;
 }
@@ -382,6 +418,7 @@ void attempt_expire(struct attempt *a)
 	if (a->held)
 		return;
 	cancel(a);
+	health_of(a->method)->timeouts += !attempt_is_waiting(a);
 	if (attempt_is_waiting(a))
 		attempt_end(a, outcome_of_leaving(a), NULL, NULL, NULL);
 	else

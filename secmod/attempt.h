@@ -23,9 +23,10 @@ struct attempt {
 	void *work;                  // the method's own, NULL when it has none
 	struct event *timer;         // auth-timeout
 	int64_t started_ms, asked_ms;
-	uint8_t round; // AUTH_ASKs sent
-	bool answered; // the method has had an answer of the user's
-	bool held;     // the outcome below stands, and waits for the user's answer
+	int64_t busy_us; // since when its method has been at work; 0: it waits for its user
+	uint8_t round;   // AUTH_ASKs sent
+	bool answered;   // the method has had an answer of the user's
+	bool held;       // the outcome below stands, and waits for the user's answer
 	uint8_t outcome;
 	uint8_t kind;                     // enum auth_kind
 	bool token;                       // the open question is one for a token

@@ -6,6 +6,7 @@
 #include "proto/log.h"
 #include "secmod/account.h"
 #include "secmod/attempt.h"
+#include "secmod/behind.h"
 #include "secmod/clientcert.h"
 #include "secmod/coa.h"
 #include "secmod/resume.h"
@@ -101,6 +102,7 @@ int conn_open(struct secmod *sm, int fd, const struct msg_worker_open *m)
 	conn->local = m->local;
 	TAILQ_INSERT_TAIL(&sm->conns, conn, next);
 	sm->n_conns++;
+	behind_watch(sm);
 	return 0;
 free_event:
 	event_free(conn->readable);
@@ -208,6 +210,7 @@ static void tear_down(struct secmod *sm)
 	store_close(sm->store);
 	resumes_free(sm->resumes);
 	proofs_free(sm->proofs);
+	behind_fini(sm);
 	if (sm->expiry != NULL)
 		event_free(sm->expiry);
 	if (sm->main_writable != NULL)

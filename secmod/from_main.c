@@ -3,7 +3,9 @@
 
 #include "proto/err.h"
 #include "proto/text.h"
+#include "secmod/behind.h"
 #include "secmod/grants.h"
+#include "secmod/health.h"
 #include "secmod/account.h"
 #include "secmod/coa.h"
 #include "secmod/method.h"
@@ -129,6 +131,47 @@ static int on_session_list(void *who, const struct msg_session_list *m, const in
 	return 0;
 }
 
+// ---------------------------------------------------------------------------------------------------------------- health
+
+struct health_answer {
+	struct secmod *sm;
+	uint32_t token;
+};
+
+static void tell_health(void *who, const struct health *h)
+{
+	const struct health_answer *a = who;
+	struct msg_auth_status_row m = { .token = a->token,
+		                         .kind = h->kind,
+		                         .outstanding = h->outstanding,
+		                         .room = h->room,
+		                         .asked = h->asked,
+		                         .timeouts = h->timeouts,
+		                         .failures = h->failures,
+		                         .answers = h->times.count,
+		                         .average = health_average_us(&h->times),
+		                         .most = h->times.most_us };
+
+	text_copy(m.name, HEALTH_NAME, h->name);
+	text_copy(m.owner, HEALTH_NAME, h->owner);
+	text_copy(m.state, HEALTH_STATE, h->state);
+	to_main(a->sm, MSG_AUTH_STATUS_ROW, &m);
+}
+
+static int on_auth_status(void *who, const struct msg_auth_status *m, const int *fds)
+{
+	struct secmod *sm = who;
+	struct health_answer answer = { sm, m->token };
+	struct msg_auth_status_end end = { .token = m->token, .attempts = sm->n_left, .connections = sm->n_conns };
+	const struct conn *conn;
+
+	TAILQ_FOREACH(conn, &sm->conns, next)
+	end.attempts += conn->attempt != NULL;
+	health_report(sm, tell_health, &answer);
+	to_main(sm, MSG_AUTH_STATUS_END, &end);
+	return 0;
+}
+
 // -------------------------------------------------------------------------------------------------------------- restarts
 
 static void tell_kept(void *who, const struct record *r)
@@ -227,6 +270,7 @@ static int on_secmod_switch(void *who, const struct msg_secmod_switch *m, const 
 		accounts_serve(sm->pending, true);
 		settings_put(sm->settings);
 		sm->settings = sm->pending;
+		behind_watch(sm);
 		cookies_configure(sm->cookies, sm->settings->most_sessions);
 		resumes_configure(sm->resumes, sm->settings->most_sessions);
 	} else {

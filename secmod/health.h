@@ -1,14 +1,14 @@
 // How what logins wait for is doing, for the operator's eyes (penstockctl show auth): methods, servers behind them, pools of
 // threads. Whoever owns such a thing keeps its numbers and fills a row when asked. sec-mod only, its loop's thread only.
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "proto/limits.h"
+#include "proto/states.h"
 
-#define HEALTH_NAME 64
-#define HEALTH_STATE 128
-
-enum health_kind { HEALTH_METHOD, HEALTH_SERVER, HEALTH_POOL, HEALTH_KIND_LAST = HEALTH_POOL };
+struct secmod;
+struct method;
 
 // How long answers took. All 0: there was none yet.
 struct health_times {
@@ -31,6 +31,20 @@ struct health {
 
 // Takes one row; may be called any number of times by who is asked.
 typedef void (*health_row)(void *who, const struct health *row);
+
+// What attempts keep of their method: how many are with it now, and how long it has taken between questions.
+struct health_counts {
+	uint32_t outstanding;
+	uint64_t asked, timeouts, failures;
+	struct health_times times;
+};
+
+struct health_counts *health_of(const struct method *m); // NULL: a certificate alone
+
+// All rows: the ways to log in of each virtual host, methods in force, and what stands behind these.
+void health_report(const struct secmod *sm, health_row row, void *who);
+// Is anything over half full that logins wait in?
+bool health_is_behind(const struct secmod *sm);
 
 static inline void health_took(struct health_times *t, int64_t us)
 {

@@ -6,6 +6,7 @@
 #include "secmod/attempt.h"
 #include "secmod/authspec.h"
 #include "secmod/grouplist.h"
+#include "secmod/health.h"
 
 struct method {
 	const char *name;
@@ -21,6 +22,9 @@ struct method {
 
 	// The groups that it knows, for auto-select-group; NULL: it knows none. At start-up and reload only: it may block.
 	void (*groups)(void *config, struct grouplist *out);
+
+	// A row for each thing behind it that logins wait for (pools, servers); NULL: there is none.
+	void (*health)(health_row row, void *who);
 
 	// An attempt begins, with a user name where it is of kind AUTH_PASSWORD; later the answer to what was asked: a password to
 	// attempt_ask(), a token to attempt_ask_token() (NULL: never asks so). Failing is attempt_end().

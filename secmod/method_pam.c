@@ -406,6 +406,16 @@ static void pam_cancel(struct attempt *a)
 	helper_free(h);
 }
 
+static void pam_health(health_row row, void *who)
+{
+	const struct health running = { HEALTH_POOL, "helpers", "pam", "processes, one a login", .outstanding = pam.n_running };
+	const struct health waiting = { HEALTH_POOL,        "queue", "pam", "wait for a helper", .outstanding = pam.n_waiting,
+		                        .room = WAITING_MAX };
+
+	row(who, &running);
+	row(who, &waiting);
+}
+
 const struct method method_pam = {
 	.name = "pam",
 	.kind = AUTH_PASSWORD,
@@ -414,6 +424,7 @@ const struct method method_pam = {
 	.load = pam_load,
 	.unload = pam_unload,
 	.groups = pam_groups,
+	.health = pam_health,
 	.begin = pam_begin,
 	.answer = pam_answer,
 	.cancel = pam_cancel,

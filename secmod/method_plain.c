@@ -248,6 +248,14 @@ static void plain_cancel(struct attempt *a)
 	a->work = NULL;
 }
 
+static void plain_health(health_row row, void *who)
+{
+	struct health h = { .name = "hashes", .owner = "plain", .state = "checked by threads" };
+
+	pool_health(pool, &h);
+	row(who, &h);
+}
+
 const struct method method_plain = {
 	.name = "plain",
 	.kind = AUTH_PASSWORD,
@@ -256,6 +264,7 @@ const struct method method_plain = {
 	.load = plain_load,
 	.unload = plain_unload,
 	.groups = plain_groups,
+	.health = plain_health,
 	.begin = plain_begin,
 	.answer = plain_answer,
 	.cancel = plain_cancel,

@@ -326,6 +326,7 @@ const struct method method_radius = {
 	.stop = radius_client_stop,
 	.load = radius_load,
 	.unload = radius_unload,
+	.health = radius_servers_report,
 	.begin = radius_begin,
 	.answer = radius_answer,
 	.cancel = radius_cancel,

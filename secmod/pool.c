@@ -12,6 +12,7 @@
 
 #include "proto/err.h"
 #include "proto/secret.h"
+#include "secmod/health.h"
 
 #define POOL_NICE 5
 
@@ -29,6 +30,8 @@ struct pool {
 	struct job_queue todo, finished; // under lock
 	unsigned pending;                // put and not yet reaped; the loop's
 	unsigned most;
+	uint64_t put, refused;
+	struct health_times times;
 	bool stop; // under lock
 	struct pool_thread *thread[POOL_THREADS_MAX];
 	unsigned n_threads;
@@ -172,11 +175,23 @@ int pool_stop(struct pool *p, int patience_ms)
 	return 0;
 }
 
+static int64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
 int pool_put(struct pool *p, struct pool_job *job)
 {
-	if (p->pending >= p->most)
+	if (p->pending >= p->most) {
+		p->refused++;
 		return -EAGAIN;
+	}
 	p->pending++;
+	p->put++;
+	job->put_us = now_us();
 	pthread_mutex_lock(&p->lock);
 	STAILQ_INSERT_TAIL(&p->todo, job, next);
 	pthread_cond_signal(&p->work);
@@ -202,6 +217,17 @@ void pool_reap(struct pool *p)
 	while ((job = STAILQ_FIRST(&finished)) != NULL) {
 		STAILQ_REMOVE_HEAD(&finished, next);
 		p->pending--;
+		health_took(&p->times, now_us() - job->put_us);
 		job->done(job);
 	}
+}
+
+void pool_health(const struct pool *p, struct health *h)
+{
+	h->kind = HEALTH_POOL;
+	h->outstanding = p->pending;
+	h->room = p->most;
+	h->asked = p->put;
+	h->failures = p->refused;
+	h->times = p->times;
 }

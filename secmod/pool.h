@@ -3,14 +3,18 @@
 // unless the pool is urgent.
 #pragma once
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/queue.h>
 
 #define POOL_THREADS_MAX 16
+
+struct health;
 
 struct pool_job {
 	void (*run)(struct pool_job *job, void *scratch); // in a thread of the pool
 	void (*done)(struct pool_job *job);               // in the loop; owns the job again
 	STAILQ_ENTRY(pool_job) next;
+	int64_t put_us;
 };
 
 struct pool;
@@ -25,3 +29,5 @@ int pool_put(struct pool *p, struct pool_job *job);
 int pool_stop(struct pool *p, int patience_ms);
 int pool_fd(const struct pool *p); // readable: call pool_reap()
 void pool_reap(struct pool *p);
+// Its numbers into a row whose texts are the caller's. failures: what found no room.
+void pool_health(const struct pool *p, struct health *h);

@@ -67,6 +67,8 @@ struct secmod {
 	struct cookies *cookies;
 	struct accounts *accounts;
 	struct coa *coa;
+	struct event *behind_look;
+	bool behind;         // as main was told
 	struct store *store; // where they outlive this process; NULL: nowhere
 	struct resumes *resumes;
 	struct proofs *proofs; // from the first that has to be in it

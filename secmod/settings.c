@@ -347,6 +347,7 @@ struct settings *settings_load(const struct snapshot *snap, char text[LIMIT_TEXT
 	s->n_vhosts = snapshot_vhosts(snap);
 	s->vhosts = calloc(s->n_vhosts, sizeof(*s->vhosts));
 	s->auth_timeout_ms = 1000 * (int64_t)number_or(snap, 0, "auth-timeout", AUTH_TIMEOUT);
+	s->tells_behind = snapshot_number(snap, "rate-limit-ms") > 0;
 	// every client may hold one session open and have one more it came back from; and some room for small set-ups
 	s->most_sessions = (clients < LIMIT_TUNNELS ? clients : LIMIT_TUNNELS) * 2 + 1024;
 	s->trial = snapshot_number(snap, "@trial") != 0;

@@ -42,6 +42,7 @@ struct settings {
 	unsigned n_vhosts; // at least one
 	struct vhost *vhosts;
 	int64_t auth_timeout_ms;
+	bool tells_behind; // main wants to know when logins wait
 	unsigned most_sessions;
 	struct coa_config *coa;   // NULL: no coa-listen
 	bool trial;               // only to say whether we could start: nobody outside hears of us

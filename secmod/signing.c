@@ -98,6 +98,16 @@ int signing_stop(void)
 	return ret < 0 || all.pending > 0 ? -EBUSY : 0;
 }
 
+void signing_health(health_row row, void *who)
+{
+	struct health h = { .name = "signatures", .state = "made by key workers" };
+
+	if (all.workers == NULL)
+		return;
+	pool_health(all.workers->pool, &h);
+	row(who, &h);
+}
+
 // ------------------------------------------------------------------------------------------------------------ signatures
 
 static int refuse(struct conn *conn)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "proto/messages.h"
+#include "secmod/health.h"
 
 struct conn;
 struct key;
@@ -24,5 +25,7 @@ void signing_lane_free(struct signing_lane *l);
 
 // Answers SIGN_REQ, now or later. 0, or -errno: the connection cannot go on.
 int signing_begin(struct conn *conn, const struct msg_sign_req *m);
+// The key workers, for show auth. Those of keys in tokens are their own.
+void signing_health(health_row row, void *who);
 // The connection has ended; its signature is nobody's.
 void signing_forget(struct conn *conn);

@@ -58,6 +58,9 @@ RIG_KEEP(session_change, SESSION_CHANGE)
 RIG_KEEP(session_kept, SESSION_KEPT)
 RIG_KEEP(sessions_restored, SESSIONS_RESTORED)
 RIG_KEEP(session_synced, SESSION_SYNCED)
+RIG_KEEP(auth_status_row, AUTH_STATUS_ROW)
+RIG_KEEP(auth_status_end, AUTH_STATUS_END)
+RIG_KEEP(secmod_behind, SECMOD_BEHIND)
 RIG_KEEP(secmod_pong, SECMOD_PONG)
 
 struct rig {

@@ -309,6 +309,27 @@ void admin_session_synced(struct gateway *g, const struct msg_session_synced *m)
 		admin_end(a, true, "%s", a->sentence);
 }
 
+void admin_auth_status_row(struct gateway *g, const struct msg_auth_status_row *m)
+{
+	struct admin_client *a = admin_find(g, m->token, MSG_AUTH_STATUS_END);
+
+	if (a)
+		report_health(&a->report, m);
+}
+
+void admin_auth_status_end(struct gateway *g, const struct msg_auth_status_end *m)
+{
+	struct admin_client *a = admin_find(g, m->token, MSG_AUTH_STATUS_END);
+
+	if (!a)
+		return;
+	report_begin(&a->report, "");
+	report_number(&a->report, "Connections", m->connections, NULL);
+	report_number(&a->report, "Logins under way", m->attempts, NULL);
+	report_bool(&a->report, "Logins wait", g->logins_wait);
+	admin_end(a, true, "%s", "");
+}
+
 void admin_reloaded(struct gateway *g, bool ok, const char *text)
 {
 	struct admin_client *a;

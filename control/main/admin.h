@@ -68,6 +68,8 @@ struct admin_client *admin_find(struct gateway *g, uint32_t token, enum msg_numb
 void admin_session_row(struct gateway *g, const struct msg_session_row *m);
 void admin_session_rows_end(struct gateway *g, const struct msg_session_rows_end *m);
 void admin_session_synced(struct gateway *g, const struct msg_session_synced *m);
+void admin_auth_status_row(struct gateway *g, const struct msg_auth_status_row *m);
+void admin_auth_status_end(struct gateway *g, const struct msg_auth_status_end *m);
 void admin_reloaded(struct gateway *g, bool ok, const char *text);
 void admin_peer_lost(struct gateway *g, enum msg_number number, const char *why);
 void admin_dataplane_lost(struct gateway *g, const char *why);

@@ -445,6 +445,16 @@ static void unban_ip(struct admin_client *a)
 
 // --------------------------------------------------------------------------------------------------------------- gateway
 
+static void show_auth(struct admin_client *a)
+{
+	struct child *secmod = a->g->secmod;
+
+	if (!can_ask(a, secmod, "sec-mod"))
+		return;
+	admin_wait(a, MSG_AUTH_STATUS_END);
+	LINK_SEND(&secmod->link, AUTH_STATUS, &(struct msg_auth_status){ .token = a->token });
+}
+
 static void ask_dataplane(struct admin_client *a, bool threads)
 {
 	struct child *dataplane = a->g->dataplane;
@@ -495,6 +505,7 @@ static const struct admin_command commands[] = {
 	{ "show events", .start = events_listen },
 	{ "show ip bans", .start = show_ip_bans },
 	{ "show ip ban points", .start = show_ip_ban_points },
+	{ "show auth", .start = show_auth },
 	{ "show dataplane", .start = show_dataplane },
 	{ "show dataplane cores", .start = show_dataplane_cores },
 	{ "trace session", .start = watch_trace },

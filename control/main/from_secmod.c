@@ -236,6 +236,30 @@ static int on_session_synced(void *who, const struct msg_session_synced *m, cons
 	return 0;
 }
 
+static int on_secmod_behind(void *who, const struct msg_secmod_behind *m, const int *fds)
+{
+	struct gateway *g = ((struct child *)who)->g;
+
+	g->logins_wait = m->behind;
+	if (m->behind)
+		log_notice("logins wait: a connection every %u ms until they do not", g->policy.rate_limit_ms);
+	else
+		log_notice("logins do not wait any more");
+	return 0;
+}
+
+static int on_auth_status_row(void *who, const struct msg_auth_status_row *m, const int *fds)
+{
+	admin_auth_status_row(((struct child *)who)->g, m);
+	return 0;
+}
+
+static int on_auth_status_end(void *who, const struct msg_auth_status_end *m, const int *fds)
+{
+	admin_auth_status_end(((struct child *)who)->g, m);
+	return 0;
+}
+
 static int on_secmod_reloaded(void *who, const struct msg_secmod_reloaded *m, const int *fds)
 {
 	reload_secmod_ready(((struct child *)who)->g, m);

@@ -66,6 +66,7 @@ struct gateway {
 	bool accepting;
 	struct event accept_pause;
 	uint64_t pause_logged_ms, full_logged_ms;
+	bool logins_wait; // sec-mod is behind
 
 	// conn.c
 	struct htab conns_by_id;

@@ -321,17 +321,22 @@ static void on_pause_over(evutil_socket_t fd, short what, void *arg)
 	listen_resume(arg);
 }
 
+static void pause_for(struct gateway *g, uint32_t ms)
+{
+	const struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+
+	listen_pause(g);
+	evtimer_assign(&g->accept_pause, g->base, on_pause_over, g);
+	evtimer_add(&g->accept_pause, &tv);
+}
+
 static void pause_briefly(struct gateway *g, int why)
 {
-	const struct timeval tv = { .tv_usec = PAUSE_MS * 1000 };
-
 	if (clock_ms() - g->pause_logged_ms > 10000 || !g->pause_logged_ms) {
 		log_err("cannot accept: %s; pausing", strerror(why));
 		g->pause_logged_ms = clock_ms();
 	}
-	listen_pause(g);
-	evtimer_assign(&g->accept_pause, g->base, on_pause_over, g);
-	evtimer_add(&g->accept_pause, &tv);
+	pause_for(g, PAUSE_MS);
 }
 
 // However many clients are allowed: the operator's door and the children keep their descriptors.
@@ -414,6 +419,8 @@ static void on_accept(evutil_socket_t listen_fd, short what, void *arg)
 			return;
 		if (ret == -EMFILE || ret == -ENFILE || ret == -ENOBUFS || ret == -ENOMEM)
 			pause_briefly(g, -ret);
+		else if (g->logins_wait && g->policy.rate_limit_ms)
+			pause_for(g, g->policy.rate_limit_ms);
 		// anything else is that client's network trouble: the next one
 	}
 }

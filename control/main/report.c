@@ -466,3 +466,35 @@ void report_ban(struct report *r, const struct ban_row *row)
 		report_time(r, "Expires", "raw_expires", wall + (time_t)row->until);
 	report_number(r, "Score", row->score, NULL);
 }
+
+static void report_us(struct report *r, const char *key, const char *raw, uint32_t us)
+{
+	report_text(r, key, "%u.%u ms", us / 1000, us % 1000 / 100);
+	report_number(r, raw, us, NULL);
+}
+
+void report_health(struct report *r, const struct msg_auth_status_row *m)
+{
+	static const char *const sections[] = {
+		[HEALTH_METHOD] = "methods", [HEALTH_SERVER] = "servers", [HEALTH_POOL] = "queues", [HEALTH_WAY] = "ways"
+	};
+
+	report_begin(r, sections[m->kind]);
+	if (m->kind == HEALTH_WAY) {
+		report_text(r, "vhost", "%s", m->owner);
+		report_text(r, "by", "%s", m->state);
+		report_text(r, "way", "%s", m->name);
+		return;
+	}
+	report_text(r, "name", "%s", m->name);
+	report_text(r, m->kind == HEALTH_METHOD ? "vhost" : "method", "%s", m->owner);
+	report_text(r, "state", "%s", m->state);
+	report_number(r, "outstanding", m->outstanding, NULL);
+	if (m->kind != HEALTH_METHOD)
+		report_number(r, "room", m->room, NULL);
+	report_number(r, "asked", m->asked, NULL);
+	report_number(r, "timeouts", m->timeouts, NULL);
+	report_number(r, "failures", m->failures, NULL);
+	report_us(r, "average", "raw_average_us", m->average);
+	report_us(r, "longest", "raw_longest_us", m->most);
+}

@@ -30,5 +30,6 @@ void report_session(struct report *r, const struct session *s, bool lists); // c
 void report_iroutes(struct report *r, const struct session *s);             // a record for each
 void report_ban(struct report *r, const struct ban_row *row);
 void report_vhost(struct report *r, const char *name); // "": the default one
+void report_health(struct report *r, const struct msg_auth_status_row *m);
 void report_location(struct report *r);
 void report_sid(const uint8_t sid[SID_SIZE], char hex[2 * SID_SIZE + 1]);

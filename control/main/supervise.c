@@ -303,8 +303,10 @@ static void lose(struct gateway *g, const struct child *c)
 	if (c->kind == &child_secmod) {
 		// logins in progress went with it; the next one knows the sessions (keep.h), and tunnels that are up need none
 		conn_end_logins(g, NULL, END_ERROR);
+		g->logins_wait = false;
 		admin_peer_lost(g, MSG_SESSION_ROWS_END, "sec-mod has died; try again");
 		admin_peer_lost(g, MSG_SESSION_SYNCED, "sec-mod has died; try again");
+		admin_peer_lost(g, MSG_AUTH_STATUS_END, "sec-mod has died; try again");
 	} else if (c->kind == &child_dataplane) {
 		tunnel_lose_all(g);
 		tunnel_table_close(g);
