@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,7 +146,9 @@ static void on_done(void *who, const struct msg_auth_done *m)
 
 	drop_held(l);
 	l->state = LOGIN_OVER;
-	page_success(&l->reply, m, l->cert_sha1, l->agent.bare_xml);
+	EVP_Digest(m->cookie, COOKIE_SIZE, l->sid, NULL, EVP_sha256(), NULL);
+	l->has_sid = true;
+	page_success(&l->reply, m, l->cert_sha1, &l->offers->profile, l->agent.bare_xml);
 	l->ready = true;
 }
 
@@ -223,10 +226,17 @@ static bool is_login_path(const char *path)
 	return false;
 }
 
+static bool is_for_profile(const struct login *l, const struct http *h)
+{
+	return l->offers->profile.text && h->verb == VERB_GET && profile_is_path(http_path(h));
+}
+
 bool login_serves(const struct login *l, const struct http *h)
 {
 	char name[LIMIT_GROUP + 1];
 
+	if (is_for_profile(l, h))
+		return true;
 	if (h->verb == VERB_POST || is_login_path(http_path(h))) // any POST before the login is the login's
 		return true;
 	return l->offers->groups.by_url && path_name(http_path(h), name, sizeof(name)) == 0 &&
@@ -373,6 +383,29 @@ static int serve(struct login *l, const struct http *h, const struct login_field
 	return 0;
 }
 
+// With the cookie that this connection has been given: nobody else's can be told from a guess here.
+static bool has_own_cookie(const struct login *l, const struct http *h)
+{
+	uint8_t cookie[COOKIE_SIZE] = { 0 }, sid[EVP_MAX_MD_SIZE] = { 0 };
+	const char *header = http_header(h, "Cookie", 0);
+	bool own = l->has_sid && header && cookie_get(header, cookie) == 0;
+
+	if (own)
+		EVP_Digest(cookie, COOKIE_SIZE, sid, NULL, EVP_sha256(), NULL);
+	secret_wipe(cookie, sizeof(cookie));
+	return own && memcmp(sid, l->sid, SID_SIZE) == 0;
+}
+
+static void serve_profile(struct login *l, const struct http *h)
+{
+	if (!has_own_cookie(l, h)) {
+		answer_status(l, 401);
+		return;
+	}
+	page_profile(&l->reply, &l->offers->profile);
+	l->ready = true;
+}
+
 static bool is_xml(const struct http *h)
 {
 	const char *p = h->body, *end = h->body + h->body_len;
@@ -390,6 +423,10 @@ int login_request(struct login *l, const struct http *h)
 	reply_clear(&l->reply);
 	l->ready = false;
 	l->agent = agent_of(http_header(h, "User-Agent", 0));
+	if (is_for_profile(l, h)) {
+		serve_profile(l, h);
+		return 0;
+	}
 	if (l->state == LOGIN_WAITING || l->state == LOGIN_OVER) {
 		answer_status(l, 401);
 		return 0;

@@ -28,6 +28,8 @@ struct login {
 	const struct http *held_request; // which waits for that
 	char group[LIMIT_GROUP + 1];     // that the client has chosen, "": none
 	bool group_by_url;
+	uint8_t sid[SID_SIZE]; // SHA-256 of the cookie that a login on this connection has had
+	bool has_sid;
 	char user[LIMIT_USER + 1];
 	char held[LIMIT_PASSWORD + 1]; // a password that came with the user name, until sec-mod asks for it
 	bool has_held;

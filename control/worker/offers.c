@@ -59,16 +59,19 @@ bool offers_kdc(const struct offers *o, const char *path)
 	return false;
 }
 
-static int load_form(struct offers *o, const struct snapshot *conf, unsigned vhost)
+static int load_form(struct offers *o, const struct snapshot *conf, unsigned vhost, char text[LIMIT_TEXT + 1])
 {
 	const char *banner = snapshot_vhost_get(conf, vhost, "pre-login-banner");
+	const char *profile = snapshot_vhost_get(conf, vhost, "user-profile");
 
 	if (banner && banner[0] && !(o->banner = strdup(banner)))
 		return -ENOMEM;
-	return groups_load(&o->groups, conf, vhost);
+	if (groups_load(&o->groups, conf, vhost) < 0)
+		return -ENOMEM;
+	return profile && profile[0] ? profile_load(&o->profile, profile, text) : 0;
 }
 
-int offers_load(struct offers *o, const struct snapshot *conf, unsigned vhost)
+int offers_load(struct offers *o, const struct snapshot *conf, unsigned vhost, char text[LIMIT_TEXT + 1])
 {
 	struct way together = { 0 };
 	const char *value;
@@ -84,12 +87,13 @@ int offers_load(struct offers *o, const struct snapshot *conf, unsigned vhost)
 		close_way(o, &w);
 	}
 	load_kdcs(o, conf, vhost);
-	return load_form(o, conf, vhost);
+	return load_form(o, conf, vhost, text);
 }
 
 void offers_free(struct offers *o)
 {
 	groups_fini(&o->groups);
+	profile_free(&o->profile);
 	free(o->banner);
 	o->banner = NULL;
 }

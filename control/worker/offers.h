@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "groups.h"
+#include "profile.h"
 #include "proto/limits.h"
 #include "proto/snapshot.h"
 
@@ -16,9 +17,10 @@ struct offers {
 	char *banner;                     // above it; NULL: none
 	unsigned n_kdc_paths;             // of kkdcp
 	char kdc_path[LIMIT_KDCS][LIMIT_URL_PATH + 1];
+	struct profile profile; // for AnyConnect
 };
 
-// 0 or -ENOMEM.
-int offers_load(struct offers *o, const struct snapshot *conf, unsigned vhost);
+// 0 or -errno, and text says what is wrong; it is left alone where there is no memory.
+int offers_load(struct offers *o, const struct snapshot *conf, unsigned vhost, char text[LIMIT_TEXT + 1]);
 void offers_free(struct offers *o);
 bool offers_kdc(const struct offers *o, const char *path);

@@ -110,7 +110,8 @@ void page_form(struct reply *r, const struct form *f, bool bare)
 }
 
 // The cookie names the session; webvpncontext is its public name, as sec-mod and main know it.
-static void add_cookies(struct reply *r, const uint8_t cookie[COOKIE_SIZE], const uint8_t cert_sha1[CERT_SHA1_SIZE])
+static void add_cookies(struct reply *r, const uint8_t cookie[COOKIE_SIZE], const uint8_t cert_sha1[CERT_SHA1_SIZE],
+                        const struct profile *profile)
 {
 	uint8_t sid[EVP_MAX_MD_SIZE] = { 0 };
 	char text[BASE64_ROOM(COOKIE_SIZE)], sha1[2 * CERT_SHA1_SIZE + 1];
@@ -122,7 +123,10 @@ static void add_cookies(struct reply *r, const uint8_t cookie[COOKIE_SIZE], cons
 	reply_add(r, "Set-Cookie: webvpn=%s; Secure; HttpOnly\r\n", text);
 	hex_encode(cert_sha1, CERT_SHA1_SIZE, sha1);
 	reply_add(r, "Set-Cookie: webvpnc=; expires=Thu, 01 Jan 1970 22:00:00 GMT; path=/; Secure; HttpOnly\r\n");
-	reply_add(r, "Set-Cookie: webvpnc=bu:/&p:t&iu:1/&sh:%s; path=/; Secure; HttpOnly\r\n", sha1);
+	reply_add(r, "Set-Cookie: webvpnc=bu:/&p:t&iu:1/&sh:%s", sha1);
+	if (profile->text)
+		reply_add(r, "&fu:%s%s&fh:%s", PROFILE_PATH + 1, profile->name, profile->sha1);
+	reply_add(r, "; path=/; Secure; HttpOnly\r\n");
 	secret_wipe(text, sizeof(text));
 }
 
@@ -151,7 +155,24 @@ void page_challenge(struct reply *r, const struct challenge *c)
 	reply_add(r, "\r\n");
 }
 
-void page_success(struct reply *r, const struct msg_auth_done *done, const uint8_t cert_sha1[CERT_SHA1_SIZE], bool bare)
+static void add_manifest(struct reply *r, const struct profile *p)
+{
+	if (!p->text)
+		return;
+	reply_add(r, "<config client=\"vpn\" type=\"private\"><vpn-profile-manifest><vpn rev=\"1.0\">\n");
+	reply_add(r, "<file type=\"profile\" service-type=\"user\"><uri>%s%s</uri><hash type=\"sha1\">%s</hash></file>\n",
+	          PROFILE_PATH, p->name, p->sha1);
+	reply_add(r, "</vpn></vpn-profile-manifest></config>\n");
+}
+
+void page_profile(struct reply *r, const struct profile *p)
+{
+	add_head(r, 200, "text/xml", p->len);
+	reply_add(r, "\r\n%.*s", (int)p->len, p->text);
+}
+
+void page_success(struct reply *r, const struct msg_auth_done *done, const uint8_t cert_sha1[CERT_SHA1_SIZE],
+                  const struct profile *profile, bool bare)
 {
 	struct reply body = { 0 };
 
@@ -159,10 +180,12 @@ void page_success(struct reply *r, const struct msg_auth_done *done, const uint8
 	if (!bare)
 		reply_add(&body, "<config-auth client=\"vpn\" type=\"complete\">\n" VERSION_WHO);
 	reply_add(&body, "<auth id=\"success\">\n<title>SSL VPN Service</title></auth>\n");
-	if (!bare)
+	if (!bare) {
+		add_manifest(&body, profile);
 		reply_add(&body, "</config-auth>\n");
+	}
 	add_head(r, 200, "text/xml", body.len);
-	add_cookies(r, done->cookie, cert_sha1);
+	add_cookies(r, done->cookie, cert_sha1, profile);
 	if (done->token_len > 0)
 		add_negotiate(r, done->token, done->token_len);
 	add_body(r, &body);

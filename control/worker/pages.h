@@ -3,6 +3,7 @@
 #include <stdint.h>
 
 #include "groups.h"
+#include "profile.h"
 #include "proto/messages.h"
 #include "reply.h"
 
@@ -25,7 +26,10 @@ struct form {
 // bare: the client wants the form without config-auth around it (openconnect up to version 3).
 void page_form(struct reply *r, const struct form *f, bool bare);
 // cert_sha1: of the certificate that this connection was shown.
-void page_success(struct reply *r, const struct msg_auth_done *done, const uint8_t cert_sha1[CERT_SHA1_SIZE], bool bare);
+// profile: for the client to fetch, where it has a text.
+void page_success(struct reply *r, const struct msg_auth_done *done, const uint8_t cert_sha1[CERT_SHA1_SIZE],
+                  const struct profile *profile, bool bare);
+void page_profile(struct reply *r, const struct profile *p);
 
 // 401: in which ways a client can show who it is (RFC 9110 11), as openconnect and ocserv understand each other.
 struct challenge {

@@ -120,10 +120,12 @@ static int load(struct vhost *vhost, const struct snapshot *conf, char text[LIMI
 
 	snprintf(text, LIMIT_TEXT + 1, "out of memory");
 	vhost->tls = tls_ctx_new();
-	if (!vhost->tls || offers_load(&vhost->offers, conf, vhost->number) < 0)
+	if (!vhost->tls)
 		return -ENOMEM;
 	SSL_CTX_set_app_data(vhost->tls, vhost);
-	ret = resume_prepare(vhost->tls, vhost->name);
+	ret = offers_load(&vhost->offers, conf, vhost->number, text);
+	if (ret == 0)
+		ret = resume_prepare(vhost->tls, vhost->name);
 	if (ret == 0 && vhost->offers.wants_certificate)
 		ret = clientcert_prepare(vhost->tls, conf, vhost->number, text);
 	if (ret == 0)

@@ -213,7 +213,7 @@ static const char *const documented[] = {
 	"dtls-legacy = true",
 	"dtls-psk = false",
 	"client-bypass-protocol = false",
-	"user-profile = profile.xml",
+	"user-profile = cert.pem", // any file there is
 	"banner = \"Welcome\"",
 	"pre-login-banner = \"Welcome\"",
 	"included-http-headers = Strict-Transport-Security: max-age=31536000 ; includeSubDomains",

@@ -288,6 +288,73 @@ static void networks_of_their_own(void **state)
 	refused("anna", "");
 }
 
+struct heard {
+	unsigned errors, warnings;
+	char text[4096];
+};
+
+static void hear(void *who, enum log_level level, const char *line)
+{
+	struct heard *h = who;
+
+	*(level <= LOG_LEVEL_ERR ? &h->errors : &h->warnings) += 1;
+	snprintf(h->text + strlen(h->text), sizeof(h->text) - strlen(h->text), "%s\n", line);
+}
+
+// Every key that ocserv takes in such a file, and what ours adds, has its effect: no warning.
+static void every_key(void **state)
+{
+	static const char *const lines[] = {
+		"no-udp = true",
+		"tunnel-all-dns = true",
+		"route = 10.0.0.0/8",
+		"no-route = 10.1.0.0/16",
+		"iroute = 10.2.0.0/16",
+		"split-dns = example.com",
+		"dns = 10.0.0.1",
+		"nbns = 10.0.0.1",
+		"ipv4-network = 10.3.0.0",
+		"ipv4-netmask = 255.255.0.0",
+		"ipv6-network = fd00:3::/64",
+		"ipv6-subnet-prefix = 128",
+		"explicit-ipv4 = 10.3.0.7",
+		"explicit-ipv6 = fd00:3::7",
+		"mtu = 1300",
+		"net-priority = 0x10",
+		"rx-data-per-sec = 1",
+		"tx-data-per-sec = 1",
+		"deny-roaming = true",
+		"session-timeout = 1",
+		"idle-timeout = 1",
+		"mobile-idle-timeout = 1",
+		"keepalive = 1",
+		"dpd = 1",
+		"mobile-dpd = 1",
+		"max-same-clients = 1",
+		"hostname = x",
+		"client-bypass-protocol = true",
+		"restrict-user-to-routes = true",
+		"restrict-user-to-ports = \"tcp(443)\"",
+		"mss-clamp = true",
+		"copy-dscp = true",
+		"stats-report-time = 60",
+	};
+	struct config *c = NULL;
+	struct heard h = { 0 };
+	char text[2048] = "";
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s\n", lines[i]);
+	put("users/anna", text);
+	assert_int_equal(config_load_supplement(path_of("users/anna"), hear, &h, &c), 0);
+	assert_string_equal(h.text, "");
+	config_free(c);
+	put("users/anna", "user-profile = /dev/null\n"); // one for all users of a virtual host
+	assert_int_equal(config_load_supplement(path_of("users/anna"), hear, &h, &c), 0);
+	assert_int_equal(h.warnings, 1);
+	config_free(c);
+}
+
 // ---------------------------------------------------------------------------------------------------------------- faults
 
 // A file that is wrong lets nobody in who may have had less with a right one.
@@ -364,19 +431,6 @@ static void options_of_the_whole_server_are_ignored(void **state)
 
 // ------------------------------------------------------------------------------------------------------------------ tests
 
-struct heard {
-	unsigned errors, warnings;
-	char text[4096];
-};
-
-static void hear(void *who, enum log_level level, const char *line)
-{
-	struct heard *h = who;
-
-	*(level <= LOG_LEVEL_ERR ? &h->errors : &h->warnings) += 1;
-	snprintf(h->text + strlen(h->text), sizeof(h->text) - strlen(h->text), "%s\n", line);
-}
-
 static void the_default_files_are_checked_at_once(void **state)
 {
 	struct config *c = NULL;
@@ -442,6 +496,7 @@ int main(void)
 		TEST(the_default_files),
 		TEST(lists_add_up),
 		TEST(networks_of_their_own),
+		TEST(every_key),
 		TEST(what_is_wrong_refuses),
 		TEST(what_is_no_file_refuses),
 		TEST(too_much_for_one_session),

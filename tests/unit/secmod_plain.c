@@ -258,7 +258,7 @@ static int set_up(void **state)
 {
 	EVP_PKEY *key = pki_key("p256");
 	X509 *cert = pki_cert(key);
-	char preload[512];
+	char preload[512], options[512];
 
 	if (mkdtemp(dir) == NULL)
 		return -1;
@@ -273,8 +273,11 @@ static int set_up(void **state)
 	EVP_PKEY_free(key);
 	snprintf(preload, sizeof(preload), "%s/unit/crypt_count.so", rig_build());
 	setenv("CRYPT_COUNT", count_path, 1);
-	setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1); // a sanitizer wants to be first
-	setenv("LD_PRELOAD", preload, 1);                      // for the program, not for this one
+	if (getenv("ASAN_OPTIONS") != NULL) { // a sanitizer wants to be first
+		snprintf(options, sizeof(options), "%s:verify_asan_link_order=0", getenv("ASAN_OPTIONS"));
+		setenv("ASAN_OPTIONS", options, 1);
+	}
+	setenv("LD_PRELOAD", preload, 1); // for the program, not for this one
 	worker.chan.fd = -1;
 	return 0;
 }

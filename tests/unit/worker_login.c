@@ -158,6 +158,11 @@ static const struct offers by_url = { .password = true,
 	                              .banner = "Who goes \"there\"?",
 	                              .groups = { .choice = two, .n = 2, .none = "no group", .by_url = true } };
 static const struct offers automatic = { .password = true, .groups = { .choice = two, .n = 1, .automatic = true, .by_url = true } };
+static const struct offers with_profile = { .password = true,
+	                                    .profile = { .text = (char *)"<profile/>",
+	                                                 .len = 10,
+	                                                 .name = "vpn.xml",
+	                                                 .sha1 = "0123456789abcdef0123456789abcdef01234567" } };
 static const struct offers *offers = &plain;
 
 static const struct offers all_offers = {
@@ -577,6 +582,48 @@ static void test_groups_of_the_method(void **state)
 	offers = &plain;
 }
 
+// --------------------------------------------------------------------------------------------------------------- profile
+
+#define OWN "Cookie: webvpncontext=x; webvpn=BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\r\n"
+#define OTHERS "Cookie: webvpn=CAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAg=\r\n"
+
+static void get_profile(struct rig *r, const char *headers, const char *expected)
+{
+	char text[512];
+	int n = snprintf(text, sizeof(text), "GET /profiles/vpn.xml HTTP/1.1\r\n%s\r\n", headers);
+
+	http_next(&r->http);
+	assert_int_equal(http_feed(&r->http, (const uint8_t *)text, (size_t)n), 1);
+	assert_true(login_serves(&r->login, &r->http));
+	assert_int_equal(login_request(&r->login, &r->http), 0);
+	says(r, expected);
+}
+
+static void test_profile(void **state)
+{
+	struct rig r;
+
+	offers = &with_profile;
+	rig_init(&r);
+	get_profile(&r, "", "401 Unauthorized");
+	get_profile(&r, OWN, "401 Unauthorized"); // not yet
+	post(&r, USER);
+	secmod_asks(&r, "Password:", 0, 0);
+	post(&r, PASSWORD);
+	secmod_agrees(&r);
+	says(&r, "&fu:profiles/vpn.xml&fh:0123456789abcdef0123456789abcdef01234567; path=/");
+	says(&r, "<file type=\"profile\" service-type=\"user\"><uri>/profiles/vpn.xml</uri>"
+	         "<hash type=\"sha1\">0123456789abcdef0123456789abcdef01234567</hash></file>");
+	get_profile(&r, "", "401 Unauthorized");
+	get_profile(&r, OTHERS, "401 Unauthorized");
+	get_profile(&r, "Cookie: webvpn=x\r\n", "401 Unauthorized");
+	get_profile(&r, OWN, "\r\nContent-Length: 10\r\n");
+	says(&r, "\r\n\r\n<profile/>");
+	rig_fini(&r);
+	offers = &plain;
+	assert_false(serves(&plain, "GET /profiles/vpn.xml"));
+}
+
 // What a client may learn: nothing but the time that sec-mod took.
 static void test_same_bytes_for_unknown_users(void **state)
 {
@@ -776,6 +823,7 @@ int main(void)
 		cmocka_unit_test(test_groups_by_url),
 		cmocka_unit_test(test_which_paths_are_the_logins),
 		cmocka_unit_test(test_groups_of_the_method),
+		cmocka_unit_test(test_profile),
 		cmocka_unit_test(test_same_bytes_for_unknown_users),
 		cmocka_unit_test(test_challenge),
 		cmocka_unit_test(test_bearer),
