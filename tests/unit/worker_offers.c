@@ -1,0 +1,234 @@
+// What a virtual host has to offer, as its login form shows it and a client takes it: groups and the profile.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "login_rig.h"
+
+static struct group_choice two[] = { { "staff", "The <staff>" }, { "guests", "guests" } };
+static const struct offers choosing = { .password = true, .groups = { .choice = two, .n = 2 } };
+static const struct offers by_url = { .password = true,
+	                              .banner = "Who goes \"there\"?",
+	                              .groups = { .choice = two, .n = 2, .none = "no group", .by_url = true } };
+static const struct offers automatic = { .password = true, .groups = { .choice = two, .n = 1, .automatic = true, .by_url = true } };
+static const struct offers with_profile = { .password = true,
+	                                    .profile = { .text = (char *)"<profile/>",
+	                                                 .len = 10,
+	                                                 .name = "vpn.xml",
+	                                                 .sha1 = "0123456789abcdef0123456789abcdef01234567" } };
+
+// ---------------------------------------------------------------------------------------------------------------- groups
+
+static void secmod_lists(struct rig *r, const char *names)
+{
+	struct msg_groups_list m = { 0 };
+
+	snprintf(m.names, sizeof(m.names), "%s", names);
+	assert_int_equal(CHAN_SEND(&r->secmod, GROUPS_LIST, &m), 0);
+	assert_int_equal(ask_serve(&r->ask), 0);
+}
+
+static void group_is(struct rig *r, const char *name)
+{
+	secmod_reads(r, SW_SIGNED);
+	assert_int_equal(r->n_init, 1);
+	assert_string_equal(r->init.group, name);
+}
+
+// Whatever it says, and wherever, as a label or a name.
+static void says_group(const struct offers *o, const char *path, const char *body, const char *name)
+{
+	struct rig r;
+
+	offers = o;
+	rig_init(&r);
+	post_to(&r, path, body);
+	group_is(&r, name);
+	rig_fini(&r);
+	offers = &plain;
+}
+
+static void test_choice_of_groups(void **state)
+{
+	struct rig r;
+
+	offers = &choosing;
+	rig_init(&r);
+	post(&r, INIT);
+	says(&r, "<select name=\"group_list\" label=\"GROUP:\">\n<option>The "
+	         "&lt;staff&gt;</option>\n<option>guests</option>\n</select>");
+	says_not(&r, "selected");
+	// openconnect --authgroup: the form again, with that group
+	post(&r, XML("init", "<group-select>guests</group-select>"));
+	says(&r, "<option>The &lt;staff&gt;</option>\n<option selected=\"true\">guests</option>");
+	post(&r, USER); // which holds, though the reply does not say it again
+	group_is(&r, "guests");
+	secmod_asks(&r, "Password:", 0, 0);
+	says_not(&r, "select");
+	post(&r, PASSWORD);
+	secmod_reads(&r, SW_ASKED);
+	secmod_fails(&r, 2);
+	says(&r, "<option selected=\"true\">guests</option>");
+	rig_fini(&r);
+	offers = &plain;
+}
+
+static void test_names_and_labels(void **state)
+{
+	says_group(&choosing, "/auth", "username=anna&group_list=staff", "staff");
+	says_group(&choosing, "/auth", "username=anna&group_list=The+%3Cstaff%3E", "staff");
+	says_group(&choosing, "/auth", "username=anna&group%5flist=guests", "guests");
+	says_group(&choosing, "/auth", "username=anna&group%5Flist=guests", "guests");
+	says_group(&choosing, "/auth", "username=anna&group-select=guests", "guests");
+	says_group(&choosing, "/auth", REPLY("<username>anna</username><group_list>The &lt;staff&gt;</group_list>"), "staff");
+	says_group(&choosing, "/auth",
+	           "<config-auth type=\"auth-reply\"><auth><username>anna</username></auth>"
+	           "<group-select>staff</group-select></config-auth>",
+	           "staff");
+	says_group(&choosing, "/auth", "username=anna&group_list=other", "other"); // sec-mod knows
+	says_group(&choosing, "/auth", "username=anna", "");
+	says_group(&choosing, "/staff", "username=anna", ""); // nobody has said that URLs count
+	says_group(&by_url, "/auth", "username=anna&group_list=no+group", "");
+}
+
+static void test_groups_by_url(void **state)
+{
+	struct rig r;
+
+	says_group(&by_url, "/staff", "username=anna", "staff");
+	says_group(&by_url, "/staff/", "username=anna", "staff");
+	says_group(&by_url, "/The%20%3cstaff%3E", "username=anna", "staff");
+	says_group(&by_url, "/other", "username=anna", "other");
+	says_group(&by_url, "/staff", "username=anna&group_list=guests", "guests");
+	says_group(&by_url, "/VPN", "username=anna", "");
+	says_group(&by_url, "/a/b", "username=anna", "");
+	says_group(&by_url, "/%0a", "username=anna", "");
+	offers = &by_url;
+	rig_init(&r);
+	post_to(&r, "/guests", INIT);
+	says(&r, "<banner>Who goes &quot;there&quot;?</banner>\n<message>");
+	says_not(&r, "<select"); // it has been chosen
+	post(&r, USER);
+	group_is(&r, "guests");
+	rig_fini(&r);
+	rig_init(&r);
+	post(&r, INIT);
+	says(&r, "<option selected=\"true\">no group</option>");
+	rig_fini(&r);
+	offers = &plain;
+}
+
+static bool serves(const struct offers *o, const char *line)
+{
+	struct http h;
+	struct login l;
+	char text[256];
+	int n = snprintf(text, sizeof(text), "%s HTTP/1.1\r\nContent-Length: 0\r\n\r\n", line);
+	bool yes;
+
+	http_init(&h);
+	assert_int_equal(http_feed(&h, (const uint8_t *)text, (size_t)n), 1);
+	login_init(&l, NULL, o, NULL);
+	yes = login_serves(&l, &h);
+	login_fini(&l);
+	http_fini(&h);
+	return yes;
+}
+
+static void test_which_paths_are_the_logins(void **state)
+{
+	assert_true(serves(&plain, "GET /"));
+	assert_true(serves(&plain, "GET /auth"));
+	assert_true(serves(&plain, "GET /VPN?x=y"));
+	assert_true(serves(&plain, "POST /whatever"));
+	assert_false(serves(&plain, "GET /staff"));
+	assert_false(serves(&choosing, "GET /staff"));
+	assert_true(serves(&by_url, "GET /staff"));
+	assert_false(serves(&by_url, "GET /favicon.ico"));
+}
+
+// sec-mod is asked before the first form, and once.
+static void test_groups_of_the_method(void **state)
+{
+	struct rig r;
+
+	offers = &automatic;
+	rig_init(&r);
+	post(&r, INIT);
+	assert_false(r.login.ready);
+	secmod_reads(&r, SW_SIGNED);
+	assert_int_equal(r.n_groups, 1);
+	secmod_lists(&r, "guests,staff,two words");
+	says(&r, "<option>The &lt;staff&gt;</option>\n<option>guests</option>\n<option>two words</option>\n</select>");
+	post(&r, REPLY("<username>anna</username><group_list>two words</group_list>"));
+	group_is(&r, "two words");
+	assert_int_equal(r.n_groups, 1);
+	rig_fini(&r);
+
+	rig_init(&r); // a client that says all at once
+	post_to(&r, "/The%20%3Cstaff%3E", "username=anna&password=secret");
+	secmod_reads(&r, SW_SIGNED);
+	assert_int_equal(r.n_groups, 1);
+	assert_int_equal(r.n_init, 0);
+	secmod_lists(&r, "");
+	group_is(&r, "staff");
+	secmod_asks(&r, "Password:", 0, 0);
+	secmod_reads(&r, SW_ASKED);
+	assert_string_equal(r.cont.password, "secret");
+	rig_fini(&r);
+	offers = &plain;
+}
+
+// --------------------------------------------------------------------------------------------------------------- profile
+
+#define OWN "Cookie: webvpncontext=x; webvpn=BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\r\n"
+#define OTHERS "Cookie: webvpn=CAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAg=\r\n"
+
+static void get_profile(struct rig *r, const char *headers, const char *expected)
+{
+	char text[512];
+	int n = snprintf(text, sizeof(text), "GET /profiles/vpn.xml HTTP/1.1\r\n%s\r\n", headers);
+
+	http_next(&r->http);
+	assert_int_equal(http_feed(&r->http, (const uint8_t *)text, (size_t)n), 1);
+	assert_true(login_serves(&r->login, &r->http));
+	assert_int_equal(login_request(&r->login, &r->http), 0);
+	says(r, expected);
+}
+
+static void test_profile(void **state)
+{
+	struct rig r;
+
+	offers = &with_profile;
+	rig_init(&r);
+	get_profile(&r, "", "401 Unauthorized");
+	get_profile(&r, OWN, "401 Unauthorized"); // not yet
+	post(&r, USER);
+	secmod_asks(&r, "Password:", 0, 0);
+	post(&r, PASSWORD);
+	secmod_agrees(&r);
+	says(&r, "&fu:profiles/vpn.xml&fh:0123456789abcdef0123456789abcdef01234567; path=/");
+	says(&r, "<file type=\"profile\" service-type=\"user\"><uri>/profiles/vpn.xml</uri>"
+	         "<hash type=\"sha1\">0123456789abcdef0123456789abcdef01234567</hash></file>");
+	get_profile(&r, "", "401 Unauthorized");
+	get_profile(&r, OTHERS, "401 Unauthorized");
+	get_profile(&r, "Cookie: webvpn=x\r\n", "401 Unauthorized");
+	get_profile(&r, OWN, "\r\nContent-Length: 10\r\n");
+	says(&r, "\r\n\r\n<profile/>");
+	rig_fini(&r);
+	offers = &plain;
+	assert_false(serves(&plain, "GET /profiles/vpn.xml"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_choice_of_groups),     cmocka_unit_test(test_names_and_labels),
+		cmocka_unit_test(test_groups_by_url),        cmocka_unit_test(test_which_paths_are_the_logins),
+		cmocka_unit_test(test_groups_of_the_method), cmocka_unit_test(test_profile),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
