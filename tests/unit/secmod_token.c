@@ -13,6 +13,7 @@
 #include "secmod_rig_worker.h"
 
 #define PIN "4711"
+#define ROOT "0815"
 
 static char dir[] = "/tmp/secmod_token.XXXXXX";
 static struct rig rig;
@@ -221,6 +222,53 @@ static void a_key_of_a_tpm(void **state)
 	refuses_to_start(PAIRS(KEY("tpmkey:file=/nowhere", 0)), "the TPM does not load the key");
 }
 
+static X509 *read_certificate(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	X509 *cert;
+
+	assert_non_null(f);
+	cert = PEM_read_X509(f, NULL, NULL, NULL);
+	fclose(f);
+	return cert;
+}
+
+// A key, and a certificate for it. 0, or not.
+static int make_tpm_key(const char *more)
+{
+	setenv("TPM2OPENSSL_PARENT_AUTH", more[0] ? ROOT : "", 1);
+	if (run("openssl genpkey -provider tpm2 -provider default -algorithm EC -pkeyopt group:P-256 -pkeyopt user-auth:%s %s -out "
+	        "%s",
+	        PIN, more, in_dir("tpm.key")) != 0 ||
+	    run("openssl req -provider tpm2 -provider default -propquery '?provider=tpm2' -x509 -new -key %s -passin pass:%s -subj "
+	        "/CN=tpm "
+	        "-out %s",
+	        in_dir("tpm.key"), PIN, in_dir("0.crt")) != 0)
+		return -1;
+	unsetenv("TPM2OPENSSL_PARENT_AUTH");
+	X509_free(certs[0]);
+	certs[0] = read_certificate(in_dir("0.crt"));
+	return 0;
+}
+
+// A storage root key that stays in the TPM, with a PIN.
+static void a_tpm_whose_root_has_a_pin(void **state)
+{
+	if (!swtpm)
+		skip();
+	setenv("TPM2TOOLS_TCTI", getenv("TPM2OPENSSL_TCTI"), 1);
+	assert_int_equal(run("(tpm2_createprimary -Q -C o -p %s -G ecc -c %s/srk && tpm2_flushcontext -t && "
+	                     "tpm2_evictcontrol -Q -C o -c %s/srk 0x81000001 && tpm2_flushcontext -t)",
+	                     ROOT, dir, dir),
+	                 0);
+	assert_int_equal(make_tpm_key("-pkeyopt parent:0x81000001 -pkeyopt parent-auth:" ROOT), 0);
+	start(PAIRS(KEY(in_dir("tpm.key"), 0), "key-pin", PIN, "srk-pin", ROOT));
+	assert_true(signs_with(0, 0x0403, 0, true));
+	stop();
+	refuses_to_start(PAIRS(KEY(in_dir("tpm.key"), 0), "key-pin", PIN), "tpm.key: the TPM does not load the key");
+	refuses_to_start(PAIRS(KEY(in_dir("tpm.key"), 0), "key-pin", PIN, "srk-pin", "wrong"), "the TPM does not load the key");
+}
+
 // ---------------------------------------------------------------------------------------------------------------- set-up
 
 static void write_text(const char *name, const char *fmt, ...)
@@ -295,19 +343,8 @@ static int make_tpm(void **state)
 		_exit(127);
 	}
 	wait_for(socket);
-	if (run("openssl genpkey -provider tpm2 -provider default -algorithm EC -pkeyopt group:P-256 -pkeyopt user-auth:%s -out %s",
-	        PIN, in_dir("tpm.key")) == 0 &&
-	    run("openssl req -provider tpm2 -provider default -propquery '?provider=tpm2' -x509 -new -key %s -passin pass:%s -subj "
-	        "/CN=tpm "
-	        "-out %s",
-	        in_dir("tpm.key"), PIN, in_dir("0.crt")) == 0) {
-		FILE *f = fopen(in_dir("0.crt"), "r");
-
-		X509_free(certs[0]);
-		certs[0] = PEM_read_X509(f, NULL, NULL, NULL);
-		fclose(f);
+	if (make_tpm_key("") == 0)
 		return 0;
-	}
 	kill(swtpm, SIGKILL);
 	waitpid(swtpm, NULL, 0);
 	swtpm = 0;
@@ -320,7 +357,7 @@ static int drop_tpm(void **state)
 		return 0;
 	kill(swtpm, SIGTERM);
 	waitpid(swtpm, NULL, 0);
-	return 0;
+	return unlink(in_dir("tpm/socket")) < 0 && errno != ENOENT;
 }
 
 int main(void)
@@ -331,6 +368,7 @@ int main(void)
 		cmocka_unit_test(a_token_that_hangs),
 		cmocka_unit_test(a_helper_that_dies),
 		cmocka_unit_test_setup_teardown(a_key_of_a_tpm, make_tpm, drop_tpm),
+		cmocka_unit_test_setup_teardown(a_tpm_whose_root_has_a_pin, make_tpm, drop_tpm),
 	};
 
 	return cmocka_run_group_tests(tests, make_keys, remove_keys);

@@ -244,7 +244,7 @@ static int set_up(void **state)
 	assert_int_equal(signer_init(), 0);
 	assert_non_null(mkdtemp(dir));
 	for (int i = 0; i < 2; i++) {
-		char name[8];
+		char name[16];
 
 		keys[i] = pki_key(kinds[i]);
 		certs[i] = pki_cert(keys[i]);
