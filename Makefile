@@ -145,6 +145,7 @@ $(BUILD)/unit/secmod_proof $(BUILD)/hostile/secmod_worker: $(BUILD)/worker.a
 # These run the real program; one of them with a PAM module that behaves badly.
 $(BUILD)/unit/secmod_login $(BUILD)/unit/secmod_pam $(BUILD)/unit/secmod_radius $(BUILD)/unit/secmod_signing $(BUILD)/unit/secmod_token: | $(BUILD)/penstock-secmod
 $(BUILD)/unit/secmod_pam: | $(BUILD)/unit/pam_evil.so
+$(BUILD)/unit/secmod_tokens: | $(BUILD)/penstock-secmod $(BUILD)/penstock-oidc $(BUILD)/penstock-gssapi
 $(BUILD)/unit/secmod_plain: | $(BUILD)/penstock-secmod $(BUILD)/unit/crypt_count.so
 $(BUILD)/unit/ctl_passwdfile: | $(BUILD)/penstock-passwd
 $(BUILD)/unit/pam_evil.so: tests/unit/pamevil.c

@@ -27,6 +27,7 @@ struct helper {
 
 static struct {
 	struct event_base *base;
+	unsigned users; // of these
 	struct event *child;
 	TAILQ_HEAD(, helper) all;
 } helpers;
@@ -119,13 +120,16 @@ static void on_child(evutil_socket_t sig, short what, void *who)
 
 int helpers_start(struct event_base *base)
 {
-	if (helpers.base != NULL)
+	if (helpers.users > 0) {
+		helpers.users++;
 		return 0;
+	}
 	TAILQ_INIT(&helpers.all);
 	helpers.child = evsignal_new(base, SIGCHLD, on_child, NULL);
 	if (helpers.child == NULL || event_add(helpers.child, NULL) < 0)
 		return -ENOMEM;
 	helpers.base = base;
+	helpers.users = 1;
 	return 0;
 }
 
@@ -133,7 +137,7 @@ void helpers_stop(void)
 {
 	struct helper *h;
 
-	if (helpers.base == NULL)
+	if (helpers.users == 0 || --helpers.users > 0)
 		return;
 	while ((h = TAILQ_FIRST(&helpers.all)) != NULL) {
 		end_process(h);

@@ -18,8 +18,9 @@ struct helper_events {
 	void (*ended)(void *who, const char *reason);
 };
 
-int helpers_start(struct event_base *base); // once or again; 0 or -errno
-void helpers_stop(void);                    // ends all, without events
+// Once for each method that has some. 0 or -errno. The last that stops ends what is left of them, without events.
+int helpers_start(struct event_base *base);
+void helpers_stop(void);
 
 // It may use so many seconds, of the clock. NULL, errno.
 struct helper *helper_new(const char *program, unsigned seconds, const struct helper_events *events, void *who);

@@ -1,0 +1,203 @@
+// Logins by tokens at the real penstock-secmod, without a KDC and without an issuer: whatever a client shows opens nothing, ends
+// one login and no more, and leaves no process behind.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <errno.h>
+
+#include "secmod_rig_worker.h"
+
+// Its issuer is a port that nobody listens at.
+#define OIDC_FILE "{\"openid_configuration_url\":\"https://127.0.0.1:1/x\",\"client_id\":\"vpn\"}"
+
+static char dir[] = "/tmp/secmod_tokens.XXXXXX";
+static struct rig rig;
+static struct rig_worker worker;
+
+static const char *in_dir(const char *name)
+{
+	static char path[4][128];
+	static int turn;
+
+	turn = (turn + 1) % 4;
+	snprintf(path[turn], sizeof(path[turn]), "%s/%s", dir, name);
+	return path[turn];
+}
+
+static void start(void)
+{
+	char gssapi[200], oidc[200];
+	const char *pairs[] = { "@log-level",  "3",  "server-key",   in_dir("key"), "server-cert",    in_dir("crt"), "auth", gssapi,
+		                "enable-auth", oidc, "auth-timeout", "30",          "cookie-timeout", "300",         NULL };
+
+	snprintf(gssapi, sizeof(gssapi), "gssapi[keytab=%s]", in_dir("no-keytab"));
+	snprintf(oidc, sizeof(oidc), "oidc[config=%s]", in_dir("oidc.json"));
+	rig_start(&rig, pairs);
+	assert_int_equal(rig.in.last[MSG_SECMOD_READY].secmod_ready.ok, 1);
+	rig_connect_signed(&rig, &worker);
+}
+
+static void stop(void)
+{
+	rig_disconnect(&worker);
+	assert_int_equal(rig_stop(&rig), 0);
+}
+
+static unsigned count_helpers(void)
+{
+	char path[64], list[4096];
+	unsigned n = 0;
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", rig.pid, rig.pid);
+	fd = open(path, O_RDONLY);
+	assert_true(fd >= 0);
+	len = read(fd, list, sizeof(list));
+	close(fd);
+	for (ssize_t i = 0; i < len; i++)
+		n += list[i] == ' ';
+	return n;
+}
+
+static void expect_no_helpers(void)
+{
+	for (int i = 0; count_helpers() > 0; i++) {
+		assert_in_range(i, 0, 1000);
+		usleep(10000);
+	}
+}
+
+static void begin(enum auth_kind kind)
+{
+	struct msg_auth_init m = { .kind = (uint8_t)kind };
+
+	assert_int_equal(CHAN_SEND(&worker.chan, AUTH_INIT, &m), 0);
+	assert_int_equal(rig_next(&worker), MSG_AUTH_ASK);
+	assert_int_equal(worker.in.last[MSG_AUTH_ASK].auth_ask.wants_token, 1);
+}
+
+static void show(const char *token, size_t len)
+{
+	struct msg_auth_token m = { .token_len = (uint16_t)len };
+
+	memcpy(m.token, token, len);
+	assert_int_equal(CHAN_SEND(&worker.chan, AUTH_TOKEN, &m), 0);
+}
+
+static void what_is_no_token(void **state)
+{
+	static const char none[] = "eyJhbGciOiJub25lIn0.e30.";
+	static char longest[LIMIT_TOKEN];
+
+	start();
+	begin(AUTH_BEARER);
+	show(none, sizeof(none) - 1);
+	assert_int_equal(rig_next(&worker), MSG_AUTH_FAILED);
+	assert_int_equal(rig_outcome(&rig, worker.conn), AUTH_BAD);
+	begin(AUTH_BEARER);
+	show("\0\0", 2);
+	assert_int_equal(rig_next(&worker), MSG_AUTH_FAILED);
+	assert_int_equal(rig_outcome(&rig, worker.conn), AUTH_BAD);
+	memset(longest, '.', sizeof(longest));
+	begin(AUTH_BEARER);
+	show(longest, sizeof(longest));
+	assert_int_equal(rig_next(&worker), MSG_AUTH_FAILED);
+	assert_int_equal(worker.in.last[MSG_AUTH_FAILED].auth_failed.tries_left, 0);
+	stop();
+}
+
+// A good form, and nobody to ask for keys: the method's failure, and none of the user's.
+static void without_an_issuer(void **state)
+{
+	static const char token[] = "eyJhbGciOiJFUzI1NiIsImtpZCI6ImsxIn0.e30.AAAA";
+
+	start();
+	begin(AUTH_BEARER);
+	show(token, sizeof(token) - 1);
+	assert_int_equal(rig_next(&worker), MSG_AUTH_FAILED);
+	assert_int_equal(rig_outcome(&rig, worker.conn), AUTH_ERROR);
+	stop();
+}
+
+static void without_a_keytab(void **state)
+{
+	start();
+	begin(AUTH_NEGOTIATE);
+	show("`\1\2", 3);
+	assert_int_equal(rig_next(&worker), MSG_AUTH_FAILED);
+	assert_int_equal(rig_outcome(&rig, worker.conn), AUTH_ERROR);
+	assert_string_equal(rig.in.last[MSG_AUTH_EVENT].auth_event.method, "gssapi");
+	expect_no_helpers();
+	stop();
+}
+
+// In the middle of a check, and before there was anything to check.
+static void leaving(void **state)
+{
+	start();
+	begin(AUTH_NEGOTIATE);
+	rig_disconnect(&worker);
+	assert_int_equal(rig_outcome(&rig, worker.conn), AUTH_ABANDONED);
+	rig_connect_signed(&rig, &worker);
+	begin(AUTH_NEGOTIATE);
+	show("`\1\2", 3);
+	rig_disconnect(&worker);
+	assert_in_range(rig_outcome(&rig, worker.conn), AUTH_BAD, AUTH_HUNG_UP);
+	expect_no_helpers();
+	rig_connect_signed(&rig, &worker);
+	begin(AUTH_BEARER);
+	rig_disconnect(&worker);
+	assert_int_equal(rig_outcome(&rig, worker.conn), AUTH_ABANDONED);
+	rig_connect_signed(&rig, &worker);
+	stop();
+}
+
+// One in the place of the other costs the worker its life.
+static void passwords_and_tokens(void **state)
+{
+	start();
+	begin(AUTH_NEGOTIATE);
+	rig_auth_cont(&worker, "secret");
+	assert_true(rig_is_dropped(&worker));
+	rig_disconnect(&worker);
+	rig_connect_signed(&rig, &worker);
+	begin(AUTH_BEARER); // sec-mod is as it was
+	stop();
+}
+
+static int set_up(void **state)
+{
+	EVP_PKEY *key = pki_key("p256");
+	X509 *cert = pki_cert(key);
+	FILE *file;
+
+	PKI_NEED(mkdtemp(dir) != NULL);
+	pki_write_key(in_dir("key"), key, NULL);
+	pki_write_cert(in_dir("crt"), cert);
+	file = fopen(in_dir("oidc.json"), "w");
+	PKI_NEED(file != NULL && fputs(OIDC_FILE, file) >= 0 && fclose(file) == 0);
+	EVP_PKEY_free(key);
+	X509_free(cert);
+	return 0;
+}
+
+static int clean_up(void **state)
+{
+	static const char *const files[] = { "key", "crt", "oidc.json" };
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		unlink(in_dir(files[i]));
+	return rmdir(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_no_token), cmocka_unit_test(without_an_issuer),    cmocka_unit_test(without_a_keytab),
+		cmocka_unit_test(leaving),          cmocka_unit_test(passwords_and_tokens),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, clean_up);
+}
