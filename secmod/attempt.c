@@ -192,6 +192,7 @@ static int admit(struct conn *conn, struct attempt *a, const char *user, const c
 
 	who.timeout_ms = a->vhost->cookie_timeout_ms;
 	who.persistent = a->vhost->persistent_cookies;
+	who.certified = a->certificate;
 	strcpy(who.user, user);
 	strcpy(who.group, group);
 	strcpy(who.user_agent, a->user_agent);

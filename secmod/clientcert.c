@@ -74,34 +74,46 @@ static bool is_fresh(struct conn *conn, const struct transcript *t, const char *
 	return ret == 0;
 }
 
-static struct certified *certify(struct conn *conn, struct trust *trust, const struct transcript *t, char text[LIMIT_TEXT + 1])
+// A worker that hands over what is no proof lies: OpenSSL has let its client's signature pass. NULL: the certificate does not
+// count.
+static int certify(struct conn *conn, struct trust *trust, struct certified **out, char text[LIMIT_TEXT + 1])
 {
+	const struct transcript_parts *p = conn->parts;
+	struct certified *c;
+	struct transcript t;
 	const char *why;
 
-	if (is_fresh(conn, t, &why))
-		return trust_certify(trust, t->chain, t->n_chain, text);
-	text_format(text, "%s", why);
-	return NULL;
+	if (proof_open(&conn->witness, p->messages, p->len, &t, &why) < 0)
+		return errno_log(EPROTO, "%s: no proof of a certificate: %s", conn->chan.name, why);
+	c = trust_certify(trust, t.chain, t.n_chain, text);
+	if (c != NULL && proof_verify(p->messages, &t, &why) < 0) {
+		certified_put(c);
+		return errno_log(EPROTO, "%s: no proof of a certificate: %s", conn->chan.name, why);
+	}
+	if (c != NULL && !is_fresh(conn, &t, &why)) {
+		text_format(text, "%s", why);
+		certified_put(c);
+		c = NULL;
+	}
+	*out = c;
+	return 0;
 }
 
 int clientcert_prove(struct conn *conn, const struct msg_cert_prove *m)
 {
 	const struct vhost *vhost = conn_vhost(conn);
-	const struct transcript_parts *p = conn->parts;
 	struct msg_cert_result result = { 0 };
 	char text[LIMIT_TEXT + 1];
-	struct transcript t;
-	const char *why;
+	int ret;
 
 	if (vhost == NULL || vhost->trust == NULL)
 		return errno_log(EPROTO, "%s: a certificate where none is asked for", conn->chan.name);
-	if (p == NULL || p->len != m->len)
+	if (conn->parts == NULL || conn->parts->len != m->len)
 		return errno_log(EPROTO, "%s: a handshake that is not whole", conn->chan.name);
-	// OpenSSL has let this handshake pass: who hands over another one lies
-	if (proof_check(&conn->witness, p->messages, p->len, &t, &why) < 0)
-		return errno_log(EPROTO, "%s: no proof of a certificate: %s", conn->chan.name, why);
-	conn->cert = certify(conn, vhost->trust, &t, text);
+	ret = certify(conn, vhost->trust, &conn->cert, text);
 	drop_parts(conn);
+	if (ret < 0)
+		return ret;
 	if (conn->cert == NULL)
 		report_refusal(conn, text);
 	else

@@ -25,6 +25,7 @@ struct record {
 	int64_t timeout_ms;              // how long it lives without a connection
 	bool persistent;                 // also after its client has said goodbye
 	bool restored;                   // from before this process
+	bool certified;                  // its client had a certificate, alone or beside the method
 	uint64_t created;                // seconds since the epoch
 	int64_t deadline;                // monotonic ms; while not in use
 	uint32_t uses;            // connections that have the session open: a newer one comes before the end of an older is told

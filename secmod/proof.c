@@ -200,14 +200,18 @@ static const char *check_client(const uint8_t *messages, const struct transcript
 	return why;
 }
 
-int proof_check(const struct witness *w, const uint8_t *messages, size_t len, struct transcript *t, const char **why)
+int proof_open(const struct witness *w, const uint8_t *messages, size_t len, struct transcript *t, const char **why)
 {
 	if (transcript_parse(messages, len, t) < 0)
 		*why = "it is no handshake with a client's certificate";
 	else
 		*why = check_ours(w, messages, t);
-	if (*why == NULL)
-		*why = check_client(messages, t);
+	return *why == NULL ? 0 : -EBADMSG;
+}
+
+int proof_verify(const uint8_t *messages, const struct transcript *t, const char **why)
+{
+	*why = check_client(messages, t);
 	return *why == NULL ? 0 : -EBADMSG;
 }
 

@@ -19,9 +19,11 @@ struct witness {
 int witness_take(struct witness *w, uint16_t scheme, const uint8_t *tbs, size_t tbs_len, const uint8_t *signature, size_t len,
                  const uint8_t server_cert[PROOF_DIGEST]);
 
-// The client of the connection that `w` is of has signed this handshake with the key of t->chain[0]. 0; -EBADMSG: `why` says what
-// is wrong with it.
-int proof_check(const struct witness *w, const uint8_t *messages, size_t len, struct transcript *t, const char **why);
+// Is it the handshake of the connection that `w` is of, with our signature in it? Then that its client has signed it, with the key
+// of t->chain[0]: a key that anybody may have chosen for how long this takes, so look at whose certificate it is before. 0;
+// -EBADMSG: `why` says what is wrong with it.
+int proof_open(const struct witness *w, const uint8_t *messages, size_t len, struct transcript *t, const char **why);
+int proof_verify(const uint8_t *messages, const struct transcript *t, const char **why);
 
 // Signatures by this scheme are the same each time, so that one of sec-mod's says nothing of when the client made its own: what an
 // eavesdropper has seen of a TLS 1.2 handshake would be a proof for ever. Such a handshake is good once, and not for long.

@@ -29,7 +29,8 @@ static bool go_on(struct conn *conn, const struct msg_resume_fetch *m, struct ms
 	if (v == NULL ||
 	    resumes_fetch(conn->sm->resumes, m->id, m->id_len, &conn->client, v->name, monotonic_ms(), rep->state, &found) < 0)
 		return false;
-	good = clientcert_again(conn, v, found.cert);
+	// nor where a reload asks for one that the session has not got
+	good = (found.cert != NULL || !vhost_needs_certificate(v)) && clientcert_again(conn, v, found.cert);
 	certified_put(found.cert);
 	if (!good) {
 		secret_wipe(rep->state, sizeof(rep->state));

@@ -235,6 +235,14 @@ static int load_groups(struct vhost *v, const struct snapshot *snap, unsigned vh
 	return 0;
 }
 
+bool vhost_needs_certificate(const struct vhost *v)
+{
+	for (unsigned i = 0; i < v->n_ways; i++)
+		if (!v->way[i].certificate)
+			return false;
+	return true;
+}
+
 const struct way *vhost_way(const struct vhost *v, enum auth_kind kind)
 {
 	for (unsigned i = 0; i < v->n_ways; i++) {

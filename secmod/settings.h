@@ -54,6 +54,7 @@ struct settings *settings_load(const struct snapshot *snap, char text[LIMIT_TEXT
 struct settings *settings_get(struct settings *s);
 void settings_put(struct settings *s); // NULL is fine
 
+bool vhost_needs_certificate(const struct vhost *v); // every way has one
 // The first way that begins so, or NULL.
 const struct way *vhost_way(const struct vhost *v, enum auth_kind kind);
 // The virtual host of that name; NULL: there is none (any more).

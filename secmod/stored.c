@@ -75,7 +75,7 @@ static void put_record(struct writer *w, const struct record *r, uint64_t expire
 	put_number(w, r->connected, 8);
 	put_number(w, r->session_timeout, 4);
 	put_number(w, (uint64_t)r->timeout_ms, 8);
-	put_number(w, r->persistent, 1);
+	put_number(w, r->persistent | r->certified << 1, 1);
 	put_number(w, r->reason, 1);
 	put_number(w, grants_count(r->grants), 2);
 	for (unsigned i = 0; grants_nth(r->grants, i, &key, &value); i++) {
@@ -180,6 +180,7 @@ static void take_grants(struct reader *r, struct grants **out)
 static void take_record(struct reader *r, struct stored *s)
 {
 	struct record *o = &s->record;
+	uint64_t flags;
 
 	take_text(r, o->user, LIMIT_USER);
 	take_text(r, o->group, LIMIT_GROUP);
@@ -198,7 +199,9 @@ static void take_record(struct reader *r, struct stored *s)
 	o->connected = take_number(r, 8, INT64_MAX);
 	o->session_timeout = (uint32_t)take_number(r, 4, UINT32_MAX);
 	o->timeout_ms = (int64_t)take_number(r, 8, (uint64_t)INT32_MAX * 1000);
-	o->persistent = take_number(r, 1, 1);
+	flags = take_number(r, 1, 3);
+	o->persistent = flags & 1;
+	o->certified = flags >> 1;
 	o->reason = (uint8_t)take_number(r, 1, END_REASON_LAST);
 	take_grants(r, &o->grants);
 	if (!r->bad && (o->user[0] == '\0' || o->client.family == 0 || o->login.family == 0))

@@ -75,9 +75,12 @@ void to_main_wait(struct secmod *sm, enum msg_number number, const void *msg)
 static bool send_row(struct secmod *sm, uint32_t token, const struct record *r)
 {
 	int64_t left = r->deadline - monotonic_ms();
-	struct msg_session_row row = {
-		.token = token, .sid_len = SID_SIZE, .client = r->client, .created = r->created, .in_use = r->uses > 0
-	};
+	struct msg_session_row row = { .token = token,
+		                       .sid_len = SID_SIZE,
+		                       .client = r->client,
+		                       .created = r->created,
+		                       .in_use = r->uses > 0,
+		                       .certified = r->certified };
 
 	memcpy(row.sid, r->sid, SID_SIZE);
 	strcpy(row.user, r->user);

@@ -283,6 +283,7 @@ void admin_session_row(struct gateway *g, const struct msg_session_row *m)
 		.created = m->created,
 		.expires = m->expires,
 		.in_use = m->in_use,
+		.certified = m->certified,
 	};
 
 	if (!a)

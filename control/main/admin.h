@@ -14,7 +14,7 @@ struct admin_row {
 	char *user, *group, *vhost, *user_agent;
 	struct addr client;
 	uint64_t created, expires;
-	bool in_use;
+	bool in_use, certified;
 };
 
 struct admin_client {

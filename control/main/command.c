@@ -240,7 +240,7 @@ static void report_row(struct admin_client *a, const struct admin_row *row, cons
 	report_text(r, "Remote IP", "%s", addr_text(&row->client, text));
 	report_location(r);
 	report_bool(r, "session_is_open", s && s->tunnel);
-	report_bool(r, "tls_auth_ok", false); // by a certificate, of which there are none
+	report_bool(r, "tls_auth_ok", row->certified); // by a certificate
 	report_bool(r, "in_use", row->in_use);
 	report_bool(r, "valid", !row->id);
 }

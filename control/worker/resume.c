@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/sha.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ask.h"
@@ -18,8 +19,9 @@ static struct {
 	unsigned fetches, deletes;
 	uint8_t vhost;      // the connection's
 	SSL_SESSION *given; // the last one that was fetched: a second ClientHello asks for it again
-	struct msg_resume_rep rep;
-	struct msg_resume_store kept[LIMIT_RESUME_STORES];
+	bool certified;     // what sec-mod has said of that
+	uint8_t cert_sha1[CERT_SHA1_SIZE];
+	struct msg_resume_store *kept[LIMIT_RESUME_STORES]; // during the handshake only
 	unsigned n_kept;
 } resume;
 
@@ -71,43 +73,52 @@ static size_t pack(const uint8_t *der, size_t len, uint8_t *out, size_t room)
 
 // -------------------------------------------------------------------------------------------------------------- OpenSSL's
 
-// OpenSSL has made a session that may be resumed. Only when the connection's client is known for who he is does it go to sec-mod.
-static int on_new(SSL *ssl, SSL_SESSION *session)
+static void drop(struct msg_resume_store *m)
 {
-	struct msg_resume_store *m = &resume.kept[resume.n_kept];
+	if (!m)
+		return;
+	secret_wipe(m, sizeof(*m));
+	free(m);
+}
+
+static int fill(struct msg_resume_store *m, SSL_SESSION *session)
+{
+	const size_t room = sizeof(m->state) - CERT_SHA1_SIZE;
 	unsigned int id_len;
 	const uint8_t *id = SSL_SESSION_get_id(session, &id_len);
 	uint8_t *der = NULL;
-	size_t packed;
+	size_t packed = 0;
 	int len;
 
-	if (!resume.ask || resume.n_kept == LIMIT_RESUME_STORES || id_len != sizeof(m->id))
-		return 0;
+	if (id_len != sizeof(m->id))
+		return -EINVAL;
 	len = i2d_SSL_SESSION(session, &der);
-	packed = len > 0 ? pack(der, (size_t)len, m->state + CERT_SHA1_SIZE, sizeof(m->state) - CERT_SHA1_SIZE) : 0;
-	if (len > 0)
+	if (len > 0) {
+		packed = pack(der, (size_t)len, m->state + CERT_SHA1_SIZE, room);
 		OPENSSL_clear_free(der, (size_t)len);
-	if (packed == 0)
-		return 0;
-	resume.vhost = vhost_of(ssl)->number;
+	}
 	memcpy(m->id, id, id_len);
 	m->id_len = (uint16_t)id_len;
 	m->state_len = (uint16_t)(CERT_SHA1_SIZE + packed);
-	m->once = SSL_version(ssl) == TLS1_3_VERSION;
-	resume.n_kept++;
-	return 0;
+	return packed > 0 ? 0 : -EMSGSIZE;
 }
 
-static SSL_SESSION *unpack(const struct msg_resume_rep *rep)
+// OpenSSL has made a session that may be resumed. Only when the connection's client is known for who he is does it go to sec-mod.
+static int on_new(SSL *ssl, SSL_SESSION *session)
 {
-	const unsigned char *at = rep->state + CERT_SHA1_SIZE;
-	SSL_SESSION *session;
+	struct msg_resume_store *m;
 
-	if (!rep->ok || rep->state_len <= CERT_SHA1_SIZE)
-		return NULL;
-	session = d2i_SSL_SESSION(NULL, &at, rep->state_len - CERT_SHA1_SIZE);
-	ERR_clear_error();
-	return session;
+	if (!resume.ask || resume.n_kept == LIMIT_RESUME_STORES)
+		return 0;
+	m = calloc(1, sizeof(*m));
+	if (!m || fill(m, session) < 0) {
+		drop(m);
+		return 0;
+	}
+	m->once = SSL_version(ssl) == TLS1_3_VERSION;
+	resume.vhost = vhost_of(ssl)->number;
+	resume.kept[resume.n_kept++] = m;
+	return 0;
 }
 
 static bool is_given(const uint8_t *id, size_t len)
@@ -118,28 +129,44 @@ static bool is_given(const uint8_t *id, size_t len)
 	return given && given_len == len && memcmp(given, id, len) == 0;
 }
 
+static void take(const struct msg_resume_rep *rep)
+{
+	const unsigned char *at = rep->state + CERT_SHA1_SIZE;
+
+	SSL_SESSION_free(resume.given);
+	resume.given = NULL;
+	resume.certified = false;
+	if (!rep->ok || rep->state_len <= CERT_SHA1_SIZE)
+		return;
+	resume.given = d2i_SSL_SESSION(NULL, &at, rep->state_len - CERT_SHA1_SIZE);
+	resume.certified = resume.given && rep->certified;
+	memcpy(resume.cert_sha1, rep->state, CERT_SHA1_SIZE);
+	ERR_clear_error();
+}
+
 // The client wants to resume: sec-mod is asked, and the handshake waits for it as it does for a signature.
 static SSL_SESSION *on_get(SSL *ssl, const unsigned char *id, int len, int *copy)
 {
 	struct msg_resume_fetch m = { .vhost = vhost_of(ssl)->number };
+	struct msg_resume_rep rep = { 0 };
 
 	*copy = 0;
 	resume.vhost = m.vhost;
 	if (!resume.ask || len <= 0 || (size_t)len > sizeof(m.id))
 		return NULL;
 	if (!is_given(id, (size_t)len)) {
-		if (resume.fetches++ == LIMIT_RESUME_FETCHES)
+		if (resume.fetches == LIMIT_RESUME_FETCHES)
 			return NULL;
+		resume.fetches++;
 		memcpy(m.id, id, (size_t)len);
 		m.id_len = (uint16_t)len;
-		if (ask_resume(resume.ask, &m, &resume.rep) < 0)
-			return NULL;
-		SSL_SESSION_free(resume.given);
-		resume.given = unpack(&resume.rep);
-		secret_wipe(resume.rep.state + CERT_SHA1_SIZE, sizeof(resume.rep.state) - CERT_SHA1_SIZE);
+		if (ask_resume(resume.ask, &m, &rep) == 0)
+			take(&rep);
+		secret_wipe(&rep, sizeof(rep));
 	}
-	if (resume.given)
-		SSL_SESSION_up_ref(resume.given);
+	if (!is_given(id, (size_t)len))
+		return NULL;
+	SSL_SESSION_up_ref(resume.given);
 	return resume.given;
 }
 
@@ -177,34 +204,34 @@ int resume_prepare(SSL_CTX *ctx, const char *name)
 void resume_set(struct ask *ask)
 {
 	resume_forget();
-	secret_wipe(&resume.rep, sizeof(resume.rep));
 	SSL_SESSION_free(resume.given);
 	resume.given = NULL;
+	resume.certified = false;
 	resume.fetches = resume.deletes = 0;
 	resume.ask = ask;
 }
 
 bool resume_is_certified(void)
 {
-	return resume.rep.ok && resume.rep.certified;
+	return resume.certified;
 }
 
 void resume_shown(uint8_t cert_sha1[CERT_SHA1_SIZE])
 {
-	memcpy(cert_sha1, resume.rep.state, CERT_SHA1_SIZE);
+	memcpy(cert_sha1, resume.cert_sha1, CERT_SHA1_SIZE);
 }
 
 void resume_keep(const uint8_t cert_sha1[CERT_SHA1_SIZE])
 {
 	for (unsigned i = 0; i < resume.n_kept; i++) {
-		memcpy(resume.kept[i].state, cert_sha1, CERT_SHA1_SIZE);
-		ask_keep(resume.ask, &resume.kept[i]);
+		memcpy(resume.kept[i]->state, cert_sha1, CERT_SHA1_SIZE);
+		ask_keep(resume.ask, resume.kept[i]);
 	}
 	resume_forget();
 }
 
 void resume_forget(void)
 {
-	secret_wipe(resume.kept, sizeof(resume.kept));
-	resume.n_kept = 0;
+	while (resume.n_kept > 0)
+		drop(resume.kept[--resume.n_kept]);
 }

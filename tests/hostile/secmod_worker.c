@@ -371,7 +371,7 @@ static void nobody_without_a_proof(void **state)
 	drain_main();
 }
 
-enum lie { NOTHING, NOISE, HALF, TOO_SHORT, TOO_LONG, ANOTHERS, ANOTHERS_RESIGNED, TWICE, LIES };
+enum lie { NOTHING, NOISE, HALF, TOO_SHORT, TOO_LONG, FORGED, ANOTHERS, ANOTHERS_RESIGNED, TWICE, LIES };
 
 static void tell(struct login *w, enum lie lie, int version)
 {
@@ -396,6 +396,10 @@ static void tell(struct login *w, enum lie lie, int version)
 	case TOO_SHORT:
 	case TOO_LONG:
 		hand_over(w, tls.messages, tls.len, tls.len + (lie == TOO_SHORT ? 1 : -1));
+		break;
+	case FORGED: // his certificate, but not his signature
+		tls.messages[tls.len - 1] ^= 1;
+		hand_over(w, tls.messages, tls.len, tls.len);
 		break;
 	case ANOTHERS: // whose worker was taken over, or who was overheard
 		chan_fini(&w->chan);

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Logins by the client's certificate, alone and beside a password; and who does not get in by it.
+# Logins by the client's certificate alone; and who does not get in by it.
 #
 #   client 192.0.2.2 ════ 192.0.2.1 gateway 10.99.0.1
 #   (its certificate is from "acme"; "other" is somebody else's authority)
 . "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/pki.sh"
+. "$(dirname "$0")/data/pki.sh"
 TLS12="NORMAL:-VERS-ALL:+VERS-TLS1.2:+VERS-DTLS1.2"
 
 network
@@ -20,27 +20,14 @@ make_client acme nameless "/CN=Anna"
 make_client acme path "/UID=..\/anna"
 make_client other stranger "/UID=anna"
 
-certificates() {
-  cat << CONF
-ca-cert = $WORK/acme.pem
-crl = $WORK/acme.crl
-cert-user-oid = 0.9.2342.19200300.100.1.1
-cert-group-oid = 2.5.4.11
-CONF
-}
-with_auth() { # LINE...
-  { certificates; printf '%s\n' "$@"; } > "$WORK/more.auth"
-  gateway < "$WORK/more.auth"
-}
-
-# ------------------------------------------------------------------------------------------------------- a certificate alone
-AUTH=certificate with_auth
+AUTH=certificate gateway < <(certificates acme)
 login client nobody $(shows anna)
 expect "anna's certificate lets anna in" same "$(user_field anna Username)" anna
 expect "as one of its first group" same "$(user_field anna Groupname)" staff
 expect "over TLS 1.3" user_has anna 'TLS ciphersuite' 'TLS1\.3'
 soon "with DTLS" client_on_dtls client
 expect "pings cross the tunnel" pings $INSIDE
+expect "show sessions tells it" same "$(ctl -j show sessions | jq -c '[.[] | .tls_auth_ok]')" '[true]'
 leave client
 login rsa nobody $(shows rsa) --gnutls-priority "$TLS12"
 expect "an RSA key does over TLS 1.2" user_has anna 'TLS ciphersuite' 'TLS1\.2'
@@ -66,21 +53,3 @@ expect "a cookie for anna" matches "$(get_cookie anna x $(shows anna))" '.{40,}'
 revoke acme anna
 expect "and none since hers is revoked" refused anna
 expect "bert's is not" matches "$(get_cookie bert x $(shows bert))" '.{40,}'
-stop "$GATEWAY"
-
-# ---------------------------------------------------------------------------------------------- a certificate and a password
-make_client acme anna "/OU=staff/OU=admins/CN=Anna/UID=anna"
-with_auth 'auth = certificate'
-login client anna $(shows anna)
-expect "anna has both" same "$(user_field anna Groupname)" staff
-leave client
-expect "the password alone is not enough" same "$(get_cookie anna anna-secret)" ''
-expect "nor the certificate with a wrong one" same "$(get_cookie anna wrong $(shows anna))" ''
-expect "nor somebody else's certificate" same "$(get_cookie anna anna-secret $(shows bert))" ''
-stop "$GATEWAY"
-
-# ------------------------------------------------------------------------------------------------- a certificate or a password
-with_auth 'enable-auth = certificate'
-expect "the certificate will do" matches "$(get_cookie nobody x $(shows anna))" '.{40,}'
-expect "so will the password" matches "$(get_cookie anna anna-secret)" '.{40,}'
-expect "and the password with a certificate that does not count" matches "$(get_cookie anna anna-secret $(shows stranger))" '.{40,}'

@@ -3,19 +3,14 @@
 #
 #   client 192.0.2.2 and .3 ════ 192.0.2.1 gateway
 . "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/pki.sh"
+. "$(dirname "$0")/data/pki.sh"
 
 network
 ip -n "$CLIENT" addr add 192.0.2.3/24 dev eth0
 make_authority acme
 make_client acme anna "/UID=anna"
 make_client acme bert "/UID=bert"
-gateway 192.0.2.1 << CONF
-enable-auth = certificate
-ca-cert = $WORK/acme.pem
-crl = $WORK/acme.crl
-cert-user-oid = 0.9.2342.19200300.100.1.1
-CONF
+gateway 192.0.2.1 < <(certificates acme; echo 'enable-auth = certificate')
 
 # One login request on a connection of s_client's, which keeps what it may resume in $WORK/SESSION.new; its answer stays in $answer.
 ask() { # SESSION OPTION...
@@ -52,6 +47,13 @@ for version in tls1_2 tls1_3; do
   ask anna -$version -sess_in "$WORK/anna"
   expect "$version: her session goes on" reused
   expect "$version: with it, though it is not shown again" logged_in
+done
+
+# GnuTLS's, which openconnect is made with: the second connection of two.
+for version in 1.2 1.3; do
+  gnutls=$(in_ns "$CLIENT" timeout 20 gnutls-cli --resume --waitresumption --insecure -p 443 192.0.2.1 \
+    --priority "NORMAL:-VERS-ALL:+VERS-TLS$version" < /dev/null 2>&1 || true)
+  expect "GnuTLS resumes TLS $version" grep -q 'This is a resumed session' <<< "$gnutls"
 done
 
 for version in tls1_2 tls1_3; do

@@ -30,3 +30,13 @@ make_client() { # AUTHORITY NAME SUBJECT [DAYS [KEY...]]
 
 # openconnect's options to show it.
 shows() { printf '%s\n' --certificate "$WORK/$1.pem" --sslkey "$WORK/$1.key"; } # NAME
+
+# The gateway's part of it.
+certificates() { # AUTHORITY
+  cat << CONF
+ca-cert = $WORK/$1.pem
+crl = $WORK/$1.crl
+cert-user-oid = 0.9.2342.19200300.100.1.1
+cert-group-oid = 2.5.4.11
+CONF
+}
