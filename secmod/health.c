@@ -91,7 +91,8 @@ static void look(void *who, const struct health *h)
 {
 	bool *behind = who;
 
-	if (h->room > 0 && h->outstanding > h->room / 2)
+	// a place for one is no queue
+	if (h->room > 1 && h->outstanding > h->room / 2)
 		*behind = true;
 }
 

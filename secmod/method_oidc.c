@@ -217,6 +217,7 @@ static void oidc_cancel(struct attempt *a)
 }
 
 const struct method method_oidc = {
+	.health = issuers_health,
 	.name = "oidc",
 	.kind = AUTH_BEARER,
 	.start = oidc_start,
