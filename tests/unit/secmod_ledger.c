@@ -28,6 +28,9 @@ static struct radius_config config;
 static int server;
 static char dir[] = "/tmp/penstock-ledger-XXXXXX", made[sizeof(dir)];
 static bool silent;
+static bool deaf;    // it takes records, but its answers are lost
+static bool ordered; // a test counts what comes, and whether in order
+static unsigned came[20];
 static char heard[256]; // names of the records that have come
 static uint32_t delay;  // of the last one
 
@@ -41,6 +44,27 @@ static void reply(const uint8_t *request, const struct sockaddr *to, socklen_t t
 	            EVP_DigestUpdate(md, SECRET, strlen(SECRET)) && EVP_DigestFinal(md, answer + 4, NULL));
 	EVP_MD_CTX_free(md);
 	sendto(server, answer, sizeof(answer), 0, to, to_len);
+}
+
+static void note(const struct radius_attribute *a)
+{
+	unsigned s, n;
+	char text[16];
+
+	snprintf(text, sizeof(text), "%.*s", a->len, (const char *)a->value);
+	assert_int_equal(sscanf(text, "s%u.%u", &s, &n), 2);
+	if (n > came[s] + 1)
+		fail_msg("%s after %u", text, came[s]);
+	if (n == came[s] + 1) // else it is told again
+		came[s] = n;
+}
+
+static bool all_came(void)
+{
+	for (unsigned s = 0; s < 20; s++)
+		if (came[s] != 15)
+			return false;
+	return true;
 }
 
 // One packet, if there is any. What is repeated because nobody answers is not news.
@@ -60,13 +84,15 @@ static bool server_turn(void)
 	assert_null(radius_check_request(bytes, len, SECRET));
 	radius_walk_begin(&w, bytes, len);
 	while (!silent && radius_walk_next(&w, &a)) {
-		if (a.type == RADIUS_ACCT_SESSION_ID)
+		if (a.type == RADIUS_ACCT_SESSION_ID && ordered)
+			note(&a);
+		else if (a.type == RADIUS_ACCT_SESSION_ID)
 			snprintf(heard + strlen(heard), sizeof(heard) - strlen(heard), "%s%.*s", heard[0] ? " " : "", a.len,
 			         (const char *)a.value);
 		if (a.type == RADIUS_ACCT_DELAY_TIME)
 			delay = radius_number(&a);
 	}
-	if (!silent)
+	if (!silent && !deaf)
 		reply(bytes, (struct sockaddr *)&from, from_len);
 	return true;
 }
@@ -108,6 +134,12 @@ static void open_ledger(void)
 	assert_non_null(s);
 	assert_non_null(ledger);
 	ledger_serve(ledger, s);
+}
+
+// As a reload does it: servers are asked again at once.
+static void do_not_wait(void)
+{
+	ledger_serve(ledger, radius_servers_get(&config, false));
 }
 
 static void keeps_sessions_in_order(void **unused)
@@ -168,8 +200,43 @@ static void a_full_disk_holds_nobody_up(void **unused)
 	assert_int_equal(ledger_state(ledger).waiting, 3);
 	assert_int_equal(ledger_state(ledger).dropped, 0);
 	silent = false;
+	do_not_wait();
 	await("e1 e2 e3");
 	disk_has_room_for(RLIM_INFINITY);
+}
+
+#define SESSIONS 20
+#define EACH 15
+
+// A server that comes and goes, and whose answers are lost now and then: each session's records come all, and none before the one
+// before.
+static void a_flapping_server_gets_all_in_order(void **unused)
+{
+	char name[16];
+
+	memset(came, 0, sizeof(came));
+	ordered = true;
+	for (unsigned n = 1; n <= EACH; n++) {
+		silent = n % 6 >= 3;
+		deaf = n % 6 == 2;
+		for (unsigned s = 0; s < SESSIONS; s++) {
+			snprintf(name, sizeof(name), "s%u.%u", s, n);
+			add(n == 1 ? SPOOL_START : n == EACH ? SPOOL_STOP : SPOOL_INTERIM, 200 + s, name);
+		}
+		run(150);
+		do_not_wait();
+	}
+	silent = deaf = false;
+	for (unsigned i = 0; i < 300 && !all_came(); i++) {
+		run(100);
+		do_not_wait();
+	}
+	assert_true(all_came());
+	assert_true(ordered);
+	ordered = false;
+	run(300);
+	heard[0] = '\0';
+	assert_int_equal(ledger_state(ledger).bytes, 0);
 }
 
 // It has no time to wait for an answer.
@@ -201,6 +268,7 @@ static void without_a_disk_memory_has_to_do(void **unused)
 	run(400);
 	assert_int_equal(ledger_state(ledger).waiting, 2);
 	silent = false;
+	do_not_wait();
 	await("d1 d2");
 	ledgers_finish(base, 100);
 }
@@ -236,8 +304,11 @@ static int down(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(keeps_sessions_in_order),         cmocka_unit_test(keeps_what_nobody_takes),
-		cmocka_unit_test(a_full_disk_holds_nobody_up),     cmocka_unit_test(the_end_leaves_nothing_behind),
+		cmocka_unit_test(keeps_sessions_in_order),
+		cmocka_unit_test(keeps_what_nobody_takes),
+		cmocka_unit_test(a_flapping_server_gets_all_in_order),
+		cmocka_unit_test(a_full_disk_holds_nobody_up),
+		cmocka_unit_test(the_end_leaves_nothing_behind),
 		cmocka_unit_test(without_a_disk_memory_has_to_do),
 	};
 
