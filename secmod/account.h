@@ -11,6 +11,7 @@
 #include "proto/snapshot.h"
 #include "secmod/authspec.h"
 #include "secmod/cookie.h"
+#include "secmod/health.h"
 #include "secmod/settings.h"
 
 struct account;
@@ -35,6 +36,8 @@ struct accounting {
 	void (*begin)(struct account *a);
 	void (*report)(struct account *a);
 	void (*end)(struct account *a);
+	// Rows for show auth; NULL: none.
+	void (*health)(health_row row, void *who);
 };
 
 extern const struct accounting accounting_radius, accounting_pam;

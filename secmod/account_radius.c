@@ -267,4 +267,5 @@ const struct accounting accounting_radius = {
 	.begin = begin,
 	.report = report,
 	.end = end,
+	.health = ledgers_report,
 };

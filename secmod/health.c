@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "secmod/account.h"
 #include "secmod/method.h"
+#include "secmod/radius_client.h"
 #include "secmod/secmod.h"
 #include "secmod/signing.h"
 
@@ -75,6 +77,27 @@ static void report_ways(const struct vhost *v, health_row row, void *who)
 	}
 }
 
+static bool accounts_by(const struct settings *s, const struct accounting *a)
+{
+	for (unsigned i = 0; i < s->n_vhosts; i++)
+		if (s->vhosts[i].acct != NULL && s->vhosts[i].acct->how == a)
+			return true;
+	return false;
+}
+
+static void report_accounting(const struct settings *s, health_row row, void *who)
+{
+	bool servers_told = false;
+
+	for (unsigned i = 0; i < s->n_vhosts; i++)
+		servers_told = servers_told || has_method(&s->vhosts[i], &method_radius);
+	if (!servers_told && accounts_by(s, &accounting_radius))
+		radius_servers_report(row, who);
+	for (size_t i = 0; accountings[i] != NULL; i++)
+		if (accountings[i]->health != NULL && accounts_by(s, accountings[i]))
+			accountings[i]->health(row, who);
+}
+
 void health_report(const struct secmod *sm, health_row row, void *who)
 {
 	const struct settings *s = sm->settings;
@@ -85,6 +108,7 @@ void health_report(const struct secmod *sm, health_row row, void *who)
 	report_method(s, NULL, row, who);
 	for (size_t i = 0; methods[i] != NULL; i++)
 		report_method(s, methods[i], row, who);
+	report_accounting(s, row, who);
 }
 
 static void look(void *who, const struct health *h)

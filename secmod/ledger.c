@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "proto/err.h"
+#include "proto/text.h"
 #include "secmod/pool.h"
 
 #define WINDOW 16        // records under way at once, each of another session
@@ -556,6 +557,29 @@ void ledger_serve(struct ledger *l, struct radius_servers *servers)
 struct ledger_state ledger_state(const struct ledger *l)
 {
 	return (struct ledger_state){ l->n_todo - l->n_file, l->disk_bytes, l->delivered, l->dropped };
+}
+
+static void report(const struct ledger *l, health_row row, void *who)
+{
+	struct health h = {
+		.kind = HEALTH_POOL,
+		.outstanding = l->n_todo - l->n_file,
+		.asked = l->delivered + l->n_todo - l->n_file,
+		.failures = l->dropped,
+	};
+
+	// without a room: what waits here is in the way of no login
+	text_copy(h.name, HEALTH_NAME, "accounting");
+	text_copy(h.owner, HEALTH_NAME, l->file);
+	snprintf(h.state, sizeof(h.state), "%s; %llu bytes on disk", l->no_server_told ? "no server answers" : "records are taken",
+	         (unsigned long long)l->disk_bytes);
+	row(who, &h);
+}
+
+void ledgers_report(health_row row, void *who)
+{
+	for (const struct ledger *l = ledgers.all; l; l = l->next)
+		report(l, row, who);
 }
 
 // -------------------------------------------------------------------------------------------------------------------- end

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "secmod/health.h"
 #include "secmod/radius_client.h"
 #include "secmod/spool.h"
 
@@ -25,6 +26,9 @@ void ledger_serve(struct ledger *l, struct radius_servers *servers);
 // Attributes without Acct-Delay-Time. Records of one session stay in order; 0: one that is about all sessions, which none
 // overtakes.
 void ledger_add(struct ledger *l, enum spool_kind kind, uint64_t session, const struct radius_attributes *a);
+
+// A row each, for show auth.
+void ledgers_report(health_row row, void *who);
 
 struct ledger_state {
 	unsigned waiting; // in memory

@@ -64,6 +64,7 @@ login second bert
 leave second
 soon "nobody answers, and that is said once" has "$WORK/gateway.log" 'no server answers; records are kept'
 soon "records wait on disk" has_records_on_disk
+expect "show auth says so" matches "$(ctl show auth)" 'accounting.*no server answers'
 expect "for root's eyes alone" same "$(stat -c %a "$WORK/spool"/*)" 700
 expect "others log in meanwhile" matches "$(get_cookie bert bert-secret)" '.{40,}'
 
