@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # penstockd -t: what it says about good, bad and foreign configurations. No network is needed.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/pki.sh"
 
 make_certificate
 add_user anna anna-secret > /dev/null
@@ -60,6 +61,8 @@ expect "a missing file is named" matches "$(check || :)" "$CONFIG"
 CONFIG=$WORK/ocserv.conf
 sed "s,@DIR@,$WORK,g" "$TOP/tests/smoke/data/ocserv-options.conf" > "$CONFIG"
 mkdir -p "$WORK/config-per-user" "$WORK/config-per-group"
+make_authority authority
 touch "$WORK/empty"
+printf '%s\n' 'dictionary /etc/radcli/dictionary' 'authserver 192.0.2.8::secret' 'acctserver 192.0.2.8::secret' 'radius_timeout 2' 'radius_retries 1' > "$WORK/radiusclient.conf"
 expect "ocserv's documented options pass" check
 expect "none of them is unknown" never matches "$(check)" '[Uu]nknown'
