@@ -296,14 +296,13 @@ static void serve_secmod(struct client *c)
 
 // ----------------------------------------------------------------------------------------------------------------- TLS
 
+// Of several certificates OpenSSL's SSL_get_certificate() names the one shown only where the client has asked for its status.
 static void learn_certificate(struct client *c)
 {
-	const X509 *cert = SSL_get_certificate(c->tls.ssl);
-
 	if (SSL_session_reused(c->tls.ssl))
 		resume_shown(c->cert_sha1);
-	else if (cert)
-		X509_digest(cert, EVP_sha1(), c->cert_sha1, NULL);
+	else
+		memcpy(c->cert_sha1, vhost_of(c->tls.ssl)->sha1[signer_key()], CERT_SHA1_SIZE);
 }
 
 // Whose connection it is, and whether its client has a certificate that counts. What it may resume later goes with that.

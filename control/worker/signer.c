@@ -20,6 +20,7 @@ static struct {
 	signer_ask ask;
 	void *who;
 	uint16_t scheme;
+	uint8_t key;
 } signer;
 
 enum kind { KIND_RSA, KIND_RSA_PSS, KIND_EC, KIND_ED25519 };
@@ -294,6 +295,7 @@ static int signing_sign(void *ctx, unsigned char *signature, size_t *len, size_t
 	if (n <= 0)
 		return 0;
 	signer.scheme = scheme;
+	signer.key = (uint8_t)s->key->number;
 	*len = (size_t)n;
 	return 1;
 }
@@ -359,6 +361,11 @@ void signer_set(signer_ask ask, void *who)
 uint16_t signer_scheme(void)
 {
 	return signer.scheme;
+}
+
+uint8_t signer_key(void)
+{
+	return signer.key;
 }
 
 static const char *kind_name_of(const EVP_PKEY *public)

@@ -18,5 +18,6 @@ void signer_set(signer_ask ask, void *who);
 // NULL: cannot serve keys of this kind (RSA, RSA-PSS, EC and Ed25519 are served).
 EVP_PKEY *signer_key_new(EVP_PKEY *public, uint8_t vhost, uint8_t key);
 
-// The SignatureScheme of the last signature, 0: none yet.
+// The SignatureScheme of the last signature, 0: none yet; and the key that made it.
 uint16_t signer_scheme(void);
+uint8_t signer_key(void);

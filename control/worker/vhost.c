@@ -58,6 +58,7 @@ static int load_certificates(struct vhost *vhost, const struct snapshot *conf, c
 		ret = tls_ctx_add(vhost->tls, file, vhost->number, i, text);
 		if (ret < 0)
 			return ret;
+		X509_digest(SSL_CTX_get0_certificate(vhost->tls), EVP_sha1(), vhost->sha1[i], NULL);
 	}
 	if (i > 0)
 		return 0;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "offers.h"
+#include "pages.h"
 #include "proto/limits.h"
 #include "proto/snapshot.h"
 #include "staple.h"
@@ -15,6 +16,7 @@ struct vhost {
 	uint8_t number;             // the snapshot's, and sec-mod's of this connection
 	SSL_CTX *tls;
 	struct offers offers;
+	uint8_t sha1[LIMIT_SERVER_KEYS][CERT_SHA1_SIZE]; // of each key's certificate
 	unsigned n_certs;
 	const X509 *cert[LIMIT_SERVER_KEYS];     // the context's
 	struct staple staple[LIMIT_SERVER_KEYS]; // of each

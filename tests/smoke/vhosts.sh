@@ -51,6 +51,8 @@ expect "in the list of sessions too" same "$(ctl -j show sessions | jq -r '.[] |
 expect "lisa is nobody elsewhere" same "$(get_cookie lisa lisa-secret)" ''
 expect "nor anna there" same "$(at_lab get_cookie anna anna-secret)" ''
 
+cookie=$(at_lab get_cookie lisa lisa-secret)
+
 certificate new.example
 sed -i '/^\[vhost:/,$d' "$CONFIG"
 cat >> "$CONFIG" << CONF
@@ -63,3 +65,5 @@ expect "brings a virtual host" same "$(subject_of -servername new.example)" 'sub
 expect "and takes one away" same "$(subject_of -servername lab.example)" "$default_subject"
 expect "lisa's tunnel stays" user_has lisa State connected
 expect "and carries packets" pings -I tun1 10.88.0.1
+login_with_cookie late "$cookie" --protocol anyconnect
+expect "who had logged in there has to log in anew" client_says late '401'

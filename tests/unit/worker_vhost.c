@@ -98,6 +98,7 @@ static void shown(const char *name, int version, const char *sigalgs, int vhost,
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 	SSL *server = SSL_new(vhosts.vhost[0].tls), *client = SSL_new(ctx);
+	uint8_t sha1[CERT_SHA1_SIZE];
 	BIO *a, *b;
 	int s = 0, c = 0;
 
@@ -120,6 +121,8 @@ static void shown(const char *name, int version, const char *sigalgs, int vhost,
 	assert_int_equal(asked_key, key);
 	assert_int_equal(X509_cmp(SSL_get0_peer_certificate(client), certs[vhost][key]), 0);
 	assert_int_equal(vhost_of(server)->number, vhost);
+	X509_digest(certs[vhost][key], EVP_sha1(), sha1, NULL);
+	assert_memory_equal(vhost_of(server)->sha1[signer_key()], sha1, sizeof(sha1));
 	SSL_free(server);
 	SSL_free(client);
 	SSL_CTX_free(ctx);
