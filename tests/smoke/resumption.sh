@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # TLS sessions that are resumed: by their own client, with the certificate that it has shown then.
 #
-#   client 192.0.2.2 and .3 ════ 192.0.2.1 gateway
+#   client 192.0.2.2 and .3 ════ 192.0.2.1 gateway: certificate or password; lab.example: certificate
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/data/pki.sh"
 
@@ -10,7 +10,7 @@ ip -n "$CLIENT" addr add 192.0.2.3/24 dev eth0
 make_authority acme
 make_client acme anna "/UID=anna"
 make_client acme bert "/UID=bert"
-gateway 192.0.2.1 < <(certificates acme; echo 'enable-auth = certificate')
+gateway 192.0.2.1 < <(certificates acme; printf '%s\n' 'enable-auth = certificate' '[vhost:lab.example]' 'auth = certificate')
 
 # One login request on a connection of s_client's, which keeps what it may resume in $WORK/SESSION.new; its answer stays in $answer.
 ask() { # SESSION OPTION...
@@ -47,6 +47,18 @@ for version in tls1_2 tls1_3; do
   ask anna -$version -sess_in "$WORK/anna"
   expect "$version: her session goes on" reused
   expect "$version: with it, though it is not shown again" logged_in
+done
+
+for version in tls1_2 tls1_3; do
+  ask lab -$version -servername lab.example -cert "$WORK/anna.pem" -key "$WORK/anna.key"
+  expect "$version: anna at lab.example" logged_in
+  ask other -$version -sess_in "$WORK/lab" -noservername
+  expect "$version: nowhere else does that session go on" new
+  expect "$version: nor her certificate" asked_for_user
+  ask lab -$version -sess_in "$WORK/lab" -servername lab.example
+  expect "$version: there it does" logged_in
+  ask other -$version -sess_in "$WORK/other" -servername lab.example
+  expect "$version: where a certificate is needed nobody else's session will do" never reused
 done
 
 # GnuTLS's, which openconnect is made with: the second connection of two.
