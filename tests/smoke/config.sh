@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # penstockd -t: what it says about good, bad and foreign configurations. No network is needed.
 . "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/pki.sh"
+. "$(dirname "$0")/data/pki.sh"
 
 make_certificate
 add_user anna anna-secret > /dev/null
@@ -63,6 +63,12 @@ sed "s,@DIR@,$WORK,g" "$TOP/tests/smoke/data/ocserv-options.conf" > "$CONFIG"
 mkdir -p "$WORK/config-per-user" "$WORK/config-per-group"
 make_authority authority
 touch "$WORK/empty"
-printf '%s\n' 'dictionary /etc/radcli/dictionary' 'authserver 192.0.2.8::secret' 'acctserver 192.0.2.8::secret' 'radius_timeout 2' 'radius_retries 1' > "$WORK/radiusclient.conf"
+cat > "$WORK/radiusclient.conf" << RADCLI
+dictionary /etc/radcli/dictionary
+authserver 192.0.2.8::secret
+acctserver 192.0.2.8::secret
+radius_timeout 2
+radius_retries 1
+RADCLI
 expect "ocserv's documented options pass" check
 expect "none of them is unknown" never matches "$(check)" '[Uu]nknown'
