@@ -31,7 +31,8 @@
 #define LIMIT_SIGNATURE 1024
 // TLS 1.2 ServerKeyExchange: 64 bytes of randoms and an ECDHE point; TLS 1.3: 64 + 33 + 1 + 48 bytes.
 #define LIMIT_TBS 512
-#define LIMIT_SERVER_KEYS 8 // of one virtual host
+#define LIMIT_SERVER_KEYS 8  // of one virtual host
+#define LIMIT_KEY_THREADS 16 // sec-mod-scale: one for 500 clients is ocserv's rule, and 8192 clients the default
 
 // Virtual hosts, the default one among them: each costs every process keys and contexts, and they are numbered in messages.
 #define LIMIT_VHOSTS 64

@@ -308,6 +308,8 @@ static uint64_t number_or(const struct snapshot *snap, unsigned vhost, const cha
 	return n > 0 && n <= INT32_MAX ? n : otherwise;
 }
 
+_Static_assert(LIMIT_KEY_THREADS <= POOL_THREADS_MAX, "pool.c starts no more");
+
 // ocserv's rule for the number of its security modules.
 static unsigned count_threads(const struct snapshot *snap, uint64_t clients)
 {
@@ -315,11 +317,11 @@ static unsigned count_threads(const struct snapshot *snap, uint64_t clients)
 	cpu_set_t cpus;
 
 	if (wanted > 0)
-		return wanted < POOL_THREADS_MAX ? (unsigned)wanted : POOL_THREADS_MAX;
+		return wanted < LIMIT_KEY_THREADS ? (unsigned)wanted : LIMIT_KEY_THREADS;
 	wanted = clients / CLIENTS_PER_THREAD + 1;
 	if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && (uint64_t)CPU_COUNT(&cpus) < wanted)
 		wanted = (uint64_t)CPU_COUNT(&cpus);
-	return wanted < POOL_THREADS_MAX ? (unsigned)wanted : POOL_THREADS_MAX;
+	return wanted < LIMIT_KEY_THREADS ? (unsigned)wanted : LIMIT_KEY_THREADS;
 }
 
 static int load_vhost(struct vhost *v, const struct snapshot *snap, unsigned vhost, char text[LIMIT_TEXT + 1])

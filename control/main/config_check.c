@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "control/main/config_inside.h"
@@ -187,10 +188,13 @@ static void check_keys(const struct config *c, struct config_log *log)
 
 // -------------------------------------------------------------------------------------------------------- authentication
 
-static void check_plain(const struct config *c, unsigned nth, struct config_log *log)
+static const enum opt ways[] = { OPT_AUTH, OPT_ENABLE_AUTH };
+#define WAYS (sizeof(ways) / sizeof(*ways))
+
+static void check_plain(const struct config *c, enum opt way, unsigned nth, struct config_log *log)
 {
 	static const char *const keys[] = { "passwd", "otp" };
-	const char *auth = config_nth(c, OPT_AUTH, nth), *why;
+	const char *auth = config_nth(c, way, nth), *why;
 	char path[VALUE_MAX];
 	unsigned files = 0;
 
@@ -200,35 +204,35 @@ static void check_plain(const struct config *c, unsigned nth, struct config_log 
 		files++;
 		why = why_unreadable(path);
 		if (why)
-			config_say(log, LOG_LEVEL_ERR, config_line_nth(c, OPT_AUTH, nth), "auth", "%s: %s", path, why);
+			config_say(log, LOG_LEVEL_ERR, config_line_nth(c, way, nth), opt_table[way].name, "%s: %s", path, why);
 	}
 	if (files == 0)
-		wrong(log, c, OPT_AUTH, nth, "plain needs its file: plain[passwd=FILE]");
+		wrong(log, c, way, nth, "plain needs its file: plain[passwd=FILE]");
 }
 
 // The file that a method names by this key. missing: what to say where it names none; NULL: it need not.
-static void check_file(const struct config *c, unsigned nth, const char *key, const char *missing, struct config_log *log)
+static void check_file(const struct config *c, enum opt way, unsigned nth, const char *key, const char *missing,
+                       struct config_log *log)
 {
-	const char *auth = config_nth(c, OPT_AUTH, nth), *why;
+	const char *auth = config_nth(c, way, nth), *why;
 	char path[VALUE_MAX];
 
 	if (!value_auth_key(auth, key, path, sizeof(path))) {
 		if (missing)
-			wrong(log, c, OPT_AUTH, nth, missing);
+			wrong(log, c, way, nth, missing);
 		return;
 	}
 	why = why_unreadable(path);
 	if (why)
-		config_say(log, LOG_LEVEL_ERR, config_line_nth(c, OPT_AUTH, nth), "auth", "%s: %s", path, why);
+		config_say(log, LOG_LEVEL_ERR, config_line_nth(c, way, nth), opt_table[way].name, "%s: %s", path, why);
 }
 
 // Theirs to weigh, and not to overlook.
 static void check_radius_signatures(const struct config *c, struct config_log *log)
 {
-	static const enum opt ways[] = { OPT_AUTH, OPT_ENABLE_AUTH };
 	char word[VALUE_MAX];
 
-	for (size_t w = 0; w < sizeof(ways) / sizeof(*ways); w++)
+	for (size_t w = 0; w < WAYS; w++)
 		for (unsigned i = 0; config_own(c, ways[w]) && i < config_count(c, ways[w]); i++)
 			if (value_auth_key(config_nth(c, ways[w], i), "require-message-authenticator", word, sizeof(word)) &&
 			    strcmp(word, "false") == 0)
@@ -237,19 +241,19 @@ static void check_radius_signatures(const struct config *c, struct config_log *l
 				           "way to the RADIUS server can log in as anybody (CVE-2024-3596)");
 }
 
-static void check_method(const struct config *c, unsigned nth, struct config_log *log)
+static void check_method(const struct config *c, enum opt way, unsigned nth, struct config_log *log)
 {
 	char name[32];
 
-	value_auth_method(config_nth(c, OPT_AUTH, nth), name, sizeof(name));
+	value_auth_method(config_nth(c, way, nth), name, sizeof(name));
 	if (strcmp(name, "plain") == 0)
-		check_plain(c, nth, log);
+		check_plain(c, way, nth, log);
 	else if (strcmp(name, "radius") == 0)
-		check_file(c, nth, "config", "radius needs its file: radius[config=FILE]", log);
+		check_file(c, way, nth, "config", "radius needs its file: radius[config=FILE]", log);
 	else if (strcmp(name, "oidc") == 0)
-		check_file(c, nth, "config", "oidc needs its file: oidc[config=FILE]", log);
+		check_file(c, way, nth, "config", "oidc needs its file: oidc[config=FILE]", log);
 	else if (strcmp(name, "gssapi") == 0)
-		check_file(c, nth, "keytab", NULL, log);
+		check_file(c, way, nth, "keytab", NULL, log);
 }
 
 static bool is_certificate(const struct config *c, enum opt way, unsigned nth)
@@ -280,26 +284,74 @@ static void check_kdcs(const struct config *c, struct config_log *log)
 
 static void check_auth(const struct config *c, struct config_log *log)
 {
-	if (!config_own(c, OPT_AUTH))
-		return;
-	for (unsigned i = 0; i < config_count(c, OPT_AUTH); i++)
-		check_method(c, i, log);
-	for (unsigned i = 0, passwords = 0; i < config_count(c, OPT_AUTH); i++) {
+	for (size_t w = 0; w < WAYS; w++)
+		for (unsigned i = 0; config_own(c, ways[w]) && i < config_count(c, ways[w]); i++)
+			check_method(c, ways[w], i, log);
+	for (unsigned i = 0, passwords = 0; config_own(c, OPT_AUTH) && i < config_count(c, OPT_AUTH); i++) {
 		passwords += !is_certificate(c, OPT_AUTH, i);
 		if (passwords > 1)
 			wrong(log, c, OPT_AUTH, i, "a second method is not supported: a login asks for one password");
 	}
 }
 
+// What a client logs in with decides which way it goes.
+static const char *kind_of(const struct config *c, enum opt way, unsigned nth)
+{
+	char name[32];
+
+	value_auth_method(config_nth(c, way, nth), name, sizeof(name));
+	if (strcmp(name, "certificate") == 0)
+		return "certificates";
+	if (strcmp(name, "gssapi") == 0)
+		return "Kerberos tickets";
+	return strcmp(name, "oidc") == 0 ? "bearer tokens" : "passwords";
+}
+
+// All lines of auth are one way, and a certificate beside another method is not what it begins with.
+static unsigned first_of_auth(const struct config *c)
+{
+	unsigned n = config_count(c, OPT_AUTH), i = 0;
+
+	while (i < n && is_certificate(c, OPT_AUTH, i))
+		i++;
+	return i < n ? i : 0;
+}
+
+static void check_way(const struct config *c, unsigned nth, struct config_log *log)
+{
+	const char *kind = kind_of(c, OPT_ENABLE_AUTH, nth), *before = NULL;
+	enum opt where = OPT_AUTH;
+
+	if (config_count(c, OPT_AUTH) && kind_of(c, OPT_AUTH, first_of_auth(c)) == kind)
+		before = config_nth(c, OPT_AUTH, first_of_auth(c));
+	for (unsigned i = 0; !before && i < nth; i++)
+		if (kind_of(c, OPT_ENABLE_AUTH, i) == kind) {
+			before = config_nth(c, OPT_ENABLE_AUTH, i);
+			where = OPT_ENABLE_AUTH;
+		}
+	if (before)
+		config_say(log, LOG_LEVEL_WARN, config_line_nth(c, OPT_ENABLE_AUTH, nth), "enable-auth",
+		           "%s is never asked: %s = %s takes all logins with %s", config_nth(c, OPT_ENABLE_AUTH, nth),
+		           opt_table[where].name, before, kind);
+}
+
+// ocserv takes such a configuration, and the first of a kind, too.
+static void check_ways(const struct config *c, struct config_log *log)
+{
+	if (!config_own(c, OPT_AUTH) && !config_own(c, OPT_ENABLE_AUTH))
+		return;
+	for (unsigned i = 0; i < config_count(c, OPT_ENABLE_AUTH); i++)
+		check_way(c, i, log);
+}
+
 // A certificate of whom, and who is its user?
 static void check_certificates(const struct config *c, struct config_log *log)
 {
-	static const enum opt ways[] = { OPT_AUTH, OPT_ENABLE_AUTH };
 	static const enum opt needs[] = { OPT_CA_CERT, OPT_CERT_USER_OID };
 
 	if (!config_own(c, OPT_AUTH) && !config_own(c, OPT_ENABLE_AUTH))
 		return;
-	for (size_t w = 0; w < sizeof(ways) / sizeof(*ways); w++)
+	for (size_t w = 0; w < WAYS; w++)
 		for (unsigned i = 0; i < config_count(c, ways[w]); i++) {
 			if (!is_certificate(c, ways[w], i))
 				continue;
@@ -310,6 +362,44 @@ static void check_certificates(const struct config *c, struct config_log *log)
 			return;
 		}
 }
+
+// ------------------------------------------------------------------------------------------------------------ accounting
+
+// It is made where it is missing, with all above it.
+static const char *why_no_spool(const char *path)
+{
+	char above[VALUE_MAX];
+	const char *why;
+	struct statvfs fs;
+	struct stat st;
+
+	if (path[0] != '/')
+		return "it has to begin with /, or to be empty";
+	snprintf(above, sizeof(above), "%s", path);
+	while (stat(above, &st) < 0 && errno == ENOENT && above[1] != '\0')
+		dirname(above);
+	why = why_no_directory(above);
+	if (!why && statvfs(above, &fs) == 0 && fs.f_blocks == 0 && fs.f_files == 0)
+		why = "no file can be kept there";
+	return why;
+}
+
+static void check_accounting(const struct config *c, struct config_log *log)
+{
+	const char *acct = config_str(c, OPT_ACCT), *spool = config_str(c, OPT_ACCT_SPOOL), *why;
+	char word[VALUE_MAX];
+
+	if (acct && config_own(c, OPT_ACCT) && value_auth_key(acct, "groupconfig", word, sizeof(word)) && strcmp(word, "true") == 0)
+		config_say(log, LOG_LEVEL_WARN, config_line_of(c, OPT_ACCT), "acct",
+		           "groupconfig=true has no effect: settings of a user come with the answer to a login (auth)");
+	if (c->base || !spool || spool[0] == '\0' || !config_given(c, OPT_ACCT_SPOOL))
+		return;
+	why = why_no_spool(spool);
+	if (why)
+		config_say(log, LOG_LEVEL_ERR, config_line_of(c, OPT_ACCT_SPOOL), "acct-spool", "%s: %s", spool, why);
+}
+
+// -------------------------------------------------------------------------------------------------------------- sessions
 
 // Everything that a session is told: one message each, so the number is bounded.
 static void check_items(const struct config *c, struct config_log *log)
@@ -445,11 +535,23 @@ static void check_nics(const struct config *c, struct config_log *log)
 
 static void check_exempt(const struct config *c, struct config_log *log)
 {
+	unsigned n = config_count(c, OPT_BAN_EXEMPT);
 	struct addr network;
 
-	for (unsigned i = 0; i < config_count(c, OPT_BAN_EXEMPT); i++)
+	for (unsigned i = 0; i < n; i++) {
 		if (exempt_parse(config_nth(c, OPT_BAN_EXEMPT, i), &network) < 0)
 			wrong(log, c, OPT_BAN_EXEMPT, i, "it is to be a network as in 192.0.2.0/24, or local, or none");
+		if (n > 1 && strcmp(config_nth(c, OPT_BAN_EXEMPT, i), "none") == 0)
+			config_say(log, LOG_LEVEL_WARN, config_line_nth(c, OPT_BAN_EXEMPT, i), "ban-exempt",
+			           "none has no effect beside others");
+	}
+}
+
+static void check_scale(const struct config *c, struct config_log *log)
+{
+	if (config_num(c, OPT_SEC_MOD_SCALE) > LIMIT_KEY_THREADS)
+		config_say(log, LOG_LEVEL_WARN, config_line_of(c, OPT_SEC_MOD_SCALE), "sec-mod-scale",
+		           "%d are started, and no more", LIMIT_KEY_THREADS);
 }
 
 void config_check(const struct config *c, struct config_log *log)
@@ -459,6 +561,8 @@ void config_check(const struct config *c, struct config_log *log)
 	check_networks(c, log);
 	check_keys(c, log);
 	check_auth(c, log);
+	check_ways(c, log);
+	check_accounting(c, log);
 	check_radius_signatures(c, log);
 	check_certificates(c, log);
 	check_kdcs(c, log);
@@ -472,4 +576,5 @@ void config_check(const struct config *c, struct config_log *log)
 	check_required(c, log);
 	check_nics(c, log);
 	check_exempt(c, log);
+	check_scale(c, log);
 }

@@ -455,11 +455,52 @@ static void options_without_effect(void **state)
 	file_says(GOOD "listen-clear-file = /x\n", CONFIG_START, 1, 0, "has been removed");
 }
 
+// GOOD with another auth, that is not closed yet, as its last line.
+#define RADIUS                                                                                                      \
+	"tcp-port = 443\nserver-cert = cert.pem\nserver-key = key.pem\ndevice = vpns\nipv4-network = 10.9.0.0/24\n" \
+	"auth = radius[config=passwd"
 static void radius_servers(void **state)
 {
-	file_says(GOOD "enable-auth = radius[config=passwd]\n", CONFIG_TEST, 0, 0, NULL);
-	file_says(GOOD "enable-auth = radius[config=passwd,require-message-authenticator=false]\n", CONFIG_TEST, 0, 1,
-	          "test.conf:9: enable-auth: answers without a Message-Authenticator are believed");
+	file_says(RADIUS "]\n", CONFIG_TEST, 0, 0, NULL);
+	file_says(RADIUS ",require-message-authenticator=false]\n", CONFIG_TEST, 0, 1,
+	          "test.conf:6: auth: answers without a Message-Authenticator are believed");
+	file_says(GOOD "acct = radius[config=passwd]\nacct-spool = /var/tmp/a/b\n", CONFIG_TEST, 0, 0, NULL);
+	file_says(GOOD "acct = radius[config=passwd]\nacct-spool =\n", CONFIG_TEST, 0, 0, NULL);
+	file_says(GOOD "acct = radius[config=passwd,groupconfig=true]\n", CONFIG_TEST, 0, 1,
+	          "test.conf:9: acct: groupconfig=true has no effect");
+	file_says(GOOD "acct-spool = spool\n", CONFIG_TEST, 1, 0, "test.conf:9: acct-spool: spool: it has to begin with /");
+	file_says(GOOD "acct-spool = /dev/null/x\n", CONFIG_TEST, 1, 0, "acct-spool: /dev/null/x: Not a directory");
+	file_says(GOOD "acct-spool = /proc/nope/x\n", CONFIG_TEST, 1, 0, "acct-spool: /proc/nope/x: no file can be kept there");
+}
+
+#define CERTIFIED "ca-cert = cert.pem\ncert-user-oid = 2.5.4.3\n"
+
+// A client comes with a password, a ticket, a token or a certificate: a second method for the same has nobody to ask.
+static void ways_that_nobody_takes(void **state)
+{
+	file_says(GOOD "enable-auth = pam\n", CONFIG_TEST, 0, 1,
+	          "test.conf:9: enable-auth: pam is never asked: auth = plain[passwd=");
+	file_says(GOOD "enable-auth = radius[config=passwd]\n", CONFIG_TEST, 0, 1, "takes all logins with passwords");
+	file_says(GOOD "enable-auth = gssapi\nenable-auth = oidc[config=passwd]\n", CONFIG_TEST, 0, 0, NULL);
+	file_says(GOOD "enable-auth = gssapi\nenable-auth = gssapi[gid-min=1]\n", CONFIG_TEST, 0, 1,
+	          "test.conf:10: enable-auth: gssapi[gid-min=1] is never asked: enable-auth = gssapi takes");
+	// of a certificate and a password it is the password that a login begins with
+	file_says(GOOD CERTIFIED "auth = certificate\nenable-auth = certificate\n", CONFIG_TEST, 0, 0, NULL);
+	file_says(GOOD CERTIFIED "enable-auth = certificate\nenable-auth = certificate\n", CONFIG_TEST, 0, 1,
+	          "test.conf:12: enable-auth: certificate is never asked");
+	// a virtual host has its own, and what it inherits
+	file_says(GOOD "[vhost:a]\nenable-auth = pam\n", CONFIG_TEST, 0, 1, "test.conf:10: enable-auth: pam is never asked");
+	file_says(GOOD "enable-auth = gssapi\n[vhost:a]\nauth = gssapi\nenable-auth = pam\n", CONFIG_TEST, 0, 0, NULL);
+}
+
+static void ways_are_checked_alike(void **state)
+{
+	file_says(GOOD "enable-auth = gssapi[keytab=/nonexistent]\n", CONFIG_TEST, 1, 0,
+	          "test.conf:9: enable-auth: /nonexistent: No such file");
+	file_says(GOOD "enable-auth = oidc\n", CONFIG_TEST, 1, 0, "test.conf:9: enable-auth: oidc needs its file");
+	file_says(GOOD "enable-auth = oidc[config=/nonexistent]\n", CONFIG_TEST, 1, 0, "enable-auth: /nonexistent: No such file");
+	file_says(GOOD "[vhost:a]\nauth = gssapi\nenable-auth = plain[passwd=/nonexistent]\n", CONFIG_TEST, 1, 0,
+	          "test.conf:11: enable-auth: /nonexistent: No such file");
 }
 
 static void every_mistake_is_told(void **state)
@@ -535,6 +576,10 @@ static void what_only_the_whole_shows(void **state)
 	file_says(GOOD "auth = certificate\n", CONFIG_TEST, 2, 0, "certificate needs ca-cert");
 	file_says(GOOD "enable-auth = certificate\nca-cert = cert.pem\n", CONFIG_TEST, 1, 0, "certificate needs cert-user-oid");
 	file_says(GOOD "pid-file = /does/not/exist\n", CONFIG_TEST, 1, 0, "pid-file: /does/not/exist: No such file");
+	file_says(GOOD "sec-mod-scale = 16\nban-exempt = none\n", CONFIG_TEST, 0, 0, NULL);
+	file_says(GOOD "sec-mod-scale = 17\n", CONFIG_TEST, 0, 1, "test.conf:9: sec-mod-scale: 16 are started, and no more");
+	file_says(GOOD "ban-exempt = local\nban-exempt = none\n", CONFIG_TEST, 0, 1,
+	          "test.conf:10: ban-exempt: none has no effect beside others");
 }
 
 static void files_that_cannot_be_read(void **state)
@@ -657,6 +702,8 @@ int main(void)
 		cmocka_unit_test(compression_is_warned_of),
 		cmocka_unit_test(options_without_effect),
 		cmocka_unit_test(radius_servers),
+		cmocka_unit_test(ways_that_nobody_takes),
+		cmocka_unit_test(ways_are_checked_alike),
 		cmocka_unit_test(every_mistake_is_told),
 		cmocka_unit_test(repeated_options),
 		cmocka_unit_test(networks_are_folded),

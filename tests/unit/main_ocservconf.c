@@ -127,7 +127,7 @@ static const char *const documented[] = {
 	"match-tls-dtls-ciphers = true",
 	"enable-auth = \"certificate\"\nca-cert = cert.pem\ncert-user-oid = 2.5.4.3",
 	"enable-auth = \"gssapi\"",
-	"enable-auth = \"gssapi[keytab=/etc/key.tab,require-local-user-map=true,tgt-freshness-time=900]\"",
+	"enable-auth = \"gssapi[keytab=key.pem,require-local-user-map=true,tgt-freshness-time=900]\"",
 	"acct = \"radius[config=/etc/radiusclient/radiusclient.conf]\"",
 	"acct = pam",
 	"kkdcp = \"/KdcProxy KERBEROS.REALM udp@127.0.0.1:88\"",
