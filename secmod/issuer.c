@@ -336,7 +336,7 @@ void issuers_health(health_row row, void *who)
 
 	TAILQ_FOREACH(i, &issuers, next)
 	{
-		struct health h = { .kind = HEALTH_SERVER, .owner = "oidc", .outstanding = i->helper != NULL, .room = 1 };
+		struct health h = { .kind = HEALTH_SERVER, .owner = "oidc", .outstanding = i->helper != NULL };
 
 		text_copy(h.name, HEALTH_NAME, i->url);
 		describe(i, h.state);

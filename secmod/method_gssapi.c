@@ -165,6 +165,14 @@ static int start_helper(struct negotiation *g)
 	return g->helper != NULL ? helper_send(g->helper, &w, sizeof(w)) : -errno;
 }
 
+static void gss_health(health_row row, void *who)
+{
+	const struct health running = { HEALTH_POOL,        "helpers", "gssapi", "processes, one a login", .outstanding = n_running,
+		                        .room = HELPERS_MAX };
+
+	row(who, &running);
+}
+
 // --------------------------------------------------------------------------------------------------------------- attempt
 
 static void gss_begin(struct attempt *a)
@@ -230,6 +238,7 @@ const struct method method_gssapi = {
 	.stop = gss_stop,
 	.load = gss_load,
 	.unload = gss_unload,
+	.health = gss_health,
 	.begin = gss_begin,
 	.answer = gss_answer,
 	.token = gss_token,

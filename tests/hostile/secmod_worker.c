@@ -205,7 +205,7 @@ static const struct {
 } malformed[] = {
 	{ MSG_SIGN_REQ, 0, 17 },  { MSG_AUTH_INIT, 1, 23 },    { MSG_AUTH_CONT, 2, 7 },      { MSG_CERT_PART, 1, 1999 },
 	{ MSG_CERT_PROVE, 1, 1 }, { MSG_RESUME_FETCH, 0, 11 }, { MSG_RESUME_STORE, 1, 299 }, { MSG_RESUME_DELETE, 5, 11 },
-	{ MSG_GROUPS_ASK, 1, 1 }, { MSG_KDC_REQ, 1, 997 },
+	{ MSG_GROUPS_ASK, 1, 1 }, { MSG_KDC_REQ, 1, 997 },     { MSG_AUTH_TOKEN, 2, 797 },
 };
 
 #define MALFORMED (sizeof(malformed) / sizeof(malformed[0]))

@@ -74,6 +74,7 @@ soon "with its keys a token of the issuer's does" opened "$(token one "$(claims)
 start anna ip netns exec "$CLIENT" openconnect --token-mode=oidc --token-secret="$(token one "$(claims)")" --servercert "$PIN" \
   --non-inter --script "$TOP/scripts/client-network" https://192.0.2.1/
 soon "its bearer has a session" user_has anna Username '^anna$'
+expect "the operator sees how the issuer is doing" matches "$(ctl show auth)" '127\.0\.0\.1:8443.*1 keys, fetched'
 
 # Everything else opens nothing.
 expect "one that has expired" says 'it has expired' "$(token one "$(claims ",\"exp\":1000000000" | sed 's/"exp":[0-9]*,//')")"
