@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Groups: offered by the form, chosen by openconnect's --authgroup or by the URL, kept in the session, and refused to who is in none such.
 #
-#   client 192.0.2.2 ════ 192.0.2.1 gateway ── passwd: anna in staff and vpn, bert in none
+#   client 192.0.2.2 ════ 192.0.2.1 gateway ── passwd: anna in staff and vpn, bert in none; others: otto, of another virtual host
 . "$(dirname "$0")/lib.sh"
 
 network
@@ -10,6 +10,7 @@ add_user bert bert-secret > /dev/null
 printf 'anna-secret\n' | "$BIN/penstock-passwd" -c "$WORK/passwd" -g staff,vpn anna
 mkdir "$WORK/groups"
 echo 'keepalive = 1234' > "$WORK/groups/vpn"
+printf 'otto-secret\n' | "$BIN/penstock-passwd" -c "$WORK/others" -g night,day otto
 gateway << CONF
 select-group = staff[The staff & friends]
 select-group = guests
@@ -19,6 +20,10 @@ select-group-by-url = true
 pre-login-banner = "Staff only"
 config-per-group = $WORK/groups
 max-ban-score = 0
+[vhost:other.example]
+auth = "plain[passwd=$WORK/others]"
+select-group = night[The night shift]
+select-group-by-url = false
 CONF
 
 tls_open
@@ -29,6 +34,13 @@ expect "and what the password file knows" has "$WORK/form" '<option>vpn</option>
 expect "each once" same "$(grep -c '<option' "$WORK/form")" 4
 expect "and no group, which is chosen" has "$WORK/form" '<option selected="true">\[none\]</option>'
 expect "below the banner" has "$WORK/form" '<banner>Staff only</banner>'
+
+tls_open -servername other.example
+http_post / "$(init_xml)" > "$WORK/form"
+tls_close
+expect "another virtual host offers its own" has "$WORK/form" '<option>The night shift</option>'
+expect "and what its file knows" has "$WORK/form" '<option>day</option>'
+expect "and nobody else's" never has "$WORK/form" 'staff|guests|vpn<'
 
 # Group of the session that a login leads to.
 group_of() { # USER OPTION...
