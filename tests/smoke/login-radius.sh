@@ -65,6 +65,10 @@ kill -STOP "$first"
 at_end "kill -CONT $first"
 expect "with the first one silent the second is asked" matches "$(get_cookie bert bert-secret)" '.{40,}'
 expect "the log names who is silent" has "$WORK/gateway.log" 'RADIUS server 127.0.0.1 \(127.0.0.1:1812\) does not answer'
+health() { ctl -j show auth | jq -r --arg n "$1" '.servers[] | select(.name == $n) | '"$2"; } # SERVER FIELD
+expect "and so does show auth" never same "$(health 127.0.0.1:1812 .state)" "$(health 127.0.0.1:1822 .state)"
+expect "with what it has not answered" more "$(health 127.0.0.1:1812 .timeouts)" 0
+expect "the other one has" more "$(health 127.0.0.1:1822 .raw_longest_us)" 0
 expect "the second has answered" has "$WORK/second.log" 'User-Name = "bert"'
 
 kill -STOP "$second"
