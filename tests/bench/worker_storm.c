@@ -148,6 +148,8 @@ static int on_new_session(SSL *ssl, SSL_SESSION *fresh)
 
 static void tls_end(struct session *s)
 {
+	if (s->tls)
+		SSL_set_shutdown(s->tls, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); // or OpenSSL would not resume its session
 	SSL_free(s->tls);
 	if (s->fd >= 0)
 		close(s->fd);

@@ -22,7 +22,9 @@ worker_memory() {
 connected() { ctl -j show users | jq length; }
 
 expect "500 logins at once" storm -n 500
-expect "200 that come back with their cookies" storm -n 200 -r
+again() { storm -n 200 -r > "$WORK/again.log"; }
+expect "200 that come back with their cookies" again
+expect "and resume their TLS sessions" has "$WORK/again.log" '^200 TLS sessions resumed'
 
 mkfifo "$WORK/hold"
 start storm ip netns exec "$CLIENT" sh -c 'exec "$@" < '"$WORK/hold" storm "$BUILD/bench/worker_storm" -n 200 -d -k 192.0.2.1 443 anna anna-secret
