@@ -10,6 +10,7 @@
 
 #include "proto/err.h"
 #include "proto/text.h"
+#include "secmod/account_record.h"
 #include "secmod/pool.h"
 
 #define WINDOW 16        // records under way at once, each of another session
@@ -358,13 +359,12 @@ static void flush_to_disk(struct ledger *l)
 static int build(void *who, struct radius_packet *out, uint8_t id, const char *secret)
 {
 	const struct entry *e = who;
-	uint64_t now = (uint64_t)time(NULL);
 	struct radius_attributes a = { .len = e->len };
 
 	if (e->len > sizeof(a.bytes))
 		return -EMSGSIZE;
 	memcpy(a.bytes, e->data, e->len);
-	radius_add_number(&a, RADIUS_ACCT_DELAY_TIME, now > e->when ? (uint32_t)(now - e->when) : 0);
+	account_record_delay(&a, e->when, (uint64_t)time(NULL));
 	return radius_build_accounting(out, id, &a, secret);
 }
 
