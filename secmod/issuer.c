@@ -67,17 +67,18 @@ static void wake_in(struct issuer *i, unsigned seconds)
 // ------------------------------------------------------------------------------------------------------------- a fetch
 
 // A waiter may forget others, or put a new token on the list: only those that are there now are told.
+// Each that waits now; who is told may wait again, or make another one forget to.
 static void tell_waiters(struct issuer *i)
 {
-	TAILQ_HEAD(, issuer_waiter) now = TAILQ_HEAD_INITIALIZER(now);
-	struct issuer_waiter *w;
+	struct issuer_waiter mark, *w;
 
 	i->refs++;
-	TAILQ_CONCAT(&now, &i->waiters, next);
-	while ((w = TAILQ_FIRST(&now)) != NULL) {
-		TAILQ_REMOVE(&now, w, next);
+	TAILQ_INSERT_TAIL(&i->waiters, &mark, next);
+	while ((w = TAILQ_FIRST(&i->waiters)) != &mark) {
+		TAILQ_REMOVE(&i->waiters, w, next);
 		w->fetched(w);
 	}
+	TAILQ_REMOVE(&i->waiters, &mark, next);
 	issuer_put(i);
 }
 

@@ -39,6 +39,25 @@ const char *passwdfile_check_user(const char *user)
 	return NULL;
 }
 
+// Each may be the name of a file in config-per-group, as a user's may.
+static const char *check_each_group(const char *groups)
+{
+	char one[LIMIT_GROUP + 1];
+	size_t len;
+
+	for (const char *p = groups;; p += len + 1) {
+		len = strcspn(p, ",");
+		if (len == 0 || len > LIMIT_GROUP)
+			return len == 0 ? "a group's name is empty" : "a group's name is too long";
+		memcpy(one, p, len);
+		one[len] = '\0';
+		if (strchr(one, '/') != NULL || one[0] == '.' || strstr(one, "..") != NULL)
+			return "a group's name has a '/', starts with a '.' or has a '..'";
+		if (p[len] == '\0')
+			return NULL;
+	}
+}
+
 const char *passwdfile_check_groups(const char *groups)
 {
 	if (strlen(groups) > PASSWDFILE_GROUPS)
@@ -47,7 +66,7 @@ const char *passwdfile_check_groups(const char *groups)
 		return "the list of groups has control characters or is not UTF-8";
 	if (strchr(groups, ':') != NULL)
 		return "the list of groups has a ':'";
-	return NULL;
+	return groups[0] != '\0' ? check_each_group(groups) : NULL;
 }
 
 struct output {

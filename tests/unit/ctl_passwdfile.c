@@ -85,6 +85,13 @@ static void names(void **state)
 	assert_null(passwdfile_check_groups(""));
 	assert_non_null(passwdfile_check_groups("a:b"));
 	assert_non_null(passwdfile_check_groups("a\nb"));
+	assert_non_null(passwdfile_check_groups("../x"));
+	assert_non_null(passwdfile_check_groups("a,b/c"));
+	assert_non_null(passwdfile_check_groups("a,.hidden"));
+	assert_non_null(passwdfile_check_groups("a,b..c"));
+	assert_non_null(passwdfile_check_groups("a,,b"));
+	assert_non_null(passwdfile_check_groups("a,"));
+	assert_non_null(passwdfile_check_groups(","));
 }
 
 static void lines(void **state)
