@@ -14,6 +14,7 @@
 #include "secmod/account.h"
 #include "secmod/coa_inside.h"
 #include "secmod/coa_request.h"
+#include "secmod/radius_client.h"
 #include "secmod/secmod.h"
 
 #define READ_MOST 16    // datagrams a turn
@@ -290,6 +291,15 @@ static void refuse(struct coa *c, const struct addr *from, const char *why)
 	c->unsaid = 0;
 }
 
+static bool is_from(const struct coa_client *client, const struct addr *from)
+{
+	struct addr now;
+
+	if (client->name[0] == '\0')
+		return addr_in(from, &client->network);
+	return radius_servers_find(client->name, &now) && addr_equal(from, &now);
+}
+
 // The secret of a client that has signed it, or NULL.
 static const char *secret_of(const struct coa *c, const struct addr *from, const uint8_t *bytes, size_t len, const char **why)
 {
@@ -297,7 +307,7 @@ static const char *secret_of(const struct coa *c, const struct addr *from, const
 	for (unsigned i = 0; i < c->config->n_clients; i++) {
 		const struct coa_client *client = &c->config->client[i];
 
-		if (!addr_in(from, &client->network))
+		if (!is_from(client, from))
 			continue;
 		*why = radius_check_request(bytes, len, client->secret);
 		if (!*why)

@@ -53,19 +53,20 @@ int coa_address_parse(const char *text, struct addr *out)
 
 // -------------------------------------------------------------------------------------------------------------------- who
 
-static int client_add(struct coa_config *c, const struct addr *network, const char *secret)
+static int client_add(struct coa_config *c, const struct addr *network, const char *name, const char *secret)
 {
 	struct coa_client *client;
 
 	for (unsigned i = 0; i < c->n_clients; i++)
 		if (addr_equal(&c->client[i].network, network) && c->client[i].network.prefix == network->prefix &&
-		    strcmp(c->client[i].secret, secret) == 0)
+		    strcmp(c->client[i].name, name) == 0 && strcmp(c->client[i].secret, secret) == 0)
 			return 0;
 	if (c->n_clients == COA_CLIENTS_MAX)
 		return -ENOSPC;
 	client = &c->client[c->n_clients++];
 	client->network = *network;
 	client->network.port = 0;
+	snprintf(client->name, sizeof(client->name), "%s", name);
 	snprintf(client->secret, sizeof(client->secret), "%s", secret);
 	return 0;
 }
@@ -80,7 +81,7 @@ static int read_line(struct coa_config *c, char *line)
 		return 0;
 	if (addr_parse(who, &network) < 0 || !secret || strlen(secret) > RADIUS_SECRET_MAX || strtok_r(NULL, " \t\r\n", &save))
 		return -EINVAL;
-	return client_add(c, &network, secret);
+	return client_add(c, &network, "", secret);
 }
 
 static int read_clients(struct coa_config *c, const char *file, char text[LIMIT_TEXT + 1])
@@ -139,8 +140,8 @@ static void read_servers(struct coa_config *c, const char *value, enum radius_pu
 		snprintf(r.nas_identifier, sizeof(r.nas_identifier), "%s", identifier);
 	add_identity(c, &r);
 	for (unsigned i = 0; i < r.n_servers && take_secrets; i++)
-		if (r.server[i].addr.family)
-			client_add(c, &r.server[i].addr, r.server[i].secret);
+		if (r.server[i].secret[0])
+			client_add(c, &r.server[i].addr, r.server[i].addr.family ? "" : r.server[i].name, r.server[i].secret);
 	secret_wipe(&r, sizeof(r));
 }
 

@@ -10,6 +10,7 @@
 
 struct coa_client {
 	struct addr network;
+	char name[RADIUS_SERVER_NAME_MAX + 1]; // of a RADIUS server, in the place of a network: it is where that is; "": none
 	char secret[RADIUS_SECRET_MAX + 1];
 };
 

@@ -45,6 +45,7 @@ struct server {
 	struct radius_lookup *lookup; // of its name, under way
 	struct port_list ports;
 	unsigned n_ports;
+	bool lost;        // nobody knew its name, as has been said
 	bool dead, tried; // dead: no answer; tried: one request finds out whether it still is
 	int64_t dead_until_ms, heard_ms, bad_logged_ms;
 	uint64_t requests, timeouts, late, bad;
@@ -130,6 +131,10 @@ static void on_found(void *who, const struct addr *found)
 	const uint16_t port = s->config->addr.port;
 
 	s->lookup = NULL;
+	if (found == NULL && s->addr.family == 0 && !s->lost) {
+		log_warn("RADIUS server %s: its address cannot be found, and is looked up again", s->config->name);
+		s->lost = true;
+	}
 	if (found == NULL || addr_equal(found, &s->addr))
 		return;
 	s->addr = *found;
@@ -137,7 +142,7 @@ static void on_found(void *who, const struct addr *found)
 	addr_text_port(&s->addr, s->text);
 	log_notice("RADIUS server %s is %s now", s->config->name, s->text);
 	ports_are_stale(s);
-	s->dead = s->tried = false;
+	s->dead = s->tried = s->lost = false;
 }
 
 // Where its name is none but an address there is nothing to look up.
@@ -552,6 +557,30 @@ int radius_client_stop(void)
 	return radius_lookup_stop();
 }
 
+bool radius_servers_find(const char *name, struct addr *out)
+{
+	const struct radius_servers *set;
+
+	TAILQ_FOREACH(set, &client.all, next)
+	for (unsigned i = 0; i < set->config.n_servers; i++)
+		if (set->server[i].addr.family != 0 && strcmp(set->config.server[i].name, name) == 0) {
+			*out = set->server[i].addr;
+			return true;
+		}
+	return false;
+}
+
+// What another set has found out already holds for a new one.
+static void server_place(struct server *s)
+{
+	const uint16_t port = s->config->addr.port;
+
+	s->addr = s->config->addr;
+	if (s->addr.family == 0 && s->config->secret[0] != '\0' && radius_servers_find(s->config->name, &s->addr))
+		s->addr.port = port;
+	addr_text_port(&s->addr, s->text);
+}
+
 static struct radius_servers *servers_new(const struct radius_config *c, bool need_signed)
 {
 	struct radius_servers *set = calloc(1, sizeof(*set));
@@ -567,8 +596,7 @@ static struct radius_servers *servers_new(const struct radius_config *c, bool ne
 		s->set = set;
 		s->number = (int)i;
 		s->config = &set->config.server[i];
-		s->addr = s->config->addr;
-		addr_text_port(&s->addr, s->text);
+		server_place(s);
 		TAILQ_INIT(&s->ports);
 	}
 	TAILQ_INSERT_TAIL(&client.all, set, next);
@@ -611,7 +639,7 @@ static void describe(const struct server *s, char out[HEALTH_STATE + 1])
 
 	if (s->addr.family == 0)
 		n = snprintf(out, HEALTH_STATE + 1, "%s",
-		             s->config->secret[0] != '\0' ? "its name cannot be resolved" : "it has no secret");
+		             s->config->secret[0] != '\0' ? "its address is not known" : "it has no secret");
 	else if (s->dead && left > 0)
 		n = snprintf(out, HEALTH_STATE + 1, "down, asked again in %lld s", (long long)(left + 999) / 1000);
 	else

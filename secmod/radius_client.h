@@ -42,6 +42,9 @@ int radius_exchange_start(struct radius_servers *s, const struct radius_kind *ki
                           struct radius_exchange **out);
 void radius_exchange_cancel(struct radius_exchange *e); // without done()
 
+// Where a server of that name is now; false: nowhere that is known.
+bool radius_servers_find(const char *name, struct addr *out);
+
 // A row for each server that is in use, those of accounting too: for show auth.
 void radius_servers_report(health_row row, void *who);
 bool radius_servers_any_well(const struct radius_servers *s);

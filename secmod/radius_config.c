@@ -107,6 +107,35 @@ static int take_servers(struct radius_config *c, const rc_handle *rh, const char
 	return ret;
 }
 
+static int refuse_line(char *line, const char *file, char text[LIMIT_TEXT + 1])
+{
+	char *rest, *key = strtok_r(line, " \t\r\n", &rest), *value = key != NULL ? strtok_r(NULL, " \t\r\n", &rest) : NULL;
+	struct addr a;
+
+	if (value == NULL)
+		return 0;
+	if (strcmp(key, "serv-type") == 0 && strcasecmp(value, "udp") != 0)
+		return text_refuse(text, "%s: serv-type %s is not supported: only udp is", file, value);
+	if (strcmp(key, "bindaddr") == 0 && copy_ip(&a, value) < 0)
+		return text_refuse(text, "%s: bindaddr is no address", file);
+	return 0;
+}
+
+// What radcli would not only read but do: it connects to servers of TLS, and resolves bindaddr.
+static int refuse_deeds(const char *file, char text[LIMIT_TEXT + 1])
+{
+	FILE *f = fopen(file, "re");
+	char line[512];
+	int ret = 0;
+
+	while (f != NULL && ret == 0 && fgets(line, sizeof(line), f) != NULL)
+		ret = refuse_line(line, file, text);
+	secret_wipe(line, sizeof(line));
+	if (f != NULL)
+		fclose(f);
+	return ret;
+}
+
 // What is there but cannot be followed is refused: silently leaving TLS away would be the worst of all.
 static int refuse_others(const rc_handle *rh, const char *file, char text[LIMIT_TEXT + 1])
 {
@@ -143,13 +172,13 @@ static int take_options(struct radius_config *c, const rc_handle *rh, const char
 	return 0;
 }
 
-// -------------------------------------------------------------------------------------------------------------- resolving
+// ---------------------------------------------------------------------------------------------------------------- secrets
 
 static bool is_meant(const char *name, const struct radius_config_server *s, bool by_address)
 {
 	struct addr a = { 0 };
 
-	return by_address ? radius_resolve(name, &a) == 0 && addr_equal(&a, &s->addr) : strcasecmp(name, s->name) == 0;
+	return by_address ? radius_numeric(name, &a) == 0 && addr_equal(&a, &s->addr) : strcasecmp(name, s->name) == 0;
 }
 
 // A line "name secret", or "name/ours secret" of a pair. Is it this server's? Then its secret is taken.
@@ -187,24 +216,27 @@ static int find_secret(struct radius_config_server *s, const char *path, bool by
 	return found ? 0 : -ENOENT;
 }
 
-// The secret stands beside the server, or in the file that `servers` names. Without an address it has to stand under the server's
-// name.
-static int look_up(struct radius_config_server *s, const rc_handle *rh, char text[LIMIT_TEXT + 1])
+// The secret stands beside the server, or in the file that `servers` names: under its name, or under its address however that is
+// written. Names are not resolved for it.
+static int complete(struct radius_config_server *s, const rc_handle *rh, char text[LIMIT_TEXT + 1])
 {
 	const char *path = rc_conf_str(rh, "servers");
+	bool named = true;
 	struct addr a;
 
-	if (radius_resolve(s->name, &a) == 0) {
+	if (radius_numeric(s->name, &a) == 0) {
 		a.port = s->addr.port;
 		s->addr = a;
+		named = false;
 	}
-	if (s->secret[0] != '\0' || find_secret(s, path, false) == 0 || (s->addr.family != 0 && find_secret(s, path, true) == 0))
+	if (s->secret[0] != '\0' || find_secret(s, path, false) == 0 || (!named && find_secret(s, path, true) == 0))
 		return 0;
 	s->addr.family = 0;
-	return text_refuse(text, "server %s: it has no secret%s%s", s->name, path != NULL ? " in " : "", path != NULL ? path : "");
+	return text_refuse(text, "server %s: it has no secret%s%s%s", s->name, path != NULL ? " in " : "", path != NULL ? path : "",
+	                   named && path != NULL ? " under that name" : "");
 }
 
-static int look_up_all(struct radius_config *c, const rc_handle *rh, const char *file, char text[LIMIT_TEXT + 1])
+static int complete_all(struct radius_config *c, const rc_handle *rh, const char *file, char text[LIMIT_TEXT + 1])
 {
 	unsigned good = 0;
 
@@ -212,14 +244,12 @@ static int look_up_all(struct radius_config *c, const rc_handle *rh, const char 
 		struct radius_config_server *s = &c->server[i];
 		char why[LIMIT_TEXT + 1];
 
-		if (look_up(s, rh, why) < 0) {
+		if (complete(s, rh, why) < 0) {
 			log_warn("RADIUS: %s: %s: it will not be asked before the next reload", file, why);
 			text_format(text, "%s: %s", file, why);
 			continue;
 		}
 		good++;
-		if (s->addr.family == 0)
-			log_warn("RADIUS: %s: server %s: its address cannot be found, and is looked up again", file, s->name);
 	}
 	return good > 0 ? 0 : -EINVAL;
 }
@@ -234,7 +264,7 @@ static int take_all(struct radius_config *c, const rc_handle *rh, const char *fi
 		ret = take_servers(c, rh, file, text);
 	if (ret == 0)
 		ret = take_options(c, rh, file, text);
-	return ret == 0 ? look_up_all(c, rh, file, text) : ret;
+	return ret == 0 ? complete_all(c, rh, file, text) : ret;
 }
 
 int radius_config_load(const char *file, enum radius_purpose purpose, struct radius_config *out, char text[LIMIT_TEXT + 1])
@@ -245,6 +275,8 @@ int radius_config_load(const char *file, enum radius_purpose purpose, struct rad
 	rc_handle *rh;
 	int ret = -EINVAL;
 
+	if (refuse_deeds(file, text) < 0)
+		return -EINVAL;
 	memset(&c, 0, sizeof(c));
 	c.purpose = purpose;
 	hearing_begin(&h);

@@ -20,7 +20,7 @@ struct radius_config {
 	struct radius_config_server {
 		char name[RADIUS_SERVER_NAME_MAX + 1]; // as in the file: a host's name or its address
 		char secret[RADIUS_SECRET_MAX + 1];
-		struct addr addr; // with the port; family 0: its name could not be resolved, or it has no secret
+		struct addr addr; // with the port; family 0: its name is no address, or it has no secret
 	} server[RADIUS_SERVERS_MAX];
 	uint32_t wait_ms, retries, dead_ms;
 	char nas_identifier[RADIUS_WORD_MAX + 1]; // "": none
@@ -29,7 +29,6 @@ struct radius_config {
 	struct addr bind;                         // family 0: any
 };
 
-// Names are resolved here: as long as DNS takes, so does this. A server without an address is logged, and radius_client.c looks for
-// it again; one without a secret is logged and never asked, and another one has to be left. -EINVAL: `text` says what is wrong, in
-// radcli's words where it knows.
+// Waits for nobody: of a server with a name radius_client.c finds the address. One without a secret is logged and never asked, and
+// another one has to be left. -EINVAL: `text` says what is wrong, in radcli's words where it knows.
 int radius_config_load(const char *file, enum radius_purpose purpose, struct radius_config *out, char text[LIMIT_TEXT + 1]);

@@ -27,9 +27,9 @@ static struct {
 	struct event *completion;
 } lookups;
 
-int radius_resolve(const char *name, struct addr *out)
+static int resolve(const char *name, int flags, struct addr *out)
 {
-	const struct addrinfo hints = { .ai_socktype = SOCK_DGRAM };
+	const struct addrinfo hints = { .ai_flags = flags, .ai_socktype = SOCK_DGRAM };
 	struct addrinfo *found;
 
 	if (getaddrinfo(name, NULL, &hints, &found) != 0)
@@ -37,6 +37,11 @@ int radius_resolve(const char *name, struct addr *out)
 	addr_from_sockaddr(found->ai_addr, out);
 	freeaddrinfo(found);
 	return out->family != 0 ? 0 : -EHOSTUNREACH;
+}
+
+int radius_numeric(const char *name, struct addr *out)
+{
+	return resolve(name, AI_NUMERICHOST, out);
 }
 
 static void on_completion(evutil_socket_t fd, short what, void *who)
@@ -78,7 +83,7 @@ static void on_run(struct pool_job *job, void *scratch)
 {
 	struct radius_lookup *l = (struct radius_lookup *)job;
 
-	if (radius_resolve(l->name, &l->found) < 0)
+	if (resolve(l->name, 0, &l->found) < 0)
 		l->found = (struct addr){ 0 };
 }
 

@@ -1,5 +1,5 @@
-// Addresses of servers whose names could not be resolved when the configuration was loaded, or that may have moved: looked up in a
-// thread, since a resolver waits for as long as it likes. The loop's thread calls.
+// Addresses of servers that are configured by name, and may move: looked up in a thread, since a resolver waits for as long as it
+// likes. The loop's thread calls.
 #pragma once
 #include <event2/event.h>
 
@@ -16,5 +16,5 @@ typedef void (*radius_found)(void *who, const struct addr *found);
 struct radius_lookup *radius_lookup(const char *name, radius_found done, void *who);
 void radius_lookup_cancel(struct radius_lookup *l); // without done()
 
-// The same, waiting. 0, or -EHOSTUNREACH.
-int radius_resolve(const char *name, struct addr *out);
+// Of a name that is an address already: asks nobody. 0, or -EHOSTUNREACH.
+int radius_numeric(const char *name, struct addr *out);

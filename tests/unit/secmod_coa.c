@@ -19,6 +19,7 @@
 #include "secmod/account.h"
 #include "secmod/coa_inside.h"
 #include "secmod/coa_request.h"
+#include "secmod/radius_client.h"
 #include "secmod/secmod.h"
 
 #define SECRET "of-the-server"
@@ -308,6 +309,28 @@ static void strangers_are_dropped(void **unused)
 	not_answered();
 }
 
+// A RADIUS server that is configured by name may send from where that is by now.
+static void who_has_a_name(void **unused)
+{
+	const struct radius_config c = { .n_servers = 1,
+		                         .server[0] = { "radius.example", "x", { 4, 32, 1812, { 127, 0, 0, 1 } } } };
+	struct radius_servers *servers;
+
+	config.client[0].network = (struct addr){ 0 };
+	strcpy(config.client[0].name, "radius.example");
+	begin(RADIUS_DISCONNECT_REQUEST);
+	add_text(RADIUS_USER_NAME, "nobody");
+	add_now(0);
+	sign(SECRET);
+	not_answered();
+	servers = radius_servers_get(&c, true);
+	assert_non_null(servers);
+	refused(COA_NO_SESSION);
+	radius_servers_put(servers);
+	config.client[0].name[0] = '\0';
+	addr_parse("127.0.0.0/8", &config.client[0].network);
+}
+
 static void says_what_is_wrong(void **unused)
 {
 #define WRONG(code, cause, ...)                 \
@@ -446,6 +469,7 @@ int main(void)
 		TEST(repeats_are_answered_only),
 		TEST(old_ones_are_dropped),
 		TEST(strangers_are_dropped),
+		TEST(who_has_a_name),
 		TEST(says_what_is_wrong),
 		TEST(several_are_disconnected_at_once),
 		cmocka_unit_test(addresses_are_read),

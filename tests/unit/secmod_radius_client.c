@@ -464,6 +464,18 @@ static void start_with_name(const char *name, struct addr at)
 	assert_non_null(servers);
 }
 
+// The same server in a configuration that is another.
+static void start_another_with_name(const char *name)
+{
+	struct radius_config c;
+
+	configure(&c, 1);
+	strcpy(c.server[0].name, name);
+	c.server[0].addr = (struct addr){ .port = rig[0].port };
+	servers = radius_servers_get(&c, true);
+	assert_non_null(servers);
+}
+
 static void expect_answer(void)
 {
 	struct asked a;
@@ -482,6 +494,24 @@ static void a_name_that_is_found_later(void **state)
 		run(5);
 	expect_state(0, "up");
 	expect_answer();
+}
+
+// As after a reload: a new set knows what the old one has found, and CoA too.
+static void a_name_that_is_known(void **state)
+{
+	struct radius_servers *first;
+	struct addr at;
+
+	start_with_name(NAME, (struct addr){ 4, 32, 0, { 127, 0, 0, 1 } });
+	first = servers;
+	assert_true(radius_servers_find(NAME, &at));
+	assert_int_equal(at.port, rig[0].port);
+	assert_false(radius_servers_find("another", &at));
+	start_another_with_name(NAME);
+	assert_true(servers != first);
+	assert_true(radius_servers_any_well(servers));
+	expect_answer();
+	radius_servers_put(first);
 }
 
 static void a_name_that_has_moved(void **state)
@@ -503,7 +533,7 @@ static void a_name_that_nobody_has(void **state)
 
 	start_with_name("a..b", (struct addr){ 0 });
 	run(50);
-	expect_state(0, "its name cannot be resolved");
+	expect_state(0, "its address is not known");
 	assert_int_equal(radius_exchange_start(servers, &kind, &a, -1, &a.exchange), -EHOSTUNREACH);
 }
 
@@ -523,6 +553,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(as_many_as_may_wait, start_one, stop),
 		cmocka_unit_test_setup_teardown(the_same_after_a_reload, start_one, stop),
 		cmocka_unit_test_teardown(a_name_that_is_found_later, stop),
+		cmocka_unit_test_teardown(a_name_that_is_known, stop),
 		cmocka_unit_test_teardown(a_name_that_has_moved, stop),
 		cmocka_unit_test_teardown(a_name_that_nobody_has, stop),
 	};

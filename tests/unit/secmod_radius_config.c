@@ -105,9 +105,19 @@ static void a_file_of_secrets(void **state)
 	write_file("servers", "192.0.2.6 nobody-of-ours\n");
 	assert_int_equal(load(conf, RADIUS_AUTH, &c), -EINVAL);
 	assert_non_null(strstr(text, "server 192.0.2.7: it has no secret in "));
+
+	// a name stands for itself: nobody is asked whose it is
+	snprintf(conf, sizeof(conf), "authserver localhost\n" ACCT TIMES "servers %s\n",
+	         write_file("servers", "127.0.0.1 of-the-address\nLOCALHOST of-the-name\n"));
+	assert_int_equal(load(conf, RADIUS_AUTH, &c), 0);
+	assert_string_equal(c.server[0].secret, "of-the-name");
+	write_file("servers", "127.0.0.1 of-the-address\n");
+	assert_int_equal(load(conf, RADIUS_AUTH, &c), -EINVAL);
+	assert_non_null(strstr(text, "server localhost: it has no secret in "));
+	assert_non_null(strstr(text, "/servers under that name"));
 }
 
-// DNS that is down is no mistake of the configuration's.
+// A resolver may take its time, and the loop has none: whoever has a name is looked up later.
 static void a_name_without_an_address(void **state)
 {
 	struct radius_config c;
@@ -116,6 +126,8 @@ static void a_name_without_an_address(void **state)
 	assert_int_equal(c.server[0].addr.family, 0);
 	assert_int_equal(c.server[0].addr.port, 1812);
 	assert_string_equal(c.server[0].name, "a..b");
+	assert_int_equal(load("authserver localhost:1812:first\n" ACCT TIMES, RADIUS_AUTH, &c), 0);
+	assert_int_equal(c.server[0].addr.family, 0);
 }
 
 static void what_is_wrong(void **state)
@@ -128,6 +140,7 @@ static void what_is_wrong(void **state)
 		{ ACCT TIMES, "radiusclient.conf: no authserver specified" },
 		{ "authserver 192.0.2.8:1812:x\n" TIMES "no-such-word 1\n" ACCT, "line 5: unrecognized keyword: no-such-word" },
 		{ "authserver 192.0.2.8:1812:x\n" ACCT TIMES "serv-type tcp\n", "serv-type tcp is not supported" },
+		{ "authserver 127.0.0.1:1:x\n" ACCT TIMES "serv-type\ttls\n", "serv-type tls is not supported: only udp is" },
 		{ "authserver 192.0.2.8:1812:x\n" ACCT TIMES "bindaddr nowhere\n", "bindaddr is no address" },
 		{ "authserver 192.0.2.8:1812:x\n" ACCT TIMES "nas-ip nowhere\n", "invalid IP address for nas-ip: nowhere" },
 	};
