@@ -11,6 +11,7 @@ NAME=penstock-$TEST-$$
 . "$TOP/scripts/lib.sh"
 
 SERVER=$NAME-s CLIENT=$NAME-c
+STORM=$BUILD/bench/worker_storm # many clients at once; not what is tested, so without ASan wherever BIN is
 INSIDE=10.99.0.1
 GATEWAY=
 MAY_END=     # set by tests that stop the gateway

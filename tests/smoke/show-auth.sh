@@ -28,7 +28,7 @@ expect "people read tables" matches "$(ctl show auth)" $'methods:\n.*plain +defa
 
 expect "nobody is slowed down" same "$(field '."Logins wait"')" false
 ulimit -n 4096
-start storm ip netns exec "$CLIENT" "$BIN/bench/worker_storm" -n 700 -t 60 192.0.2.1 443 slow slow-secret
+start storm ip netns exec "$CLIENT" "$STORM" -n 700 -t 60 192.0.2.1 443 slow slow-secret
 soon "over half of the queue is full" has "$WORK/gateway.log" 'logins wait: a connection every 500 ms'
 expect "which is told" same "$(field '."Logins wait"')" true
 expect "and seen" more "$(field '.queues[] | select(.name == "hashes") | .outstanding')" 512

@@ -11,7 +11,7 @@ max-ban-score = 0
 max-clients = 0
 max-same-clients = 0
 CONF
-storm() { in_ns "$CLIENT" "$BUILD/bench/worker_storm" "$@" 192.0.2.1 443 anna anna-secret; } # OPTION...
+storm() { in_ns "$CLIENT" "$STORM" "$@" 192.0.2.1 443 anna anna-secret; } # OPTION...
 # Private pages and page tables, the mean of the workers, in KiB.
 worker_memory() {
   local pid
@@ -27,7 +27,7 @@ expect "200 that come back with their cookies" again
 expect "and resume their TLS sessions" has "$WORK/again.log" '^200 TLS sessions resumed'
 
 mkfifo "$WORK/hold"
-start storm ip netns exec "$CLIENT" sh -c 'exec "$@" < '"$WORK/hold" storm "$BUILD/bench/worker_storm" -n 200 -d -k 192.0.2.1 443 anna anna-secret
+start storm ip netns exec "$CLIENT" sh -c 'exec "$@" < '"$WORK/hold" storm "$STORM" -n 200 -d -k 192.0.2.1 443 anna anna-secret
 exec 8> "$WORK/hold"
 PATIENCE=60 soon "200 with CONNECT and DTLS" has "$WORK/storm.log" '^open$'
 expect "without a failure" has "$WORK/storm.log" '^200 logins, 0 failed'
