@@ -36,14 +36,14 @@ static unsigned n_exchanges;
 // --------------------------------------------------------------------------------------------------------- configuration
 
 // Blocks where a name server has to be asked: at a start or a reload only, and never for an address.
-static int look_up(const struct kdcspec *spec, struct kdc *out, char text[LIMIT_TEXT + 1])
+static int look_up(const struct kdcspec *spec, const char *value, struct kdc *out, char text[LIMIT_TEXT + 1])
 {
 	const struct addrinfo hints = { .ai_socktype = spec->tcp ? SOCK_STREAM : SOCK_DGRAM, .ai_flags = AI_NUMERICSERV };
 	struct addrinfo *found;
 	const int ret = getaddrinfo(spec->host, spec->port, &hints, &found);
 
 	if (ret != 0)
-		return text_refuse(text, "kkdcp: %s: %s", spec->host, gai_strerror(ret));
+		return text_refuse(text, "kkdcp %s: %s: %s", value, spec->host, gai_strerror(ret));
 	memcpy(&out->addr, found->ai_addr, found->ai_addrlen);
 	out->addr_len = found->ai_addrlen;
 	freeaddrinfo(found);
@@ -62,8 +62,8 @@ int kdcs_load(struct kdcs *k, const struct snapshot *snap, unsigned vhost, char 
 			return text_refuse(text, "kkdcp: more than %d are not supported", LIMIT_KDCS);
 		wrong = kdcspec_parse(value, &spec);
 		if (wrong != NULL)
-			return text_refuse(text, "kkdcp = %s: %s", value, wrong);
-		if (look_up(&spec, kdc, text) < 0)
+			return text_refuse(text, "kkdcp %s: %s", value, wrong);
+		if (look_up(&spec, value, kdc, text) < 0)
 			return -EINVAL;
 		strcpy(kdc->path, spec.path);
 		strcpy(kdc->realm, spec.realm);

@@ -69,7 +69,7 @@ static int gss_load(const struct authspec *spec, void **config, char text[LIMIT_
 	for (unsigned i = 0; i < spec->n_options; i++) {
 		if (!set_option(&c, spec->option[i].key, spec->option[i].value))
 			return text_refuse(text,
-			                   "auth = gssapi: option %s=%s is not supported (supported: keytab=FILE, "
+			                   "option %s=%s is not supported (supported: keytab=FILE, "
 			                   "require-local-user-map=true|false, tgt-freshness-time=SECONDS, gid-min=NUMBER)",
 			                   spec->option[i].key, spec->option[i].value);
 	}

@@ -33,14 +33,14 @@ static int read_file(const char *path, char **out, size_t *len, char text[LIMIT_
 	FILE *in = fopen(path, "re");
 
 	if (in == NULL)
-		return text_refuse(text, "auth = oidc: %s: %s", path, strerror(errno));
+		return text_refuse(text, "%s: %s", path, strerror(errno));
 	*out = malloc(CLAIMS_FILE + 1);
 	*len = *out != NULL ? fread(*out, 1, CLAIMS_FILE + 1, in) : 0;
 	fclose(in);
 	if (*len > 0 && *len <= CLAIMS_FILE)
 		return 0;
 	free(*out);
-	return text_refuse(text, "auth = oidc: %s: it is empty, or longer than %d bytes", path, CLAIMS_FILE);
+	return text_refuse(text, "%s: it is empty, or longer than %d bytes", path, CLAIMS_FILE);
 }
 
 static void oidc_unload(void *config)
@@ -62,7 +62,7 @@ static int load_rules(const char *path, struct claims_rules *out, char text[LIMI
 		return ret;
 	ret = claims_rules_read(json, len, out, why);
 	free(json);
-	return ret < 0 ? text_refuse(text, "auth = oidc: %s: %s", path, why) : 0;
+	return ret < 0 ? text_refuse(text, "%s: %s", path, why) : 0;
 }
 
 static int oidc_load(const struct authspec *spec, void **config, char text[LIMIT_TEXT + 1])
@@ -71,7 +71,7 @@ static int oidc_load(const struct authspec *spec, void **config, char text[LIMIT
 	int ret;
 
 	if (spec->n_options != 1 || strcmp(spec->option[0].key, "config") != 0)
-		return text_refuse(text, "auth = oidc: config=FILE is what it takes");
+		return text_refuse(text, "config=FILE is what it takes");
 	c = calloc(1, sizeof(*c));
 	if (c == NULL)
 		return text_refuse(text, "no memory");
@@ -81,7 +81,7 @@ static int oidc_load(const struct authspec *spec, void **config, char text[LIMIT
 		return ret;
 	}
 	if (json_object_get(c->rules.required, "aud") == NULL)
-		log_warn("auth = oidc: %s: tokens for any audience are taken: neither client_id nor required_claims has one",
+		log_warn("oidc: %s: tokens for any audience are taken: neither client_id nor required_claims has one",
 		         spec->option[0].value);
 	c->issuer = issuer_get(&c->rules);
 	if (c->issuer == NULL) {

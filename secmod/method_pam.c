@@ -86,7 +86,7 @@ static int pam_load(const struct authspec *spec, void **config, char text[LIMIT_
 	for (unsigned i = 0; i < spec->n_options; i++) {
 		if (set_option(&c, spec->option[i].key, spec->option[i].value))
 			continue;
-		return text_refuse(text, "auth = pam: option %s=%s is not supported (supported: service=NAME, gid-min=NUMBER)",
+		return text_refuse(text, "option %s=%s is not supported (supported: service=NAME, gid-min=NUMBER)",
 		                   spec->option[i].key, spec->option[i].value);
 	}
 	out = malloc(sizeof(*out));

@@ -87,15 +87,15 @@ static int open_files(struct plain_config *c, const char *passwd, const char *ot
 	int ret;
 
 	if (passwd != NULL && (c->file = userfile_open(passwd)) == NULL)
-		return text_refuse(text, "auth = plain: %s: %s", passwd, strerror(errno));
+		return text_refuse(text, "%s: %s", passwd, strerror(errno));
 	if (otp == NULL)
 		return 0;
 	ret = otpfile_check(otp);
 	if (ret < 0)
-		return text_refuse(text, "auth = plain: otp=%s: %s", otp, strerror(-ret));
+		return text_refuse(text, "otp=%s: %s", otp, strerror(-ret));
 	c->otp = strdup(otp);
 	if (c->otp == NULL || crypt_gensalt_rn(NOBODY, 0, NULL, 0, c->nobody, sizeof(c->nobody)) == NULL)
-		return text_refuse(text, "auth = plain: %s", strerror(errno));
+		return text_refuse(text, "%s", strerror(errno));
 	return 0;
 }
 
@@ -113,11 +113,10 @@ static int plain_load(const struct authspec *spec, void **config, char text[LIMI
 		else if (strcmp(key, "otp") == 0)
 			otp = spec->option[i].value;
 		else
-			return text_refuse(text, "auth = plain: option %s is not supported (supported: passwd=FILE, otp=FILE)",
-			                   key);
+			return text_refuse(text, "option %s is not supported (supported: passwd=FILE, otp=FILE)", key);
 	}
 	if (passwd == NULL && otp == NULL)
-		return text_refuse(text, "auth = plain: names no file: plain[passwd=FILE]");
+		return text_refuse(text, "names no file: plain[passwd=FILE]");
 	c = calloc(1, sizeof(*c));
 	if (c == NULL)
 		return text_refuse(text, "no memory");

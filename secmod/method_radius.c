@@ -76,14 +76,13 @@ static int take_options(struct options *o, const struct authspec *spec, char tex
 		const char *key = spec->option[i].key, *value = spec->option[i].value;
 
 		if (take_option(o, key, value) < 0)
-			return text_refuse(
-			        text,
-			        "auth = radius: option %s=%s is not supported (supported: config=FILE, groupconfig=true, "
-			        "nas-identifier=NAME, group-separator=semicolon or comma, "
-			        "require-message-authenticator=false)",
-			        key, value);
+			return text_refuse(text,
+			                   "option %s=%s is not supported (supported: config=FILE, groupconfig=true, "
+			                   "nas-identifier=NAME, group-separator=semicolon or comma, "
+			                   "require-message-authenticator=false)",
+			                   key, value);
 	}
-	return o->file != NULL ? 0 : text_refuse(text, "auth = radius: names no file: radius[config=FILE]");
+	return o->file != NULL ? 0 : text_refuse(text, "names no file: radius[config=FILE]");
 }
 
 // radcli's own nas-identifier goes before ours, as its documentation has it.
@@ -92,7 +91,7 @@ static int take_identity(struct radius_auth *c, const struct radius_config *from
 	if (identifier == NULL || from->nas_identifier[0] != '\0')
 		identifier = from->nas_identifier;
 	if (strlen(identifier) > RADIUS_WORD_MAX)
-		return text_refuse(text, "auth = radius: nas-identifier is longer than %d bytes", RADIUS_WORD_MAX);
+		return text_refuse(text, "nas-identifier is longer than %d bytes", RADIUS_WORD_MAX);
 	strcpy(c->nas_identifier, identifier);
 	strcpy(c->realm, from->realm);
 	c->nas_ip = from->nas_ip;
@@ -109,7 +108,7 @@ static int load(struct radius_auth *c, const struct authspec *spec, char text[LI
 	if (ret < 0)
 		return ret;
 	if (radius_config_load(o.file, RADIUS_AUTH, &from, why) < 0)
-		return text_refuse(text, "auth = radius: %s", why);
+		return text_refuse(text, "%s", why);
 	c->separator = o.separator != NULL && o.separator[0] == 'c' ? ',' : ';';
 	c->grants = o.groupconfig;
 	ret = take_identity(c, &from, o.nas_identifier, text);

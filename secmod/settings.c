@@ -134,18 +134,15 @@ static const struct method *find_method(const char *name)
 }
 
 // A certificate as one line of a way: it asks nothing and has no configuration of its own.
-static int way_add_certificate(struct way *w, const struct authspec *spec, const char *option, char text[LIMIT_TEXT + 1])
+static int way_take_certificate(struct way *w, const struct authspec *spec, char why[LIMIT_TEXT + 1])
 {
 	if (spec->n_options > 0)
-		return text_refuse(text,
-		                   "%s = certificate: it has no options; ca-cert and cert-user-oid say whose certificates count",
-		                   option);
+		return text_refuse(why, "it has no options; ca-cert and cert-user-oid say whose certificates count");
 	w->certificate = true;
 	return 0;
 }
 
-// One line more of what a way needs.
-static int way_add(struct way *w, const char *option, const char *value, char text[LIMIT_TEXT + 1])
+static int way_take(struct way *w, const char *value, char why[LIMIT_TEXT + 1])
 {
 	const struct method *method;
 	char known[LIMIT_TEXT + 1];
@@ -153,21 +150,27 @@ static int way_add(struct way *w, const char *option, const char *value, char te
 	int ret;
 
 	if (authspec_parse(value, &spec) < 0)
-		return text_refuse(text, "%s = %s: not of the form method[option=value,...]", option, value);
+		return text_refuse(why, "not of the form method[option=value,...]");
 	if (strcmp(spec.name, "certificate") == 0)
-		return way_add_certificate(w, &spec, option, text);
+		return way_take_certificate(w, &spec, why);
 	method = find_method(spec.name);
 	list_methods(known);
 	if (method == NULL)
-		return text_refuse(text, "%s = %s: this method is not supported (supported: certificate, %s)", option, value,
-		                   known);
+		return text_refuse(why, "this method is not supported (supported: certificate, %s)", known);
 	if (w->method != NULL)
-		return text_refuse(text, "%s = %s: one password method at a time, and there is %s = %s", option, value, option,
-		                   w->method->name);
-	ret = method->load(&spec, &w->config, text);
+		return text_refuse(why, "one password method at a time, and there is %s", w->method->name);
+	ret = method->load(&spec, &w->config, why);
 	if (ret == 0)
 		w->method = method;
 	return ret;
+}
+
+// One line more of what a way needs. main finds the line of the file by how the text begins.
+static int way_add(struct way *w, const char *option, const char *value, char text[LIMIT_TEXT + 1])
+{
+	char why[LIMIT_TEXT + 1] = "no memory";
+
+	return way_take(w, value, why) < 0 ? text_refuse(text, "%s %s: %s", option, value, why) : 0;
 }
 
 static int load_ways(struct vhost *v, const struct snapshot *snap, unsigned vhost, char text[LIMIT_TEXT + 1])
@@ -182,7 +185,7 @@ static int load_ways(struct vhost *v, const struct snapshot *snap, unsigned vhos
 		return text_refuse(text, "auth: no method is configured, as in auth = plain[passwd=FILE]");
 	for (i = 0; ret == 0 && (value = snapshot_vhost_nth(snap, vhost, "enable-auth", i)) != NULL; i++) {
 		if (i + 1 == LIMIT_WAYS)
-			return text_refuse(text, "enable-auth = %s: more than %d methods", value, LIMIT_WAYS - 1);
+			return text_refuse(text, "enable-auth %s: more than %d methods", value, LIMIT_WAYS - 1);
 		ret = way_add(&v->way[i + 1], "enable-auth", value, text);
 	}
 	v->n_ways = i + 1;

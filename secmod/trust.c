@@ -160,12 +160,12 @@ static int copy_oids(struct trust *t, const char *user_oid, const char *const *g
 	if (user_oid == NULL || user_oid[0] == '\0')
 		return text_refuse(text, "cert-user-oid: needed with auth = certificate, to know who a certificate's owner is");
 	if (!certname_is_oid(user_oid))
-		return text_refuse(text, "cert-user-oid = %s: neither an OID such as 2.5.4.3 nor SAN(rfc822name)", user_oid);
+		return text_refuse(text, "cert-user-oid %s: neither an OID such as 2.5.4.3 nor SAN(rfc822name)", user_oid);
 	if (n > GROUP_OIDS)
 		return text_refuse(text, "cert-group-oid: more than %d are not supported", GROUP_OIDS);
 	for (unsigned i = 0; i < n; i++) {
 		if (!certname_is_oid(group_oid[i]))
-			return text_refuse(text, "cert-group-oid = %s: neither an OID such as 2.5.4.11 nor SAN(rfc822name)",
+			return text_refuse(text, "cert-group-oid %s: neither an OID such as 2.5.4.11 nor SAN(rfc822name)",
 			                   group_oid[i]);
 		t->group_oid[t->n_group_oids++] = strdup(group_oid[i]);
 		if (t->group_oid[i] == NULL)

@@ -28,6 +28,31 @@ expect "a line without =" line_says 'nonsense' '.'
 expect "a network that is none" line_says 'ipv6-network = fd00::/200' 'ipv6-network'
 expect "a removed option" line_says 'listen-clear-file = /x' 'listen-clear-file'
 
+# What sec-mod finds has a line too, in the section where it stands.
+expect "a method's option" line_says 'enable-auth = pam[gid-min=x]' 'enable-auth: pam\[gid-min=x\]: option gid-min=x is not supported'
+expect "that of a virtual host" line_says "[vhost:a.example]
+auth = pam[gid-min=y]" 'auth: pam\[gid-min=y\]: option gid-min=y is not supported'
+expect "a name that no certificate has" line_says "enable-auth = certificate
+ca-cert = $WORK/cert.pem
+cert-user-oid = somebody" 'cert-user-oid: somebody: neither an OID'
+
+# What sec-mod and the nursery only warn of is told and counted.
+warned() { # LINE REGEX
+  local said
+  cp "$CONFIG" "$WORK/kept"
+  printf '%s\n' "$1" >> "$CONFIG"
+  said=$(check) || said="refused: $said"
+  cp "$WORK/kept" "$CONFIG"
+  matches "$said" "warning: $CONFIG:$(($(wc -l < "$CONFIG") + 1)): $2.*good .1 warning\)"
+}
+echo rubbish > "$WORK/response"
+expect "an OCSP response that is none" warned "ocsp-response = $WORK/response" "ocsp-response: $WORK/response: .*clients do not get it"
+expect "or that is not there" warned "ocsp-response = $WORK/nowhere" "ocsp-response: $WORK/nowhere: No such file"
+echo '192.0.2.2 secret' > "$WORK/orders"
+chmod 644 "$WORK/orders"
+expect "secrets that everybody may read" warned "coa-clients = $WORK/orders
+coa-listen = 192.0.2.1" "coa-clients: $WORK/orders: others than its owner"
+
 # What stands in the files, with option and line.
 line_of() { grep -n "^$1" "$CONFIG" | cut -d: -f1; } # OPTION
 file_says() { # FILE OPTION REGEX

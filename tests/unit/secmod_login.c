@@ -569,10 +569,10 @@ static void says_what_is_wrong(void **state)
 	} rows[] = {
 		{ NULL, NULL, "auth: no method" },
 		{ "certificate", NULL, "cert-user-oid: needed with auth = certificate" },
-		{ "radius[config=/etc/r]", NULL, "auth = radius: can't open /etc/r" },
-		{ "ldap[config=/etc/l]", NULL, "auth = ldap[config=/etc/l]: this method is not supported" },
+		{ "radius[config=/etc/r]", NULL, "auth radius[config=/etc/r]: can't open /etc/r" },
+		{ "ldap[config=/etc/l]", NULL, "auth ldap[config=/etc/l]: this method is not supported" },
 		{ "plain", NULL, "names no file" },
-		{ "plain[passwd=/nonexistent]", NULL, "/nonexistent: No such file" },
+		{ "plain[passwd=/nonexistent]", NULL, "auth plain[passwd=/nonexistent]: /nonexistent: No such file" },
 		{ "plain[passwd=/etc/passwd,otp=/x]", NULL, "otp=/x: No such file" },
 		{ "plain[passwd", NULL, "not of the form" },
 		{ "pam[service=../x]", NULL, "option service=../x is not supported" },

@@ -302,8 +302,8 @@ static void what_is_configured(void **state)
 		{ good, good, UID, NULL, "no PEM CRL in it" },
 		{ good, NULL, NULL, NULL, "cert-user-oid: needed" },
 		{ good, NULL, "", NULL, "cert-user-oid: needed" },
-		{ good, NULL, "CN", NULL, "cert-user-oid = CN" },
-		{ good, NULL, UID, "OU", "cert-group-oid = OU" },
+		{ good, NULL, "CN", NULL, "cert-user-oid CN: neither" },
+		{ good, NULL, UID, "OU", "cert-group-oid OU: neither" },
 	};
 	char text[LIMIT_TEXT + 1], command[400];
 
