@@ -58,7 +58,7 @@ void clientcert_want(SSL *ssl, const struct offers *offers)
 {
 	if (!offers->wants_certificate)
 		return;
-	SSL_set_verify(ssl, SSL_VERIFY_PEER | (offers->needs_certificate ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
+	SSL_set_verify(ssl, SSL_VERIFY_PEER | (offers->insists ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
 	SSL_set_max_cert_list(ssl, CHAIN_MOST);
 	SSL_set_mode(ssl, SSL_MODE_SEND_SERVERHELLO_TIME);
 }

@@ -86,6 +86,8 @@ int offers_load(struct offers *o, const struct snapshot *conf, unsigned vhost, c
 		add(o, &w, value);
 		close_way(o, &w);
 	}
+	// AnyConnect begins without one, and has to be told in HTTP
+	o->insists = o->needs_certificate && !snapshot_vhost_bool(conf, vhost, "cisco-client-compat");
 	load_kdcs(o, conf, vhost);
 	return load_form(o, conf, vhost, text);
 }

@@ -13,6 +13,7 @@ struct offers {
 	bool certificate;                 // alone
 	bool wants_certificate;           // some way has one: clients are asked in TLS
 	bool needs_certificate;           // every way has one
+	bool insists;                     // in TLS already: a client without one has no handshake
 	struct groups groups;             // that the login form lets its user choose from
 	char *banner;                     // above it; NULL: none
 	unsigned n_kdc_paths;             // of kkdcp

@@ -36,6 +36,7 @@ leave rsa
 refused() { same "$(get_cookie anna anna-secret $(shows "$1"))" ''; }
 log_says() { has "$WORK/gateway.log" "$1"; }
 expect "nobody without one" same "$(get_cookie anna anna-secret)" ''
+expect "for TLS refuses who shows none" has "$WORK/authenticate.log" 'TLS fatal alert has been received'
 while read -r who why; do
   expect "not $who" refused "$who"
   soon "and the log says why" log_says "certificate is refused: $why"
@@ -53,3 +54,10 @@ expect "a cookie for anna" matches "$(get_cookie anna x $(shows anna))" '.{40,}'
 revoke acme anna
 expect "and none since hers is revoked" refused anna
 expect "bert's is not" matches "$(get_cookie bert x $(shows bert))" '.{40,}'
+
+# AnyConnect begins without a certificate.
+AUTH=certificate configure 192.0.2.1 2001:db8::1 < <(certificates acme; echo cisco-client-compat = true)
+expect "with cisco-client-compat" ctl reload
+without_one() { tls_open; http_post / "$(init_xml)"; }
+expect "who has shown none has a handshake, and is refused in HTTP" matches "$(without_one)" 'HTTP/1.1 401'
+expect "and bert is let in" matches "$(get_cookie bert x $(shows bert))" '.{40,}'
