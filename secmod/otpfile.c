@@ -74,12 +74,12 @@ static int verdict(int rc, const char *code)
 	case OATH_OK:
 		return 1;
 	case OATH_UNKNOWN_USER:
+	case OATH_BAD_PASSWORD: // the line has a PIN besides, and we have none
 		work_for_nobody(code);
 		return 0;
 	case OATH_INVALID_OTP:
 	case OATH_REPLAYED_OTP:
 	case OATH_INVALID_DIGITS:
-	case OATH_BAD_PASSWORD: // the line has a PIN besides, and we have none
 		return 0;
 	case OATH_NO_SUCH_FILE:
 		return -ENOENT;
@@ -97,7 +97,8 @@ static int ask(const char *path, const char *user, const char *code)
 
 	if (fd < 0)
 		return fd;
-	rc = oath_authenticate_usersfile(real, user, code, OTPFILE_WINDOW, NULL, &last);
+	// no PIN is an empty one: NULL would pass over that of the line, and the code alone let in
+	rc = oath_authenticate_usersfile(real, user, code, OTPFILE_WINDOW, "", &last);
 	if (rc == OATH_OK && chmod(real, st.st_mode & 0777) < 0)
 		rc = OATH_FILE_CREATE_ERROR;
 	close(fd);

@@ -98,6 +98,15 @@ static void what_is_no_code(void **state)
 	RIGHT("anna", "755224");
 }
 
+// Somebody wants more of this user than a code: that is not given away.
+static void a_pin_is_not_passed_over(void **state)
+{
+	put("HOTP anna 1234 " HEX "\nHOTP bert + " HEX "\n");
+	WRONG("anna", "755224");
+	WRONG("anna", "1234755224");
+	RIGHT("bert", "755224"); // "+": others ask for it
+}
+
 static void files(void **state)
 {
 	struct stat st;
@@ -174,8 +183,13 @@ static int remove_dir(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(counters), cmocka_unit_test(times),        cmocka_unit_test(what_is_no_code),
-		cmocka_unit_test(files),    cmocka_unit_test(many_at_once), cmocka_unit_test(held),
+		cmocka_unit_test(counters),
+		cmocka_unit_test(times),
+		cmocka_unit_test(what_is_no_code),
+		cmocka_unit_test(a_pin_is_not_passed_over),
+		cmocka_unit_test(files),
+		cmocka_unit_test(many_at_once),
+		cmocka_unit_test(held),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
