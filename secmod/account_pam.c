@@ -107,15 +107,27 @@ static bool has_to_wait(const struct job *j)
 	return false;
 }
 
+static struct job *first_ready(void)
+{
+	struct job *j;
+
+	TAILQ_FOREACH(j, &pam.waiting, next)
+	if (!has_to_wait(j))
+		return j;
+	return NULL;
+}
+
+// One that fails can be the end of its session, which then has another job for us: that joins the queue, and is not begun within.
 static void start_waiting(void)
 {
-	struct job *j, *next;
+	static bool at_it;
+	struct job *j;
 	int ret;
 
-	for (j = TAILQ_FIRST(&pam.waiting); j && pam.n_running < RUNNING_MAX; j = next) {
-		next = TAILQ_NEXT(j, next);
-		if (has_to_wait(j))
-			continue;
+	if (at_it)
+		return;
+	at_it = true;
+	while (pam.n_running < RUNNING_MAX && (j = first_ready()) != NULL) {
 		TAILQ_REMOVE(&pam.waiting, j, next);
 		pam.n_waiting--;
 		ret = launch(j);
@@ -127,6 +139,7 @@ static void start_waiting(void)
 		TAILQ_INSERT_TAIL(&pam.running, j, next);
 		pam.n_running++;
 	}
+	at_it = false;
 }
 
 static void reap(struct job *j)
