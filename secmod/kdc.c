@@ -12,6 +12,7 @@
 #include "proto/err.h"
 #include "proto/secret.h"
 #include "proto/text.h"
+#include "secmod/kdchost.h"
 #include "secmod/secmod.h"
 
 // A KDC answers within milliseconds. Over UDP it is asked again each time that this has passed.
@@ -22,6 +23,7 @@
 
 struct kdc_exchange {
 	struct conn *conn;
+	struct kdchost *host; // NULL: it has an address; its connection's settings hold it
 	bool tcp;
 	unsigned patience; // left
 	int fd;
@@ -35,15 +37,18 @@ static unsigned n_exchanges;
 
 // --------------------------------------------------------------------------------------------------------- configuration
 
-// Blocks where a name server has to be asked: at a start or a reload only, and never for an address.
-static int look_up(const struct kdcspec *spec, const char *value, struct kdc *out, char text[LIMIT_TEXT + 1])
+// What is no address is a name.
+static int place(const struct kdcspec *spec, struct kdc *out)
 {
-	const struct addrinfo hints = { .ai_socktype = spec->tcp ? SOCK_STREAM : SOCK_DGRAM, .ai_flags = AI_NUMERICSERV };
+	const struct addrinfo hints = { .ai_socktype = spec->tcp ? SOCK_STREAM : SOCK_DGRAM,
+		                        .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV };
 	struct addrinfo *found;
-	const int ret = getaddrinfo(spec->host, spec->port, &hints, &found);
 
-	if (ret != 0)
-		return text_refuse(text, "kkdcp %s: %s: %s", value, spec->host, gai_strerror(ret));
+	out->port = (uint16_t)strtoul(spec->port, NULL, 10);
+	if (getaddrinfo(spec->host, spec->port, &hints, &found) != 0) {
+		out->host = kdchost_get(spec->host);
+		return out->host != NULL ? 0 : -ENOMEM;
+	}
 	memcpy(&out->addr, found->ai_addr, found->ai_addrlen);
 	out->addr_len = found->ai_addrlen;
 	freeaddrinfo(found);
@@ -63,13 +68,34 @@ int kdcs_load(struct kdcs *k, const struct snapshot *snap, unsigned vhost, char 
 		wrong = kdcspec_parse(value, &spec);
 		if (wrong != NULL)
 			return text_refuse(text, "kkdcp %s: %s", value, wrong);
-		if (look_up(&spec, value, kdc, text) < 0)
-			return -EINVAL;
+		if (place(&spec, kdc) < 0)
+			return text_refuse(text, "kkdcp %s: no memory", value);
 		strcpy(kdc->path, spec.path);
 		strcpy(kdc->realm, spec.realm);
 		kdc->tcp = spec.tcp;
 	}
 	return 0;
+}
+
+void kdcs_unload(struct kdcs *k)
+{
+	for (unsigned i = 0; i < k->n; i++)
+		kdchost_put(k->kdc[i].host);
+	k->n = 0;
+}
+
+// Where it is now: the length, or 0 where nobody knows.
+static socklen_t where(const struct kdc *kdc, struct sockaddr_storage *out)
+{
+	struct addr a;
+
+	if (kdc->host == NULL) {
+		*out = kdc->addr;
+		return kdc->addr_len;
+	}
+	a = kdchost_addr(kdc->host);
+	a.port = kdc->port;
+	return addr_to_sockaddr(&a, out);
 }
 
 // The one that has this realm at this path; any at this path for a client that names none.
@@ -113,6 +139,8 @@ static void fail(struct kdc_exchange *x, const char *why)
 	struct conn *conn = x->conn;
 
 	log_warn("%s: kkdcp: %s", conn->chan.name, why);
+	if (x->host != NULL)
+		kdchost_doubt(x->host);
 	exchange_free(x);
 	reply(conn, NULL, 0);
 }
@@ -209,13 +237,13 @@ static void on_patience(evutil_socket_t fd, short what, void *who)
 		fail(x, strerror(errno));
 }
 
-static int open_exchange(struct kdc_exchange *x, const struct kdc *kdc)
+static int open_exchange(struct kdc_exchange *x, const struct sockaddr_storage *to, socklen_t len)
 {
 	const struct timeval every = { PATIENCE_MS / 1000, PATIENCE_MS % 1000 * 1000 };
 	struct event_base *base = x->conn->sm->base;
 
-	x->fd = socket(kdc->addr.ss_family, (kdc->tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (x->fd < 0 || (connect(x->fd, (const struct sockaddr *)&kdc->addr, kdc->addr_len) < 0 && errno != EINPROGRESS))
+	x->fd = socket(to->ss_family, (x->tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (x->fd < 0 || (connect(x->fd, (const struct sockaddr *)to, len) < 0 && errno != EINPROGRESS))
 		return -errno;
 	x->io = event_new(base, x->fd, EV_WRITE | EV_PERSIST, on_ready, x);
 	x->timer = event_new(base, -1, EV_PERSIST, on_patience, x);
@@ -234,6 +262,7 @@ static struct kdc_exchange *exchange_new(struct conn *conn, const struct kdc *kd
 	n_exchanges++;
 	conn->kdc = x;
 	x->conn = conn;
+	x->host = kdc->host;
 	x->tcp = kdc->tcp;
 	x->patience = PATIENCES;
 	x->fd = -1;
@@ -257,7 +286,9 @@ static void report(const struct conn *conn)
 int kdc_ask(struct conn *conn, const struct msg_kdc_req *m)
 {
 	const struct kdc *kdc = find(&conn->settings->vhosts[conn->vhost].kdcs, m->path, m->realm);
+	struct sockaddr_storage to;
 	struct kdc_exchange *x;
+	socklen_t len;
 	int ret;
 
 	if (conn->kdc != NULL)
@@ -269,8 +300,11 @@ int kdc_ask(struct conn *conn, const struct msg_kdc_req *m)
 		reply(conn, NULL, 0);
 		return 0;
 	}
-	ret = open_exchange(x, kdc);
-	if (ret < 0)
+	len = where(kdc, &to);
+	ret = len > 0 ? open_exchange(x, &to, len) : 0;
+	if (len == 0)
+		fail(x, "the KDC's address is not known");
+	else if (ret < 0)
 		fail(x, strerror(-ret));
 	return 0;
 }

@@ -19,7 +19,9 @@
 #include "proto/text.h"
 #include "secmod/account.h"
 #include "secmod/coa.h"
+#include "secmod/kdchost.h"
 #include "secmod/key.h"
+#include "secmod/lookup.h"
 #include "secmod/method.h"
 #include "secmod/pam_helper.h"
 #include "secmod/secmod.h"
@@ -110,6 +112,15 @@ static int take_orders(struct secmod *sm, char text[LIMIT_TEXT + 1])
 	return ret;
 }
 
+// Nobody outside hears of a trial.
+static int start_lookups(struct secmod *sm)
+{
+	if (sm->settings->trial)
+		return 0;
+	lookup_start(sm->base);
+	return kdchosts_start(sm->base, KDCHOST_AGAIN_MS);
+}
+
 static int serve(struct secmod *sm)
 {
 	struct msg_secmod_ready ready = { .ok = 0 };
@@ -118,6 +129,8 @@ static int serve(struct secmod *sm)
 	signing_init(sm->base);
 	sm->settings = load_first(ready.text);
 	ret = sm->settings != NULL ? signing_start(sm->settings->signing_threads) : -EINVAL;
+	if (ret == 0)
+		ret = start_lookups(sm);
 	// a reload may change the method: all are ready
 	for (size_t i = 0; ret == 0 && methods[i] != NULL; i++)
 		ret = methods[i]->start(sm->base);
@@ -144,6 +157,8 @@ static void clean_up(struct secmod *sm, int status)
 		accountings[i]->stop(sm->base);
 	for (size_t i = 0; methods[i] != NULL; i++)
 		busy = methods[i]->stop() < 0 || busy;
+	kdchosts_stop();
+	busy = lookup_stop() < 0 || busy;
 	settings_put(sm->pending);
 	settings_put(sm->settings);
 	if (busy)

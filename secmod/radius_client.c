@@ -12,7 +12,7 @@
 #include "proto/err.h"
 #include "proto/secret.h"
 #include "proto/text.h"
-#include "secmod/radius_lookup.h"
+#include "secmod/lookup.h"
 
 // A socket has 256 identifiers; together more than sec-mod has logins at one time.
 #define PORTS_MAX 16
@@ -42,7 +42,7 @@ struct server {
 	const struct radius_config_server *config;
 	struct addr addr; // now: names move
 	char text[ADDR_TEXT];
-	struct radius_lookup *lookup; // of its name, under way
+	struct lookup *lookup; // of its name, under way
 	struct port_list ports;
 	unsigned n_ports;
 	bool lost;        // nobody knew its name, as has been said
@@ -151,7 +151,7 @@ static void look_up(struct server *s)
 	struct addr a;
 
 	if (s->lookup == NULL && s->config->secret[0] != '\0' && addr_parse(s->config->name, &a) < 0)
-		s->lookup = radius_lookup(s->config->name, on_found, s);
+		s->lookup = lookup_name(s->config->name, on_found, s);
 }
 
 static void on_nameless(evutil_socket_t fd, short what, void *who)
@@ -540,7 +540,6 @@ int radius_client_start(struct event_base *base)
 
 	if (client.base != NULL)
 		return 0;
-	radius_lookup_start(base);
 	client.nameless = event_new(base, -1, EV_PERSIST, on_nameless, NULL);
 	if (client.nameless == NULL || event_add(client.nameless, &again) < 0)
 		return -ENOMEM;
@@ -554,7 +553,7 @@ int radius_client_stop(void)
 	if (client.nameless != NULL)
 		event_free(client.nameless);
 	client.nameless = NULL;
-	return radius_lookup_stop();
+	return 0;
 }
 
 bool radius_servers_find(const char *name, struct addr *out)
@@ -622,8 +621,7 @@ void radius_servers_put(struct radius_servers *set)
 	if (set == NULL || --set->refs > 0)
 		return;
 	for (unsigned i = 0; i < set->config.n_servers; i++) {
-		if (set->server[i].lookup != NULL)
-			radius_lookup_cancel(set->server[i].lookup);
+		lookup_cancel(set->server[i].lookup);
 		while ((p = TAILQ_FIRST(&set->server[i].ports)) != NULL)
 			port_free(p);
 	}

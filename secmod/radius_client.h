@@ -26,9 +26,9 @@ struct radius_kind {
 	radius_done done;
 };
 
-// Once, before the first exchange; servers may be there already. 0 or -errno. A second time does nothing.
+// Once, before the first exchange and after lookup_start(); servers may be there already. 0 or -errno. A second time does nothing.
 int radius_client_start(struct event_base *base);
-int radius_client_stop(void); // 0, or -ETIMEDOUT: a resolver is still at work, and the process must not run exit handlers
+int radius_client_stop(void); // 0, as methods are stopped
 
 // Who says the same gets the same: health and open requests live on through reloads, and virtual hosts share them. need_signed:
 // answers without a Message-Authenticator are none (Access-Requests: CVE-2024-3596; answers to accounting need none). Copies the

@@ -12,7 +12,7 @@
 #include "proto/log.h"
 #include "proto/secret.h"
 #include "proto/text.h"
-#include "secmod/radius_lookup.h"
+#include "secmod/lookup.h"
 
 #define DEAD_SECONDS 30 // where radius_deadtime says nothing
 #define DEAD_SECONDS_MAX 86400
@@ -178,7 +178,7 @@ static bool is_meant(const char *name, const struct radius_config_server *s, boo
 {
 	struct addr a = { 0 };
 
-	return by_address ? radius_numeric(name, &a) == 0 && addr_equal(&a, &s->addr) : strcasecmp(name, s->name) == 0;
+	return by_address ? lookup_numeric(name, &a) == 0 && addr_equal(&a, &s->addr) : strcasecmp(name, s->name) == 0;
 }
 
 // A line "name secret", or "name/ours secret" of a pair. Is it this server's? Then its secret is taken.
@@ -224,7 +224,7 @@ static int complete(struct radius_config_server *s, const rc_handle *rh, char te
 	bool named = true;
 	struct addr a;
 
-	if (radius_numeric(s->name, &a) == 0) {
+	if (lookup_numeric(s->name, &a) == 0) {
 		a.port = s->addr.port;
 		s->addr = a;
 		named = false;

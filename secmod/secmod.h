@@ -1,6 +1,6 @@
 // sec-mod's one state: its channel to main, its connections (one channel per worker), sessions, and the settings in force.
 // One thread and one event loop; what takes time or waits runs elsewhere: password hashes (pool.h), signatures (signing.h), PAM
-// (method_pam.c), tokens (token.h).
+// (method_pam.c), tokens (token.h), names of servers (lookup.h).
 #pragma once
 #include <event2/event.h>
 #include <stdbool.h>

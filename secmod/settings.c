@@ -396,6 +396,7 @@ void settings_put(struct settings *s)
 		}
 		ways_unload(&s->vhosts[i]);
 		acct_put(s->vhosts[i].acct);
+		kdcs_unload(&s->vhosts[i].kdcs);
 		trust_free(s->vhosts[i].trust);
 	}
 	coa_config_free(s->coa);

@@ -44,6 +44,7 @@ CONF
   { cat /etc/passwd; say 'anna:x:54321:54321::/nonexistent:/bin/false'; } | etc "$SERVER" passwd
   { cat /etc/group; say 'smokers:x:54321:'; say 'dancers:x:54322:anna'; } | etc "$SERVER" group
   say '192.0.2.1 vpn.example' | etc "$CLIENT" hosts
+  say '192.0.2.1 kdc.example' | etc "$SERVER" hosts
   export KRB5_KDC_PROFILE=$WORK/kdc.conf
   in_ns "$SERVER" kdb5_util create -s -P master-secret -r SMOKE.TEST > /dev/null 2>> "$WORK/kdb.log"
   kadmin "addprinc -pw anna-secret anna" "addprinc -pw bert-secret bert" "addprinc -randkey HTTP/vpn.example" \
@@ -131,7 +132,7 @@ in_ns "$SERVER" nft "add table ip t; add chain ip t in { type filter hook input 
 configure 192.0.2.1 << CONF
 enable-auth = "gssapi[keytab=$WORK/keytab,require-local-user-map=false]"
 kkdcp = "/KdcProxy SMOKE.TEST udp@192.0.2.1:88"
-kkdcp = "/KdcProxyTCP SMOKE.TEST tcp@192.0.2.1:88"
+kkdcp = "/KdcProxyTCP SMOKE.TEST tcp@kdc.example:88"
 kkdcp = "/Elsewhere ELSEWHERE.TEST tcp@192.0.2.1:88"
 kkdcp = "/Nobody SMOKE.TEST tcp@192.0.2.1:89"
 max-ban-score = 100
@@ -140,7 +141,7 @@ ban-points-kkdcp = 10
 CONF
 ctl reload > /dev/null
 expect "by the proxy he gets his ticket, over UDP" by_proxy /KdcProxy ticket bert
-expect "and over TCP" by_proxy /KdcProxyTCP ticket bert
+expect "and over TCP, of a KDC that is named" by_proxy /KdcProxyTCP ticket bert
 expect "but none of a realm that is not there" never by_proxy /Elsewhere ticket bert
 expect "nor where no KDC is" never by_proxy /Nobody ticket bert
 expect "the ticket opens the door" matches "$(by_proxy /KdcProxy opens bert)" '.{40,}'

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "radius_rig.h"
+#include "secmod/lookup.h"
 #include "secmod/radius_client.h"
 
 #define WAIT_MS 200
@@ -560,9 +561,11 @@ int main(void)
 	int failed;
 
 	base = event_base_new();
+	lookup_start(base);
 	radius_client_start(base);
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	failed += radius_client_stop() < 0;
+	failed += lookup_stop() < 0;
 	event_base_free(base);
 	return failed;
 }

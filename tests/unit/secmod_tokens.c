@@ -11,6 +11,8 @@
 // Its issuer is a port that nobody listens at.
 #define OIDC_FILE "{\"openid_configuration_url\":\"https://127.0.0.1:1/x\",\"client_id\":\"vpn\"}"
 
+#define KKDCP "/KdcProxy A.ORG udp@a..b:88"
+
 static char dir[] = "/tmp/secmod_tokens.XXXXXX";
 static struct rig rig;
 static struct rig_worker worker;
@@ -28,8 +30,9 @@ static const char *in_dir(const char *name)
 static void start(void)
 {
 	char gssapi[200], oidc[200];
-	const char *pairs[] = { "@log-level",  "3",  "server-key",   in_dir("key"), "server-cert",    in_dir("crt"), "auth", gssapi,
-		                "enable-auth", oidc, "auth-timeout", "30",          "cookie-timeout", "300",         NULL };
+	const char *pairs[] = { "@log-level", "3",           "server-key", in_dir("key"),  "server-cert", in_dir("crt"),    "auth",
+		                gssapi,       "enable-auth", oidc,         "auth-timeout", "30",          "cookie-timeout", "300",
+		                "kkdcp",      KKDCP,         NULL };
 
 	snprintf(gssapi, sizeof(gssapi), "gssapi[keytab=%s]", in_dir("no-keytab"));
 	snprintf(oidc, sizeof(oidc), "oidc[config=%s]", in_dir("oidc.json"));
@@ -167,6 +170,20 @@ static void passwords_and_tokens(void **state)
 	stop();
 }
 
+// The name of the KDC is one that no resolver is asked for, and nobody's: sec-mod has started all the same.
+static void without_the_kdcs_address(void **state)
+{
+	struct msg_kdc_req m = { .path = "/KdcProxy", .realm = "A.ORG", .message = "\x6a\1\0", .message_len = 3 };
+
+	start();
+	assert_int_equal(CHAN_SEND(&worker.chan, KDC_REQ, &m), 0);
+	chan_enter(&worker.chan, WS_KDC);
+	assert_int_equal(rig_worker_await(&worker, MSG_KDC_REP), 0);
+	assert_int_equal(worker.in.last[MSG_KDC_REP].kdc_rep.message_len, 0);
+	assert_int_equal(rig_await(&rig, MSG_KDC_USED), 0);
+	stop();
+}
+
 static int set_up(void **state)
 {
 	EVP_PKEY *key = pki_key("p256");
@@ -195,8 +212,9 @@ static int clean_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_no_token), cmocka_unit_test(without_an_issuer),    cmocka_unit_test(without_a_keytab),
-		cmocka_unit_test(leaving),          cmocka_unit_test(passwords_and_tokens),
+		cmocka_unit_test(what_is_no_token),     cmocka_unit_test(without_an_issuer),
+		cmocka_unit_test(without_a_keytab),     cmocka_unit_test(leaving),
+		cmocka_unit_test(passwords_and_tokens), cmocka_unit_test(without_the_kdcs_address),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, clean_up);

@@ -1,4 +1,4 @@
-#include "secmod/radius_lookup.h"
+#include "secmod/lookup.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -12,9 +12,9 @@
 #define LOOKUPS_MAX 64
 #define STOP_PATIENCE_MS 1000
 
-struct radius_lookup {
+struct lookup {
 	struct pool_job job;
-	radius_found done; // NULL: cancelled
+	lookup_done done; // NULL: cancelled
 	void *who;
 	char name[NAME_MAX_LEN + 1];
 	struct addr found; // family 0: nothing
@@ -39,7 +39,7 @@ static int resolve(const char *name, int flags, struct addr *out)
 	return out->family != 0 ? 0 : -EHOSTUNREACH;
 }
 
-int radius_numeric(const char *name, struct addr *out)
+int lookup_numeric(const char *name, struct addr *out)
 {
 	return resolve(name, AI_NUMERICHOST, out);
 }
@@ -49,7 +49,7 @@ static void on_completion(evutil_socket_t fd, short what, void *who)
 	pool_reap(who);
 }
 
-void radius_lookup_start(struct event_base *base)
+void lookup_start(struct event_base *base)
 {
 	lookups.base = base;
 }
@@ -63,11 +63,11 @@ static struct pool *pool_ready(void)
 		return NULL;
 	lookups.completion = event_new(lookups.base, pool_fd(lookups.pool), EV_READ | EV_PERSIST, on_completion, lookups.pool);
 	if (lookups.completion == NULL || event_add(lookups.completion, NULL) < 0)
-		log_err("RADIUS: names cannot be looked up: no memory");
+		log_err("names cannot be looked up: no memory");
 	return lookups.pool;
 }
 
-int radius_lookup_stop(void)
+int lookup_stop(void)
 {
 	struct pool *pool = lookups.pool;
 
@@ -81,7 +81,7 @@ int radius_lookup_stop(void)
 
 static void on_run(struct pool_job *job, void *scratch)
 {
-	struct radius_lookup *l = (struct radius_lookup *)job;
+	struct lookup *l = (struct lookup *)job;
 
 	if (resolve(l->name, 0, &l->found) < 0)
 		l->found = (struct addr){ 0 };
@@ -89,16 +89,16 @@ static void on_run(struct pool_job *job, void *scratch)
 
 static void on_done(struct pool_job *job)
 {
-	struct radius_lookup *l = (struct radius_lookup *)job;
+	struct lookup *l = (struct lookup *)job;
 
 	if (l->done != NULL)
 		l->done(l->who, l->found.family != 0 ? &l->found : NULL);
 	free(l);
 }
 
-struct radius_lookup *radius_lookup(const char *name, radius_found done, void *who)
+struct lookup *lookup_name(const char *name, lookup_done done, void *who)
 {
-	struct radius_lookup *l = pool_ready() != NULL ? calloc(1, sizeof(*l)) : NULL;
+	struct lookup *l = pool_ready() != NULL ? calloc(1, sizeof(*l)) : NULL;
 
 	if (l == NULL)
 		return NULL;
@@ -112,7 +112,8 @@ struct radius_lookup *radius_lookup(const char *name, radius_found done, void *w
 	return NULL;
 }
 
-void radius_lookup_cancel(struct radius_lookup *l)
+void lookup_cancel(struct lookup *l)
 {
-	l->done = NULL;
+	if (l != NULL)
+		l->done = NULL;
 }
