@@ -23,7 +23,7 @@
 #define MESSAGE(from, to, NAME, name, ...)                                           \
 	static const struct msg_field *fields_of_##name(void)                        \
 	{                                                                            \
-		typedef struct msg_##name M;                                         \
+		typedef struct msg_##name M __attribute__((unused));                 \
 		static const struct msg_field rows[] = { FIELDS_##name(FIELD_ROW) }; \
 		return rows;                                                         \
 	}
@@ -42,7 +42,7 @@ const struct msg_desc msg_descs[MSG_NUMBERS] = {
 		.per_second = PER_SECOND,                                               \
 		.states = STATES,                                                       \
 		.size = sizeof(struct msg_##lower),                                     \
-		.n_fields = FIELDS_##lower(FIELD_COUNT),                                \
+		.n_fields = 0 FIELDS_##lower(FIELD_COUNT),                              \
 		.fields = fields_of_##lower,                                            \
 	},
 #include "messages.def"
