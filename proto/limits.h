@@ -96,6 +96,7 @@
 #define LIMIT_HTTP_HEADERS 16384
 #define LIMIT_HTTP_BODY 262144
 #define LIMIT_XML_DEPTH 16
+#define LIMIT_FILE_NAME 255
 #define LIMIT_PROFILE 65536 // user-profile: a quarter of what a worker holds back for a client that reads slowly
 
 // A worker's memory before glibc says no; idle ones hold some 200 KB.

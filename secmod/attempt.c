@@ -174,12 +174,15 @@ static const char *method_name(const struct attempt *a)
 	return a->method != NULL ? a->method->name : "certificate";
 }
 
-static void report(struct conn *conn, const struct attempt *a, enum auth_outcome outcome, const char *user)
+static void report(struct conn *conn, const struct attempt *a, enum auth_outcome outcome, const char *user, const char *group)
 {
 	struct msg_auth_event event = { .conn = conn->id, .client = conn->client, .outcome = outcome };
 
 	event.milliseconds = monotonic_ms() - a->started_ms;
 	strcpy(event.user, user);
+	strcpy(event.group, group);
+	if (a->vhost != NULL)
+		strcpy(event.vhost, a->vhost->name);
 	strcpy(event.method, method_name(a));
 	to_main(conn->sm, MSG_AUTH_EVENT, &event);
 }
@@ -258,7 +261,7 @@ static void conclude(struct attempt *a, enum auth_outcome outcome, const char *u
 		outcome = AUTH_ERROR;
 	if (outcome != AUTH_OK && !conn->left)
 		refuse(conn, a);
-	report(conn, a, outcome, user);
+	report(conn, a, outcome, user, outcome == AUTH_OK ? group : "");
 	attempt_free(a);
 }
 
@@ -429,6 +432,6 @@ void attempt_expire(struct attempt *a)
 void attempt_abandon(struct attempt *a)
 {
 	cancel(a);
-	report(a->conn, a, a->held ? a->outcome : outcome_of_leaving(a), a->user);
+	report(a->conn, a, a->held ? a->outcome : outcome_of_leaving(a), a->user, "");
 	attempt_free(a);
 }

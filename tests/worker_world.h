@@ -38,7 +38,7 @@ struct world {
 	struct chan secmod, main, lane;
 	int lane_pair[2], socket;
 	SSL *tls;
-	int requests, ends, reason, infos; // what main has heard
+	int requests, ends, reason, infos, profiles; // what main has heard
 	struct msg_auth_cookie_req asked;
 	int sends, keys;                 // what the lane has heard
 	int signatures, stored, fetched; // what sec-mod has heard
@@ -163,6 +163,12 @@ static int on_auth_cookie_req(void *who, const struct msg_auth_cookie_req *m, co
 	w->asked = *m;
 	w->requests++;
 	chan_enter(&w->main, MW_UP);
+	return 0;
+}
+
+static int on_profile_ask(void *who, const struct msg_profile_ask *m, const int *fds)
+{
+	((struct world *)who)->profiles++;
 	return 0;
 }
 

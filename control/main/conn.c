@@ -39,6 +39,7 @@ static void conn_free(struct conn *c)
 	evtimer_del(&c->timer);
 	free(c->info);
 	config_free(c->granted);
+	profile_forget(c);
 	free(c);
 	listen_resume(g);
 }

@@ -4,6 +4,7 @@
 #include "control/main/cputime.h"
 #include "control/main/gateway.h"
 #include "control/main/link.h"
+#include "control/main/profile.h"
 
 struct conn {
 	struct hlink by_id;
@@ -16,14 +17,16 @@ struct conn {
 	uint32_t pid; // 0: not forked yet
 	struct cputime cputime;
 	uint64_t since_ms;
-	struct event timer;        // auth-timeout, then the grace after the goodbye
-	struct connect_info *info; // from AUTH_COOKIE_REQ until a tunnel takes it
-	struct config *granted;    // what its login brought (SESSION_GRANT), until the session is open; NULL: nothing
-	uint16_t grants;           // how many, those that were refused included
-	bool grants_bad;           // and one was
-	struct tunnel *tunnel;     // from TUNNEL_ADD on
-	bool closed;               // its channel is; only its process is left
-	bool killed;               // by us: its signal is no news
+	struct event timer;          // auth-timeout, then the grace after the goodbye
+	struct connect_info *info;   // from AUTH_COOKIE_REQ until a tunnel takes it
+	struct config *granted;      // what its login brought (SESSION_GRANT), until the session is open; NULL: nothing
+	uint16_t grants;             // how many, those that were refused included
+	bool grants_bad;             // and one was
+	struct profile_login *login; // that has come to a good end, until its profile is asked for or a cookie shown; NULL: none
+	bool profile_asked;
+	struct tunnel *tunnel; // from TUNNEL_ADD on
+	bool closed;           // its channel is; only its process is left
+	bool killed;           // by us: its signal is no news
 };
 
 // Take over an accepted socket (closed on failure as well). 0 or -errno.

@@ -206,6 +206,7 @@ static int on_auth_event(void *who, const struct msg_auth_event *m, const int *f
 	struct gateway *g = ((struct child *)who)->g;
 	bool guess = m->outcome == AUTH_BAD || m->outcome == AUTH_HUNG_UP;
 	char text[ADDR_TEXT];
+	struct conn *c;
 
 	log_info("login of '%s' from %s by %s: %s (%u ms)", m->user, addr_text(&m->client, text), m->method, outcomes[m->outcome],
 	         m->milliseconds);
@@ -213,6 +214,9 @@ static int on_auth_event(void *who, const struct msg_auth_event *m, const int *f
 	stats_login(g, guess || m->outcome == AUTH_ERROR || m->outcome == AUTH_REFUSED, m->milliseconds);
 	if (guess)
 		abuse_guess(g, &m->client, m->user);
+	c = m->outcome == AUTH_OK ? conn_find(g, m->conn) : NULL;
+	if (c)
+		profile_login(c, m);
 	return 0;
 }
 

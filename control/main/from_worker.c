@@ -1,4 +1,4 @@
-// A worker is as hostile as its client: it may show a cookie once, and say how its session ends.
+// A worker is as hostile as its client: it may ask for its user's profile and show a cookie once, and say how its session ends.
 #include "control/main/conn.h"
 #include "control/main/peers.h"
 #include "control/main/session.h"
@@ -44,6 +44,7 @@ static int on_auth_cookie_req(void *who, const struct msg_auth_cookie_req *m, co
 	struct msg_session_open open = { .conn = c->id, .client = c->client, .cookie_len = COOKIE_SIZE };
 
 	chan_enter(&c->link.chan, MW_OPENING);
+	profile_forget(c);
 	c->info = info_new(m);
 	if (!c->info || !secmod || !secmod->ready || c->g->phase != GATEWAY_UP) {
 		conn_deny(c, 503, "not ready");
@@ -52,6 +53,12 @@ static int on_auth_cookie_req(void *who, const struct msg_auth_cookie_req *m, co
 	memcpy(open.cookie, m->cookie, COOKIE_SIZE);
 	LINK_SEND(&secmod->link, SESSION_OPEN, &open);
 	secret_wipe(&open, sizeof(open));
+	return 0;
+}
+
+static int on_profile_ask(void *who, const struct msg_profile_ask *m, const int *fds)
+{
+	profile_ask(who);
 	return 0;
 }
 

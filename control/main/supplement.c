@@ -55,15 +55,21 @@ static int load_of(const struct config *c, enum opt directory, enum opt otherwis
 	return ret == -ENOENT ? errno_log(EACCES, "%s: %s is gone", fallback, config_name(otherwise)) : ret;
 }
 
-int supplement_terms(const struct config *c, struct terms *everybody, const struct supplement_of *of, struct terms **out)
+// What is loaded is the caller's on failure too.
+static int load_both(const struct config *c, const struct supplement_of *of, struct config **of_group, struct config **of_user)
 {
-	struct config *of_group = NULL, *of_user = NULL;
 	int ret = 0;
 
 	if (of->group[0])
-		ret = load_of(c, OPT_CONFIG_PER_GROUP, OPT_DEFAULT_GROUP_CONFIG, of->group, &of_group);
-	if (ret == 0)
-		ret = load_of(c, OPT_CONFIG_PER_USER, OPT_DEFAULT_USER_CONFIG, of->user, &of_user);
+		ret = load_of(c, OPT_CONFIG_PER_GROUP, OPT_DEFAULT_GROUP_CONFIG, of->group, of_group);
+	return ret < 0 ? ret : load_of(c, OPT_CONFIG_PER_USER, OPT_DEFAULT_USER_CONFIG, of->user, of_user);
+}
+
+int supplement_terms(const struct config *c, struct terms *everybody, const struct supplement_of *of, struct terms **out)
+{
+	struct config *of_group = NULL, *of_user = NULL;
+	int ret = load_both(c, of, &of_group, &of_user);
+
 	if (ret < 0)
 		goto out;
 	if (of_group || of_user || of->granted)
@@ -73,6 +79,24 @@ int supplement_terms(const struct config *c, struct terms *everybody, const stru
 	if (ret == -EINVAL)
 		ret = -EACCES;
 out:
+	config_free(of_group);
+	config_free(of_user);
+	return ret;
+}
+
+int supplement_profile(const struct config *c, const struct supplement_of *of, char **file)
+{
+	struct config *of_group = NULL, *of_user = NULL;
+	int ret = load_both(c, of, &of_group, &of_user);
+	const char *said = of_user ? config_str(of_user, OPT_USER_PROFILE) : NULL;
+
+	if (!said && of_group)
+		said = config_str(of_group, OPT_USER_PROFILE);
+	*file = NULL;
+	if (ret == 0 && said) {
+		*file = strdup(said);
+		ret = *file ? 0 : -ENOMEM;
+	}
 	config_free(of_group);
 	config_free(of_user);
 	return ret;

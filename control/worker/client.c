@@ -196,6 +196,36 @@ static int on_auth_cookie_denied(void *who, const struct msg_auth_cookie_denied 
 	return 0;
 }
 
+static void answer_login(struct client *c)
+{
+	c->login.reply.close |= !c->http.keep_alive;
+	send_reply(c, &c->login.reply);
+}
+
+static void take_profile(struct client *c, struct profile *own)
+{
+	login_profile(&c->login, own);
+	if (c->phase == PHASE_LOGIN && c->login.ready)
+		answer_login(c);
+}
+
+static int on_profile_rep(void *who, const struct msg_profile_rep *m, const int *fds)
+{
+	char text[LIMIT_TEXT + 1];
+	struct profile own;
+
+	if (profile_read(&own, fds[0], m->name, text) < 0)
+		log_err("%s", text);
+	take_profile(who, &own);
+	return 0;
+}
+
+static int on_profile_none(void *who, const struct msg_profile_none *m, const int *fds)
+{
+	take_profile(who, &(struct profile){ 0 });
+	return 0;
+}
+
 static int on_terminate(void *who, const struct msg_terminate *m, const int *fds)
 {
 	struct client *c = who;
@@ -227,8 +257,7 @@ static void give_login(struct client *c)
 		log_warn("cannot ask sec-mod: %s", strerror(-ret));
 		send_status(c, 503, false);
 	} else if (c->login.ready) {
-		c->login.reply.close |= !c->http.keep_alive;
-		send_reply(c, &c->login.reply);
+		answer_login(c);
 	} else {
 		c->phase = PHASE_LOGIN;
 	}
@@ -278,19 +307,28 @@ static void read_request(struct client *c)
 
 // ------------------------------------------------------------------------------------------------------------- sec-mod
 
+// Who has logged in, main knows from sec-mod.
+static void ask_profile(struct client *c)
+{
+	if (CHAN_SEND(&c->main, PROFILE_ASK, &(struct msg_profile_ask){}) < 0)
+		take_profile(c, &(struct profile){ 0 });
+}
+
 static void serve_secmod(struct client *c)
 {
+	bool waits = c->login.done != NULL; // for main: sec-mod has nothing more to say
 	int ret = ask_serve(&c->ask);
 
 	if (ret < 0) {
 		ask_fini(&c->ask);
-		if (c->phase != PHASE_LOGIN)
+		if (c->phase != PHASE_LOGIN || waits)
 			return;
 		log_warn("sec-mod: %s", strerror(-ret));
 		send_status(c, 503, false);
 	} else if (c->phase == PHASE_LOGIN && c->login.ready) {
-		c->login.reply.close |= !c->http.keep_alive;
-		send_reply(c, &c->login.reply);
+		answer_login(c);
+	} else if (c->login.done && !waits) {
+		ask_profile(c);
 	}
 }
 

@@ -140,6 +140,20 @@ static void on_asked(void *who, const struct msg_auth_ask *m)
 		show_question(l, m);
 }
 
+static void answer_success(struct login *l, const struct msg_auth_done *m)
+{
+	page_success(&l->reply, m, l->cert_sha1, l->profile, l->agent.bare_xml);
+	l->ready = true;
+}
+
+static void drop_done(struct login *l)
+{
+	if (l->done)
+		secret_wipe(l->done, sizeof(*l->done));
+	free(l->done);
+	l->done = NULL;
+}
+
 static void on_done(void *who, const struct msg_auth_done *m)
 {
 	struct login *l = who;
@@ -148,8 +162,24 @@ static void on_done(void *who, const struct msg_auth_done *m)
 	l->state = LOGIN_OVER;
 	EVP_Digest(m->cookie, COOKIE_SIZE, l->sid, NULL, EVP_sha256(), NULL);
 	l->has_sid = true;
-	page_success(&l->reply, m, l->cert_sha1, &l->offers->profile, l->agent.bare_xml);
-	l->ready = true;
+	l->done = l->offers->own_profiles ? malloc(sizeof(*l->done)) : NULL;
+	if (l->done)
+		*l->done = *m;
+	else
+		answer_success(l, m);
+}
+
+void login_profile(struct login *l, struct profile *own)
+{
+	if (!l->done) {
+		profile_free(own);
+		return;
+	}
+	l->own_profile = *own;
+	if (own->text)
+		l->profile = &l->own_profile;
+	answer_success(l, l->done);
+	drop_done(l);
 }
 
 static void on_failed(void *who, const struct msg_auth_failed *m)
@@ -228,7 +258,7 @@ static bool is_login_path(const char *path)
 
 static bool is_for_profile(const struct login *l, const struct http *h)
 {
-	return l->offers->profile.text && h->verb == VERB_GET && profile_is_path(http_path(h));
+	return l->profile->text && h->verb == VERB_GET && profile_is_path(http_path(h));
 }
 
 bool login_serves(const struct login *l, const struct http *h)
@@ -402,7 +432,7 @@ static void serve_profile(struct login *l, const struct http *h)
 		answer_status(l, 401);
 		return;
 	}
-	page_profile(&l->reply, &l->offers->profile);
+	page_profile(&l->reply, l->profile);
 	l->ready = true;
 }
 
@@ -479,6 +509,7 @@ void login_offer(struct login *l, const struct offers *offers)
 {
 	l->offers = offers;
 	l->groups = &offers->groups;
+	l->profile = &offers->profile;
 }
 
 void login_init(struct login *l, struct ask *ask, const struct offers *offers, const uint8_t *cert_sha1)
@@ -492,6 +523,9 @@ void login_init(struct login *l, struct ask *ask, const struct offers *offers, c
 void login_fini(struct login *l)
 {
 	drop_held(l);
+	drop_done(l);
+	profile_free(&l->own_profile);
+	l->profile = &l->offers->profile;
 	groups_fini(&l->own);
 	reply_clear(&l->reply);
 }

@@ -33,10 +33,13 @@ struct login {
 	char user[LIMIT_USER + 1];
 	char held[LIMIT_PASSWORD + 1]; // a password that came with the user name, until sec-mod asks for it
 	bool has_held;
-	enum auth_kind kind;          // of the login in progress
-	struct msg_auth_token *token; // what the client has shown, until sec-mod asks for it; NULL: nothing
-	bool certified;               // by sec-mod: the client has a certificate that counts
-	bool by_certificate;          // which has been tried alone
+	enum auth_kind kind;           // of the login in progress
+	struct msg_auth_token *token;  // what the client has shown, until sec-mod asks for it; NULL: nothing
+	bool certified;                // by sec-mod: the client has a certificate that counts
+	bool by_certificate;           // which has been tried alone
+	const struct profile *profile; // the vhost's, or his own
+	struct profile own_profile;
+	struct msg_auth_done *done; // sec-mod has let him in, and main is to be asked for his profile; NULL: not so
 	unsigned kdc_uses;
 	bool ready; // reply holds the answer to the last request
 	struct reply reply;
@@ -53,6 +56,9 @@ bool login_serves(const struct login *l, const struct http *h);
 // A whole request for the login; it stays until it is answered. The answer is there when l->ready is set, now or after events of
 // sec-mod's. 0; or a negative errno: sec-mod cannot be asked, the connection ends.
 int login_request(struct login *l, const struct http *h);
+// What main says of the profile of the user who has just logged in (l->done), taken over; without a text he has none. The answer is
+// there.
+void login_profile(struct login *l, struct profile *own);
 // Likewise a whole request for the Kerberos proxy, which is there before the login.
 bool login_is_kdc(const struct login *l, const struct http *h);
 int login_kdc(struct login *l, const struct http *h);

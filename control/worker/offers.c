@@ -59,6 +59,20 @@ bool offers_kdc(const struct offers *o, const char *path)
 	return false;
 }
 
+static bool has_files(const struct snapshot *conf, unsigned vhost)
+{
+	static const char *const options[] = { "config-per-user", "config-per-group", "default-user-config",
+		                               "default-group-config" };
+	bool has = false;
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
+		const char *value = snapshot_vhost_get(conf, vhost, options[i]);
+
+		has |= value && value[0];
+	}
+	return has;
+}
+
 static int load_form(struct offers *o, const struct snapshot *conf, unsigned vhost, char text[LIMIT_TEXT + 1])
 {
 	const char *banner = snapshot_vhost_get(conf, vhost, "pre-login-banner");
@@ -89,6 +103,7 @@ int offers_load(struct offers *o, const struct snapshot *conf, unsigned vhost, c
 	// AnyConnect begins without one, and has to be told in HTTP
 	o->insists = o->needs_certificate && !snapshot_vhost_bool(conf, vhost, "cisco-client-compat");
 	load_kdcs(o, conf, vhost);
+	o->own_profiles = has_files(conf, vhost);
 	return load_form(o, conf, vhost, text);
 }
 

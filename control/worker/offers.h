@@ -18,7 +18,8 @@ struct offers {
 	char *banner;                     // above it; NULL: none
 	unsigned n_kdc_paths;             // of kkdcp
 	char kdc_path[LIMIT_KDCS][LIMIT_URL_PATH + 1];
-	struct profile profile; // for AnyConnect
+	struct profile profile; // for AnyConnect, everybody's
+	bool own_profiles;      // users and groups have files, which may name others
 };
 
 // 0 or -errno, and text says what is wrong; it is left alone where there is no memory.

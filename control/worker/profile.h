@@ -1,5 +1,5 @@
-// The XML profile that AnyConnect fetches after its login (user-profile). Read by the nursery before the first fork, and never
-// changed.
+// The XML profile that AnyConnect fetches after its login (user-profile). Everybody's is read by the nursery before the first fork,
+// and never changed; a user's or group's by the worker of who has logged in, from a descriptor that main has opened.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,6 +19,8 @@ struct profile {
 
 // 0 or -errno; text says what is wrong with the file.
 int profile_load(struct profile *p, const char *file, char text[LIMIT_TEXT + 1]);
+// The same of a file that is open, and stays the caller's; file is only for its name.
+int profile_read(struct profile *p, int fd, const char *file, char text[LIMIT_TEXT + 1]);
 void profile_free(struct profile *p);
 // Is it the path of profiles? Whatever the name behind it, there is one.
 bool profile_is_path(const char *path);

@@ -154,6 +154,7 @@ struct worker {
 	int lane;
 	struct msg_auth_cookie_rep session;
 	uint16_t denied; // HTTP status
+	char profile[16];
 };
 
 static int on_start(void *who, const void *m, const int *fds)
@@ -221,11 +222,18 @@ static int on_denied(void *who, const void *m, const int *fds)
 	return 0;
 }
 
+static int on_profile(void *who, const void *m, const int *fds)
+{
+	struct worker *w = who;
+	ssize_t n = read(fds[0], w->profile, sizeof(w->profile) - 1);
+
+	w->profile[n < 0 ? 0 : n] = '\0';
+	return 0;
+}
+
 static const chan_handler from_main[MSG_NUMBERS] = {
-	[MSG_SESSION_ITEM] = on_item,
-	[MSG_AUTH_COOKIE_REP] = on_session,
-	[MSG_AUTH_COOKIE_DENIED] = on_denied,
-	[MSG_TERMINATE] = on_item,
+	[MSG_PROFILE_REP] = on_profile,     [MSG_PROFILE_NONE] = on_item,         [MSG_SESSION_ITEM] = on_item,
+	[MSG_AUTH_COOKIE_REP] = on_session, [MSG_AUTH_COOKIE_DENIED] = on_denied, [MSG_TERMINATE] = on_item,
 };
 
 static void worker_show_cookie(struct worker *w)
@@ -341,13 +349,16 @@ static const struct {
 	int number;
 	const struct place *place;
 	size_t step;
-} malformed[] = { { MSG_AUTH_COOKIE_REQ, &fresh, 19 }, { MSG_SESSION_INFO, &up, 5 }, { MSG_SESSION_END, &up, 1 } };
+} malformed[] = { { MSG_AUTH_COOKIE_REQ, &fresh, 19 },
+	          { MSG_SESSION_INFO, &up, 5 },
+	          { MSG_SESSION_END, &up, 1 },
+	          { MSG_PROFILE_ASK, &fresh, 1 } };
 
 static void with_wrong_descriptors(void **state)
 {
 	size_t i;
 
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++)
 		attacks_by_fds(malformed[i].number, attack_from, (void *)malformed[i].place);
 }
 
@@ -355,7 +366,7 @@ static void with_wrong_lengths(void **state)
 {
 	size_t i;
 
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++)
 		attacks_by_length(malformed[i].number, malformed[i].step, attack_from, (void *)malformed[i].place);
 }
 
@@ -363,7 +374,7 @@ static void with_wrong_fields(void **state)
 {
 	size_t i;
 
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++)
 		attacks_by_field(malformed[i].number, attack_from, (void *)malformed[i].place);
 }
 
@@ -384,6 +395,43 @@ static void a_cookie_of_nobody(void **state)
 		worker_close(&w);
 		honest_session_works();
 	}
+}
+
+static void ask_profile(struct worker *w)
+{
+	assert_int_equal(CHAN_SEND(&w->main, PROFILE_ASK, &(struct msg_profile_ask){}), 0);
+}
+
+// Whose it is sec-mod alone says: nobody's before a login, and his who has then logged in. Nothing of it stays with main.
+static void a_profile_of_nobody(void **state)
+{
+	struct worker w;
+	int before;
+
+	for (int login = 0; login <= 2; login++) {
+		worker_open(&w);
+		if (login == 2)
+			assert_true(login_all(&w.login, "alice"));
+		ask_profile(&w);
+		if (login < 2)
+			assert_int_equal(poll(&(struct pollfd){ .fd = w.main.fd, .events = POLLIN }, 1, 300), 0);
+		before = probe_count_fds(gateway.pid);
+		if (login == 1)
+			assert_true(login_all(&w.login, "alice"));
+		if (login > 0) {
+			assert_int_equal(chan_await(&w.main, from_main, &w, MSG_PROFILE_REP, 10000), 0);
+			assert_string_equal(w.profile, "<of alice/>");
+			assert_int_equal(probe_count_fds(gateway.pid), before);
+		}
+		if (login < 2) {
+			ask_profile(&w); // once a connection
+			assert_true(victim_drops(w.main.fd));
+		}
+		worker_close(&w);
+		assert_true(victim_fds_settle(&gateway));
+		honest_session_works();
+	}
+	assert_true(victim_fds_settle(&gateway));
 }
 
 // Main gives a worker that it has sent away, or that has said goodbye, some seconds before it kills it.
@@ -425,7 +473,7 @@ static void floods(void **state)
 	size_t i;
 	int n;
 
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++) {
 		malformed[i].place->reach(&w);
 		attack_well_formed(&a, malformed[i].number, 1);
 		for (n = 0; n < 100000; n++)
@@ -557,11 +605,22 @@ static int write_config(void)
 	                     "auth = \"plain[passwd=%s/passwd]\"\nserver-cert = %s/cert.pem\nserver-key = %s/key.pem\n"
 	                     "tcp-port = %d\nudp-port = %d\nlisten-host = 127.0.0.1\nouter = lo\nhuge-pages = no\ndevice = vpns\n"
 	                     "ipv4-network = 10.77.0.0/16\nmax-clients = 1000\nmax-ban-score = 0\nuse-occtl = false\n"
-	                     "pid-file = %s/pid\nsession-file = %s/sessions\nlog-level = 0\n",
-	                     dir, dir, dir, TCP_PORT, TCP_PORT, dir, dir);
+	                     "pid-file = %s/pid\nsession-file = %s/sessions\nlog-level = 0\nconfig-per-user = %s/users\n",
+	                     dir, dir, dir, TCP_PORT, TCP_PORT, dir, dir, dir);
 	for (i = 0; i < 500; i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "route = 10.%d.%d.0/24\n", 100 + i / 250, i % 250);
 	return login_write_file(dir, "conf", text);
+}
+
+static int write_profile(void)
+{
+	char users[300];
+
+	snprintf(users, sizeof(users), "%s/users", dir);
+	return mkdir(users, 0755) < 0 || login_write_file(users, "alice", "user-profile = alice.xml\n") < 0 ||
+	                       login_write_file(users, "alice.xml", "<of alice/>") < 0
+	               ? -1
+	               : 0;
 }
 
 // penstockd looks for the others beside itself; only its own path has to be a file, not a link.
@@ -636,7 +695,8 @@ static int setup(void **state)
 	signal(SIGPIPE, SIG_IGN);
 	alarm(900); // a hang is a failure
 	if (netns_enter() < 0 || !mkdtemp(dir) || chmod(dir, 0755) < 0 || login_write_files(dir) < 0 || write_config() < 0 ||
-	    install_programs() < 0 || listen_for_puppet() < 0 || start_gateway() < 0 || forget_first_connection() < 0)
+	    write_profile() < 0 || install_programs() < 0 || listen_for_puppet() < 0 || start_gateway() < 0 ||
+	    forget_first_connection() < 0)
 		return -1;
 	honest_session_works();
 	usleep(300000); // it has seen the worker go
@@ -668,6 +728,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(with_wrong_lengths),
 		cmocka_unit_test(with_wrong_fields),
 		cmocka_unit_test(a_cookie_of_nobody),
+		cmocka_unit_test(a_profile_of_nobody),
 		cmocka_unit_test(talking_on_after_the_goodbye),
 		cmocka_unit_test(floods),
 		cmocka_unit_test(breaking_a_rule_on_the_lane),

@@ -338,6 +338,7 @@ static void every_key(void **state)
 		"mss-clamp = true",
 		"copy-dscp = true",
 		"stats-report-time = 60",
+		"user-profile = /dev/null",
 	};
 	struct config *c = NULL;
 	struct heard h = { 0 };
@@ -349,10 +350,42 @@ static void every_key(void **state)
 	assert_int_equal(config_load_supplement(path_of("users/anna"), hear, &h, &c), 0);
 	assert_string_equal(h.text, "");
 	config_free(c);
-	put("users/anna", "user-profile = /dev/null\n"); // one for all users of a virtual host
-	assert_int_equal(config_load_supplement(path_of("users/anna"), hear, &h, &c), 0);
-	assert_int_equal(h.warnings, 1);
-	config_free(c);
+}
+
+static void profile_is(const char *user, const char *group, const char *expect)
+{
+	char *file = NULL;
+
+	assert_int_equal(supplement_profile(config, &(struct supplement_of){ user, group, NULL }, &file), 0);
+	assert_true((file != NULL) == (expect != NULL));
+	if (file)
+		assert_string_equal(file, expect);
+	free(file);
+}
+
+// That of everybody is the worker's.
+static void whose_profile(void **state)
+{
+	char *file = NULL, beside[300];
+
+	configure(BASE DIRS "user-profile = passwd\n");
+	put("users/anna", "user-profile = /anna.xml\n");
+	put("users/bert", "dpd = 1\n");
+	put("users/carla", "user-profile = carla.xml\n");
+	put("users/dirk", "user-profile = /x\nnonsense\n");
+	put("groups/staff", "user-profile = /staff.xml\n");
+	profile_is("anna", "", "/anna.xml");
+	profile_is("anna", "staff", "/anna.xml");
+	profile_is("bert", "staff", "/staff.xml");
+	profile_is("nobody", "staff", "/staff.xml");
+	profile_is("bert", "", NULL);
+	profile_is("nobody", "nogroup", NULL);
+	snprintf(beside, sizeof(beside), "%s", path_of("users/carla.xml"));
+	profile_is("carla", "", beside);
+	assert_int_equal(supplement_profile(config, &(struct supplement_of){ "dirk", "staff", NULL }, &file), -EACCES);
+	assert_null(file);
+	assert_int_equal(supplement_profile(config, &(struct supplement_of){ "../x", "", NULL }, &file), -EACCES);
+	assert_null(file);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- faults
@@ -497,6 +530,7 @@ int main(void)
 		TEST(lists_add_up),
 		TEST(networks_of_their_own),
 		TEST(every_key),
+		TEST(whose_profile),
 		TEST(what_is_wrong_refuses),
 		TEST(what_is_no_file_refuses),
 		TEST(too_much_for_one_session),

@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <fcntl.h>
+#include <sys/mman.h>
 
 #include "worker_world.h"
 
@@ -102,6 +104,60 @@ static void test_login_and_tunnel(void **state)
 	assert_memory_equal(buf, packet, sizeof(packet));
 	put_frame(&w, CSTP_DISCONNECT, "\xb0", 1);
 	ends_with(&w, END_BY_USER);
+}
+
+static void log_in(struct world *w)
+{
+	world_init(w, true);
+	answers(w, POST("username=anna", "13"), "HTTP/1.1 200 OK");
+	put(w, POST("password=x", "10"));
+	main_awaits(w, MSG_PROFILE_ASK);
+	assert_int_equal(w->profiles, 1);
+}
+
+// Main is asked for it before the client hears anything; whatever main has, the login is one.
+static void test_profiles_of_users(void **state)
+{
+	static const char profile[] = "<profile>of anna</profile>";
+	struct msg_profile_rep rep = { .name = "anna.xml" };
+	int fd = memfd_create("profile", MFD_CLOEXEC), nothing = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	char text[8192];
+	struct world w;
+
+	shared.gear.vhosts.vhost[0].offers.own_profiles = true;
+	assert_int_equal(pwrite(fd, profile, strlen(profile), 0), strlen(profile));
+	log_in(&w);
+	assert_int_equal(chan_send(&w.main, MSG_PROFILE_REP, &rep, &fd), 0);
+	get(&w, text);
+	assert_non_null(strstr(text, "<uri>/profiles/anna.xml</uri>"));
+	put(&w, "GET /profiles/anna.xml HTTP/1.1\r\nCookie: webvpn=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n");
+	get(&w, text);
+	assert_non_null(strstr(text, profile));
+	put(&w, CONNECT);
+	main_admits(&w, 0);
+	get(&w, text);
+	assert_memory_equal(text, "HTTP/1.1 200 CONNECTED\r\n", 24);
+	world_fini(&w);
+
+	log_in(&w);
+	assert_int_equal(CHAN_SEND(&w.main, PROFILE_NONE, &(struct msg_profile_none){}), 0);
+	get(&w, text);
+	assert_non_null(strstr(text, "Set-Cookie: webvpn=AAAA"));
+	assert_null(strstr(text, "<uri>"));
+	world_fini(&w);
+
+	log_in(&w);
+	assert_int_equal(chan_send(&w.main, MSG_PROFILE_REP, &rep, &nothing), 0); // which has no end
+	get(&w, text);
+	assert_non_null(strstr(text, "Set-Cookie: webvpn=AAAA"));
+	assert_null(strstr(text, "<uri>"));
+	world_fini(&w);
+
+	log_in(&w); // and leaves
+	world_fini(&w);
+	shared.gear.vhosts.vhost[0].offers.own_profiles = false;
+	close(fd);
+	close(nothing);
 }
 
 static void test_statuses(void **state)
@@ -471,6 +527,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_login_and_tunnel),
+		cmocka_unit_test(test_profiles_of_users),
 		cmocka_unit_test(test_statuses),
 		cmocka_unit_test(test_a_bad_cookie_is_denied),
 		cmocka_unit_test(test_a_full_gateway_says_why),

@@ -222,12 +222,43 @@ static void test_profile(void **state)
 	assert_false(serves(&plain, "GET /profiles/vpn.xml"));
 }
 
+// The answer to the login waits for what main says.
+static void test_own_profiles(void **state)
+{
+	struct offers both = with_profile;
+	struct profile own = { .text = strdup("<own/>"), .len = 6, .name = "own.xml", .sha1 = "1" };
+	struct rig r;
+
+	both.own_profiles = true;
+	for (int has = 0; has <= 1; has++) {
+		rig_init_offers(&r, &both);
+		post(&r, USER);
+		secmod_asks(&r, "Password:", 0, 0);
+		post(&r, PASSWORD);
+		secmod_agrees(&r);
+		assert_false(r.login.ready);
+		assert_non_null(r.login.done);
+		login_profile(&r.login, has ? &own : &(struct profile){ 0 });
+		assert_null(r.login.done);
+		says(&r, has ? "&fu:profiles/own.xml&fh:1;" : "&fu:profiles/vpn.xml&fh:0");
+		get_profile(&r, OWN, has ? "\r\n\r\n<own/>" : "\r\n\r\n<profile/>");
+		rig_fini(&r);
+	}
+	rig_init_offers(&r, &both); // and goes with the connection
+	post(&r, USER);
+	secmod_asks(&r, "Password:", 0, 0);
+	post(&r, PASSWORD);
+	secmod_agrees(&r);
+	rig_fini(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_choice_of_groups),     cmocka_unit_test(test_names_and_labels),
 		cmocka_unit_test(test_groups_by_url),        cmocka_unit_test(test_which_paths_are_the_logins),
 		cmocka_unit_test(test_groups_of_the_method), cmocka_unit_test(test_profile),
+		cmocka_unit_test(test_own_profiles),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
