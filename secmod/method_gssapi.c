@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "proto/log.h"
 #include "proto/secret.h"
@@ -27,8 +28,11 @@ struct gss_config {
 struct negotiation {
 	struct attempt *attempt;
 	struct helper *helper;
+	TAILQ_ENTRY(negotiation) next;
 };
+TAILQ_HEAD(negotiations, negotiation);
 
+static struct negotiations running = TAILQ_HEAD_INITIALIZER(running); // the oldest first
 static unsigned n_running;
 
 // --------------------------------------------------------------------------------------------------------- configuration
@@ -103,6 +107,7 @@ static struct attempt *over(struct negotiation *g)
 {
 	struct attempt *a = g->attempt;
 
+	TAILQ_REMOVE(&running, g, next);
 	n_running--;
 	free(g);
 	return a;
@@ -167,10 +172,10 @@ static int start_helper(struct negotiation *g)
 
 static void gss_health(health_row row, void *who)
 {
-	const struct health running = { HEALTH_POOL,        "helpers", "gssapi", "processes, one a login", .outstanding = n_running,
+	const struct health helpers = { HEALTH_POOL,        "helpers", "gssapi", "processes, one a login", .outstanding = n_running,
 		                        .room = HELPERS_MAX };
 
-	row(who, &running);
+	row(who, &helpers);
 }
 
 // --------------------------------------------------------------------------------------------------------------- attempt
@@ -185,15 +190,33 @@ static void gss_answer(struct attempt *a, const char *password)
 	attempt_end(a, AUTH_ERROR, NULL, NULL, "a password is no token");
 }
 
+// Anybody can begin what has a second round, and not come to it. Kerberos itself has one: who is at work is never in the way.
+static void make_room(void)
+{
+	struct negotiation *g;
+
+	TAILQ_FOREACH(g, &running, next)
+	{
+		if (!attempt_is_waiting(g->attempt))
+			continue;
+		attempt_expire(g->attempt);
+		return;
+	}
+}
+
 static struct negotiation *negotiation_new(struct attempt *a)
 {
-	struct negotiation *g = n_running < HELPERS_MAX ? calloc(1, sizeof(*g)) : NULL;
+	struct negotiation *g;
 
+	if (n_running >= HELPERS_MAX)
+		make_room();
+	g = n_running < HELPERS_MAX ? calloc(1, sizeof(*g)) : NULL;
 	if (g == NULL) {
 		attempt_end(a, AUTH_ERROR, NULL, NULL, "too many logins at once for another helper");
 		return NULL;
 	}
 	g->attempt = a;
+	TAILQ_INSERT_TAIL(&running, g, next);
 	n_running++;
 	if (start_helper(g) == 0) {
 		a->work = g;

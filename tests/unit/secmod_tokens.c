@@ -12,6 +12,11 @@
 #define OIDC_FILE "{\"openid_configuration_url\":\"https://127.0.0.1:1/x\",\"client_id\":\"vpn\"}"
 
 #define KKDCP "/KdcProxy A.ORG udp@a..b:88"
+#define HELPERS 128 // at one time, by method_gssapi.c
+
+// HTTP/gw@R, with a key of zeros (MIT's file format, version 2).
+static const char keytab[] = "\5\2\0\0\0\x3c\0\2\0\1R\0\4HTTP\0\2gw\0\0\0\1\0\0\0\0\1\0\x12\0\x20"
+                             "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
 static char dir[] = "/tmp/secmod_tokens.XXXXXX";
 static struct rig rig;
@@ -27,18 +32,23 @@ static const char *in_dir(const char *name)
 	return path[turn];
 }
 
-static void start(void)
+static void start_with(const char *file)
 {
 	char gssapi[200], oidc[200];
 	const char *pairs[] = { "@log-level", "3",           "server-key", in_dir("key"),  "server-cert", in_dir("crt"),    "auth",
 		                gssapi,       "enable-auth", oidc,         "auth-timeout", "30",          "cookie-timeout", "300",
 		                "kkdcp",      KKDCP,         NULL };
 
-	snprintf(gssapi, sizeof(gssapi), "gssapi[keytab=%s]", in_dir("no-keytab"));
+	snprintf(gssapi, sizeof(gssapi), "gssapi[keytab=%s]", in_dir(file));
 	snprintf(oidc, sizeof(oidc), "oidc[config=%s]", in_dir("oidc.json"));
 	rig_start(&rig, pairs);
 	assert_int_equal(rig.in.last[MSG_SECMOD_READY].secmod_ready.ok, 1);
 	rig_connect_signed(&rig, &worker);
+}
+
+static void start(void)
+{
+	start_with("no-keytab");
 }
 
 static void stop(void)
@@ -157,6 +167,35 @@ static void leaving(void **state)
 	stop();
 }
 
+// Kerberos is what the client can do, and that is all it says: it is asked for more, and does not come again.
+static void who_does_not_go_on_takes_nobodys_place(void **state)
+{
+	static const char offer[] =
+	        "\x60\x1b\x06\x06\x2b\x06\x01\x05\x05\x02\xa0\x11\x30\x0f\xa0\x0d\x30\x0b\x06\x09\x2a\x86\x48\x86"
+	        "\xf7\x12\x01\x02\x02";
+	static struct chan waits[HELPERS];
+
+	start_with("keytab");
+	for (size_t i = 0; i < HELPERS; i++) {
+		begin(AUTH_NEGOTIATE);
+		show(offer, sizeof(offer) - 1);
+		assert_int_equal(rig_next(&worker), MSG_AUTH_ASK);
+		waits[i] = worker.chan;
+		rig_connect_signed(&rig, &worker);
+	}
+	begin(AUTH_NEGOTIATE);
+	show(offer, sizeof(offer) - 1);
+	assert_int_equal(rig_next(&worker), MSG_AUTH_ASK);
+	rig_disconnect(&worker);
+	worker.chan = waits[0]; // the oldest: its place was given away
+	show(offer, sizeof(offer) - 1);
+	assert_int_equal(rig_next(&worker), MSG_AUTH_FAILED);
+	for (size_t i = 1; i < HELPERS; i++)
+		chan_fini(&waits[i]);
+	expect_no_helpers();
+	stop();
+}
+
 // One in the place of the other costs the worker its life.
 static void passwords_and_tokens(void **state)
 {
@@ -195,6 +234,8 @@ static int set_up(void **state)
 	pki_write_cert(in_dir("crt"), cert);
 	file = fopen(in_dir("oidc.json"), "w");
 	PKI_NEED(file != NULL && fputs(OIDC_FILE, file) >= 0 && fclose(file) == 0);
+	file = fopen(in_dir("keytab"), "w");
+	PKI_NEED(file != NULL && fwrite(keytab, sizeof(keytab), 1, file) == 1 && fclose(file) == 0);
 	EVP_PKEY_free(key);
 	X509_free(cert);
 	return 0;
@@ -202,7 +243,7 @@ static int set_up(void **state)
 
 static int clean_up(void **state)
 {
-	static const char *const files[] = { "key", "crt", "oidc.json" };
+	static const char *const files[] = { "key", "crt", "oidc.json", "keytab" };
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
 		unlink(in_dir(files[i]));
@@ -215,6 +256,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_token),     cmocka_unit_test(without_an_issuer),
 		cmocka_unit_test(without_a_keytab),     cmocka_unit_test(leaving),
 		cmocka_unit_test(passwords_and_tokens), cmocka_unit_test(without_the_kdcs_address),
+		cmocka_unit_test(passwords_and_tokens), cmocka_unit_test(who_does_not_go_on_takes_nobodys_place),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, clean_up);
