@@ -25,7 +25,8 @@ struct token {
 	struct tokenwire start; // with the PINs
 	struct tokenwire word;  // the last one
 	pid_t pid;
-	int fd; // -1: no helper
+	int fd;           // -1: no helper
+	bool pin_refused; // tried again for each handshake it would lock the token
 };
 
 bool token_is_url(const char *text)
@@ -115,8 +116,13 @@ static int launch(struct token *t)
 // 0, or -EIO and `why`.
 static int begin(struct token *t, char why[LIMIT_TEXT + 1])
 {
-	int ret = launch(t);
+	int ret;
 
+	if (t->pin_refused) {
+		text_format(why, "the token has refused its PIN, which is not tried again before a reload");
+		return -EIO;
+	}
+	ret = launch(t);
 	if (ret < 0) {
 		text_format(why, "%s", strerror(-ret));
 		return -EIO;
@@ -124,6 +130,7 @@ static int begin(struct token *t, char why[LIMIT_TEXT + 1])
 	ret = tokenwire_receive(t->fd, &t->word, tokenwire_from_helper, START_MS);
 	if (ret == 1 && t->word.kind == TOKENWIRE_READY && t->word.ready.ok)
 		return 0;
+	t->pin_refused = ret == 1 && t->word.kind == TOKENWIRE_READY && t->word.ready.pin_refused;
 	text_format(why, "%s",
 	            ret == 1 && t->word.kind == TOKENWIRE_READY ? t->word.ready.reason : trouble(ret == 1 ? -EPROTO : ret));
 	stop(t);
@@ -184,6 +191,7 @@ int token_sign(struct token *t, uint16_t scheme, const uint8_t *tbs, size_t tbs_
 		*len = t->word.signature.len;
 		return 0;
 	}
+	t->pin_refused = ret == 1 && t->word.kind == TOKENWIRE_SIGNED && t->word.signature.pin_refused;
 	// whatever it was, a new process finds the token as it is now
 	stop(t);
 	return refuse(t,

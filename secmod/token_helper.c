@@ -46,6 +46,23 @@ static int settle(void)
 	return sandbox_harden() < 0 || fcntl(TOKENWIRE_FD, F_SETFD, FD_CLOEXEC) < 0 || chdir("/") < 0 ? -EIO : 0;
 }
 
+static bool sign(const struct token_driver *driver, enum key_kind kind, const struct tokenwire_sign *in,
+                 struct tokenwire_signed *out)
+{
+	const int ret = driver->sign(kind, in, out);
+
+	out->pin_refused = ret == -EACCES;
+	return ret == 0;
+}
+
+static bool find_key(const struct token_driver *driver, const struct tokenwire_start *s, struct tokenwire_ready *out)
+{
+	const int ret = driver->open(s, out->reason);
+
+	out->pin_refused = ret == -EACCES;
+	return ret == 0;
+}
+
 static int serve(const struct token_driver *driver, enum key_kind kind)
 {
 	struct tokenwire in, out;
@@ -56,7 +73,7 @@ static int serve(const struct token_driver *driver, enum key_kind kind)
 			return 1;
 		memset(&out, 0, sizeof(out));
 		out.kind = TOKENWIRE_SIGNED;
-		out.signature.ok = driver->sign(kind, &in.sign, &out.signature) == 0;
+		out.signature.ok = sign(driver, kind, &in.sign, &out.signature);
 		if (tokenwire_send(TOKENWIRE_FD, &out) < 0)
 			return 1;
 	}
@@ -76,7 +93,7 @@ int token_helper_main(void)
 	if (driver == NULL)
 		token_refuse(out.ready.reason, "it is neither a pkcs11: nor a tpmkey: URL");
 	else
-		out.ready.ok = driver->open(&start.start, out.ready.reason) == 0;
+		out.ready.ok = find_key(driver, &start.start, &out.ready);
 	if (tokenwire_send(TOKENWIRE_FD, &out) < 0 || !out.ready.ok)
 		return 1;
 	return serve(driver, start.start.key);

@@ -15,6 +15,7 @@
 
 static struct {
 	CK_FUNCTION_LIST *f;
+	CK_SLOT_ID slot;
 	CK_SESSION_HANDLE session;
 	CK_OBJECT_HANDLE key;
 	bool each_time; // CKA_ALWAYS_AUTHENTICATE
@@ -53,7 +54,7 @@ static bool fits(CK_FUNCTION_LIST *f, CK_SLOT_ID slot, P11KitUri *uri, CK_TOKEN_
 	       (info->flags & CKF_TOKEN_INITIALIZED) && p11_kit_uri_match_token_info(uri, info);
 }
 
-static bool find_token(CK_FUNCTION_LIST **modules, P11KitUri *uri, CK_SLOT_ID *slot, CK_TOKEN_INFO *info)
+static bool find_token(CK_FUNCTION_LIST **modules, P11KitUri *uri, CK_TOKEN_INFO *info)
 {
 	CK_SLOT_ID slots[SLOTS_MAX];
 	CK_ULONG n;
@@ -65,16 +66,50 @@ static bool find_token(CK_FUNCTION_LIST **modules, P11KitUri *uri, CK_SLOT_ID *s
 		for (CK_ULONG i = 0; i < n; i++)
 			if (fits(*modules, slots[i], uri, info)) {
 				p11.f = *modules;
-				*slot = slots[i];
+				p11.slot = slots[i];
 				return true;
 			}
 	}
 	return false;
 }
 
-static int log_in(CK_SLOT_ID slot, const CK_TOKEN_INFO *info, char why[TOKENWIRE_REASON + 1])
+const char *token_pin_spent(unsigned long flags)
 {
-	CK_RV rv = p11.f->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &p11.session);
+	if (flags & CKF_USER_PIN_LOCKED)
+		return "the token has locked its PIN";
+	if (flags & CKF_USER_PIN_FINAL_TRY)
+		return "the token would lock its PIN at one more wrong try: log in to it by other means, then reload";
+	return NULL;
+}
+
+static bool is_about_pin(CK_RV rv)
+{
+	return rv == CKR_PIN_INCORRECT || rv == CKR_PIN_INVALID || rv == CKR_PIN_LEN_RANGE || rv == CKR_PIN_EXPIRED ||
+	       rv == CKR_PIN_LOCKED;
+}
+
+static int show_pin(CK_USER_TYPE as, char why[TOKENWIRE_REASON + 1])
+{
+	CK_TOKEN_INFO now;
+	CK_RV rv = p11.f->C_GetTokenInfo(p11.slot, &now);
+	const char *spent = rv == CKR_OK ? token_pin_spent(now.flags) : NULL;
+
+	if (rv != CKR_OK)
+		return token_refuse(why, "the token cannot be read: %s", p11_kit_strerror(rv));
+	if (spent != NULL) {
+		token_refuse(why, "%s", spent);
+		return -EACCES;
+	}
+	rv = p11.f->C_Login(p11.session, as, (CK_UTF8CHAR *)p11.pin, strlen(p11.pin));
+	if (rv == CKR_OK || (rv == CKR_USER_ALREADY_LOGGED_IN && as == CKU_USER))
+		return 0;
+	token_refuse(why, "the token refuses the PIN (key-pin, pin-file): %s", p11_kit_strerror(rv));
+	return is_about_pin(rv) ? -EACCES : -EIO;
+}
+
+static int log_in(const CK_TOKEN_INFO *info, char why[TOKENWIRE_REASON + 1])
+{
+	CK_RV rv = p11.f->C_OpenSession(p11.slot, CKF_SERIAL_SESSION, NULL, NULL, &p11.session);
 
 	if (rv != CKR_OK)
 		return token_refuse(why, "the token cannot be opened: %s", p11_kit_strerror(rv));
@@ -82,10 +117,7 @@ static int log_in(CK_SLOT_ID slot, const CK_TOKEN_INFO *info, char why[TOKENWIRE
 		return 0;
 	if (p11.pin[0] == '\0' && !(info->flags & CKF_PROTECTED_AUTHENTICATION_PATH))
 		return token_refuse(why, "the token asks for a PIN, and there is neither key-pin nor pin-file");
-	rv = p11.f->C_Login(p11.session, CKU_USER, (CK_UTF8CHAR *)p11.pin, strlen(p11.pin));
-	if (rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN)
-		return 0;
-	return token_refuse(why, "the token refuses the PIN (key-pin, pin-file): %s", p11_kit_strerror(rv));
+	return show_pin(CKU_USER, why);
 }
 
 // ------------------------------------------------------------------------------------------------------------------- key
@@ -121,7 +153,6 @@ static int open_with(P11KitUri *uri, const char *url, char why[TOKENWIRE_REASON 
 	int ret = p11_kit_uri_parse(url, P11_KIT_URI_FOR_ANY, uri);
 	CK_FUNCTION_LIST **modules;
 	CK_TOKEN_INFO info;
-	CK_SLOT_ID slot;
 
 	if (ret != P11_KIT_URI_OK)
 		return token_refuse(why, "it is no PKCS#11 URL (RFC 7512): %s", p11_kit_uri_message(ret));
@@ -130,9 +161,9 @@ static int open_with(P11KitUri *uri, const char *url, char why[TOKENWIRE_REASON 
 	modules = modules_of(uri, why);
 	if (modules == NULL)
 		return -EIO;
-	if (!find_token(modules, uri, &slot, &info))
+	if (!find_token(modules, uri, &info))
 		return token_refuse(why, "no token is as the URL says");
-	ret = log_in(slot, &info, why);
+	ret = log_in(&info, why);
 	return ret < 0 ? ret : find_key(uri, why);
 }
 
@@ -182,9 +213,10 @@ static int sign_raw(CK_MECHANISM *how, const uint8_t *data, size_t len, uint8_t 
                     char why[TOKENWIRE_REASON + 1])
 {
 	CK_RV rv = p11.f->C_SignInit(p11.session, how, p11.key);
+	int ret = rv == CKR_OK && p11.each_time ? show_pin(CKU_CONTEXT_SPECIFIC, why) : 0;
 
-	if (rv == CKR_OK && p11.each_time)
-		rv = p11.f->C_Login(p11.session, CKU_CONTEXT_SPECIFIC, (CK_UTF8CHAR *)p11.pin, strlen(p11.pin));
+	if (ret < 0)
+		return ret;
 	if (rv == CKR_OK)
 		rv = p11.f->C_Sign(p11.session, (CK_BYTE *)data, len, out, out_len);
 	return rv == CKR_OK ? 0 : token_refuse(why, "%s", p11_kit_strerror(rv));

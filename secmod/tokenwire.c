@@ -34,10 +34,10 @@ bool tokenwire_from_helper(const struct tokenwire *w, size_t len)
 		return false;
 	switch (w->kind) {
 	case TOKENWIRE_READY:
-		return w->ready.ok <= 1 && is_printable(w->ready.reason, sizeof(w->ready.reason));
+		return w->ready.ok <= 1 && w->ready.pin_refused <= 1 && is_printable(w->ready.reason, sizeof(w->ready.reason));
 	case TOKENWIRE_SIGNED:
-		return w->signature.ok <= 1 && w->signature.len <= LIMIT_SIGNATURE && (!w->signature.ok || w->signature.len > 0) &&
-		       is_printable(w->signature.reason, sizeof(w->signature.reason));
+		return w->signature.ok <= 1 && w->signature.pin_refused <= 1 && w->signature.len <= LIMIT_SIGNATURE &&
+		       (!w->signature.ok || w->signature.len > 0) && is_printable(w->signature.reason, sizeof(w->signature.reason));
 	default:
 		return false;
 	}

@@ -27,6 +27,7 @@ struct tokenwire_start {
 
 struct tokenwire_ready {
 	uint8_t ok;
+	uint8_t pin_refused; // not to be tried again: a token counts, and locks itself
 	char reason[TOKENWIRE_REASON + 1];
 };
 
@@ -38,6 +39,7 @@ struct tokenwire_sign {
 
 struct tokenwire_signed {
 	uint8_t ok;
+	uint8_t pin_refused;
 	uint16_t len;
 	uint8_t signature[LIMIT_SIGNATURE];
 	char reason[TOKENWIRE_REASON + 1];

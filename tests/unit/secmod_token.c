@@ -9,7 +9,10 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include <p11-kit/pkcs11.h>
+
 #include "secmod/tbs.h"
+#include "secmod/token_driver.h"
 #include "secmod_rig_worker.h"
 
 #define PIN "4711"
@@ -96,6 +99,19 @@ static void stop(void)
 {
 	rig_disconnect(&worker);
 	assert_int_equal(rig_stop(&rig), 0);
+}
+
+static void reload(const char *const *pairs)
+{
+	struct msg_secmod_reload m = { .token = 7 };
+	int conf = rig_snapshot(pairs);
+
+	assert_int_equal(chan_send(&rig.main, MSG_SECMOD_RELOAD, &m, &conf), 0);
+	close(conf);
+	assert_int_equal(rig_await(&rig, MSG_SECMOD_RELOADED), 0);
+	if (!rig.in.last[MSG_SECMOD_RELOADED].secmod_reloaded.ok)
+		fail_msg("%s", rig.in.last[MSG_SECMOD_RELOADED].secmod_reloaded.text);
+	assert_int_equal(CHAN_SEND(&rig.main, SECMOD_SWITCH, &(struct msg_secmod_switch){ .token = 7, .commit = 1 }), 0);
 }
 
 static bool signs_with(uint8_t key, uint16_t scheme, int cert, bool tls13)
@@ -204,6 +220,46 @@ static void a_helper_that_dies(void **state)
 	assert_false(signs_with(0, 0x0403, 1, true)); // who comes just then
 	assert_true(signs_with(0, 0x0403, 1, true));
 	stop();
+}
+
+// Tried for each handshake it would lock the token, which counts: it is tried once, though it were right again by now.
+static void a_pin_that_is_changed_meanwhile(void **state)
+{
+	need_softhsm();
+	start(PAIRS(KEY(URL "1", 1), "key-pin", PIN));
+	assert_int_equal(run("cp -a %s/tokens %s/kept && softhsm2-util --init-token --token penstock --label penstock --pin 1234 "
+	                     "--so-pin 47114711",
+	                     dir, dir),
+	                 0);
+	kill(helper(), SIGKILL);
+	assert_false(signs_with(0, 0x0403, 1, true)); // who comes just then
+	assert_false(signs_with(0, 0x0403, 1, true)); // by the wrong PIN
+	assert_int_equal(run("rm -r %s/tokens && mv %s/kept %s/tokens", dir, dir, dir), 0);
+	assert_false(signs_with(0, 0x0403, 1, true));
+	reload(PAIRS(KEY(URL "1", 1), "key-pin", PIN));
+	assert_true(signs_with(0, 0x0403, 1, true));
+	stop();
+}
+
+static void no_pin_is_tried_for_the_last_time(void **state)
+{
+	static const struct {
+		unsigned long flags;
+		const char *why;
+	} rows[] = {
+		{ CKF_LOGIN_REQUIRED | CKF_TOKEN_INITIALIZED, NULL },
+		{ CKF_LOGIN_REQUIRED | CKF_USER_PIN_COUNT_LOW, NULL },
+		{ CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_FINAL_TRY, "would lock its PIN at one more wrong try" },
+		{ CKF_USER_PIN_FINAL_TRY | CKF_USER_PIN_LOCKED, "has locked its PIN" },
+		{ CKF_SO_PIN_FINAL_TRY | CKF_SO_PIN_LOCKED, NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const char *why = token_pin_spent(rows[i].flags);
+
+		assert_int_equal(why != NULL, rows[i].why != NULL);
+		assert_true(why == NULL || strstr(why, rows[i].why));
+	}
 }
 
 // ------------------------------------------------------------------------------------------------------------------- TPM
@@ -367,6 +423,8 @@ int main(void)
 		cmocka_unit_test(what_is_wrong_is_named),
 		cmocka_unit_test(a_token_that_hangs),
 		cmocka_unit_test(a_helper_that_dies),
+		cmocka_unit_test(a_pin_that_is_changed_meanwhile),
+		cmocka_unit_test(no_pin_is_tried_for_the_last_time),
 		cmocka_unit_test_setup_teardown(a_key_of_a_tpm, make_tpm, drop_tpm),
 		cmocka_unit_test_setup_teardown(a_tpm_whose_root_has_a_pin, make_tpm, drop_tpm),
 	};
