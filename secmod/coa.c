@@ -70,10 +70,11 @@ static void order_free(struct coa *c, struct order *o)
 	free(o);
 }
 
-// After that its Event-Timestamp is too old for it to come again.
+// After that its Event-Timestamp is too old for it to come again, also where that was as far ahead as it may be. Its last second
+// is good until it has passed.
 static int64_t memory_ms(const struct coa *c)
 {
-	int64_t window_ms = 2000 * (int64_t)c->config->window;
+	int64_t window_ms = 2000 * (int64_t)c->config->window + 1000;
 
 	return window_ms > MEMORY_LEAST_MS ? window_ms : MEMORY_LEAST_MS;
 }
@@ -323,6 +324,12 @@ static bool is_timely(const struct coa *c, uint32_t timestamp)
 	return window == 0 || timestamp == 0 || (age <= window && age >= -window);
 }
 
+// Nobody remembers what was done before.
+static bool is_ours(const struct coa *c, uint32_t timestamp)
+{
+	return c->config->window == 0 || timestamp == 0 || timestamp >= c->sm->started;
+}
+
 static void serve(struct coa *c, const struct addr *from, const uint8_t *bytes, size_t len)
 {
 	struct coa_request r;
@@ -347,6 +354,10 @@ static void serve(struct coa *c, const struct addr *from, const uint8_t *bytes, 
 	cause = coa_request_read(bytes, len, &r);
 	if (!is_timely(c, r.timestamp)) {
 		refuse(c, from, "its Event-Timestamp is not of this time");
+		return;
+	}
+	if (!is_ours(c, r.timestamp)) {
+		refuse(c, from, "its Event-Timestamp is before sec-mod's start, so that it may have been done already");
 		return;
 	}
 	if (cause == COA_FINE && c->config->window && !r.timestamp)

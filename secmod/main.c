@@ -170,7 +170,7 @@ static void clean_up(struct secmod *sm, int status)
 
 int main(int argc, char **argv)
 {
-	struct secmod sm = { 0 };
+	struct secmod sm = { .started = time(NULL) };
 	int ret;
 
 	if (argc == 2 && strcmp(argv[1], PAM_HELPER_OPTION) == 0)

@@ -54,6 +54,7 @@ struct conn {
 
 struct secmod {
 	struct event_base *base;
+	int64_t started; // seconds since the epoch
 	struct chan main;
 	struct event *main_readable, *main_writable, *expiry;
 	struct out_queue out; // what main has not taken yet

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,6 +33,21 @@ static struct settings settings = { .refs = 1000, .n_vhosts = 1, .vhosts = &vhos
 static int server; // that sends orders
 static struct msg_session_change change;
 static unsigned changes;
+
+static int64_t ahead_ms;
+
+// sec-mod's clock, for which a test need not wait.
+int clock_gettime(clockid_t clock, struct timespec *ts)
+{
+	const int ret = (int)syscall(SYS_clock_gettime, clock, ts);
+	const int64_t ns = ts->tv_nsec + ahead_ms % 1000 * 1000000;
+
+	if (ret == 0 && clock == CLOCK_MONOTONIC) {
+		ts->tv_sec += ahead_ms / 1000 + ns / 1000000000;
+		ts->tv_nsec = ns % 1000000000;
+	}
+	return ret;
+}
 
 // ------------------------------------------------------------------------------------------------------------------- main
 
@@ -287,6 +303,46 @@ static void old_ones_are_dropped(void **unused)
 	config.window = 300;
 }
 
+// Who has done it remembers it for as long as its Event-Timestamp is good, and sec-mod's predecessor's memory is gone.
+static void what_a_predecessor_may_have_done_is_dropped(void **unused)
+{
+	const int64_t now = time(NULL);
+	static const struct {
+		int past;
+		bool served;
+	} facts[] = { { 100, true }, { 99, true }, { 101, false }, { 250, false } };
+
+	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++) {
+		sm.started = now - 100;
+		begin(RADIUS_DISCONNECT_REQUEST);
+		add_text(RADIUS_USER_NAME, "nobody");
+		add_number(RADIUS_EVENT_TIMESTAMP, (uint32_t)(now - facts[i].past));
+		sign(SECRET);
+		if (facts[i].served)
+			refused(COA_NO_SESSION);
+		else
+			not_answered();
+	}
+}
+
+// Of the furthest future: until the clock is past its last second it would be done again.
+static void what_is_done_is_remembered_to_the_end(void **unused)
+{
+	config.window = 30; // twice it is the shortest memory
+	begin(RADIUS_DISCONNECT_REQUEST);
+	add_text(RADIUS_USER_NAME, "anna");
+	add_now(-30);
+	sign(SECRET);
+	post();
+	assert_int_equal(asked(), 1);
+	main_says(CHANGE_DONE);
+	assert_true(answered());
+	ahead_ms = 60500;
+	post();
+	assert_int_equal(asked(), 0);
+	assert_true(answered());
+}
+
 static void strangers_are_dropped(void **unused)
 {
 	begin(RADIUS_DISCONNECT_REQUEST);
@@ -414,6 +470,7 @@ static int up(void **unused)
 {
 	int fds[2];
 
+	ahead_ms = 0;
 	sm = (struct secmod){ .base = event_base_new() };
 	STAILQ_INIT(&sm.out);
 	if (chan_pair(fds) < 0)
@@ -468,6 +525,8 @@ int main(void)
 		TEST(changes_what_is_named),
 		TEST(repeats_are_answered_only),
 		TEST(old_ones_are_dropped),
+		TEST(what_a_predecessor_may_have_done_is_dropped),
+		TEST(what_is_done_is_remembered_to_the_end),
 		TEST(strangers_are_dropped),
 		TEST(who_has_a_name),
 		TEST(says_what_is_wrong),
