@@ -28,7 +28,8 @@ void clientcert_drop(struct conn *conn)
 int clientcert_signed(struct conn *conn, const struct key *k, const struct msg_sign_req *m, const struct msg_sign_rep *rep)
 {
 	clientcert_drop(conn);
-	return witness_take(&conn->witness, m->scheme, m->tbs, m->tbs_len, rep->signature, rep->signature_len, key_cert_digest(k));
+	return witness_take(&conn->witness, m->scheme, m->tbs, m->tbs_len, rep->signature, rep->signature_len, key_cert_digest(k),
+	                    key_is_token(k));
 }
 
 int clientcert_part(struct conn *conn, const struct msg_cert_part *m)
@@ -63,7 +64,7 @@ static bool is_fresh(struct conn *conn, const struct transcript *t, const char *
 	struct secmod *sm = conn->sm;
 	int ret;
 
-	if (!proof_repeats(conn->witness.scheme))
+	if (!conn->witness.repeats)
 		return true;
 	if (sm->proofs == NULL)
 		sm->proofs = proofs_new();

@@ -25,12 +25,13 @@ static bool digest(const void *data, size_t len, uint8_t out[PROOF_DIGEST])
 }
 
 int witness_take(struct witness *w, uint16_t scheme, const uint8_t *tbs, size_t tbs_len, const uint8_t *signature, size_t len,
-                 const uint8_t server_cert[PROOF_DIGEST])
+                 const uint8_t server_cert[PROOF_DIGEST], bool in_token)
 {
 	w->scheme = 0;
 	if (!digest(tbs, tbs_len, w->tbs) || !digest(signature, len, w->signature))
 		return -EIO;
 	memcpy(w->server_cert, server_cert, PROOF_DIGEST);
+	w->repeats = proof_repeats(scheme, in_token);
 	w->scheme = scheme;
 	return 0;
 }
@@ -231,9 +232,9 @@ struct proofs {
 	struct slot slots[SLOTS];
 };
 
-bool proof_repeats(uint16_t server_scheme)
+bool proof_repeats(uint16_t server_scheme, bool in_token)
 {
-	return scheme_digest(server_scheme) == NULL || (server_scheme & 0xff) == 0x01; // Ed25519; RSA by PKCS #1
+	return in_token || scheme_digest(server_scheme) == NULL || (server_scheme & 0xff) == 0x01; // Ed25519; RSA by PKCS #1
 }
 
 struct proofs *proofs_new(void)
