@@ -8,6 +8,7 @@
 #include "proto/err.h"
 #include "proto/secret.h"
 #include "proto/text.h"
+#include "secmod/clientcert.h"
 #include "secmod/grants.h"
 #include "secmod/health.h"
 #include "secmod/method.h"
@@ -100,14 +101,28 @@ static void attempt_free(struct attempt *a)
 	free(a);
 }
 
+// Its authority may have gone with a reload since it was proven, or a CRL may have come. Nothing else shows for how long a client
+// has waited with its login.
+static bool is_good_still(const struct attempt *a)
+{
+	struct certified *proven = certified_get(a->conn->cert);
+	const bool good = clientcert_again(a->conn, a->vhost, proven);
+
+	certified_put(proven);
+	return good;
+}
+
 // Who the certificate is made out to, and of what group he may be by it. NULL, or why he may not log in so.
 static const char *take_certificate(struct attempt *a)
 {
-	const struct certified *c = a->conn->cert;
+	const struct certified *c;
 	unsigned i;
 
-	if (c == NULL)
+	if (a->conn->cert == NULL)
 		return "there is no certificate that counts";
+	if (!is_good_still(a))
+		return "the certificate is good no more";
+	c = a->conn->cert;
 	if (time(NULL) > c->expires)
 		return "the certificate has expired";
 	if (a->user[0] != '\0' && strcmp(a->user, c->user) != 0)

@@ -292,7 +292,20 @@ static void one_signature_a_connection(void **state)
 
 // ------------------------------------------------------------------------------------- certificates that are not the client's
 
+#define SERIAL 4711
+
 static struct handshake tls; // of an honest client, with the certificate of somebody whom sec-mod knows
+
+static EVP_PKEY *authority; // of login.h's certificate, which is one here, too
+
+// Revokes the certificate with this number; 0: none.
+static void write_crl(long serial)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/crl.pem", dir);
+	pki_write_crl(path, tls.server_cert, authority, serial, 86400);
+}
 
 static int sign_there(void *who, uint8_t vhost, uint8_t key, uint16_t scheme, const uint8_t *tbs, size_t len, uint8_t *signature,
                       size_t room)
@@ -367,6 +380,23 @@ static void nobody_without_a_proof(void **state)
 	reach_resumed(&w); // a session that began without
 	assert_false(logs_in_by_certificate(&w));
 	assert_true(w.failed);
+	chan_fini(&w.chan);
+	drain_main();
+}
+
+// Proven, and then revoked before the client logs in.
+static void a_certificate_is_looked_at_again(void **state)
+{
+	struct login w;
+
+	shake(&w, TLS1_3_VERSION);
+	hand_over(&w, tls.messages, tls.len, tls.len);
+	assert_int_equal(login_await(&w, MSG_CERT_RESULT), 0);
+	assert_true(w.certified);
+	write_crl(SERIAL);
+	assert_false(logs_in_by_certificate(&w));
+	assert_true(w.failed);
+	write_crl(0);
 	chan_fini(&w.chan);
 	drain_main();
 }
@@ -577,20 +607,19 @@ static const char *in_dir(const char *name)
 	return path[turn];
 }
 
-// The key of login.h's certificate is an authority here, too.
 static void make_client(void)
 {
 	const char *const dn[] = { "CN=alice", NULL };
-	const struct pki_wish wish = { .dn = dn, .eku = "clientAuth" };
+	const struct pki_wish wish = { .dn = dn, .eku = "clientAuth", .serial = SERIAL };
 	BIO *key = BIO_new_mem_buf(login_key, -1), *cert = BIO_new_mem_buf(login_cert, -1);
-	EVP_PKEY *authority = PEM_read_bio_PrivateKey(key, NULL, NULL, NULL);
 
+	authority = PEM_read_bio_PrivateKey(key, NULL, NULL, NULL);
 	assert_int_equal(signer_init(), 0);
 	tls.server_cert = PEM_read_bio_X509(cert, NULL, NULL, NULL);
 	tls.key = pki_key("p256");
 	tls.cert = pki_issue(tls.key, &wish, tls.server_cert, authority);
 	tls.sign = sign_there;
-	EVP_PKEY_free(authority);
+	write_crl(0);
 	BIO_free(key);
 	BIO_free(cert);
 }
@@ -605,12 +634,14 @@ static int setup(void **state)
 	alarm(600); // a hang is a failure
 	if (!w || !mkdtemp(dir) || login_write_files(dir) != 0)
 		return -1;
+	make_client();
 	snprintf(auth, sizeof(auth), "plain[passwd=%s]", in_dir("passwd"));
 	snapshot_put(w, "server-key", in_dir("key.pem"));
 	snapshot_put(w, "server-cert", in_dir("cert.pem"));
 	snapshot_put(w, "auth", auth);
 	snapshot_put(w, "enable-auth", "certificate");
 	snapshot_put(w, "ca-cert", in_dir("cert.pem"));
+	snapshot_put(w, "crl", in_dir("crl.pem"));
 	snapshot_put(w, "cert-user-oid", "2.5.4.3");
 	snapshot_put(w, "cookie-timeout", "300");
 	snapshot_put(w, "auth-timeout", "60");
@@ -623,7 +654,6 @@ static int setup(void **state)
 		return -1;
 	if (chan_await(&secmod.chan, from_secmod, NULL, MSG_SECMOD_READY, 10000) < 0 || !ready)
 		return -1;
-	make_client();
 	honest_login_works();
 	usleep(100000); // it has seen the worker go
 	secmod.fds = probe_count_fds(secmod.pid);
@@ -632,12 +662,12 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	static const char *const files[] = { "key.pem", "cert.pem", "passwd" };
+	static const char *const files[] = { "key.pem", "cert.pem", "passwd", "crl.pem" };
 	size_t i;
 
 	if (secmod.chan.fd > 0)
 		victim_stop(&secmod);
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < 4; i++)
 		unlink(in_dir(files[i]));
 	rmdir(dir);
 	return 0;
@@ -646,15 +676,25 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(out_of_place_in_every_state), cmocka_unit_test(without_head),
-		cmocka_unit_test(with_wrong_descriptors),      cmocka_unit_test(with_wrong_lengths),
-		cmocka_unit_test(with_wrong_fields),           cmocka_unit_test(it_signs_nothing_but_handshakes),
-		cmocka_unit_test(one_signature_a_connection),  cmocka_unit_test(three_tries_are_three),
-		cmocka_unit_test(a_client_is_who_signed),      cmocka_unit_test(nobody_without_a_proof),
-		cmocka_unit_test(no_lie_is_a_proof),           cmocka_unit_test(another_vhost_signs_too),
-		cmocka_unit_test(no_lie_is_a_proof),           cmocka_unit_test(sessions_are_their_clients),
-		cmocka_unit_test(leaving_in_every_state),      cmocka_unit_test(floods),
-		cmocka_unit_test(a_crowd_that_says_nothing),   cmocka_unit_test(it_is_still_the_same),
+		cmocka_unit_test(out_of_place_in_every_state),
+		cmocka_unit_test(without_head),
+		cmocka_unit_test(with_wrong_descriptors),
+		cmocka_unit_test(with_wrong_lengths),
+		cmocka_unit_test(with_wrong_fields),
+		cmocka_unit_test(it_signs_nothing_but_handshakes),
+		cmocka_unit_test(one_signature_a_connection),
+		cmocka_unit_test(three_tries_are_three),
+		cmocka_unit_test(a_client_is_who_signed),
+		cmocka_unit_test(nobody_without_a_proof),
+		cmocka_unit_test(a_certificate_is_looked_at_again),
+		cmocka_unit_test(no_lie_is_a_proof),
+		cmocka_unit_test(another_vhost_signs_too),
+		cmocka_unit_test(no_lie_is_a_proof),
+		cmocka_unit_test(sessions_are_their_clients),
+		cmocka_unit_test(leaving_in_every_state),
+		cmocka_unit_test(floods),
+		cmocka_unit_test(a_crowd_that_says_nothing),
+		cmocka_unit_test(it_is_still_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
