@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "proto/utf8.h"
+#include "secmod/name.h"
 
 #define SAN_EMAIL "SAN(rfc822name)"
 
@@ -30,20 +30,6 @@ bool certname_is_oid(const char *oid)
 	return object != NULL;
 }
 
-static bool is_fit(const uint8_t *name, size_t len)
-{
-	size_t n;
-
-	if (name[0] == '.' || memchr(name, '/', len) != NULL || memmem(name, len, "..", 2) != NULL)
-		return false;
-	for (size_t at = 0; at < len; at += n) {
-		n = utf8_printable(name + at, len - at);
-		if (n == 0)
-			return false;
-	}
-	return true;
-}
-
 static int take(const ASN1_STRING *value, char *out, size_t most, const char **why)
 {
 	unsigned char *name = NULL;
@@ -54,7 +40,7 @@ static int take(const ASN1_STRING *value, char *out, size_t most, const char **w
 		*why = "a name in it is empty or cannot be read";
 	else if ((size_t)len > most)
 		*why = "a name in it is too long";
-	else if (!is_fit(name, len))
+	else if (!name_is_fit(name, len))
 		*why = "a name in it has characters that names may not have";
 	else
 		ret = 0;

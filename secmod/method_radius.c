@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "proto/err.h"
 #include "proto/secret.h"
@@ -186,12 +187,12 @@ static void login_free(struct login *l)
 	free(l);
 }
 
-static void end(struct login *l, enum auth_outcome outcome, const char *group, const char *reason)
+static void end(struct login *l, enum auth_outcome outcome, const char *user, const char *group, const char *reason)
 {
 	struct attempt *a = l->attempt;
 
 	login_free(l);
-	attempt_end(a, outcome, NULL, group, reason);
+	attempt_end(a, outcome, user, group, reason);
 }
 
 static int on_setting(void *who, const char *key, const char *value)
@@ -231,21 +232,37 @@ static void challenge(struct login *l, const struct radius_answer *answer, int s
 	attempt_ask(l->attempt, answer->message[0] != '\0' ? answer->message : NEXT_PROMPT, answer->echo); // l may be gone
 }
 
+// The server's word, or what was typed without the realm that we would add ourselves: one user has one name.
+static void take_name(const struct attempt *a, const struct radius_answer *answer, char out[LIMIT_USER + 1])
+{
+	const struct radius_auth *c = a->config;
+	char *at;
+
+	strcpy(out, answer->user[0] != '\0' ? answer->user : a->user);
+	at = answer->user[0] == '\0' && c->realm[0] != '\0' ? strchr(out, '@') : NULL;
+	if (at != NULL && at != out && strcasecmp(at + 1, c->realm) == 0)
+		*at = '\0';
+}
+
 static void conclude(struct login *l, const struct radius_answer *answer, const uint8_t *bytes, size_t len)
 {
 	struct attempt *a = l->attempt;
+	char user[LIMIT_USER + 1];
 
 	if (answer->code != RADIUS_ACCESS_ACCEPT) {
-		end(l, AUTH_BAD, NULL, NULL);
+		end(l, AUTH_BAD, NULL, NULL, NULL);
 		return;
 	}
 	if (!answer->member) {
 		log_info("%s: %s has asked for group %s, which RADIUS does not say", a->conn->chan.name, a->user, a->group);
-		end(l, AUTH_BAD, NULL, NULL);
+		end(l, AUTH_BAD, NULL, NULL, NULL);
 		return;
 	}
 	keep_classes(a, bytes, len);
-	end(l, AUTH_OK, answer->group, NULL);
+	take_name(a, answer, user);
+	if (strcmp(user, a->user) != 0)
+		log_info("%s: %s is called %s by RADIUS", a->conn->chan.name, a->user, user);
+	end(l, AUTH_OK, user, answer->group, NULL);
 }
 
 static void on_answer(void *who, const uint8_t *bytes, size_t len, int server)
@@ -261,7 +278,7 @@ static void on_answer(void *who, const uint8_t *bytes, size_t len, int server)
 	if (bytes != NULL)
 		why = radius_answer_read(bytes, len, &how, &answer);
 	if (why != NULL)
-		end(l, AUTH_ERROR, NULL, why);
+		end(l, AUTH_ERROR, NULL, NULL, why);
 	else if (answer.code == RADIUS_ACCESS_CHALLENGE)
 		challenge(l, &answer, server);
 	else
@@ -309,7 +326,7 @@ static void radius_answer(struct attempt *a, const char *password)
 	strcpy(l->password, password);
 	ret = radius_exchange_start(c->servers, &kind, l, l->server, &l->exchange);
 	if (ret < 0)
-		end(l, AUTH_ERROR, NULL, refusal(ret));
+		end(l, AUTH_ERROR, NULL, NULL, refusal(ret));
 }
 
 static void radius_cancel(struct attempt *a)

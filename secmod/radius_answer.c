@@ -7,6 +7,7 @@
 #include "proto/addr.h"
 #include "proto/text.h"
 #include "proto/utf8.h"
+#include "secmod/name.h"
 #include "secmod/radius_packet.h"
 
 #define VENDOR_MICROSOFT 311 // RFC 2548
@@ -368,12 +369,25 @@ static const char *on_grant(struct reading *r, const struct radius_attribute *a)
 	}
 }
 
+static const char *on_user(struct reading *r, const struct radius_attribute *a)
+{
+	if (is_repeated(r, a->type))
+		return "User-Name is there twice";
+	if (a->len > LIMIT_USER || !name_is_fit(a->value, a->len))
+		return "User-Name is no name";
+	memcpy(r->out->user, a->value, a->len);
+	r->out->user[a->len] = '\0';
+	return NULL;
+}
+
 static const char *on_accept(struct reading *r, const struct radius_attribute *a)
 {
 	const char *why = NULL;
 
 	if (a->vendor == 0 && a->type == RADIUS_CLASS)
 		return on_class(r, a);
+	if (a->vendor == 0 && a->type == RADIUS_USER_NAME)
+		return on_user(r, a);
 	// RFC 2865 5.6: what we do not offer is as good as a refusal
 	if (a->vendor == 0 && a->type == RADIUS_SERVICE_TYPE)
 		return a->len == 4 && radius_number(a) == SERVICE_FRAMED ? NULL : "Service-Type is not Framed";

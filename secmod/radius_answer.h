@@ -16,6 +16,7 @@ struct radius_answer {
 	bool echo;                      // the user may see what he types (Prompt)
 	uint8_t state_len;              // 0: none
 	uint8_t state[253];
+	char user[LIMIT_USER + 1];   // what he is called from here on (RFC 2865 5.1); "": as before
 	bool member;                 // of the wanted group; true where none is wanted
 	char group[LIMIT_GROUP + 1]; // the wanted one, or the first; "": none
 };

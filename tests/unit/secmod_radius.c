@@ -16,6 +16,8 @@ static struct radius_rig server;
 static struct rig rig;
 static struct rig_worker worker;
 
+static const char *realm = ""; // default_realm
+
 // A second to wait, one more try.
 static void write_conf(void)
 {
@@ -23,8 +25,8 @@ static void write_conf(void)
 
 	fprintf(f,
 	        "authserver 127.0.0.1:%u:%s\nacctserver 127.0.0.1::x\ndictionary /etc/radcli/dictionary\n"
-	        "radius_timeout 1\nradius_retries 1\n",
-	        server.port, RADIUS_RIG_SECRET);
+	        "radius_timeout 1\nradius_retries 1\n%s%s\n",
+	        server.port, RADIUS_RIG_SECRET, realm[0] != '\0' ? "default_realm " : "", realm);
 	fclose(f);
 }
 
@@ -114,6 +116,42 @@ static void let_in_with_what_was_granted(void **state)
 	stop();
 }
 
+static void is_called(const char *typed, const char *asked, const char *name)
+{
+	rig_connect_signed(&rig, &worker);
+	ask(typed, "", "right");
+	assert_true(request_has(RADIUS_USER_NAME, asked, strlen(asked)));
+	SAY(RADIUS_ACCESS_ACCEPT, 18, 2);
+	assert_int_equal(rig_next(&worker), MSG_AUTH_DONE);
+	assert_string_equal(worker.in.last[MSG_AUTH_DONE].auth_done.user, name);
+	assert_int_equal(rig_outcome(&rig, worker.conn), AUTH_OK);
+	assert_string_equal(rig.in.last[MSG_AUTH_EVENT].auth_event.user, name);
+	rig_disconnect(&worker);
+}
+
+// RFC 2865 5.1: the server's word, or else one name for what the server cannot tell apart.
+static void a_user_has_one_name(void **state)
+{
+	realm = "example.org";
+	write_conf();
+	start("");
+	ask("joe", "", "right");
+	SAY(RADIUS_ACCESS_ACCEPT, 1, 6, 'j', 'o', 'h', 'n');
+	assert_int_equal(rig_next(&worker), MSG_AUTH_DONE);
+	assert_string_equal(worker.in.last[MSG_AUTH_DONE].auth_done.user, "john");
+	assert_int_equal(rig_outcome(&rig, worker.conn), AUTH_OK);
+	assert_string_equal(rig.in.last[MSG_AUTH_EVENT].auth_event.user, "john");
+	rig_disconnect(&worker);
+	is_called("bob", "bob@example.org", "bob");
+	is_called("bob@example.org", "bob@example.org", "bob");
+	is_called("bob@EXAMPLE.org", "bob@EXAMPLE.org", "bob");
+	is_called("bob@other.org", "bob@other.org", "bob@other.org");
+	is_called("@example.org", "@example.org", "@example.org");
+	assert_int_equal(rig_stop(&rig), 0);
+	realm = "";
+	write_conf();
+}
+
 static void refused(void **state)
 {
 	start("");
@@ -190,6 +228,11 @@ static void answers_that_lie(void **state)
 		LIE("\x16\x0d"
 		    "10.0.0.0/8\0"),
 		LIE("\x16\x07$(id)"),
+		LIE("\x01\x06../x"),
+		LIE("\x01\x05x\ny"),
+		LIE("\x01\x03"
+		    "a\x01\x03"
+		    "b"),
 		LIE("\x19\x0cOU=a\nroute"),
 		LIE("\x19\x09OU=../x"),
 		LIE("\x08\x05\x0a\x63\x00"),
@@ -374,6 +417,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(let_in_with_what_was_granted),
 		cmocka_unit_test(refused),
+		cmocka_unit_test(a_user_has_one_name),
 		cmocka_unit_test(the_group_has_to_be_ones_own),
 		cmocka_unit_test(challenges),
 		cmocka_unit_test(answers_that_lie),
