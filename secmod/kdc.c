@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <unistd.h>
 
 #include "proto/err.h"
@@ -19,9 +20,12 @@
 #define PATIENCE_MS 2000
 #define PATIENCES 4
 #define EXCHANGES_MAX 256 // each has a descriptor and 16 KiB
-#define TCP_LENGTH 4      // RFC 4120 7.2.2
+#define SHARE_MAX 32      // of them, for the clients at one address, or in one network of IPv6
+#define SAY_MS 60000
+#define TCP_LENGTH 4 // RFC 4120 7.2.2
 
 struct kdc_exchange {
+	LIST_ENTRY(kdc_exchange) next;
 	struct conn *conn;
 	struct kdchost *host; // NULL: it has an address; its connection's settings hold it
 	bool tcp;
@@ -33,6 +37,7 @@ struct kdc_exchange {
 	uint8_t message[TCP_LENGTH + LIMIT_KERBEROS];
 };
 
+static LIST_HEAD(exchanges, kdc_exchange) exchanges = LIST_HEAD_INITIALIZER(exchanges);
 static unsigned n_exchanges;
 
 // --------------------------------------------------------------------------------------------------------- configuration
@@ -123,6 +128,7 @@ static void reply(struct conn *conn, const uint8_t *message, size_t len)
 static void exchange_free(struct kdc_exchange *x)
 {
 	x->conn->kdc = NULL;
+	LIST_REMOVE(x, next);
 	n_exchanges--;
 	if (x->io != NULL)
 		event_free(x->io);
@@ -134,11 +140,26 @@ static void exchange_free(struct kdc_exchange *x)
 	free(x);
 }
 
+// Anybody can ask, and what fails can be what he asks: the log does not grow with it.
+static void say(const struct conn *conn, const char *why)
+{
+	static int64_t said_ms;
+	static unsigned unsaid;
+	const int64_t now = monotonic_ms();
+
+	unsaid++;
+	if (said_ms != 0 && now - said_ms < SAY_MS)
+		return;
+	log_warn("%s: kkdcp: %s (%u since the last such line)", conn->chan.name, why, unsaid);
+	said_ms = now;
+	unsaid = 0;
+}
+
 static void fail(struct kdc_exchange *x, const char *why)
 {
 	struct conn *conn = x->conn;
 
-	log_warn("%s: kkdcp: %s", conn->chan.name, why);
+	say(conn, why);
 	if (x->host != NULL)
 		kdchost_doubt(x->host);
 	exchange_free(x);
@@ -252,13 +273,27 @@ static int open_exchange(struct kdc_exchange *x, const struct sockaddr_storage *
 	return 0;
 }
 
+static bool has_share(const struct conn *conn)
+{
+	struct addr around = conn->client;
+	const struct kdc_exchange *x;
+	unsigned n = 0;
+
+	around.prefix = around.family == 6 ? 64 : 32;
+	addr_mask(&around);
+	LIST_FOREACH(x, &exchanges, next)
+	n += addr_in(&x->conn->client, &around);
+	return n < SHARE_MAX;
+}
+
 static struct kdc_exchange *exchange_new(struct conn *conn, const struct kdc *kdc, const struct msg_kdc_req *m)
 {
-	struct kdc_exchange *x = n_exchanges < EXCHANGES_MAX ? calloc(1, sizeof(*x)) : NULL;
+	struct kdc_exchange *x = n_exchanges < EXCHANGES_MAX && has_share(conn) ? calloc(1, sizeof(*x)) : NULL;
 	uint8_t *p;
 
 	if (x == NULL)
 		return NULL;
+	LIST_INSERT_HEAD(&exchanges, x, next);
 	n_exchanges++;
 	conn->kdc = x;
 	x->conn = conn;

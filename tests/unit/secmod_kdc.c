@@ -285,6 +285,69 @@ static void questions_that_fail_ask_no_resolver(void **state)
 	assert_int_equal(resolver_asked(), asked);
 }
 
+#define SHARE 32
+
+static void connect_from(struct conn *c, struct chan *peer, const char *from)
+{
+	pair(&c->chan, peer, ROLE_WORKER, SW_SIGNED, WS_KDC);
+	c->sm = &sm;
+	c->settings = &settings;
+	assert_int_equal(addr_parse(from, &c->client), 0);
+}
+
+static bool may_ask(struct conn *c)
+{
+	struct msg_kdc_req m = { .path = "/KdcProxy", .realm = "A.ORG", .message = QUESTION, .message_len = sizeof(QUESTION) - 1 };
+
+	assert_int_equal(kdc_ask(c, &m), 0);
+	return c->kdc != NULL;
+}
+
+// A KDC that says nothing, and clients at one address who take no places but their own.
+static void one_address_has_its_share(void **state)
+{
+	static const char *const others[] = { "192.0.2.7", "2001:db8::1" };
+	static struct conn many[SHARE + 1];
+	static struct chan peers[SHARE + 1];
+	struct conn other = { 0 };
+	struct chan peer;
+
+	load(&vhost.kdcs, "127.0.0.1");
+	for (int round = 0; round < 2; round++) {
+		memset(many, 0, sizeof(many));
+		for (int i = 0; i <= SHARE; i++) {
+			char from[32];
+
+			snprintf(from, sizeof(from), round == 0 ? "192.0.2.8" : "2001:db8:1::%x", i + 1);
+			connect_from(&many[i], &peers[i], from);
+			assert_int_equal(may_ask(&many[i]), i < SHARE);
+		}
+		memset(&other, 0, sizeof(other));
+		connect_from(&other, &peer, others[round]);
+		assert_true(may_ask(&other));
+		kdc_drop(&many[0]);
+		assert_true(may_ask(&many[SHARE]));
+		kdc_drop(&other);
+		chan_fini(&other.chan);
+		chan_fini(&peer);
+		for (int i = 0; i <= SHARE; i++) {
+			kdc_drop(&many[i]);
+			chan_fini(&many[i].chan);
+			chan_fini(&peers[i]);
+		}
+	}
+}
+
+static void failures_do_not_fill_the_log(void **state)
+{
+	int kept, heard = hear_begin(&kept);
+
+	load(&vhost.kdcs, "127.0.0.9"); // where nobody listens
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(ask(), 0);
+	assert_in_range(hear_end(heard, kept, "kkdcp: "), 0, 1);
+}
+
 // What has been found holds for new settings, whatever the resolver does now; and the reload asks it again.
 static void a_reload(void **state)
 {
@@ -339,6 +402,8 @@ int main(void)
 		STARTED(a_name_that_nobody_knows),
 		STARTED(a_name_that_moves),
 		STARTED(questions_that_fail_ask_no_resolver),
+		STARTED(one_address_has_its_share),
+		STARTED(failures_do_not_fill_the_log),
 		STARTED(a_reload),
 		STARTED(settings_that_go),
 		STARTED(the_end_meanwhile),
