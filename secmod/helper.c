@@ -1,10 +1,8 @@
 #include "secmod/helper.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +10,8 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "secmod/spawn.h"
 
 // What a helper may still do after its last word.
 #define AFTERMATH_SECONDS 5
@@ -166,29 +166,11 @@ static int path_of(const char *program, char out[PATH_MAX])
 
 static int spawn(const char *program, int fd, pid_t *pid)
 {
-	char *const envp[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
+	char *const envp[] = { SPAWN_PATH, NULL };
 	char path[PATH_MAX], *const argv[] = { (char *)program, NULL };
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	sigset_t all, none;
 	int ret = path_of(program, path);
 
-	if (ret < 0)
-		return ret;
-	sigfillset(&all);
-	sigemptyset(&none);
-	posix_spawn_file_actions_init(&files);
-	posix_spawnattr_init(&attr);
-	posix_spawn_file_actions_adddup2(&files, fd, HELPER_FD);
-	for (int i = 0; i <= 2; i++)
-		posix_spawn_file_actions_addopen(&files, i, "/dev/null", O_RDWR, 0);
-	posix_spawnattr_setsigdefault(&attr, &all);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
-	ret = -posix_spawn(pid, path, &files, &attr, argv, envp);
-	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&files);
-	return ret;
+	return ret < 0 ? ret : spawn_clean(path, argv, envp, fd, pid);
 }
 
 static int launch(struct helper *h, const char *program, unsigned seconds)

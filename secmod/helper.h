@@ -6,7 +6,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define HELPER_FD 3 // of the helper: its end of the pair
+#include "secmod/spawn.h"
+
+#define HELPER_FD SPAWN_FD // of the helper: its end of the pair
 #define HELPER_REASON 255
 
 struct helper;

@@ -7,8 +7,9 @@
 
 #include "proto/addr.h"
 #include "proto/limits.h"
+#include "secmod/spawn.h"
 
-#define PAMWIRE_FD 3 // of the helper
+#define PAMWIRE_FD SPAWN_FD // of the helper
 #define PAMWIRE_SERVICE 63
 #define PAMWIRE_REASON 255
 #define PAMWIRE_TTY 31

@@ -1,9 +1,7 @@
 #include "secmod/token.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +12,7 @@
 #include "proto/err.h"
 #include "proto/secret.h"
 #include "proto/text.h"
+#include "secmod/spawn.h"
 #include "secmod/token_helper.h"
 #include "secmod/tokenwire.h"
 
@@ -53,31 +52,13 @@ static int copy_environment(char *envp[], char text[][512], int room)
 	return n;
 }
 
-// Nothing of ours goes along: a fresh image, default signals, and all our descriptors close on exec.
 static int spawn(int fd, pid_t *pid)
 {
 	char *const argv[] = { "penstock-secmod", TOKEN_HELPER_OPTION, NULL };
-	char *envp[8] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin" }, text[6][512];
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	sigset_t all, none;
-	int ret;
+	char *envp[8] = { SPAWN_PATH }, text[6][512];
 
 	copy_environment(envp + 1, text, 6);
-	sigfillset(&all);
-	sigemptyset(&none);
-	posix_spawn_file_actions_init(&files);
-	posix_spawnattr_init(&attr);
-	posix_spawn_file_actions_adddup2(&files, fd, TOKENWIRE_FD);
-	for (int i = 0; i <= 2; i++)
-		posix_spawn_file_actions_addopen(&files, i, "/dev/null", O_RDWR, 0);
-	posix_spawnattr_setsigdefault(&attr, &all);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
-	ret = -posix_spawn(pid, "/proc/self/exe", &files, &attr, argv, envp);
-	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&files);
-	return ret;
+	return spawn_clean("/proc/self/exe", argv, envp, fd, pid);
 }
 
 static void stop(struct token *t)

@@ -6,26 +6,12 @@
 #include <sys/socket.h>
 
 #include "proto/secret.h"
-#include "proto/utf8.h"
+#include "proto/text.h"
 #include "secmod/tbs.h"
 
 static bool is_ended(const char *s, size_t size)
 {
 	return memchr(s, '\0', size) != NULL;
-}
-
-static bool is_printable(const char *s, size_t size)
-{
-	size_t len = strnlen(s, size), n;
-
-	if (len == size)
-		return false;
-	for (size_t i = 0; i < len; i += n) {
-		n = utf8_printable((const uint8_t *)s + i, len - i);
-		if (n == 0)
-			return false;
-	}
-	return true;
 }
 
 bool tokenwire_from_helper(const struct tokenwire *w, size_t len)
@@ -34,10 +20,10 @@ bool tokenwire_from_helper(const struct tokenwire *w, size_t len)
 		return false;
 	switch (w->kind) {
 	case TOKENWIRE_READY:
-		return w->ready.ok <= 1 && w->ready.pin_refused <= 1 && is_printable(w->ready.reason, sizeof(w->ready.reason));
+		return w->ready.ok <= 1 && w->ready.pin_refused <= 1 && text_fits(w->ready.reason, sizeof(w->ready.reason));
 	case TOKENWIRE_SIGNED:
 		return w->signature.ok <= 1 && w->signature.pin_refused <= 1 && w->signature.len <= LIMIT_SIGNATURE &&
-		       (!w->signature.ok || w->signature.len > 0) && is_printable(w->signature.reason, sizeof(w->signature.reason));
+		       (!w->signature.ok || w->signature.len > 0) && text_fits(w->signature.reason, sizeof(w->signature.reason));
 	default:
 		return false;
 	}

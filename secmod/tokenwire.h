@@ -6,8 +6,9 @@
 #include <stdint.h>
 
 #include "proto/limits.h"
+#include "secmod/spawn.h"
 
-#define TOKENWIRE_FD 3 // of the helper
+#define TOKENWIRE_FD SPAWN_FD // of the helper
 #define TOKENWIRE_URL 4095
 #define TOKENWIRE_PIN 255
 #define TOKENWIRE_REASON 255
