@@ -689,7 +689,6 @@ int main(void)
 		cmocka_unit_test(a_certificate_is_looked_at_again),
 		cmocka_unit_test(no_lie_is_a_proof),
 		cmocka_unit_test(another_vhost_signs_too),
-		cmocka_unit_test(no_lie_is_a_proof),
 		cmocka_unit_test(sessions_are_their_clients),
 		cmocka_unit_test(leaving_in_every_state),
 		cmocka_unit_test(floods),
