@@ -3,39 +3,16 @@
 #include <string.h>
 
 #include "proto/states.h"
-#include "proto/utf8.h"
 
 #define VENDOR_ROARING_PENGUIN 10055
 #define RP_UPSTREAM_SPEED_LIMIT 1
 #define RP_DOWNSTREAM_SPEED_LIMIT 2
 #define KILOBIT 125 // bytes
 
-// Printable, or nothing of ours has that name.
+// Nothing of ours has an empty name.
 static bool text_is(const struct radius_attribute *a, char *out, size_t room)
 {
-	size_t n;
-
-	if (a->len == 0 || a->len >= room)
-		return false;
-	for (size_t i = 0; i < a->len; i += n) {
-		n = utf8_printable(a->value + i, a->len - i);
-		if (n == 0)
-			return false;
-	}
-	memcpy(out, a->value, a->len);
-	out[a->len] = '\0';
-	return true;
-}
-
-static bool addr_is(const struct radius_attribute *a, uint8_t family, struct addr *out)
-{
-	size_t size = family == 4 ? 4 : 16;
-
-	if (a->len != size)
-		return false;
-	*out = (struct addr){ .family = family, .prefix = (uint8_t)(8 * size) };
-	memcpy(out->ip, a->value, size);
-	return true;
+	return a->len > 0 && radius_read_text(a, out, room);
 }
 
 static bool number_is(const struct radius_attribute *a, uint32_t *out)
@@ -98,15 +75,15 @@ static enum coa_cause on_attribute(struct coa_request *r, const struct radius_at
 	case RADIUS_CALLING_STATION_ID:
 		return names(&r->by_caller, text_is(a, r->caller, sizeof(r->caller)));
 	case RADIUS_FRAMED_IP_ADDRESS:
-		return names(&r->by_ipv4, addr_is(a, 4, &r->ipv4));
+		return names(&r->by_ipv4, radius_read_ip(a, 4, &r->ipv4));
 	case RADIUS_FRAMED_IPV6_ADDRESS:
-		return names(&r->by_ipv6, addr_is(a, 6, &r->ipv6));
+		return names(&r->by_ipv6, radius_read_ip(a, 6, &r->ipv6));
 	case RADIUS_NAS_PORT:
 		return names(&r->by_port, number_is(a, &r->port));
 	case RADIUS_NAS_IP_ADDRESS:
-		return is(addr_is(a, 4, &r->nas4));
+		return is(radius_read_ip(a, 4, &r->nas4));
 	case RADIUS_NAS_IPV6_ADDRESS:
-		return is(addr_is(a, 6, &r->nas6));
+		return is(radius_read_ip(a, 6, &r->nas6));
 	case RADIUS_NAS_IDENTIFIER:
 		return is(text_is(a, r->nas_identifier, sizeof(r->nas_identifier)));
 	case RADIUS_SESSION_TIMEOUT:

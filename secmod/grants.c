@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "proto/secret.h"
-#include "proto/utf8.h"
+#include "proto/text.h"
 
 struct grant {
 	char *key, *value; // one allocation
@@ -15,18 +15,6 @@ struct grants {
 	unsigned count;
 	struct grant grant[]; // room for the next power of two
 };
-
-static bool is_line(const char *text, size_t most)
-{
-	size_t len = strnlen(text, most + 1), n;
-
-	for (size_t i = 0; i < len; i += n) {
-		n = utf8_printable((const uint8_t *)text + i, len - i);
-		if (n == 0)
-			return false;
-	}
-	return len <= most;
-}
 
 static struct grants *with_room(struct grants *g)
 {
@@ -47,7 +35,7 @@ int grants_add(struct grants **g, const char *key, const char *value)
 	struct grants *all = *g;
 	char *text;
 
-	if (key_len == 0 || !is_line(key, LIMIT_GRANT_KEY) || !is_line(value, LIMIT_TEXT))
+	if (key_len == 0 || !text_fits(key, LIMIT_GRANT_KEY + 1) || !text_fits(value, LIMIT_TEXT + 1))
 		return -EINVAL;
 	if (all != NULL && all->count == LIMIT_GRANTS)
 		return -E2BIG;

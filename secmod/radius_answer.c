@@ -6,7 +6,6 @@
 
 #include "proto/addr.h"
 #include "proto/text.h"
-#include "proto/utf8.h"
 #include "secmod/name.h"
 #include "secmod/radius_packet.h"
 
@@ -58,32 +57,6 @@ static bool is_repeated(struct reading *r, uint8_t type)
 
 // ------------------------------------------------------------------------------------------------------------------ values
 
-// A text without control characters and NULs: what others would stumble over.
-static bool take_text(const struct radius_attribute *a, char out[RADIUS_VALUE_MAX + 1])
-{
-	size_t n;
-
-	for (size_t i = 0; i < a->len; i += n) {
-		n = utf8_printable(a->value + i, a->len - i);
-		if (n == 0)
-			return false;
-	}
-	memcpy(out, a->value, a->len);
-	out[a->len] = '\0';
-	return true;
-}
-
-static bool take_ip(const struct radius_attribute *a, uint8_t family, struct addr *out)
-{
-	const size_t size = family == 4 ? 4 : 16;
-
-	if (a->len != size)
-		return false;
-	*out = (struct addr){ .family = family, .prefix = (uint8_t)(8 * size) };
-	memcpy(out->ip, a->value, size);
-	return true;
-}
-
 // RFC 3162 2.3: a reserved byte, the prefix's length, and as much of the prefix as there is. Bits behind its length are zero.
 static bool take_prefix(const struct radius_attribute *a, struct addr *out)
 {
@@ -104,7 +77,7 @@ static bool take_mask(const struct radius_attribute *a, struct addr *out)
 	struct addr ip;
 	uint32_t bits;
 
-	if (!take_ip(a, 4, &ip))
+	if (!radius_read_ip(a, 4, &ip))
 		return false;
 	bits = ~radius_number(a);
 	if ((bits & (bits + 1)) != 0)
@@ -172,7 +145,7 @@ static const char *on_class(struct reading *r, const struct radius_attribute *a)
 {
 	char text[RADIUS_VALUE_MAX + 1];
 
-	if (!take_text(a, text))
+	if (!radius_read_text(a, text, sizeof(text)))
 		return a->len >= 3 && memcmp(a->value, "OU=", 3) == 0 ? "Class names an impossible group" : NULL;
 	if (strncmp(text, "OU=", 3) == 0)
 		return take_groups(r, text + 3);
@@ -186,7 +159,7 @@ static const char *on_dns(struct reading *r, const struct radius_attribute *a, u
 	struct addr ip;
 	char text[ADDR_TEXT];
 
-	if (!take_ip(a, family, &ip))
+	if (!radius_read_ip(a, family, &ip))
 		return "a DNS server's address is malformed";
 	tell(r, "dns", addr_text(&ip, text));
 	return NULL;
@@ -196,11 +169,11 @@ static const char *on_address(struct reading *r, const struct radius_attribute *
 {
 	switch (a->type) {
 	case RADIUS_FRAMED_IP_ADDRESS:
-		return take_ip(a, 4, &r->ip4) ? NULL : "Framed-IP-Address is malformed";
+		return radius_read_ip(a, 4, &r->ip4) ? NULL : "Framed-IP-Address is malformed";
 	case RADIUS_FRAMED_IP_NETMASK:
 		return take_mask(a, &r->mask4) ? NULL : "Framed-IP-Netmask is malformed";
 	case RADIUS_FRAMED_IPV6_ADDRESS:
-		return take_ip(a, 6, &r->ip6) ? NULL : "Framed-IPv6-Address is malformed";
+		return radius_read_ip(a, 6, &r->ip6) ? NULL : "Framed-IPv6-Address is malformed";
 	default:
 		return take_prefix(a, &r->prefix6) && r->prefix6.prefix > 0 ? NULL : "Delegated-IPv6-Prefix is malformed";
 	}
@@ -262,7 +235,7 @@ static const char *on_route(struct reading *r, const struct radius_attribute *a,
 	struct addr network;
 	bool bare;
 
-	if (!take_text(a, text))
+	if (!radius_read_text(a, text, sizeof(text)))
 		return "a route is no text";
 	text[strcspn(text, " ")] = '\0';
 	if (addr_parse(text, &network) < 0 || network.family != family)

@@ -385,3 +385,30 @@ uint32_t radius_number(const struct radius_attribute *a)
 {
 	return get32(a->value);
 }
+
+bool radius_read_text(const struct radius_attribute *a, char *out, size_t room)
+{
+	size_t n;
+
+	if (a->len >= room)
+		return false;
+	for (size_t i = 0; i < a->len; i += n) {
+		n = utf8_printable(a->value + i, a->len - i);
+		if (n == 0)
+			return false;
+	}
+	memcpy(out, a->value, a->len);
+	out[a->len] = '\0';
+	return true;
+}
+
+bool radius_read_ip(const struct radius_attribute *a, uint8_t family, struct addr *out)
+{
+	const size_t size = family == 4 ? 4 : 16;
+
+	if (a->len != size)
+		return false;
+	*out = (struct addr){ .family = family, .prefix = (uint8_t)(8 * size) };
+	memcpy(out->ip, a->value, size);
+	return true;
+}

@@ -135,3 +135,6 @@ struct radius_walk {
 void radius_walk_begin(struct radius_walk *w, const uint8_t *bytes, size_t len);
 bool radius_walk_next(struct radius_walk *w, struct radius_attribute *out);
 uint32_t radius_number(const struct radius_attribute *a); // four bytes long
+// false: control characters or NULs in it, which others would stumble over, or longer than fits.
+bool radius_read_text(const struct radius_attribute *a, char *out, size_t room);
+bool radius_read_ip(const struct radius_attribute *a, uint8_t family, struct addr *out); // false: of another length
