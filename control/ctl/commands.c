@@ -7,9 +7,17 @@ const struct command commands[] = {
 #define COL(title, keys) { title, keys, COLUMN_CELL },
 #define AGE(title, keys) { title, keys, COLUMN_AGE },
 #define NONZERO(section, key) { section, key, COLUMN_NONZERO },
-#define COMMAND(words, argument, answer, help, empty, ...) \
-	{ words, ARG_##argument, ANSWER_##answer, help, empty, (const struct column[]){ __VA_ARGS__{ NULL, NULL, COLUMN_CELL } } },
-#include "commands.def"
+#define COMMAND(typed, arg, who, form, says, none, ...) \
+	{ .words = typed,                               \
+	  .argument = ARG_##arg,                        \
+	  .right = RIGHT_##who,                         \
+	  .answer = ANSWER_##form,                      \
+	  .help = says,                                 \
+	  .empty = none,                                \
+	  .columns = (const struct column[]){ __VA_ARGS__{ NULL, NULL, COLUMN_CELL } } },
+#define ALIAS(typed, of) { .words = typed, .alias_of = of },
+#include "proto/commands.def"
+#undef ALIAS
 #undef COMMAND
 #undef NONZERO
 #undef AGE
@@ -116,6 +124,14 @@ static bool goes_on(const bool *fits, int i, const char *typed)
 	return false;
 }
 
+static const struct command *meant(const struct command *c)
+{
+	for (size_t i = 0; c && c->alias_of; i++)
+		if (strcmp(commands[i].words, c->alias_of) == 0)
+			return &commands[i];
+	return c;
+}
+
 static int least_words(enum command_argument argument)
 {
 	int most = command_argument_words(argument);
@@ -145,7 +161,7 @@ enum command_fault command_find(const struct words *w, const struct command **fo
 	for (i = 0; i < w->count; i++) {
 		if (narrow(fits, i, w->word[i]) == 0 || ambiguous(fits, i))
 			return COMMAND_UNKNOWN;
-		*found = ended(fits, i + 1);
+		*found = meant(ended(fits, i + 1));
 		if (*found && !(i + 1 < w->count && goes_on(fits, i + 1, w->word[i + 1])))
 			return take_argument(*found, w, i + 1, argument);
 	}
@@ -172,7 +188,7 @@ size_t command_next(const struct words *w, int count, const char *prefix, struct
 		narrow(fits, i, w->word[i]);
 	for (c = 0; c < commands_count && n < room; c++) {
 		word = word_at(&commands[c], count);
-		if (!fits[c] || word.len == 0 || listed(out, n, word) || (*prefix && !begins(word, prefix)))
+		if (!fits[c] || commands[c].alias_of || word.len == 0 || listed(out, n, word) || (*prefix && !begins(word, prefix)))
 			continue;
 		out[n++] = word;
 	}

@@ -1,4 +1,4 @@
-// The command table (commands.def) and how typed words find their way through it.
+// The command table (proto/commands.def) and how typed words find their way through it.
 // Pure, no I/O: used by the command line and by the shell alike.
 #pragma once
 #include <stddef.h>
@@ -6,7 +6,8 @@
 #include "words.h"
 
 enum command_argument { ARG_NONE, ARG_USER, ARG_ID, ARG_SESSION, ARG_IP, ARG_TRACE, ARG_CAPTURE, ARG_EVENTS };
-enum command_answer { ANSWER_TABLE, ANSWER_RECORDS, ANSWER_STATUS, ANSWER_EVENTS, ANSWER_DONE };
+enum command_right { RIGHT_READ, RIGHT_ADMIN };
+enum command_answer { ANSWER_TABLE, ANSWER_RECORDS, ANSWER_STATUS, ANSWER_EVENTS, ANSWER_DONE, ANSWER_LOCAL };
 
 enum column_kind { COLUMN_CELL, COLUMN_AGE, COLUMN_NONZERO };
 
@@ -18,7 +19,9 @@ struct column {
 
 struct command {
 	const char *words;
+	const char *alias_of; // words of the command that it stands for; NULL: it stands for itself
 	enum command_argument argument;
+	enum command_right right;
 	enum command_answer answer;
 	const char *help, *empty;
 	const struct column *columns;
@@ -36,10 +39,10 @@ enum command_fault {
 };
 
 // Which command do these words call? Words may be shortened as far as they stay clear. *argument is the first word of its argument;
-// NULL where it takes none.
+// NULL where it takes none. An alias finds what it stands for.
 enum command_fault command_find(const struct words *w, const struct command **found, const char **argument);
 
-// The next words that may stand after the first `count` of `w` and begin with `prefix`: each once, in table order.
+// The next words that may stand after the first `count` of `w` and begin with `prefix`: each once, in table order, no aliases.
 // Returns how many of at most `room` were written; the strings are pieces of the table: `len` bytes each.
 struct piece {
 	const char *text;

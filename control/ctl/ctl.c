@@ -7,6 +7,7 @@
 #include "capture.h"
 #include "ctl.h"
 #include "events.h"
+#include "help.h"
 #include "render.h"
 #include "text.h"
 
@@ -81,32 +82,16 @@ int ctl_run(const struct ctl *ctl, const struct command *c, const char *argument
 	return ret;
 }
 
-static void list_one(FILE *out, const struct command *c)
-{
-	const char *argument = command_argument_name(c->argument);
-	int width = (int)(strlen(c->words) + strlen(argument) + (argument[0] ? 1 : 0));
-
-	fprintf(out, "  %s%s%s%*s  %s\n", c->words, argument[0] ? " " : "", argument, width < 26 ? 26 - width : 0, "", c->help);
-}
-
-void ctl_list_commands(FILE *out)
-{
-	size_t i;
-
-	for (i = 0; i < commands_count; i++)
-		list_one(out, &commands[i]);
-}
-
 // How far are the words good? Then say what may follow.
 static void suggest(const struct words *w)
 {
-	struct piece next[16];
+	struct piece next[24];
 	size_t n, i;
 	int good = w->count;
 
-	while (good > 0 && command_next(w, good, "", next, 16) == 0)
+	while (good > 0 && command_next(w, good, "", next, 24) == 0)
 		good--;
-	n = command_next(w, good, "", next, 16);
+	n = command_next(w, good, "", next, 24);
 	fprintf(stderr, "penstockctl: after \"");
 	for (i = 0; (int)i < good; i++)
 		fprintf(stderr, "%s%s", i ? " " : "penstockctl ", w->word[i]);
@@ -159,17 +144,29 @@ static int run_watch(const struct ctl *ctl, const struct command *c, const struc
 	return captures ? run_capture(ctl, c, argument, w->word[first + 1]) : ctl_run(ctl, c, argument);
 }
 
+// What the gateway is not asked for. The shell does more of these itself.
+static int run_local(const struct ctl *ctl, const struct command *c)
+{
+	int ret = 0;
+
+	if (strcmp(c->words, "help") == 0)
+		ret = ctl->json ? help_json(stdout) : help_text(stdout);
+	else
+		fprintf(stderr, "penstockctl: %s is for the shell\n", c->words);
+	if (ret < 0)
+		complain(c->words, strerror(-ret));
+	return ret < 0 ? CTL_REFUSED : CTL_OK;
+}
+
 int ctl_run_words(const struct ctl *ctl, const struct words *w)
 {
 	const struct command *c;
 	const char *argument;
 
-	if (w->count == 1 && (strcmp(w->word[0], "help") == 0 || strcmp(w->word[0], "?") == 0)) {
-		ctl_list_commands(stdout);
-		return CTL_OK;
-	}
 	switch (command_find(w, &c, &argument)) {
 	case COMMAND_FOUND:
+		if (c->answer == ANSWER_LOCAL)
+			return run_local(ctl, c);
 		if (command_argument_words(c->argument) > 1)
 			return run_watch(ctl, c, w, argument);
 		return ctl_run(ctl, c, argument);

@@ -23,6 +23,5 @@ int ctl_run(const struct ctl *ctl, const struct command *c, const char *argument
 int ctl_run_words(const struct ctl *ctl, const struct words *w);
 // One question on a connection of its own. 0 or -errno; the caller ends `a` in any case.
 int ctl_ask(const struct ctl *ctl, const char *command, const char *argument, struct answer *a, const char **why);
-void ctl_list_commands(FILE *out);
 // Read commands until the end of input. enum ctl_exit of the last one where standard input is no terminal.
 int shell_run(const struct ctl *ctl);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "ctl.h"
+#include "help.h"
 #include "proto/log.h"
 #include "text.h"
 
@@ -51,7 +52,7 @@ static int parse_options(int argc, char **argv, struct ctl *ctl)
 			return CTL_OK;
 		case 'h':
 			print_help(stdout);
-			ctl_list_commands(stdout);
+			help_text(stdout);
 			return CTL_OK;
 		default:
 			return CTL_USAGE;

@@ -333,6 +333,7 @@ int render_text(FILE *out, const struct command *c, const struct answer *a, time
 		return put_status(out, c, a, now);
 	case ANSWER_RECORDS:
 	case ANSWER_EVENTS: // each was written as it came
+	case ANSWER_LOCAL:
 	case ANSWER_DONE:
 		put_records(out, a);
 	}

@@ -28,17 +28,6 @@ struct choices {
 	struct answer owner;
 };
 
-// What the shell does by itself.
-static const struct {
-	const char *word, *help;
-} shell_words[] = {
-	{ "help", "list all commands" },
-	{ "reset", "make the terminal usable again" },
-	{ "exit", "leave" },
-};
-
-#define SHELL_WORDS (sizeof(shell_words) / sizeof(shell_words[0]))
-
 static const char *prompt(EditLine *line)
 {
 	return "penstock> ";
@@ -102,12 +91,7 @@ static void choose(const struct shell *sh, struct words *w, struct choices *ch)
 			choose_argument(sh, c, prefix, ch);
 		return;
 	}
-	ch->count = command_next(&before, before.count, prefix, ch->at, CHOICES - SHELL_WORDS);
-	if (before.count > 0)
-		return;
-	for (size_t i = 0; i < SHELL_WORDS; i++)
-		if (strncmp(shell_words[i].word, prefix, strlen(prefix)) == 0)
-			ch->at[ch->count++] = (struct piece){ shell_words[i].word, strlen(shell_words[i].word) };
+	ch->count = command_next(&before, before.count, prefix, ch->at, CHOICES);
 }
 
 static size_t common_prefix(const struct choices *ch)
@@ -177,13 +161,6 @@ static unsigned char complete(EditLine *line, int key)
 
 // ---------------------------------------------------------------------------------------------------------------- lines
 
-static void help(void)
-{
-	ctl_list_commands(stdout);
-	for (size_t i = 0; i < SHELL_WORDS; i++)
-		printf("  %-26s  %s\n", shell_words[i].word, shell_words[i].help);
-}
-
 static void reset(struct shell *sh)
 {
 	if (!sh->line)
@@ -194,6 +171,8 @@ static void reset(struct shell *sh)
 
 static void run_line(struct shell *sh, char *line)
 {
+	const struct command *c;
+	const char *argument;
 	struct words w;
 
 	if (words_split(line, &w) < 0) {
@@ -203,11 +182,9 @@ static void run_line(struct shell *sh, char *line)
 	}
 	if (w.count == 0 || w.word[0][0] == '#')
 		return;
-	if (strcmp(w.word[0], "exit") == 0 || strcmp(w.word[0], "quit") == 0)
+	if (command_find(&w, &c, &argument) == COMMAND_FOUND && strcmp(c->words, "exit") == 0)
 		sh->leave = true;
-	else if (strcmp(w.word[0], "help") == 0 || strcmp(w.word[0], "?") == 0)
-		help();
-	else if (strcmp(w.word[0], "reset") == 0)
+	else if (c && strcmp(c->words, "reset") == 0)
 		reset(sh);
 	else
 		sh->last = ctl_run_words(sh->ctl, &w);
