@@ -55,7 +55,7 @@ static const char *connect_fault(int error)
 		return "the gateway is not running: nobody listens on its socket";
 	case EACCES:
 	case EPERM:
-		return "permission denied: only root and the socket's owner may ask the gateway";
+		return "permission denied: only root may ask the gateway, and members of the group that occtl-readonly-group names";
 	case EAGAIN:
 		return "the gateway is busy";
 	case EPROTOTYPE:

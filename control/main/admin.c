@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "control/main/caller.h"
 #include "control/main/events.h"
 #include "control/main/supervise.h"
 #include "control/main/watch.h"
@@ -132,6 +133,7 @@ static void client_free(struct admin_client *a)
 	watch_hang_up(a);
 	TAILQ_REMOVE(&admin->clients, a, all);
 	admin->count--;
+	admin->readers -= a->reads_only;
 	link_close(&a->link);
 	evtimer_del(&a->more);
 	answer_forget(a);
@@ -143,18 +145,9 @@ static void on_ended(void *who, int why)
 	client_free(who);
 }
 
-static bool allowed(int fd, struct ucred *who)
+static bool has_room(const struct admin *admin, enum caller_right right)
 {
-	socklen_t len = sizeof(*who);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, who, &len) < 0) {
-		log_warn("admin socket: peer's credentials: %s", strerror(errno));
-		return false;
-	}
-	if (who->uid == 0 || who->uid == geteuid())
-		return true;
-	log_warn("admin socket: refused uid %u (pid %d)", who->uid, (int)who->pid);
-	return false;
+	return admin->count < ADMIN_CLIENTS_MAX && (right == CALLER_ADMIN || admin->readers < ADMIN_READERS_MAX);
 }
 
 static void client_new(void *gateway, int fd)
@@ -162,8 +155,11 @@ static void client_new(void *gateway, int fd)
 	struct gateway *g = gateway;
 	struct admin_client *a;
 	struct ucred who;
+	enum caller_right right = caller_right(fd, g->policy.readers, &who);
 
-	if (!allowed(fd, &who) || g->admin->count >= ADMIN_CLIENTS_MAX) {
+	if (right == CALLER_STRANGER)
+		log_warn("admin socket: refused uid %u (pid %d)", who.uid, (int)who.pid);
+	if (right == CALLER_STRANGER || !has_room(g->admin, right)) {
 		close(fd);
 		return;
 	}
@@ -173,7 +169,9 @@ static void client_new(void *gateway, int fd)
 		return;
 	}
 	a->g = g;
-	chan_init(&a->link.chan, fd, ROLE_MAIN, ROLE_CTL, CHAN_PLAIN, "admin (pid %d)", (int)who.pid);
+	a->reads_only = right == CALLER_READER;
+	chan_init(&a->link.chan, fd, ROLE_MAIN, ROLE_CTL, CHAN_PLAIN, "%s (uid %u, pid %d)", a->reads_only ? "reader" : "admin",
+	          who.uid, (int)who.pid);
 	a->link.handlers = from_ctl;
 	a->link.who = a;
 	a->link.ended = on_ended;
@@ -185,6 +183,7 @@ static void client_new(void *gateway, int fd)
 	}
 	TAILQ_INSERT_TAIL(&g->admin->clients, a, all);
 	g->admin->count++;
+	g->admin->readers += a->reads_only;
 }
 
 // ---------------------------------------------------------------------------------------------------------------- socket
@@ -198,11 +197,29 @@ int admin_open(struct gateway *g, const char *path)
 		return ret;
 	TAILQ_INIT(&admin->clients);
 	ret = unixsocket_open(&admin->socket, g->base, path, client_new, g);
-	if (ret < 0)
+	if (ret < 0) {
 		free(admin);
-	else
-		g->admin = admin;
-	return ret;
+		return ret;
+	}
+	g->admin = admin;
+	admin->group = g->policy.readers;
+	return g->policy.readers ? unixsocket_share(&admin->socket, g->policy.readers) : 0;
+}
+
+void admin_sync_readers(struct gateway *g)
+{
+	struct admin_client *a, *next;
+
+	if (!g->admin || g->admin->group == g->policy.readers)
+		return;
+	for (a = TAILQ_FIRST(&g->admin->clients); a; a = next) {
+		next = TAILQ_NEXT(a, all);
+		if (a->reads_only)
+			client_free(a);
+	}
+	g->admin->group = g->policy.readers;
+	// its failure is logged; whoever comes is asked for his group anyway
+	unixsocket_share(&g->admin->socket, g->policy.readers);
 }
 
 void admin_close(struct gateway *g)

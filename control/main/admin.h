@@ -6,6 +6,7 @@
 #include "control/main/unixsocket.h"
 
 #define ADMIN_CLIENTS_MAX 16
+#define ADMIN_READERS_MAX (ADMIN_CLIENTS_MAX / 2) // whoever may only look takes no administrator's place
 
 // A session as sec-mod told it, or one of main's own that sec-mod has forgotten.
 struct admin_row {
@@ -33,6 +34,7 @@ struct admin_client {
 	struct ban_row *bans;
 	struct admin_row *rows;
 	size_t count, at, room;
+	bool reads_only; // a member of occtl-readonly-group (caller.h)
 	bool cut;        // rows had to be left out
 	bool captures;   // packets go to it whole (watch.h)
 	bool listens;    // it is told what happens (events.h)
@@ -42,14 +44,17 @@ struct admin_client {
 
 struct admin {
 	struct unixsocket socket;
+	gid_t group; // whose members may look, as the socket has it
 	uint32_t last_token;
-	size_t count;
+	size_t count, readers;
 	TAILQ_HEAD(admin_list, admin_client) clients;
 };
 
 // Listen. 0 or -errno (logged).
 int admin_open(struct gateway *g, const char *path);
 void admin_close(struct gateway *g);
+// The policy is another: so may be who can look.
+void admin_sync_readers(struct gateway *g);
 
 // For the commands (command.c): the answer's end, or that next() yields the rest, or that a peer is being asked.
 void admin_end(struct admin_client *a, bool ok, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "control/main/admin.h"
+#include "control/main/caller.h"
 #include "control/main/events.h"
 #include "control/main/reload.h"
 #include "control/main/session.h"
@@ -525,6 +526,11 @@ void command_start(struct admin_client *a, const struct msg_admin_req *m)
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
 		if (strcmp(commands[i].words, m->command) != 0)
 			continue;
+		if (a->reads_only && !caller_may_read(m->command)) {
+			log_notice("%s: refused: %s %s", a->link.chan.name, m->command, m->argument);
+			admin_end(a, false, "only root may do this: members of occtl-readonly-group may look, and change nothing");
+			return;
+		}
 		a->command = &commands[i];
 		snprintf(a->argument, sizeof(a->argument), "%s", m->argument);
 		log_line(strncmp(m->command, "show", 4) == 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_NOTICE, "%s: %s %s", a->link.chan.name,

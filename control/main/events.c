@@ -71,7 +71,7 @@ void events_listen(struct admin_client *a)
 {
 	unsigned long wanted = 0;
 	const struct admin_client *other;
-	size_t listeners = 0;
+	size_t listeners = 0, readers = 0;
 	char *end;
 
 	if (a->argument[0]) {
@@ -82,9 +82,12 @@ void events_listen(struct admin_client *a)
 		}
 	}
 	TAILQ_FOREACH(other, &a->g->admin->clients, all)
-	listeners += other->listens;
-	if (listeners >= LISTENERS_MAX) {
-		admin_end(a, false, "%d listen already", LISTENERS_MAX);
+	{
+		listeners += other->listens;
+		readers += other->listens && other->reads_only;
+	}
+	if (listeners >= LISTENERS_MAX || (a->reads_only && readers >= LISTENERS_MAX / 2)) {
+		admin_end(a, false, "%zu listen already", listeners);
 		return;
 	}
 	a->wanted = (uint32_t)wanted;

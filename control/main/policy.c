@@ -1,10 +1,12 @@
 #include "control/main/policy.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <string.h>
 
 #include "control/main/config.h"
 #include "control/main/exempt.h"
+#include "proto/err.h"
 
 static uint32_t number32(const struct config *c, enum opt o)
 {
@@ -28,6 +30,17 @@ static int vhosts_load(const struct config *c, struct policy *p)
 	return ret;
 }
 
+static int readers_load(const struct config *c, gid_t *out)
+{
+	const char *name = config_str(c, OPT_OCCTL_READONLY_GROUP);
+	const struct group *group = name ? getgrnam(name) : NULL;
+
+	if (name && !group)
+		return errno_log(EINVAL, "occtl-readonly-group: there is no group '%s'", name);
+	*out = group ? group->gr_gid : 0;
+	return 0;
+}
+
 int policy_load(const struct config *c, struct policy *out)
 {
 	struct policy p = {
@@ -49,6 +62,8 @@ int policy_load(const struct config *c, struct policy *out)
 	};
 	int ret = vhosts_load(c, &p);
 
+	if (ret == 0)
+		ret = readers_load(c, &p.readers);
 	if (ret == 0)
 		p.exempt = exempt_new(c);
 	if (ret == 0 && !p.exempt)

@@ -4,6 +4,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "control/main/abuse.h"
 #include "control/main/ban.h"
@@ -25,6 +26,7 @@ struct policy {
 	uint32_t rate_limit_ms; // 0: off
 	uint32_t stats_seconds; // server-stats-reset-time, 0: never
 	uint16_t tcp_port, udp_port;
+	gid_t readers; // who may look by penstockctl; 0: nobody but root
 	bool dtls_psk;
 	uint32_t points[ABUSE_KINDS];
 	struct ban_rules bans;

@@ -200,6 +200,7 @@ static void adopt(struct gateway *g, struct reload *r)
 	g->pictures = r->pictures;
 	r->pictures.n = 0;
 	ban_set_rules(g->bans, &g->policy.bans);
+	admin_sync_readers(g);
 	stats_rearm(g);
 	gateway_log_level(g);
 }

@@ -1,5 +1,6 @@
 #include "control/main/unixsocket.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,6 +125,14 @@ int unixsocket_open(struct unixsocket *u, struct event_base *base, const char *p
 	if (ret < 0)
 		fini(u, path);
 	return ret;
+}
+
+int unixsocket_share(const struct unixsocket *u, gid_t group)
+{
+	// closed to all while it changes hands
+	if (chmod(u->path, 0600) < 0 || lchown(u->path, (uid_t)-1, group) < 0 || (group && chmod(u->path, 0660) < 0))
+		return errno_log(errno, "%s: its group cannot be set: %s", u->path, strerror(errno));
+	return 0;
 }
 
 void unixsocket_close(struct unixsocket *u)

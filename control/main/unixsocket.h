@@ -1,7 +1,8 @@
-// Sockets in the file system that root alone may connect to, and who comes there.
+// Sockets in the file system that root alone may connect to, or a group beside him, and who comes there.
 #pragma once
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <sys/types.h>
 
 struct unixsocket {
 	int fd;
@@ -17,4 +18,6 @@ int unixsocket_open(struct unixsocket *u, struct event_base *base, const char *p
                     void *who);
 // Nobody comes for a while: a fifth of a second.
 void unixsocket_pause(struct unixsocket *u);
+// Members of this group may connect, too; 0: root alone again. 0 or -errno (logged).
+int unixsocket_share(const struct unixsocket *u, gid_t group);
 void unixsocket_close(struct unixsocket *u); // and removes the file
