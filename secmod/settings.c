@@ -26,6 +26,16 @@
 
 const struct method *const methods[] = { &method_plain, &method_pam, &method_radius, &method_gssapi, &method_oidc, NULL };
 
+// Who asks for a trial wants to hear of every mistake at once. 0: it has been told, and loading goes on; -EINVAL: this is no trial.
+static int mistake_told(struct vhost *v, const char *text)
+{
+	if (!v->trial)
+		return -EINVAL;
+	log_err("%s", text);
+	v->mistakes++;
+	return 0;
+}
+
 // ------------------------------------------------------------------------------------------------------------------ keys
 
 struct pins {
@@ -96,7 +106,7 @@ static int load_keys_with(struct vhost *v, const struct snapshot *snap, unsigned
 		if (from.key == NULL || from.cert == NULL)
 			return text_refuse(text, "server-key and server-cert come in pairs: %s has no other half",
 			                   from.key != NULL ? from.key : from.cert);
-		if (load_key(v, i, &from, text) < 0)
+		if (load_key(v, v->n_keys, &from, text) < 0 && mistake_told(v, text) < 0)
 			return -EINVAL;
 	}
 	return i > 0 ? 0 : text_refuse(text, "server-key: no key is configured");
@@ -180,13 +190,15 @@ static int load_ways(struct vhost *v, const struct snapshot *snap, unsigned vhos
 	unsigned i;
 
 	for (i = 0; ret == 0 && (value = snapshot_vhost_nth(snap, vhost, "auth", i)) != NULL; i++)
-		ret = way_add(&v->way[0], "auth", value, text);
+		if (way_add(&v->way[0], "auth", value, text) < 0)
+			ret = mistake_told(v, text);
 	if (i == 0)
 		return text_refuse(text, "auth: no method is configured, as in auth = plain[passwd=FILE]");
 	for (i = 0; ret == 0 && (value = snapshot_vhost_nth(snap, vhost, "enable-auth", i)) != NULL; i++) {
 		if (i + 1 == LIMIT_WAYS)
 			return text_refuse(text, "enable-auth %s: more than %d methods", value, LIMIT_WAYS - 1);
-		ret = way_add(&v->way[i + 1], "enable-auth", value, text);
+		if (way_add(&v->way[i + 1], "enable-auth", value, text) < 0)
+			ret = mistake_told(v, text);
 	}
 	v->n_ways = i + 1;
 	return ret;
@@ -327,23 +339,39 @@ static unsigned count_threads(const struct snapshot *snap, uint64_t clients)
 	return wanted < LIMIT_KEY_THREADS ? (unsigned)wanted : LIMIT_KEY_THREADS;
 }
 
+static int load_kdcs(struct vhost *v, const struct snapshot *snap, unsigned vhost, char text[LIMIT_TEXT + 1])
+{
+	return kdcs_load(&v->kdcs, snap, vhost, text);
+}
+
 static int load_vhost(struct vhost *v, const struct snapshot *snap, unsigned vhost, char text[LIMIT_TEXT + 1])
 {
-	int ret;
+	static int (*const parts[])(struct vhost *, const struct snapshot *, unsigned, char *) = {
+		load_keys, load_ways, load_trust, load_groups, load_kdcs, load_accounting,
+	};
+	int ret = 0;
 
 	text_copy(v->name, LIMIT_VHOST, snapshot_vhost_name(snap, vhost));
 	v->cookie_timeout_ms = 1000 * (int64_t)number_or(snap, vhost, "cookie-timeout", COOKIE_TIMEOUT);
 	v->persistent_cookies = snapshot_vhost_bool(snap, vhost, "persistent-cookies");
-	ret = load_keys(v, snap, vhost, text);
-	if (ret == 0)
-		ret = load_ways(v, snap, vhost, text);
-	if (ret == 0)
-		ret = load_trust(v, snap, vhost, text);
-	if (ret == 0)
-		ret = load_groups(v, snap, vhost, text);
-	if (ret == 0)
-		ret = kdcs_load(&v->kdcs, snap, vhost, text);
-	return ret < 0 ? ret : load_accounting(v, snap, vhost, text);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts) && ret == 0; i++)
+		if (parts[i](v, snap, vhost, text) < 0)
+			ret = mistake_told(v, text);
+	return ret;
+}
+
+// One is enough to refuse the whole; in a trial `text` is the last.
+static int load_vhosts(struct settings *s, const struct snapshot *snap, char text[LIMIT_TEXT + 1])
+{
+	unsigned mistakes = 0;
+	int ret = 0;
+
+	for (unsigned i = 0; i < s->n_vhosts && ret == 0; i++) {
+		s->vhosts[i].trial = s->trial;
+		ret = load_vhost(&s->vhosts[i], snap, i, text);
+		mistakes += s->vhosts[i].mistakes;
+	}
+	return mistakes > 0 ? -EINVAL : ret;
 }
 
 struct settings *settings_load(const struct snapshot *snap, char text[LIMIT_TEXT + 1])
@@ -367,8 +395,8 @@ struct settings *settings_load(const struct snapshot *snap, char text[LIMIT_TEXT
 	s->signing_threads = count_threads(snap, clients);
 	if (s->vhosts == NULL)
 		ret = text_refuse(text, "no memory");
-	for (unsigned i = 0; i < s->n_vhosts && ret == 0; i++)
-		ret = load_vhost(&s->vhosts[i], snap, i, text);
+	else
+		ret = load_vhosts(s, snap, text);
 	if (ret == 0)
 		ret = coa_config_load(snap, &s->coa, text);
 	if (ret < 0) {

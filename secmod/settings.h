@@ -35,6 +35,8 @@ struct vhost {
 	struct acct *acct; // NULL: none
 	bool persistent_cookies;
 	struct kdcs kdcs;
+	bool trial;        // see settings
+	unsigned mistakes; // that were told while it was loaded
 };
 
 struct settings {

@@ -24,6 +24,7 @@ struct load {
 	struct config *in; // the section's: `c`, or one of its virtual hosts
 	struct config_log log;
 	enum config_mode mode;
+	bool anyway;               // the caller wants it with its mistakes, too
 	bool supplement;           // the file of a user or a group
 	bool mentioned[OPT_COUNT]; // a warning that holds for every repetition is said once
 	struct value_out value;
@@ -398,12 +399,12 @@ static int load(const struct load *how, const char *file, struct config **out)
 		ret = config_fold(l->c, &l->log);
 	if (ret == 0 && !l->supplement)
 		ret = complete(l);
-	if (ret == 0 && l->log.errors)
-		ret = -EINVAL;
-	if (ret == 0) {
+	if (ret == 0 && (!l->log.errors || l->anyway)) {
 		*out = l->c;
 		l->c = NULL;
 	}
+	if (ret == 0 && l->log.errors)
+		ret = -EINVAL;
 out:
 	config_free(l->c);
 	secret_wipe(l, sizeof(*l));
@@ -414,6 +415,13 @@ out:
 int config_load(const char *file, enum config_mode mode, config_report *report, void *who, struct config **out)
 {
 	const struct load how = { .mode = mode, .log = { .report = report, .who = who } };
+
+	return load(&how, file, out);
+}
+
+int config_try(const char *file, config_report *report, void *who, struct config **out)
+{
+	const struct load how = { .mode = CONFIG_TEST, .anyway = true, .log = { .report = report, .who = who } };
 
 	return load(&how, file, out);
 }

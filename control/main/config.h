@@ -33,6 +33,8 @@ typedef void config_report(void *who, enum log_level level, const char *line);
 // Reads and checks the whole file and reports every problem in it. 0; -EINVAL where there was an error; -ENOENT, -EACCES ...
 // where the file could not be read; -ENOMEM. On failure `out` is untouched.
 int config_load(const char *file, enum config_mode mode, config_report *report, void *who, struct config **out);
+// The same in CONFIG_TEST; what could be understood is given also where there was an error (-EINVAL), to look on at.
+int config_try(const char *file, config_report *report, void *who, struct config **out);
 // The file of a user or a group: only what it says itself, no defaults. What is wrong in it is an error, unknown options too.
 // Results as above; -ENOENT is not reported.
 int config_load_supplement(const char *file, config_report *report, void *who, struct config **out);

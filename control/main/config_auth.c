@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "control/main/config_value.h"
+#include "control/main/nearest.h"
 #include "proto/utf8.h"
 
 enum key_kind { KEY_PATH, KEY_WORD, KEY_BOOL, KEY_SEPARATOR };
@@ -77,6 +78,37 @@ static bool is_printable(const char *p)
 	return true;
 }
 
+static int wrong_method(struct span name, struct value_out *out)
+{
+	static const char known[] = "plain, pam, certificate, radius, gssapi, oidc";
+	struct nearest n;
+	char text[64];
+
+	snprintf(text, sizeof(text), "%.*s", (int)name.len, name.at);
+	nearest_begin(&n, text);
+	for (size_t i = 0; i < METHODS; i++)
+		nearest_offer(&n, methods[i].name);
+	if (n.found[0])
+		return value_wrong(out, "'%.*s' is none of %s; did you mean %s?", (int)name.len, name.at, known, n.found);
+	return value_wrong(out, "'%.*s' is none of %s", (int)name.len, name.at, known);
+}
+
+static int wrong_key(const struct auth_method *m, struct span key, struct value_out *out)
+{
+	char text[64], known[128] = "no options";
+	struct nearest n;
+
+	snprintf(text, sizeof(text), "%.*s", (int)key.len, key.at);
+	nearest_begin(&n, text);
+	for (size_t i = 0, used = 0; i < KEYS && m->keys[i].name; i++) {
+		nearest_offer(&n, m->keys[i].name);
+		used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", i ? ", " : "", m->keys[i].name);
+	}
+	if (n.found[0])
+		return value_wrong(out, "%s knows no '%.*s'; did you mean %s?", m->name, (int)key.len, key.at, n.found);
+	return value_wrong(out, "%s knows no '%.*s'; it has %s", m->name, (int)key.len, key.at, known);
+}
+
 static int append(struct value_out *out, const char *separator, const char *key, const char *value)
 {
 	size_t used = strlen(out->text), room = sizeof(out->text) - used;
@@ -121,7 +153,7 @@ static int add_item(const struct auth_method *m, unsigned nth, struct span item,
 			return value_wrong(out, "%s is there twice", m->keys[i].name);
 		return append(out, nth ? "," : "[", m->keys[i].name, text);
 	}
-	return value_wrong(out, "%s knows no '%.*s'", m->name, (int)key.len, key.at);
+	return wrong_key(m, key, out);
 }
 
 int value_auth(const char *text, const char *dir, struct value_out *out)
@@ -134,7 +166,7 @@ int value_auth(const char *text, const char *dir, struct value_out *out)
 	int ret;
 
 	if (!m)
-		return value_wrong(out, "'%.*s' is none of plain, pam, certificate, radius, gssapi, oidc", (int)name.len, name.at);
+		return wrong_method(name, out);
 	strcpy(out->text, m->name);
 	if (!open)
 		return 0;

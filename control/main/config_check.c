@@ -1,16 +1,8 @@
 // Checks of the configuration that one line cannot show. See config_inside.h.
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
-#include <libgen.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
 
 #include "control/main/config_inside.h"
 #include "control/main/exempt.h"
@@ -18,9 +10,6 @@
 #include "control/main/packing.h"
 #include "proto/kdcspec.h"
 #include "proto/limits.h"
-
-// Files that -t reads in each of the directories of users and groups.
-#define SUPPLEMENTS_MAX 100000
 
 static void wrong(struct config_log *log, const struct config *c, enum opt o, unsigned nth, const char *text)
 {
@@ -85,85 +74,7 @@ static void check_networks(const struct config *c, struct config_log *log)
 		      "it has to be longer than the prefix of ipv6-network, of which every client gets a part");
 }
 
-// ------------------------------------------------------------------------------------------------------- files, accounts
-
-static const char *why_unreadable(const char *path)
-{
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	const char *why = NULL;
-
-	if (fd < 0)
-		return strerror(errno);
-	if (fstat(fd, &st) < 0 || S_ISDIR(st.st_mode))
-		why = "it is a directory";
-	close(fd);
-	return why;
-}
-
-static const char *why_no_directory(const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		return strerror(errno);
-	return S_ISDIR(st.st_mode) ? NULL : "it is no directory";
-}
-
-static const char *why_no_parent(const char *path)
-{
-	char copy[VALUE_MAX];
-
-	snprintf(copy, sizeof(copy), "%s", path);
-	return why_no_directory(dirname(copy));
-}
-
-// Everybody sees the configuration but for its PINs.
-static const char *why_no_token(enum opt o, const char *url)
-{
-	if (o != OPT_SERVER_KEY)
-		return "certificates are read from PEM files only, also where the key is in a token";
-	if (strncmp(url, "pkcs11:", 7) != 0 && strncmp(url, "tpmkey:", 7) != 0)
-		return "only pkcs11: and tpmkey: name keys in tokens";
-	return strstr(url, "pin-value=") || strstr(url, "pin-source=") ? "its PIN belongs into key-pin or pin-file" : NULL;
-}
-
-static const char *why_not(enum opt o, const char *value)
-{
-	switch (opt_table[o].kind) {
-	case KIND_KEYFILE:
-		return value_is_url(value, strlen(value)) ? why_no_token(o, value) : why_unreadable(value);
-	case KIND_FILE:
-		return why_unreadable(value);
-	case KIND_PATH:
-		return why_no_parent(value);
-	case KIND_DIRECTORY:
-		return why_no_directory(value);
-	case KIND_USER:
-		return getpwnam(value) ? NULL : "there is no such user";
-	case KIND_GROUP:
-		return getgrnam(value) ? NULL : "there is no such group";
-	default:
-		return NULL;
-	}
-}
-
-// Only of options that do something: a file that nobody reads may be missing.
-static void check_surroundings(const struct config *c, struct config_log *log)
-{
-	const char *why;
-
-	for (int o = 0; o < OPT_COUNT; o++) {
-		if (opt_table[o].status != STATUS_WORKS || !config_own(c, (enum opt)o))
-			continue;
-		for (unsigned i = 0; i < c->option[o].count; i++) {
-			why = why_not((enum opt)o, c->option[o].entries[i].text);
-			if (why)
-				config_say(log, LOG_LEVEL_ERR, c->option[o].entries[i].line, opt_table[o].name, "%s: %s",
-				           c->option[o].entries[i].text, why);
-		}
-	}
-}
+// ------------------------------------------------------------------------------------------------------------------ keys
 
 static void check_required(const struct config *c, struct config_log *log)
 {
@@ -195,14 +106,14 @@ static void check_plain(const struct config *c, enum opt way, unsigned nth, stru
 {
 	static const char *const keys[] = { "passwd", "otp" };
 	const char *auth = config_nth(c, way, nth), *why;
-	char path[VALUE_MAX];
+	char path[VALUE_MAX], reason[VALUE_WHY];
 	unsigned files = 0;
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
 		if (!value_auth_key(auth, keys[i], path, sizeof(path)))
 			continue;
 		files++;
-		why = why_unreadable(path);
+		why = config_no_file(path, reason);
 		if (why)
 			config_say(log, LOG_LEVEL_ERR, config_line_nth(c, way, nth), opt_table[way].name, "%s: %s", path, why);
 	}
@@ -215,14 +126,14 @@ static void check_file(const struct config *c, enum opt way, unsigned nth, const
                        struct config_log *log)
 {
 	const char *auth = config_nth(c, way, nth), *why;
-	char path[VALUE_MAX];
+	char path[VALUE_MAX], reason[VALUE_WHY];
 
 	if (!value_auth_key(auth, key, path, sizeof(path))) {
 		if (missing)
 			wrong(log, c, way, nth, missing);
 		return;
 	}
-	why = why_unreadable(path);
+	why = config_no_file(path, reason);
 	if (why)
 		config_say(log, LOG_LEVEL_ERR, config_line_nth(c, way, nth), opt_table[way].name, "%s: %s", path, why);
 }
@@ -365,36 +276,17 @@ static void check_certificates(const struct config *c, struct config_log *log)
 
 // ------------------------------------------------------------------------------------------------------------ accounting
 
-// It is made where it is missing, with all above it.
-static const char *why_no_spool(const char *path)
-{
-	char above[VALUE_MAX];
-	const char *why;
-	struct statvfs fs;
-	struct stat st;
-
-	if (path[0] != '/')
-		return "it has to begin with /, or to be empty";
-	snprintf(above, sizeof(above), "%s", path);
-	while (stat(above, &st) < 0 && errno == ENOENT && above[1] != '\0')
-		dirname(above);
-	why = why_no_directory(above);
-	if (!why && statvfs(above, &fs) == 0 && fs.f_blocks == 0 && fs.f_files == 0)
-		why = "no file can be kept there";
-	return why;
-}
-
 static void check_accounting(const struct config *c, struct config_log *log)
 {
 	const char *acct = config_str(c, OPT_ACCT), *spool = config_str(c, OPT_ACCT_SPOOL), *why;
-	char word[VALUE_MAX];
+	char word[VALUE_MAX], reason[VALUE_WHY];
 
 	if (acct && config_own(c, OPT_ACCT) && value_auth_key(acct, "groupconfig", word, sizeof(word)) && strcmp(word, "true") == 0)
 		config_say(log, LOG_LEVEL_WARN, config_line_of(c, OPT_ACCT), "acct",
 		           "groupconfig=true has no effect: settings of a user come with the answer to a login (auth)");
 	if (c->base || !spool || spool[0] == '\0' || !config_given(c, OPT_ACCT_SPOOL))
 		return;
-	why = why_no_spool(spool);
+	why = config_no_room(spool, reason);
 	if (why)
 		config_say(log, LOG_LEVEL_ERR, config_line_of(c, OPT_ACCT_SPOOL), "acct-spool", "%s: %s", spool, why);
 }
@@ -444,54 +336,7 @@ static void check_packing(const struct config *c, struct config_log *log)
 		           "COMPRESSION in penstock.conf(5)");
 }
 
-// ----------------------------------------------------------------------------------------------------- users and groups
-
-static void check_supplement(const char *file, struct config_log *log)
-{
-	struct config *c = NULL;
-
-	if (config_load_supplement(file, log->report, log->who, &c) == -EINVAL)
-		log->errors++;
-	config_free(c);
-}
-
-// Who has no file of his own has this one: that it is good should not be found out when he connects.
-static void check_default(const struct config *c, enum opt o, struct config_log *log)
-{
-	const char *file = config_str(c, o);
-
-	if (file && config_own(c, o))
-		check_supplement(file, log);
-}
-
-static void check_directory(const char *dir, struct config_log *log)
-{
-	char path[VALUE_MAX];
-	struct dirent *e;
-	DIR *d = opendir(dir);
-
-	for (unsigned n = 0; d && n < SUPPLEMENTS_MAX && (e = readdir(d)); n++) {
-		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
-		if (e->d_name[0] != '.')
-			check_supplement(path, log);
-	}
-	if (d)
-		closedir(d);
-}
-
-int config_check_supplements(const struct config *c, struct config_log *log)
-{
-	static const enum opt directories[] = { OPT_CONFIG_PER_GROUP, OPT_CONFIG_PER_USER };
-	const struct config *v;
-
-	for (unsigned i = 0; i < config_vhosts(c); i++)
-		for (size_t d = 0; d < sizeof(directories) / sizeof(*directories); d++) {
-			v = config_vhost(c, i);
-			if (config_own(v, directories[d]) && config_str(v, directories[d]))
-				check_directory(config_str(v, directories[d]), log);
-		}
-	return log->errors ? -EINVAL : 0;
-}
+// ------------------------------------------------------------------------------------------------------------- the rest
 
 // "name" or "name[Label]".
 static bool is_choice(const char *text)
@@ -556,8 +401,6 @@ static void check_scale(const struct config *c, struct config_log *log)
 
 void config_check(const struct config *c, struct config_log *log)
 {
-	check_default(c, OPT_DEFAULT_GROUP_CONFIG, log);
-	check_default(c, OPT_DEFAULT_USER_CONFIG, log);
 	check_networks(c, log);
 	check_keys(c, log);
 	check_auth(c, log);
@@ -570,7 +413,8 @@ void config_check(const struct config *c, struct config_log *log)
 	check_packing(c, log);
 	check_choices(c, log);
 	check_priority(c, log);
-	check_surroundings(c, log);
+	config_check_files(c, log);
+	config_check_conflicts(c, log);
 	if (c->base)
 		return;
 	check_required(c, log);

@@ -55,5 +55,11 @@ int config_fold(struct config *c, struct config_log *log);
 // After the defaults: required options, files, accounts, and options that contradict each other. Of a virtual host: what it says
 // itself, beside what it inherits.
 void config_check(const struct config *c, struct config_log *log);
+// Two parts of it: what it names outside of itself, and what makes each other useless.
+void config_check_files(const struct config *c, struct config_log *log);
+void config_check_conflicts(const struct config *c, struct config_log *log);
+// Why a file cannot be read, or no directory can be there with files of ours in it; NULL: it can. The reason is in `out`, or lasts.
+const char *config_no_file(const char *path, char out[VALUE_WHY]);
+const char *config_no_room(const char *path, char out[VALUE_WHY]);
 // The files that there are for users and groups, for -t. 0, or -EINVAL where there was an error.
 int config_check_supplements(const struct config *c, struct config_log *log);

@@ -1,8 +1,8 @@
 #include "control/main/config_table.h"
 
-#include <ctype.h>
 #include <string.h>
 
+#include "control/main/nearest.h"
 #include "proto/limits.h"
 
 #define SECTION(title)
@@ -40,7 +40,6 @@ static const struct alias {
 };
 
 #define ALIASES (sizeof(aliases) / sizeof(*aliases))
-#define NAME_MAX_OPT 40 // longer than any name in the table
 
 int opt_find(const char *name)
 {
@@ -61,41 +60,6 @@ const char *opt_alias(enum opt o, unsigned n)
 	return NULL;
 }
 
-// Case and the kind of dash are the commonest mistakes and count nothing.
-static char folded(char c)
-{
-	return c == '_' ? '-' : (char)tolower((unsigned char)c);
-}
-
-static unsigned least_of(unsigned a, unsigned b, unsigned c)
-{
-	unsigned ab = a < b ? a : b;
-
-	return ab < c ? ab : c;
-}
-
-// Letters to add, leave out, change or swap to make b of a. Both are shorter than NAME_MAX_OPT.
-static unsigned distance(const char *a, const char *b)
-{
-	unsigned rows[3][NAME_MAX_OPT + 1], *before = rows[0], *last = rows[1], *now = rows[2], *spare;
-	size_t la = strlen(a), lb = strlen(b);
-
-	for (size_t j = 0; j <= lb; j++)
-		last[j] = (unsigned)j;
-	for (size_t i = 1; i <= la; i++) {
-		now[0] = (unsigned)i;
-		for (size_t j = 1; j <= lb; j++) {
-			char ca = folded(a[i - 1]), cb = folded(b[j - 1]);
-
-			now[j] = least_of(last[j] + 1, now[j - 1] + 1, last[j - 1] + (ca != cb));
-			if (i > 1 && j > 1 && ca == folded(b[j - 2]) && folded(a[i - 2]) == cb && before[j - 2] + 1 < now[j])
-				now[j] = before[j - 2] + 1;
-		}
-		spare = before, before = last, last = now, now = spare;
-	}
-	return last[lb];
-}
-
 // A name of which this is the beginning: the first one.
 static const char *begun(const char *name, size_t len)
 {
@@ -107,23 +71,14 @@ static const char *begun(const char *name, size_t len)
 
 const char *opt_nearest(const char *name)
 {
-	size_t len = strlen(name);
-	unsigned best = len < 6 ? 2 : (unsigned)(len / 3) + 1; // a third may be wrong, not more
 	const char *found = NULL, *known;
-	unsigned d;
+	struct nearest n;
 
-	if (len == 0 || len >= NAME_MAX_OPT)
-		return NULL;
+	nearest_begin(&n, name);
 	for (size_t i = 0; i < OPT_COUNT + ALIASES; i++) {
 		known = i < OPT_COUNT ? opt_table[i].name : aliases[i - OPT_COUNT].name;
-		// every letter of difference in length is one to add or leave out
-		if (strlen(known) + best <= len || len + best <= strlen(known))
-			continue;
-		d = distance(name, known);
-		if (d < best) {
-			best = d;
+		if (nearest_offer(&n, known))
 			found = known;
-		}
 	}
-	return found ? found : begun(name, len);
+	return found ? found : begun(name, strlen(name));
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "control/main/nearest.h"
 #include "control/main/ports.h"
 #include "proto/addr.h"
 #include "proto/utf8.h"
@@ -31,12 +32,46 @@ static int put(struct value_out *out, const char *text)
 	return 0;
 }
 
+// "; did you mean X?" of words with bars between them, or nothing.
+static int none_of(struct value_out *out, const char *text, const char *words)
+{
+	const char *bar = strlen(words) < 80 ? words : "the words that penstock.conf(5) lists";
+	struct nearest n;
+	char word[NEAREST_MAX + 1];
+	size_t len;
+
+	nearest_begin(&n, text);
+	for (; *words; words += len, words += *words == '|') {
+		len = strcspn(words, "|");
+		if (snprintf(word, sizeof(word), "%.*s", (int)len, words) < (int)sizeof(word))
+			nearest_offer(&n, word);
+	}
+	if (n.found[0])
+		return value_wrong(out, "'%s' is none of %s; did you mean %s?", text, bar, n.found);
+	return value_wrong(out, "'%s' is none of %s", text, bar);
+}
+
+static bool is_one_of(const char *text, const char *const words[])
+{
+	for (; *words; words++)
+		if (strcasecmp(text, *words) == 0)
+			return true;
+	return false;
+}
+
 static int parse_bool(const struct opt_info *o, const char *text, const char *dir, struct value_out *out)
 {
+	// other programs' words, and slips
+	static const char *const like_true[] = { "1", "on", "enable", "enabled", "ture", "ye", "y", "t", NULL };
+	static const char *const like_false[] = { "0", "off", "disable", "disabled", "flase", "none", "n", "f", NULL };
+	const char *meant = is_one_of(text, like_true) ? "true" : is_one_of(text, like_false) ? "false" : NULL;
+
 	if (strcasecmp(text, "true") == 0 || strcasecmp(text, "yes") == 0)
 		return put(out, "1");
 	if (strcasecmp(text, "false") == 0 || strcasecmp(text, "no") == 0)
 		return put(out, "0");
+	if (meant)
+		return value_wrong(out, "'%s' is neither true nor false; did you mean %s?", text, meant);
 	return value_wrong(out, "'%s' is neither true nor false", text);
 }
 
@@ -86,7 +121,7 @@ static int parse_choice(const struct opt_info *o, const char *text, const char *
 	for (const char *word = o->words; *word; word += strcspn(word, "|"), word += *word == '|')
 		if (strcspn(word, "|") == len && memcmp(word, text, len) == 0)
 			return put(out, text);
-	return value_wrong(out, "'%s' is none of %s", text, o->words);
+	return none_of(out, text, o->words);
 }
 
 bool value_is_url(const char *text, size_t len)
@@ -162,6 +197,8 @@ static int parse_address(const struct opt_info *o, const char *text, const char 
 
 	if (strchr(text, '/') || addr_parse(text, &a) < 0)
 		return value_wrong(out, "'%s' is no IP address", text);
+	if (o->least && a.family != o->least)
+		return value_wrong(out, "'%s' is no IPv%" PRId64 " address", text, o->least);
 	addr_text(&a, out->text);
 	return 0;
 }

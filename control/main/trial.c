@@ -1,6 +1,7 @@
 #include "control/main/trial.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +102,15 @@ static void child_try(const struct child_kind *kind, enum msg_number ready, int 
 		snprintf(a->text, sizeof(a->text), "%s cannot be started: %s", kind->name, strerror(-ret));
 }
 
+// What one load has found, for two processes may find the same.
+struct finding {
+	const struct config *c;
+	struct config_log *log;
+	bool broken; // the file had errors already: what has no line may only be what comes of them
+	const char *said[LOGGED_LINES];
+	unsigned n_said;
+};
+
 static bool say_of(const struct config *c, enum opt o, struct config_log *log, enum log_level level, const char *text)
 {
 	const char *name = config_name(o);
@@ -117,85 +127,122 @@ static bool say_of(const struct config *c, enum opt o, struct config_log *log, e
 }
 
 // A child names the option and its value; the line is ours to know.
-static void say(const struct config *c, struct config_log *log, enum log_level level, const char *text)
+static void say(const struct finding *f, enum log_level level, const char *text)
 {
-	static const enum opt options[] = { OPT_AUTH,          OPT_ENABLE_AUTH,   OPT_ACCT,           OPT_CA_CERT,
-		                            OPT_CRL,           OPT_CERT_USER_OID, OPT_CERT_GROUP_OID, OPT_KKDCP,
-		                            OPT_SERVER_KEY,    OPT_SERVER_CERT,   OPT_PIN_FILE,       OPT_SRK_PIN_FILE,
-		                            OPT_OCSP_RESPONSE, OPT_COA_LISTEN,    OPT_COA_CLIENTS };
-
-	for (unsigned v = 0; v < config_vhosts(c); v++)
-		for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
-			if (say_of(config_vhost(c, v), options[i], log, level, text))
+	for (unsigned v = 0; v < config_vhosts(f->c); v++)
+		for (int o = 0; o < OPT_COUNT; o++)
+			if (config_own(config_vhost(f->c, v), (enum opt)o) &&
+			    say_of(config_vhost(f->c, v), (enum opt)o, f->log, level, text))
 				return;
-	config_say(log, level, 0, NULL, "%s", text);
+	if (!f->broken)
+		config_say(f->log, level, 0, NULL, "%s", text);
 }
 
-// What children have logged, each line once: two of them, or two options, may have found the same.
-static void say_logged(const struct config *c, struct config_log *log, int log_fd)
+// Each once. `text` outlives the finding.
+static void tell(struct finding *f, enum log_level level, const char *text)
 {
-	char *all = calloc(1, LOGGED_MAX + 1), *line, *rest = NULL;
-	ssize_t n = all ? pread(log_fd, all, LOGGED_MAX, 0) : -1;
-	const char *said[LOGGED_LINES];
-	unsigned n_said = 0, i;
-
-	for (line = n > 0 ? strtok_r(all, "\n", &rest) : NULL; line && n_said < LOGGED_LINES; line = strtok_r(NULL, "\n", &rest)) {
-		said[n_said] = logline_parse(line).text;
-		for (i = 0; strcmp(said[i], said[n_said]) != 0; i++)
-			;
-		if (i < n_said)
-			continue;
-		say(c, log, LOG_LEVEL_WARN, said[n_said++]);
-	}
-	free(all);
+	for (unsigned i = 0; i < f->n_said; i++)
+		if (strcmp(f->said[i], text) == 0)
+			return;
+	if (f->n_said == LOGGED_LINES)
+		return;
+	f->said[f->n_said++] = text;
+	say(f, level, text);
 }
 
-// The nursery only after sec-mod: both look at the certificates.
-static int children_try(const struct config *c, struct config_log *log)
+static void tell_logged(struct finding *f, char *all)
+{
+	char *line, *rest = NULL;
+	struct logline l;
+
+	for (line = strtok_r(all, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		l = logline_parse(line);
+		tell(f, l.level <= LOG_LEVEL_ERR ? LOG_LEVEL_ERR : LOG_LEVEL_WARN, l.text);
+	}
+}
+
+static int pictures_make(const struct config *c, int fd[VIEWS])
 {
 	const struct config_word words[] = {
 		{ "@log-level", "4" }, { "@log-form", "priority" }, { "@libexec", supervise_libexec() }, { "@trial", "1" },
 		{ NULL, NULL },
 	};
+	int ret = config_snapshot(c, words, VIEW_PUBLIC, &fd[VIEW_PUBLIC]);
+
+	return ret < 0 ? ret : config_snapshot(c, words, VIEW_SECRET, &fd[VIEW_SECRET]);
+}
+
+// The nursery only after sec-mod: both look at the certificates.
+static int children_try(const struct config *c, struct config_log *log)
+{
+	struct finding f = { .c = c, .log = log, .broken = log->errors > 0 };
+	char *logged = calloc(1, LOGGED_MAX + 1);
 	struct answer a = { 0 };
 	// no pipe: it might be full while we wait for an answer
 	int log_fd = memfd_create("trial", MFD_CLOEXEC);
-	int fd[VIEWS] = { -1, -1 }, ret;
+	int fd[VIEWS] = { -1, -1 }, ret = logged ? pictures_make(c, fd) : -ENOMEM;
 
-	ret = config_snapshot(c, words, VIEW_PUBLIC, &fd[VIEW_PUBLIC]);
-	if (ret == 0)
-		ret = config_snapshot(c, words, VIEW_SECRET, &fd[VIEW_SECRET]);
 	if (ret == 0)
 		child_try(&child_secmod, MSG_SECMOD_READY, fd[VIEW_SECRET], log_fd, &a);
 	if (ret == 0 && a.ok)
 		child_try(&child_nursery, MSG_NURSERY_READY, fd[VIEW_PUBLIC], log_fd, &a);
+	if (log_fd >= 0 && logged && pread(log_fd, logged, LOGGED_MAX, 0) > 0)
+		tell_logged(&f, logged);
+	if (ret == 0 && !a.ok)
+		tell(&f, LOG_LEVEL_ERR, a.text);
 	for (int v = 0; v < VIEWS; v++)
 		if (fd[v] >= 0)
 			close(fd[v]);
-	if (log_fd >= 0) {
-		say_logged(c, log, log_fd);
+	if (log_fd >= 0)
 		close(log_fd);
-	}
-	if (ret < 0 || a.ok)
-		return ret;
-	say(c, log, LOG_LEVEL_ERR, a.text);
-	return -EINVAL;
+	free(logged);
+	return ret < 0 || a.ok ? ret : -EINVAL;
+}
+
+// A start looks these names up, and does not begin without an address.
+static void hosts_try(const struct config *c, struct config_log *log)
+{
+	static const enum opt options[] = { OPT_LISTEN_HOST, OPT_UDP_LISTEN_HOST };
+	struct addrinfo *list;
+	const char *host;
+	int ret;
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
+		for (unsigned n = 0; (host = config_nth(c, options[i], n)); n++) {
+			ret = getaddrinfo(host, NULL, NULL, &list);
+			if (ret == 0)
+				freeaddrinfo(list);
+			else
+				config_say(log, LOG_LEVEL_ERR, config_line_nth(c, options[i], n), config_name(options[i]), "%s: %s",
+				           host, gai_strerror(ret));
+		}
 }
 
 // ------------------------------------------------------------------------------------------------------------------ test
 
+int trial_check(const char *file, config_report *report, void *who)
+{
+	struct config_log log = { .report = report, .who = who, .file = file };
+	struct config *c = NULL;
+	int ret = config_try(file, report, who, &c), found;
+
+	if (!c)
+		return ret;
+	log.errors = ret < 0;
+	hosts_try(c, &log);
+	config_check_supplements(c, &log);
+	found = children_try(c, &log);
+	config_free(c);
+	if (found < 0 && found != -EINVAL)
+		return found;
+	return log.errors ? -EINVAL : 0;
+}
+
 int trial_run(const char *file)
 {
 	struct tally t = { 0 };
-	struct config_log log = { .report = print_report, .who = &t, .file = file };
-	struct config *c = NULL;
-	int ret = config_load(file, CONFIG_TEST, print_report, &t, &c);
+	int ret = trial_check(file, print_report, &t);
 
-	if (ret == 0)
-		ret = config_check_supplements(c, &log);
-	if (ret == 0)
-		ret = children_try(c, &log);
-	config_free(c);
 	if (ret == 0)
 		fprintf(stderr, "%s: the configuration is good (%u warning%s)\n", file, t.warnings, t.warnings == 1 ? "" : "s");
 	else if (t.errors)

@@ -36,6 +36,30 @@ expect "a name that no certificate has" line_says "enable-auth = certificate
 ca-cert = $WORK/cert.pem
 cert-user-oid = somebody" 'cert-user-oid: somebody: neither an OID'
 
+# All of it at once, whoever finds it: main, what keys and certificates hold, and the files of users.
+mkdir -p "$WORK/users" && echo 'routes = default' > "$WORK/users/anna"
+echo rubbish > "$WORK/rubbish.pem"
+cp "$CONFIG" "$WORK/kept"
+cat >> "$CONFIG" << MORE
+dpd = soon
+config-per-user = $WORK/users
+[vhost:a.example]
+server-cert = $WORK/rubbish.pem
+server-key = $WORK/key.pem
+auth = pam[gid-min=x]
+[vhost:b.example]
+server-cert = $WORK/cert.pem
+server-key = $WORK/rubbish.pem
+MORE
+said=$(check || :)
+for words in "dpd: 'soon' is not a whole number" "users/anna:1: routes: .*did you mean route" "server-cert: $WORK/rubbish.pem" \
+  'auth: pam\[gid-min=x\]: option' "server-key: $WORK/rubbish.pem" '.5 errors'; do
+  expect "of five mistakes: ${words##*/}" matches "$said" "$words"
+done
+cp "$WORK/kept" "$CONFIG"
+expect "a host that nobody knows" line_says 'listen-host = nowhere.invalid' 'listen-host: nowhere.invalid: '
+expect "a file with a slip in its name" line_says "crl = $WORK/cret.pem" 'crl: .*did you mean cert.pem'
+
 # What sec-mod and the nursery only warn of is told and counted.
 warned() { # LINE REGEX
   local said
