@@ -12,6 +12,7 @@ enum chan_state {
 	MW_OPENING = 1u << 1, // sec-mod and dataplane are being asked
 	MW_UP = 1u << 2,      // has a session
 	MW_CLOSING = 1u << 3, // told to go
+	MW_PROXY = 1u << 25,  // a proxy's header has to come first
 
 	// a worker, of main
 	WM_IDLE = 1u << 4,

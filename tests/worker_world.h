@@ -40,6 +40,7 @@ struct world {
 	SSL *tls;
 	int requests, ends, reason, infos, profiles; // what main has heard
 	struct msg_auth_cookie_req asked;
+	struct msg_proxy_source source;
 	int sends, keys;                 // what the lane has heard
 	int signatures, stored, fetched; // what sec-mod has heard
 };
@@ -156,6 +157,15 @@ static void *secmod_run(void *arg)
 
 // ------------------------------------------------------------------------------------------------------ main, dataplane
 
+static int on_proxy_source(void *who, const struct msg_proxy_source *m, const int *fds)
+{
+	struct world *w = who;
+
+	w->source = *m;
+	chan_enter(&w->main, MW_FRESH);
+	return 0;
+}
+
 static int on_auth_cookie_req(void *who, const struct msg_auth_cookie_req *m, const int *fds)
 {
 	struct world *w = who;
@@ -251,6 +261,8 @@ static void *worker_run(void *arg)
 	return (void *)(intptr_t)client_run(&shared.gear, &w->start);
 }
 
+static const char *preface; // of the connections to come; NULL: no proxy brings them
+
 static void world_init(struct world *w, bool tls)
 {
 	struct timeval patience = { .tv_sec = SECONDS };
@@ -260,14 +272,17 @@ static void world_init(struct world *w, bool tls)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
 	assert_int_equal(chan_pair(main), 0);
 	assert_int_equal(chan_pair(secmod), 0);
-	w->start = (struct client_start){ .conn = 1, .socket = sockets[1], .main = main[1], .secmod = secmod[1] };
+	w->start =
+	        (struct client_start){ .conn = 1, .proxied = preface, .socket = sockets[1], .main = main[1], .secmod = secmod[1] };
 	w->socket = sockets[0];
 	setsockopt(w->socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	chan_init(&w->main, main[0], ROLE_MAIN, ROLE_WORKER, MW_FRESH, "worker");
+	chan_init(&w->main, main[0], ROLE_MAIN, ROLE_WORKER, preface ? MW_PROXY : MW_FRESH, "worker");
 	chan_init(&w->secmod, secmod[0], ROLE_SECMOD, ROLE_WORKER, SW_HELLO, "worker");
 	chan_init(&w->lane, -1, ROLE_DATAPLANE, ROLE_WORKER, CHAN_PLAIN, "lane");
 	pthread_create(&w->secmod_thread, NULL, secmod_run, w);
 	pthread_create(&w->worker, NULL, worker_run, w);
+	for (const char *p = preface; p && *p; p++)
+		assert_int_equal(send(w->socket, p, 1, 0), 1);
 	if (!tls)
 		return;
 	w->tls = SSL_new(shared.client);

@@ -2,11 +2,11 @@
 
 #include "control/main/conn.h"
 #include "control/main/events.h"
-#include "control/main/exempt.h"
+#include "control/main/netlist.h"
 
 static bool is_exempt(struct gateway *g, const struct addr *client)
 {
-	return exempt_has(g->policy.exempt, client, clock_seconds());
+	return netlist_has(g->policy.exempt, client, clock_seconds());
 }
 
 static bool score(struct gateway *g, const struct addr *client, uint32_t points, const char *what)
@@ -49,6 +49,11 @@ void abuse_guess(struct gateway *g, const struct addr *client, const char *user)
 	if (user[0] && !is_exempt(g, client) && ban_guess(g->bans, user, points, clock_seconds()))
 		points = points > UINT32_MAX / 2 ? UINT32_MAX : points * 2;
 	score(g, client, points, "wrong passwords");
+}
+
+bool abuse_admits(struct gateway *g, const struct addr *client)
+{
+	return !abuse_banned(g, client) && !abuse_score(g, client, ABUSE_CONNECTION);
 }
 
 bool abuse_banned(struct gateway *g, const struct addr *client)

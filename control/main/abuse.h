@@ -12,4 +12,6 @@ enum abuse { ABUSE_CONNECTION, ABUSE_PASSWORD, ABUSE_CRASH, ABUSE_STALL, ABUSE_K
 bool abuse_score(struct gateway *g, const struct addr *client, enum abuse what);
 // A wrong password for a user.
 void abuse_guess(struct gateway *g, const struct addr *client, const char *user);
+// A new connection: may it be? It is counted.
+bool abuse_admits(struct gateway *g, const struct addr *client);
 bool abuse_banned(struct gateway *g, const struct addr *client);

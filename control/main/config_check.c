@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "control/main/config_inside.h"
-#include "control/main/exempt.h"
+#include "control/main/netlist.h"
 #include "control/main/nic.h"
 #include "control/main/packing.h"
 #include "proto/kdcspec.h"
@@ -378,18 +378,33 @@ static void check_nics(const struct config *c, struct config_log *log)
 		           "neither outer nor inner is a NIC by its PCI address: nic-address and nic-route have no effect");
 }
 
-static void check_exempt(const struct config *c, struct config_log *log)
+static void check_netlist(const struct config *c, enum opt o, const char *wanted, struct config_log *log)
 {
-	unsigned n = config_count(c, OPT_BAN_EXEMPT);
+	const char *text;
 	struct addr network;
 
-	for (unsigned i = 0; i < n; i++) {
-		if (exempt_parse(config_nth(c, OPT_BAN_EXEMPT, i), &network) < 0)
-			wrong(log, c, OPT_BAN_EXEMPT, i, "it is to be a network as in 192.0.2.0/24, or local, or none");
-		if (n > 1 && strcmp(config_nth(c, OPT_BAN_EXEMPT, i), "none") == 0)
-			config_say(log, LOG_LEVEL_WARN, config_line_nth(c, OPT_BAN_EXEMPT, i), "ban-exempt",
+	for (unsigned i = 0; i < config_count(c, o); i++) {
+		text = config_nth(c, o, i);
+		if (netlist_parse(text, &network) < 0 || (o == OPT_PROXY_FROM && strcmp(text, "none") == 0))
+			wrong(log, c, o, i, wanted);
+		if (config_count(c, o) > 1 && strcmp(text, "none") == 0)
+			config_say(log, LOG_LEVEL_WARN, config_line_nth(c, o, i), opt_table[o].name,
 			           "none has no effect beside others");
 	}
+}
+
+static void check_proxies(const struct config *c, struct config_log *log)
+{
+	bool on = config_bool(c, OPT_LISTEN_PROXY_PROTO);
+
+	check_netlist(c, OPT_PROXY_FROM, "it is to be a network as in 192.0.2.0/24, or local", log);
+	if (on && !config_given(c, OPT_PROXY_FROM))
+		config_say(log, LOG_LEVEL_WARN, config_line_of(c, OPT_LISTEN_PROXY_PROTO), "listen-proxy-proto",
+		           "whoever is in a network of the gateway's own may say whose connection he brings; name your proxies by "
+		           "proxy-from");
+	if (!on && config_given(c, OPT_PROXY_FROM))
+		config_say(log, LOG_LEVEL_WARN, config_line_of(c, OPT_PROXY_FROM), "proxy-from",
+		           "no effect without listen-proxy-proto = true");
 }
 
 static void check_scale(const struct config *c, struct config_log *log)
@@ -419,6 +434,7 @@ void config_check(const struct config *c, struct config_log *log)
 		return;
 	check_required(c, log);
 	check_nics(c, log);
-	check_exempt(c, log);
+	check_netlist(c, OPT_BAN_EXEMPT, "it is to be a network as in 192.0.2.0/24, or local, or none", log);
+	check_proxies(c, log);
 	check_scale(c, log);
 }

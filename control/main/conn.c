@@ -29,6 +29,13 @@ static void timer_set(struct conn *c, uint32_t seconds)
 	evtimer_add(&c->timer, &tv);
 }
 
+static void forget_secmod_end(struct conn *c)
+{
+	if (c->secmod_end >= 0)
+		close(c->secmod_end);
+	c->secmod_end = -1;
+}
+
 static void conn_free(struct conn *c)
 {
 	struct gateway *g = c->g;
@@ -37,11 +44,18 @@ static void conn_free(struct conn *c)
 	htab_remove(&g->conns_by_id, &c->by_id);
 	g->conns_count--;
 	evtimer_del(&c->timer);
+	forget_secmod_end(c);
 	free(c->info);
 	config_free(c->granted);
 	profile_forget(c);
 	free(c);
 	listen_resume(g);
+}
+
+static void score(struct conn *c, enum abuse what)
+{
+	if (!c->of_proxy)
+		abuse_score(c->g, &c->client, what);
 }
 
 static void conn_kill(struct conn *c)
@@ -61,6 +75,7 @@ static void conn_close(struct conn *c, enum end_reason reason)
 	if (c->tunnel)
 		tunnel_end(c->tunnel, reason, false);
 	link_close(&c->link);
+	forget_secmod_end(c);
 	chan_enter(&c->link.chan, MW_CLOSING);
 	timer_set(c, GRACE_SECONDS);
 }
@@ -77,7 +92,7 @@ static void on_ended(void *who, int why)
 	conn_kill(c);
 	// one that reads too slowly for us has broken nothing
 	if (why != -ETIMEDOUT)
-		abuse_score(c->g, &c->client, ABUSE_CRASH);
+		score(c, ABUSE_CRASH);
 }
 
 void conn_break(struct conn *c)
@@ -92,7 +107,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	if (c->link.chan.state != MW_CLOSING) {
 		log_info("%s: login took longer than %u seconds", c->link.chan.name, c->g->policy.auth_timeout);
 		conn_end(c, END_AUTH_TIMEOUT);
-		abuse_score(c->g, &c->client, ABUSE_STALL);
+		score(c, ABUSE_STALL);
 		return;
 	}
 	if (c->killed) {
@@ -117,7 +132,7 @@ static void fds_close(struct conn_fds *f)
 			close(all[i]);
 }
 
-static struct conn *conn_new(struct gateway *g, const struct addr *client, const struct addr *local)
+static struct conn *conn_new(struct gateway *g, const struct addr *client, const struct addr *local, bool proxied)
 {
 	struct conn *c = calloc(1, sizeof(*c));
 	char text[ADDR_TEXT];
@@ -128,11 +143,13 @@ static struct conn *conn_new(struct gateway *g, const struct addr *client, const
 	c->id = ++g->conn_last;
 	c->client = *client;
 	c->local = *local;
+	c->of_proxy = proxied;
+	c->secmod_end = -1;
 	c->nursery = g->nursery;
 	c->since_ms = clock_ms();
 	cputime_init(&c->cputime);
-	chan_init(&c->link.chan, -1, ROLE_MAIN, ROLE_WORKER, MW_FRESH, "worker %llu (%s)", (unsigned long long)c->id,
-	          addr_text(client, text));
+	chan_init(&c->link.chan, -1, ROLE_MAIN, ROLE_WORKER, proxied ? MW_PROXY : MW_FRESH, "worker %llu (%s)",
+	          (unsigned long long)c->id, addr_text(client, text));
 	c->link.handlers = from_worker_handlers;
 	c->link.who = c;
 	c->link.ended = on_ended;
@@ -143,18 +160,33 @@ static struct conn *conn_new(struct gateway *g, const struct addr *client, const
 	return c;
 }
 
-// sec-mod first: the worker may ask it as soon as it lives.
-static int introduce(struct gateway *g, const struct conn *c, const struct conn_fds *f)
+static int tell_secmod(const struct conn *c, int channel)
 {
-	const struct msg_worker_open to_secmod = { .conn = c->id, .client = c->client, .local = c->local };
-	const struct msg_conn_start to_nursery = { .conn = c->id, .client = c->client, .local = c->local };
-	const int fds[] = { f->client, f->main[1], f->secmod[1] };
-	int ret;
+	const struct msg_worker_open m = { .conn = c->id, .client = c->client, .local = c->local };
 
-	ret = link_send(&g->secmod->link, MSG_WORKER_OPEN, &to_secmod, &f->secmod[0]);
-	if (ret < 0)
-		return ret;
-	return link_send(&g->nursery->link, MSG_CONN_START, &to_nursery, fds);
+	return link_send(&c->g->secmod->link, MSG_WORKER_OPEN, &m, &channel);
+}
+
+static int tell_nursery(const struct conn *c, const struct conn_fds *f)
+{
+	const struct msg_conn_start m = { .conn = c->id, .client = c->client, .local = c->local, .proxied = c->of_proxy };
+	const int fds[] = { f->client, f->main[1], f->secmod[1] };
+
+	return link_send(&c->g->nursery->link, MSG_CONN_START, &m, fds);
+}
+
+// sec-mod first: the worker may ask it as soon as it lives.
+static int introduce(struct conn *c, struct conn_fds *f)
+{
+	int ret = 0;
+
+	if (c->of_proxy) {
+		c->secmod_end = f->secmod[0];
+		f->secmod[0] = -1;
+	} else {
+		ret = tell_secmod(c, f->secmod[0]);
+	}
+	return ret < 0 ? ret : tell_nursery(c, f);
 }
 
 static int channels_open(struct conn *c, struct conn_fds *f)
@@ -170,14 +202,14 @@ static int channels_open(struct conn *c, struct conn_fds *f)
 	return link_open(&c->link, c->g->base, WORKER_QUEUE);
 }
 
-int conn_start(struct gateway *g, int fd, const struct addr *client, const struct addr *local)
+int conn_start(struct gateway *g, int fd, const struct addr *client, const struct addr *local, bool proxied)
 {
 	struct conn_fds f = { fd, { -1, -1 }, { -1, -1 } };
-	struct conn *c = conn_new(g, client, local);
+	struct conn *c = conn_new(g, client, local, proxied);
 	int ret = c ? channels_open(c, &f) : -ENOMEM;
 
 	if (ret == 0)
-		ret = introduce(g, c, &f);
+		ret = introduce(c, &f);
 	fds_close(&f);
 	if (ret == 0) {
 		if (g->policy.auth_timeout)
@@ -188,6 +220,39 @@ int conn_start(struct gateway *g, int fd, const struct addr *client, const struc
 		conn_free(c);
 	}
 	return ret;
+}
+
+static void be_of(struct conn *c, const struct addr *client, const struct addr *local)
+{
+	char text[ADDR_TEXT];
+
+	c->of_proxy = false;
+	c->client = *client;
+	if (local->family)
+		c->local = *local;
+	snprintf(c->link.chan.name, sizeof(c->link.chan.name), "worker %llu (%s)", (unsigned long long)c->id,
+	         addr_text(client, text));
+}
+
+void conn_source(struct conn *c, const struct addr *client, const struct addr *local)
+{
+	struct gateway *g = c->g;
+
+	chan_enter(&c->link.chan, MW_FRESH);
+	if (client->family)
+		be_of(c, client, local);
+	// a reload in between: its nursery's numbers of keys mean others to this sec-mod
+	if (!g->secmod || !g->secmod->ready || c->nursery != g->nursery) {
+		conn_end(c, END_ERROR);
+		return;
+	}
+	if (!c->of_proxy && !abuse_admits(g, &c->client)) {
+		conn_end(c, END_ERROR);
+		return;
+	}
+	if (tell_secmod(c, c->secmod_end) < 0)
+		conn_end(c, END_ERROR);
+	forget_secmod_end(c);
 }
 
 // ------------------------------------------------------------------------------------------------------------------- end
@@ -253,7 +318,7 @@ void conn_exited(struct conn *c, unsigned code, unsigned signal)
 		log_debug("%s: exited with %u", c->link.chan.name, code);
 	conn_close(c, END_WORKER);
 	if (crashed)
-		abuse_score(c->g, &c->client, ABUSE_CRASH);
+		score(c, ABUSE_CRASH);
 	conn_free(c);
 }
 
@@ -284,6 +349,6 @@ void conn_end_logins(struct gateway *g, const struct addr *network, enum end_rea
 	struct conn *c;
 
 	TAILQ_FOREACH(c, &g->conns, all)
-	if (!c->tunnel && (!network || addr_in(&c->client, network)))
+	if (!c->tunnel && (!network || (!c->of_proxy && addr_in(&c->client, network))))
 		conn_end(c, reason);
 }

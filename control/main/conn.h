@@ -14,7 +14,9 @@ struct conn {
 	struct link link; // link.chan.state: MW_*
 	struct child *nursery;
 	struct addr client, local;
-	uint32_t pid; // 0: not forked yet
+	bool of_proxy;  // client is a proxy, of which no points are counted: its header is awaited, or names nobody
+	int secmod_end; // of the channel between worker and sec-mod, until that can be told whose connection it is; -1
+	uint32_t pid;   // 0: not forked yet
 	struct cputime cputime;
 	uint64_t since_ms;
 	struct event timer;          // auth-timeout, then the grace after the goodbye
@@ -29,8 +31,11 @@ struct conn {
 	bool killed;           // by us: its signal is no news
 };
 
-// Take over an accepted socket (closed on failure as well). 0 or -errno.
-int conn_start(struct gateway *g, int fd, const struct addr *client, const struct addr *local);
+// Take over an accepted socket (closed on failure as well). proxied: client is a proxy, whose header says whose connection it is. 0
+// or -errno.
+int conn_start(struct gateway *g, int fd, const struct addr *client, const struct addr *local, bool proxied);
+// What the header says: from there on it is that client's. Without a family it stays the proxy's own.
+void conn_source(struct conn *c, const struct addr *client, const struct addr *local);
 struct conn *conn_find(struct gateway *g, uint64_t id);
 // Tell the worker to say goodbye (enum end_reason); its tunnel goes at once, and it has a short grace before it is killed.
 void conn_end(struct conn *c, enum end_reason reason);

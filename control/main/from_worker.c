@@ -37,6 +37,12 @@ static struct connect_info *info_new(const struct msg_auth_cookie_req *m)
 	return info;
 }
 
+static int on_proxy_source(void *who, const struct msg_proxy_source *m, const int *fds)
+{
+	conn_source(who, &m->client, &m->local);
+	return 0;
+}
+
 static int on_auth_cookie_req(void *who, const struct msg_auth_cookie_req *m, const int *fds)
 {
 	struct conn *c = who;

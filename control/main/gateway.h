@@ -65,7 +65,7 @@ struct gateway {
 	TAILQ_HEAD(listener_list, listener) listeners;
 	bool accepting;
 	struct event accept_pause;
-	uint64_t pause_logged_ms, full_logged_ms;
+	uint64_t pause_logged_ms, full_logged_ms, stranger_logged_ms;
 	bool logins_wait; // sec-mod is behind
 
 	// conn.c

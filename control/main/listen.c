@@ -10,6 +10,7 @@
 
 #include "control/main/config.h"
 #include "control/main/conn.h"
+#include "control/main/netlist.h"
 #include "control/main/nic.h"
 #include "control/main/supervise.h"
 #include "proto/err.h"
@@ -379,6 +380,32 @@ static bool admitted(struct gateway *g, const struct addr *client)
 	return !abuse_score(g, client, ABUSE_CONNECTION);
 }
 
+static void refuse_stranger(struct gateway *g, const struct addr *peer)
+{
+	char text[ADDR_TEXT];
+
+	stats_refused(g, REFUSED_PROXY);
+	if (g->stranger_logged_ms && g->stranger_logged_ms + 10000 > clock_ms())
+		return;
+	log_warn("%s is refused: listen-proxy-proto takes connections from proxies only, and proxy-from does not name it",
+	         addr_text(peer, text));
+	g->stranger_logged_ms = clock_ms();
+}
+
+// Where all clients come by proxies: a ban counts once their header has said who it is.
+static bool proxy_admitted(struct gateway *g, const struct addr *peer)
+{
+	if (!netlist_has(g->policy.proxies, peer, clock_seconds())) {
+		refuse_stranger(g, peer);
+		return false;
+	}
+	if (is_full(g)) {
+		refuse_full(g, peer);
+		return false;
+	}
+	return true;
+}
+
 // 0 or -errno where we, not the client, are to blame.
 static int client_take(struct gateway *g, int fd, const struct sockaddr_storage *from)
 {
@@ -386,16 +413,17 @@ static int client_take(struct gateway *g, int fd, const struct sockaddr_storage 
 	struct sockaddr_storage to;
 	socklen_t len = sizeof(to);
 	struct addr client, local = { 0 };
+	bool proxied = g->policy.proxies != NULL;
 
 	addr_from_sockaddr((const struct sockaddr *)from, &client);
 	if (getsockname(fd, (struct sockaddr *)&to, &len) == 0)
 		addr_from_sockaddr((struct sockaddr *)&to, &local);
-	if (!client.family || !local.family || !admitted(g, &client)) {
+	if (!client.family || !local.family || !(proxied ? proxy_admitted : admitted)(g, &client)) {
 		close(fd);
 		return 0;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	return conn_start(g, fd, &client, &local);
+	return conn_start(g, fd, &client, &local, proxied);
 }
 
 static int client_accept(struct gateway *g, int listen_fd)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "control/main/config.h"
-#include "control/main/exempt.h"
+#include "control/main/netlist.h"
 #include "proto/err.h"
 
 static uint32_t number32(const struct config *c, enum opt o)
@@ -65,9 +65,13 @@ int policy_load(const struct config *c, struct policy *out)
 	if (ret == 0)
 		ret = readers_load(c, &p.readers);
 	if (ret == 0)
-		p.exempt = exempt_new(c);
+		p.exempt = netlist_new(c, OPT_BAN_EXEMPT);
 	if (ret == 0 && !p.exempt)
 		ret = -ENOMEM;
+	if (ret == 0 && config_bool(c, OPT_LISTEN_PROXY_PROTO)) {
+		p.proxies = netlist_new(c, OPT_PROXY_FROM);
+		ret = p.proxies ? 0 : -ENOMEM;
+	}
 	if (ret == 0)
 		*out = p;
 	else
@@ -79,7 +83,8 @@ void policy_free(struct policy *p)
 {
 	for (unsigned i = 0; i < p->n_vhosts; i++)
 		terms_put(p->vhost[i].terms);
-	exempt_free(p->exempt);
+	netlist_free(p->exempt);
+	netlist_free(p->proxies);
 	*p = (struct policy){ 0 };
 }
 

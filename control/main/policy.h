@@ -12,7 +12,7 @@
 #include "proto/limits.h"
 
 struct config;
-struct exempt;
+struct netlist;
 
 struct policy_vhost {
 	const char *name; // "": the default one
@@ -30,7 +30,8 @@ struct policy {
 	bool dtls_psk;
 	uint32_t points[ABUSE_KINDS];
 	struct ban_rules bans;
-	struct exempt *exempt;
+	struct netlist *exempt;
+	struct netlist *proxies;                 // who may say by a header whose connection it brings; NULL: nobody has to
 	struct policy_vhost vhost[LIMIT_VHOSTS]; // the first is the default one
 	unsigned n_vhosts;
 };

@@ -9,9 +9,10 @@
 struct gateway;
 struct tunnel;
 
-// Clients turned away because something was full.
+// Clients turned away, mostly because something was full.
 enum refused {
 	REFUSED_CLIENTS, // before login: max-clients, or descriptors
+	REFUSED_PROXY,   // likewise: not in proxy-from
 	REFUSED_SAME,    // max-same-clients
 	REFUSED_ADDRESS, // the lease pools
 	REFUSED_TUNNEL,  // tunnel numbers, the dataplane's tables

@@ -3,6 +3,7 @@
 #include <netinet/tcp.h>
 #include <openssl/x509.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 #include "login.h"
 #include "mtu.h"
 #include "pages.h"
+#include "preface.h"
 #include "proto/err.h"
 #include "proto/secret.h"
 #include "resume.h"
@@ -513,6 +515,32 @@ static void turn(struct client *c)
 		tick(c);
 }
 
+// ----------------------------------------------------------------------------------------------------------------- start
+
+void client_named(uint64_t conn, const struct addr *client)
+{
+	char peer[ADDR_TEXT + 32], ip[ADDR_TEXT];
+
+	snprintf(peer, sizeof(peer), "[%llu %s] ", (unsigned long long)conn, addr_text(client, ip));
+	log_set_peer(peer);
+}
+
+// Main has to know whose connection this is before we touch a byte that the client could have chosen.
+static int learn_source(struct client *c, const struct client_start *start)
+{
+	struct msg_proxy_source m = { 0 };
+	struct proxy_header header;
+	int ret = preface_read(start->socket, start->main, &header);
+
+	if (ret < 0)
+		return ret;
+	m.client = header.client;
+	m.local = header.local;
+	if (m.client.family)
+		client_named(start->conn, &m.client);
+	return CHAN_SEND(&c->main, PROXY_SOURCE, &m);
+}
+
 int client_run(const struct gear *gear, const struct client_start *start)
 {
 	static struct client c;
@@ -529,7 +557,9 @@ int client_run(const struct gear *gear, const struct client_start *start)
 	http_init(&c.http);
 	signer_set(ask_sign, &c.ask);
 	resume_set(&c.ask);
-	ret = tls_init(&c.tls, gear->vhosts.vhost[0].tls, start->socket, c.now_ms);
+	ret = start->proxied ? learn_source(&c, start) : 0;
+	if (ret == 0)
+		ret = tls_init(&c.tls, gear->vhosts.vhost[0].tls, start->socket, c.now_ms);
 	if (ret == 0)
 		clientcert_watch(&c.clientcert, c.tls.ssl);
 	while (ret == 0 && !c.done)

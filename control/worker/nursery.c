@@ -122,7 +122,7 @@ static int on_conn_start(void *who, const struct msg_conn_start *m, const int *f
 	if (pid == 0) {
 		n->in_child = true;
 		n->start = (struct client_start){
-			m->conn, m->client, m->local, chan_take_fd(fds, 0), chan_take_fd(fds, 1), chan_take_fd(fds, 2)
+			m->conn, m->client, m->local, m->proxied, chan_take_fd(fds, 0), chan_take_fd(fds, 1), chan_take_fd(fds, 2)
 		};
 		return -ECANCELED; // out of the nursery's loop
 	}
@@ -177,11 +177,9 @@ static int confine(const struct nursery *n)
 
 static int run_worker(struct nursery *n)
 {
-	char peer[ADDR_TEXT + 32], ip[ADDR_TEXT];
 	sigset_t none;
 
-	snprintf(peer, sizeof(peer), "[%llu %s] ", (unsigned long long)n->start.conn, addr_text(&n->start.client, ip));
-	log_set_peer(peer);
+	client_named(n->start.conn, &n->start.client);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (confine(n) < 0)

@@ -181,7 +181,8 @@ static int connect_tcp(void)
 	return -1;
 }
 
-static void worker_open(struct worker *w)
+// A proxy has brought it, and has yet to say whose connection it is.
+static void worker_open_proxied(struct worker *w)
 {
 	struct chan from;
 
@@ -189,6 +190,19 @@ static void worker_open(struct worker *w)
 	assert_true(w->client >= 0);
 	chan_init(&from, puppet_fd, ROLE_NURSERY, ROLE_MAIN, CHAN_PLAIN, "puppet");
 	assert_int_equal(chan_await(&from, from_puppet, w, MSG_CONN_START, 10000), 0);
+}
+
+static void worker_names_client(struct worker *w)
+{
+	struct msg_proxy_source m = { .client = { .family = 4, .prefix = 32, .port = 4711, .ip = { 203, 0, 113, 7 } } };
+
+	assert_int_equal(CHAN_SEND(&w->main, PROXY_SOURCE, &m), 0);
+}
+
+static void worker_open(struct worker *w)
+{
+	worker_open_proxied(w);
+	worker_names_client(w);
 }
 
 static void worker_close(struct worker *w)
@@ -302,8 +316,8 @@ static const struct place {
 	const char *name;
 	uint32_t state;
 	void (*reach)(struct worker *);
-} fresh = { "MW_FRESH", MW_FRESH, worker_open }, opening = { "MW_OPENING", MW_OPENING, reach_opening },
-  up = { "MW_UP", MW_UP, worker_connect };
+} proxied = { "MW_PROXY", MW_PROXY, worker_open_proxied }, fresh = { "MW_FRESH", MW_FRESH, worker_open },
+  opening = { "MW_OPENING", MW_OPENING, reach_opening }, up = { "MW_UP", MW_UP, worker_connect };
 
 static void attack_from(void *arg, const struct attack *a)
 {
@@ -323,6 +337,11 @@ static void attack_from(void *arg, const struct attack *a)
 		fail_msg("%s in %s: %d descriptors, not %d", a->name, p->name, probe_count_fds(gateway.pid), gateway.fds);
 	honest_session_works();
 	attacks++;
+}
+
+static void out_of_place_when_proxied(void **state)
+{
+	attacks_out_of_place(ROLE_WORKER, ROLE_MAIN, proxied.state, attack_from, (void *)&proxied);
 }
 
 static void out_of_place_when_fresh(void **state)
@@ -352,7 +371,8 @@ static const struct {
 } malformed[] = { { MSG_AUTH_COOKIE_REQ, &fresh, 19 },
 	          { MSG_SESSION_INFO, &up, 5 },
 	          { MSG_SESSION_END, &up, 1 },
-	          { MSG_PROFILE_ASK, &fresh, 1 } };
+	          { MSG_PROFILE_ASK, &fresh, 1 },
+	          { MSG_PROXY_SOURCE, &proxied, 1 } };
 
 static void with_wrong_descriptors(void **state)
 {
@@ -395,6 +415,28 @@ static void a_cookie_of_nobody(void **state)
 		worker_close(&w);
 		honest_session_works();
 	}
+}
+
+// It opens its channel to sec-mod before main has heard whose it is: nothing of that is read before.
+static void asking_before_the_header(void **state)
+{
+	struct victim busy = gateway;
+	struct worker w;
+
+	worker_open_proxied(&w);
+	assert_int_equal(login_ask_signature(&w.login), 0);
+	assert_int_equal(poll(&(struct pollfd){ .fd = w.login.chan.fd, .events = POLLIN }, 1, 300), 0);
+	busy.fds += 2; // its channel, and sec-mod's end of the other
+	assert_true(victim_fds_settle(&busy));
+	worker_names_client(&w);
+	assert_int_equal(login_await(&w.login, MSG_SIGN_REP), 0);
+	busy.fds--;
+	assert_true(victim_fds_settle(&busy));
+	worker_names_client(&w); // twice
+	assert_true(victim_drops(w.main.fd));
+	worker_close(&w);
+	honest_session_works();
+	assert_true(victim_fds_settle(&gateway));
 }
 
 static void ask_profile(struct worker *w)
@@ -568,6 +610,8 @@ static void leaving_in_every_state(void **state)
 {
 	struct worker w;
 
+	worker_open_proxied(&w);
+	worker_close(&w);
 	worker_open(&w);
 	worker_close(&w);
 	reach_opening(&w);
@@ -605,6 +649,7 @@ static int write_config(void)
 	                     "auth = \"plain[passwd=%s/passwd]\"\nserver-cert = %s/cert.pem\nserver-key = %s/key.pem\n"
 	                     "tcp-port = %d\nudp-port = %d\nlisten-host = 127.0.0.1\nouter = lo\nhuge-pages = no\ndevice = vpns\n"
 	                     "ipv4-network = 10.77.0.0/16\nmax-clients = 1000\nmax-ban-score = 0\nuse-occtl = false\n"
+	                     "listen-proxy-proto = true\nproxy-from = 127.0.0.1\n"
 	                     "pid-file = %s/pid\nsession-file = %s/sessions\nlog-level = 0\nconfig-per-user = %s/users\n",
 	                     dir, dir, dir, TCP_PORT, TCP_PORT, dir, dir, dir);
 	for (i = 0; i < 500; i++)
@@ -720,6 +765,7 @@ static int teardown(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(out_of_place_when_proxied),
 		cmocka_unit_test(out_of_place_when_fresh),
 		cmocka_unit_test(out_of_place_when_opening),
 		cmocka_unit_test(out_of_place_when_up),
@@ -728,6 +774,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(with_wrong_lengths),
 		cmocka_unit_test(with_wrong_fields),
 		cmocka_unit_test(a_cookie_of_nobody),
+		cmocka_unit_test(asking_before_the_header),
 		cmocka_unit_test(a_profile_of_nobody),
 		cmocka_unit_test(talking_on_after_the_goodbye),
 		cmocka_unit_test(floods),

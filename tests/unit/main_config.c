@@ -580,6 +580,13 @@ static void what_only_the_whole_shows(void **state)
 	file_says(GOOD "sec-mod-scale = 17\n", CONFIG_TEST, 0, 1, "test.conf:9: sec-mod-scale: 16 are started, and no more");
 	file_says(GOOD "ban-exempt = local\nban-exempt = none\n", CONFIG_TEST, 0, 1,
 	          "test.conf:10: ban-exempt: none has no effect beside others");
+	file_says(GOOD "listen-proxy-proto = true\n", CONFIG_TEST, 0, 1,
+	          "test.conf:9: listen-proxy-proto: whoever is in a network");
+	file_says(GOOD "listen-proxy-proto = true\nproxy-from = 192.0.2.9\nproxy-from = local\n", CONFIG_TEST, 0, 0, NULL);
+	file_says(GOOD "proxy-from = 192.0.2.9\n", CONFIG_TEST, 0, 1,
+	          "test.conf:9: proxy-from: no effect without listen-proxy-proto");
+	file_says(GOOD "listen-proxy-proto = true\nproxy-from = none\n", CONFIG_TEST, 1, 0, "proxy-from: it is to be a network");
+	file_says(GOOD "listen-proxy-proto = true\nproxy-from = haproxy\n", CONFIG_TEST, 1, 0, "proxy-from: it is to be a network");
 }
 
 static void files_that_cannot_be_read(void **state)

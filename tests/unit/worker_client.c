@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include "control/worker/preface.h"
 #include "worker_world.h"
 
 static bool is_closed(struct world *w)
@@ -523,6 +524,55 @@ static void test_a_flood_of_hellos(void **state)
 	ends_with(&w, END_BY_USER);
 }
 
+// The header comes byte by byte, and TLS behind it.
+static void test_a_proxy_says_whose_it_is(void **state)
+{
+	char text[ADDR_TEXT];
+	struct world w;
+
+	preface = "PROXY TCP4 203.0.113.7 192.0.2.1 4711 443\r\n";
+	world_init(&w, true);
+	main_awaits(&w, MSG_PROXY_SOURCE);
+	assert_string_equal(addr_text_port(&w.source.client, text), "203.0.113.7:4711");
+	assert_string_equal(addr_text_port(&w.source.local, text), "192.0.2.1:443");
+	answers(&w, "GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK");
+	world_fini(&w);
+
+	preface = "PROXY UNKNOWN\r\n";
+	world_init(&w, true);
+	main_awaits(&w, MSG_PROXY_SOURCE);
+	assert_int_equal(w.source.client.family, 0);
+	answers(&w, "GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK");
+	world_fini(&w);
+	preface = NULL;
+}
+
+static void test_a_preface_that_is_none(void **state)
+{
+	uint64_t began = now_ms();
+	struct world w;
+	char c;
+
+	for (unsigned i = 0; i < 4; i++) {
+		preface = ((const char *[]){ "\x16\x03\x01", "GET / HTTP/1.1\r\n", "PROXY TCP4 1.2.3.4\r\n",
+		                             "PROXY TCP4 1.2.3.4 " })[i];
+		world_init(&w, false);
+		if (i == 3)
+			assert_int_equal(shutdown(w.socket, SHUT_WR), 0);
+		assert_int_equal(recv(w.socket, &c, 1, 0) <= 0, 1);
+		assert_int_equal(chan_serve(&w.main, from_worker, &w, 1), 0); // it has said nothing
+		assert_int_equal(w.signatures, 0);
+		world_fini(&w);
+	}
+	assert_in_range(now_ms() - began, 0, PREFACE_MS - 1);
+	preface = "PROXY TCP4 1.2.3.4 "; // and no more for now
+	world_init(&w, false);
+	assert_int_equal(recv(w.socket, &c, 1, 0) <= 0, 1);
+	assert_in_range(now_ms() - began, PREFACE_MS, 10 * PREFACE_MS);
+	world_fini(&w);
+	preface = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -539,6 +589,8 @@ int main(void)
 		cmocka_unit_test(test_main_ends_it),
 		cmocka_unit_test(test_dead_peers),
 		cmocka_unit_test(test_a_flood_of_hellos),
+		cmocka_unit_test(test_a_proxy_says_whose_it_is),
+		cmocka_unit_test(test_a_preface_that_is_none),
 	};
 
 	return cmocka_run_group_tests(tests, world_set_up, world_tear_down);

@@ -1,4 +1,4 @@
-#include "control/main/exempt.h"
+#include "control/main/netlist.h"
 
 #include <errno.h>
 #include <ifaddrs.h>
@@ -11,7 +11,7 @@
 #define LOCAL_MAX 512
 #define LOOK_SECONDS 10
 
-struct exempt {
+struct netlist {
 	bool local;
 	uint64_t looked; // at the interfaces, seconds; 0: not yet
 	unsigned n_local, n_named;
@@ -19,7 +19,7 @@ struct exempt {
 	struct addr named[];
 };
 
-int exempt_parse(const char *text, struct addr *network)
+int netlist_parse(const char *text, struct addr *network)
 {
 	struct addr a = { 0 };
 
@@ -32,25 +32,25 @@ int exempt_parse(const char *text, struct addr *network)
 	return 0;
 }
 
-struct exempt *exempt_new(const struct config *c)
+struct netlist *netlist_new(const struct config *c, enum opt o)
 {
-	unsigned count = config_count(c, OPT_BAN_EXEMPT);
-	struct exempt *e = calloc(1, sizeof(*e) + count * sizeof(*e->named));
+	unsigned count = config_count(c, o);
+	struct netlist *l = calloc(1, sizeof(*l) + count * sizeof(*l->named));
 	const char *text;
 
-	for (unsigned i = 0; e && i < count; i++) {
-		text = config_nth(c, OPT_BAN_EXEMPT, i);
+	for (unsigned i = 0; l && i < count; i++) {
+		text = config_nth(c, o, i);
 		if (strcmp(text, "local") == 0)
-			e->local = true;
-		else if (exempt_parse(text, &e->named[e->n_named]) == 0 && e->named[e->n_named].family)
-			e->n_named++;
+			l->local = true;
+		else if (netlist_parse(text, &l->named[l->n_named]) == 0 && l->named[l->n_named].family)
+			l->n_named++;
 	}
-	return e;
+	return l;
 }
 
-void exempt_free(struct exempt *e)
+void netlist_free(struct netlist *l)
 {
-	free(e);
+	free(l);
 }
 
 static uint8_t mask_length(const struct sockaddr *mask, uint8_t family)
@@ -67,11 +67,11 @@ static uint8_t mask_length(const struct sockaddr *mask, uint8_t family)
 }
 
 // Without its mask an address stands for itself. A mask of nothing would make everybody a neighbour.
-static void add_local(struct exempt *e, const struct ifaddrs *i)
+static void add_local(struct netlist *l, const struct ifaddrs *i)
 {
-	struct addr *a = &e->locals[e->n_local];
+	struct addr *a = &l->locals[l->n_local];
 
-	if (!i->ifa_addr || e->n_local == LOCAL_MAX)
+	if (!i->ifa_addr || l->n_local == LOCAL_MAX)
 		return;
 	addr_from_sockaddr(i->ifa_addr, a);
 	if (!a->family)
@@ -80,19 +80,19 @@ static void add_local(struct exempt *e, const struct ifaddrs *i)
 		a->prefix = mask_length(i->ifa_netmask, a->family);
 	addr_mask(a);
 	if (a->prefix)
-		e->n_local++;
+		l->n_local++;
 }
 
-static void look(struct exempt *e)
+static void look(struct netlist *l)
 {
 	struct ifaddrs *all, *i;
 
 	// without an answer the picture of before still holds
 	if (getifaddrs(&all) < 0)
 		return;
-	e->n_local = 0;
+	l->n_local = 0;
 	for (i = all; i; i = i->ifa_next)
-		add_local(e, i);
+		add_local(l, i);
 	freeifaddrs(all);
 }
 
@@ -104,15 +104,15 @@ static bool in_any(const struct addr *networks, unsigned n, const struct addr *w
 	return false;
 }
 
-bool exempt_has(struct exempt *e, const struct addr *who, uint64_t now)
+bool netlist_has(struct netlist *l, const struct addr *who, uint64_t now)
 {
-	if (in_any(e->named, e->n_named, who))
+	if (in_any(l->named, l->n_named, who))
 		return true;
-	if (!e->local)
+	if (!l->local)
 		return false;
-	if (!e->looked || now - e->looked >= LOOK_SECONDS) {
-		look(e);
-		e->looked = now;
+	if (!l->looked || now - l->looked >= LOOK_SECONDS) {
+		look(l);
+		l->looked = now;
 	}
-	return in_any(e->locals, e->n_local, who);
+	return in_any(l->locals, l->n_local, who);
 }

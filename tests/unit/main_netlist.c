@@ -10,16 +10,16 @@
 #include <unistd.h>
 
 #include "control/main/config.h"
-#include "control/main/exempt.h"
+#include "control/main/netlist.h"
 
 static void quiet(void *who, enum log_level level, const char *line) {}
 
 // Of a configuration with these lines and nothing else that matters here.
-static struct exempt *exempt_of(const char *lines)
+static struct netlist *exempt_of(const char *lines)
 {
 	char file[] = "/tmp/penstock-exempt-XXXXXX";
 	struct config *c = NULL;
-	struct exempt *e;
+	struct netlist *e;
 	FILE *f = fdopen(mkstemp(file), "w");
 
 	fprintf(f,
@@ -29,47 +29,47 @@ static struct exempt *exempt_of(const char *lines)
 	fclose(f);
 	assert_int_equal(config_load(file, CONFIG_START, quiet, NULL, &c), 0);
 	unlink(file);
-	e = exempt_new(c);
+	e = netlist_new(c, OPT_BAN_EXEMPT);
 	config_free(c);
 	assert_non_null(e);
 	return e;
 }
 
-static bool has(struct exempt *e, const char *text)
+static bool has(struct netlist *e, const char *text)
 {
 	struct addr a;
 
 	assert_int_equal(addr_parse(text, &a), 0);
-	return exempt_has(e, &a, 1);
+	return netlist_has(e, &a, 1);
 }
 
 static void neighbours_are(void **unused)
 {
-	struct exempt *e = exempt_of("");
+	struct netlist *e = exempt_of("");
 
 	assert_true(has(e, "127.0.0.1"));
 	assert_true(has(e, "127.9.9.9"));
 	assert_false(has(e, "198.51.100.1"));
-	exempt_free(e);
+	netlist_free(e);
 }
 
 static void what_is_named_takes_their_place(void **unused)
 {
-	struct exempt *e = exempt_of("ban-exempt = 198.51.100.7/24\nban-exempt = 2001:db8:5::/48\n");
+	struct netlist *e = exempt_of("ban-exempt = 198.51.100.7/24\nban-exempt = 2001:db8:5::/48\n");
 
 	assert_true(has(e, "198.51.100.1"));
 	assert_true(has(e, "2001:db8:5:1::1"));
 	assert_false(has(e, "2001:db8:6::1"));
 	assert_false(has(e, "127.0.0.1"));
-	exempt_free(e);
+	netlist_free(e);
 	e = exempt_of("ban-exempt = local\nban-exempt = 198.51.100.7\n");
 	assert_true(has(e, "198.51.100.7"));
 	assert_false(has(e, "198.51.100.8"));
 	assert_true(has(e, "127.0.0.1"));
-	exempt_free(e);
+	netlist_free(e);
 	e = exempt_of("ban-exempt = none\n");
 	assert_false(has(e, "127.0.0.1"));
-	exempt_free(e);
+	netlist_free(e);
 }
 
 static void values(void **unused)
@@ -79,9 +79,9 @@ static void values(void **unused)
 	struct addr a;
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
-		assert_int_equal(exempt_parse(good[i], &a), 0);
+		assert_int_equal(netlist_parse(good[i], &a), 0);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		assert_int_not_equal(exempt_parse(bad[i], &a), 0);
+		assert_int_not_equal(netlist_parse(bad[i], &a), 0);
 }
 
 int main(void)
