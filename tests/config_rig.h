@@ -51,13 +51,13 @@ struct heard {
 	char text[8192];
 };
 
-static void hear(void *who, enum log_level level, const char *line)
+static void hear(void *who, const struct config_remark *r)
 {
 	struct heard *h = who;
 	size_t used = strlen(h->text);
 
-	*(level <= LOG_LEVEL_ERR ? &h->errors : &h->warnings) += 1;
-	snprintf(h->text + used, sizeof(h->text) - used, "%s\n", line);
+	*(r->level <= LOG_LEVEL_ERR ? &h->errors : &h->warnings) += 1;
+	snprintf(h->text + used, sizeof(h->text) - used, "%s\n", r->whole);
 }
 
 #define GOOD                            \

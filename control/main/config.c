@@ -33,7 +33,7 @@ struct load {
 // ------------------------------------------------------------------------------------------------------------- reporting
 
 // The file is the operator's, but not everything in it has to be fit for a terminal.
-static void make_printable(char *p)
+void config_printable(char *p)
 {
 	size_t len = strlen(p), n;
 
@@ -55,13 +55,14 @@ void config_say(struct config_log *log, enum log_level level, unsigned line, con
 	if (line)
 		snprintf(place, sizeof(place), ":%u", line);
 	snprintf(whole, sizeof(whole), "%.256s%s: %.64s%s%s", log->file, place, option ? option : "", option ? ": " : "", text);
-	make_printable(whole);
+	config_printable(whole);
+	config_printable(text);
 	if (level <= LOG_LEVEL_ERR)
 		log->errors++;
 	else
 		log->warnings++;
 	if (log->report)
-		log->report(log->who, level, whole);
+		log->report(log->who, &(struct config_remark){ level, log->file, line, text, whole });
 	else
 		log_line(level, "%s", whole);
 }
@@ -308,6 +309,15 @@ static int open_file(const char *file, bool regular)
 	return fd;
 }
 
+int config_text(const char *file, bool regular, size_t most, char **text, size_t *len)
+{
+	int fd = open_file(file, regular), ret = fd < 0 ? fd : read_file(fd, most, text, len);
+
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
 // The path without its last part, from the root.
 static int set_paths(struct config *c, const char *file)
 {
@@ -347,12 +357,9 @@ static int read_all(struct load *l, const char *file)
 {
 	char *text = NULL;
 	size_t len = 0;
-	int fd, ret;
+	int ret = config_text(file, l->supplement || l->mode == CONFIG_RELOAD,
+	                      l->supplement ? CONFIG_USER_FILE_MAX : CONFIG_FILE_MAX, &text, &len);
 
-	fd = open_file(file, l->supplement || l->mode == CONFIG_RELOAD);
-	ret = fd < 0 ? fd : read_file(fd, l->supplement ? CONFIG_USER_FILE_MAX : CONFIG_FILE_MAX, &text, &len);
-	if (fd >= 0)
-		close(fd);
 	if (ret == -ENOENT && l->supplement)
 		return ret;
 	if (ret < 0) {

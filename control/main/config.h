@@ -27,8 +27,16 @@ enum config_mode {
 
 struct config;
 
-// Where problems go; `line` is "file:line: option: text". NULL as a config_report: log_line().
-typedef void config_report(void *who, enum log_level level, const char *line);
+// One problem, all of it printable.
+struct config_remark {
+	enum log_level level;
+	const char *file;  // as it was named to the loader
+	unsigned line;     // 0: of no line
+	const char *text;  // without option and place
+	const char *whole; // "file:line: option: text"
+};
+// Where problems go. NULL: log_line().
+typedef void config_report(void *who, const struct config_remark *r);
 
 // Reads and checks the whole file and reports every problem in it. 0; -EINVAL where there was an error; -ENOENT, -EACCES ...
 // where the file could not be read; -ENOMEM. On failure `out` is untouched.

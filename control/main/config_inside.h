@@ -36,6 +36,11 @@ struct config_log {
 void config_say(struct config_log *log, enum log_level level, unsigned line, const char *option, const char *fmt, ...)
         __attribute__((format(printf, 5, 6)));
 
+// What is not fit for a terminal becomes '?'.
+void config_printable(char *text);
+// All of a file, in memory that the caller wipes and frees. regular: nothing else can be in its place. 0 or -errno.
+int config_text(const char *file, bool regular, size_t most, char **text, size_t *len);
+
 // 0 or -ENOMEM.
 int config_add(struct config *c, enum opt o, const char *text, unsigned line);
 void config_clear(struct config *c, enum opt o);

@@ -12,6 +12,7 @@
 #include "control/main/config.h"
 #include "control/main/daemon.h"
 #include "control/main/gateway.h"
+#include "control/main/import.h"
 #include "control/main/keep.h"
 #include "control/main/listen.h"
 #include "control/main/options.h"
@@ -154,6 +155,8 @@ int main(int argc, char *argv[])
 		break;
 	}
 	log_init("penstockd", LOG_LEVEL_INFO, LOG_FORM_PLAIN);
+	if (options.import)
+		return import_run(options.import, options.output);
 	if (options.test_config)
 		return trial_run(options_config(&options));
 	if (options.traceable)

@@ -8,7 +8,7 @@
 
 #include "control/main/config.h"
 
-enum { OPTION_NO_CHDIR = 256, OPTION_LOG_STDERR, OPTION_SYSLOG, OPTION_FACILITY };
+enum { OPTION_NO_CHDIR = 256, OPTION_LOG_STDERR, OPTION_SYSLOG, OPTION_FACILITY, OPTION_IMPORT, OPTION_OUTPUT };
 
 static const struct option words[] = {
 	{ "foreground", no_argument, NULL, 'f' },
@@ -23,6 +23,8 @@ static const struct option words[] = {
 	{ "log-stderr", no_argument, NULL, OPTION_LOG_STDERR },
 	{ "syslog", no_argument, NULL, OPTION_SYSLOG },
 	{ "syslog-facility", required_argument, NULL, OPTION_FACILITY },
+	{ "import", required_argument, NULL, OPTION_IMPORT },
+	{ "output", required_argument, NULL, OPTION_OUTPUT },
 	{ .name = NULL },
 };
 
@@ -36,6 +38,8 @@ static void print_help(void)
 	       "                              else " OPTIONS_CONFIG_OCSERV " or " OPTIONS_CONFIG_OCSERV_OLD ")\n"
 	       "  -p, --pid-file=FILE         pid file instead of the configuration's\n"
 	       "  -t, --test-config           say everything that is wrong with the configuration, and exit\n"
+	       "      --import=FILE           say what of an ocserv configuration is supported, line by line, and exit\n"
+	       "      --output=NEW            with --import: write it as a configuration of this server\n"
 	       "      --no-chdir              stay in the working directory as a daemon\n"
 	       "      --log-stderr            log to stderr\n"
 	       "      --syslog                log to syslog, also with -f\n"
@@ -87,6 +91,12 @@ static enum options_next take(int letter, const char *value, struct options *o)
 	case OPTION_FACILITY:
 		o->syslog_facility = config_facility(value);
 		return o->syslog_facility < 0 ? wrong("there is no such syslog facility", value) : OPTIONS_RUN;
+	case OPTION_IMPORT:
+		o->import = value;
+		return OPTIONS_RUN;
+	case OPTION_OUTPUT:
+		o->output = value;
+		return OPTIONS_RUN;
 	case 'v':
 		printf("penstockd " PENSTOCK_VERSION "\n");
 		return OPTIONS_DONE;
@@ -112,6 +122,8 @@ enum options_next options_parse(int argc, char *argv[], struct options *out)
 		next = wrong("there is nothing to name behind the options", argv[optind]);
 	if (next == OPTIONS_RUN && o.log_stderr && o.syslog)
 		next = wrong("it is one or the other", "--log-stderr --syslog");
+	if (next == OPTIONS_RUN && o.output && !o.import)
+		next = wrong("it belongs to --import", "--output");
 	if (next == OPTIONS_RUN)
 		*out = o;
 	return next;

@@ -9,6 +9,8 @@ struct options {
 	int syslog_facility;  // --syslog-facility; -1: the configuration's
 	bool foreground;      // -f: neither daemonise nor write a pid file
 	bool test_config;     // -t
+	const char *import;   // --import: explain this file of ocserv's, and exit; NULL: no
+	const char *output;   // --output: and write it as ours; NULL: do not
 	bool traceable;       // -x: children may be traced and dump core
 	bool no_chdir;        // --no-chdir: a daemon stays in its working directory
 	bool log_stderr;      // --log-stderr: log to stderr, daemon or not

@@ -68,13 +68,13 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 // --------------------------------------------------------------------------------------------------------------- prepare
 
-static void on_problem(void *who, enum log_level level, const char *line)
+static void on_problem(void *who, const struct config_remark *found)
 {
 	struct reload *r = who;
 
-	log_line(level, "%s", line);
-	if (level <= LOG_LEVEL_ERR && !r->problem[0])
-		snprintf(r->problem, sizeof(r->problem), "%s", line);
+	log_line(found->level, "%s", found->whole);
+	if (found->level <= LOG_LEVEL_ERR && !r->problem[0])
+		snprintf(r->problem, sizeof(r->problem), "%s", found->whole);
 }
 
 static int prepare(struct gateway *g, struct reload *r)

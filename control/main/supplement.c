@@ -23,9 +23,9 @@ bool supplement_name_fits(const char *name)
 }
 
 // What is odd in a file has been said by -t; with every session it would fill the log.
-static void say(void *who, enum log_level level, const char *line)
+static void say(void *who, const struct config_remark *r)
 {
-	log_line(level <= LOG_LEVEL_ERR ? level : LOG_LEVEL_DEBUG, "%s", line);
+	log_line(r->level <= LOG_LEVEL_ERR ? r->level : LOG_LEVEL_DEBUG, "%s", r->whole);
 }
 
 static int load(const char *file, struct config **out)

@@ -25,13 +25,13 @@ struct tally {
 	unsigned errors, warnings;
 };
 
-static void print_report(void *who, enum log_level level, const char *line)
+static void print_report(void *who, const struct config_remark *r)
 {
 	struct tally *t = who;
-	bool error = level <= LOG_LEVEL_ERR;
+	bool error = r->level <= LOG_LEVEL_ERR;
 
 	*(error ? &t->errors : &t->warnings) += 1;
-	fprintf(stderr, "%s%s\n", error ? "error: " : "warning: ", line);
+	fprintf(stderr, "%s%s\n", error ? "error: " : "warning: ", r->whole);
 }
 
 // -------------------------------------------------------------------------------------------------------------- children
@@ -102,6 +102,14 @@ static void child_try(const struct child_kind *kind, enum msg_number ready, int 
 		snprintf(a->text, sizeof(a->text), "%s cannot be started: %s", kind->name, strerror(-ret));
 }
 
+#define WRONG_LINES 256
+
+struct heard {
+	config_report *report;
+	void *who;
+	unsigned wrong[WRONG_LINES], n_wrong;
+};
+
 // What one load has found, for two processes may find the same.
 struct finding {
 	const struct config *c;
@@ -110,6 +118,24 @@ struct finding {
 	const char *said[LOGGED_LINES];
 	unsigned n_said;
 };
+
+// Whoever asked hears of it; and the lines that are wrong are kept, since a child finds the same in them again.
+static void on_remark(void *who, const struct config_remark *r)
+{
+	struct heard *h = who;
+
+	if (r->level <= LOG_LEVEL_ERR && r->line && h->n_wrong < WRONG_LINES)
+		h->wrong[h->n_wrong++] = r->line;
+	h->report(h->who, r);
+}
+
+static bool is_wrong_already(const struct heard *h, unsigned line)
+{
+	for (unsigned i = 0; i < h->n_wrong; i++)
+		if (h->wrong[i] == line)
+			return true;
+	return false;
+}
 
 static bool say_of(const struct config *c, enum opt o, struct config_log *log, enum log_level level, const char *text)
 {
@@ -120,7 +146,8 @@ static bool say_of(const struct config *c, enum opt o, struct config_log *log, e
 		snprintf(begin, sizeof(begin), "%s %s", name, config_nth(c, o, n));
 		if (strncmp(text, begin, strlen(begin)) != 0 || !strchr(": ", text[strlen(begin)]))
 			continue;
-		config_say(log, level, config_line_nth(c, o, n), name, "%s", text + strlen(name) + 1);
+		if (!is_wrong_already(log->who, config_line_nth(c, o, n)))
+			config_say(log, level, config_line_nth(c, o, n), name, "%s", text + strlen(name) + 1);
 		return true;
 	}
 	return false;
@@ -222,9 +249,10 @@ static void hosts_try(const struct config *c, struct config_log *log)
 
 int trial_check(const char *file, config_report *report, void *who)
 {
-	struct config_log log = { .report = report, .who = who, .file = file };
+	struct heard heard = { .report = report, .who = who };
+	struct config_log log = { .report = on_remark, .who = &heard, .file = file };
 	struct config *c = NULL;
-	int ret = config_try(file, report, who, &c), found;
+	int ret = config_try(file, on_remark, &heard, &c), found;
 
 	if (!c)
 		return ret;

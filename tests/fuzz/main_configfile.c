@@ -29,12 +29,13 @@ static void check(int truth)
 }
 
 // One line, fit for a terminal.
-static void hear(void *who, enum log_level level, const char *line)
+static void hear(void *who, const struct config_remark *r)
 {
 	struct heard *h = who;
+	const char *line = r->whole;
 	size_t len = strlen(line), n;
 
-	*(level <= LOG_LEVEL_ERR ? &h->errors : &h->warnings) += 1;
+	*(r->level <= LOG_LEVEL_ERR ? &h->errors : &h->warnings) += 1;
 	for (size_t i = 0; i < len; i += n) {
 		n = utf8_printable((const uint8_t *)line + i, len - i);
 		check(n > 0);

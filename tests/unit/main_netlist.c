@@ -12,7 +12,7 @@
 #include "control/main/config.h"
 #include "control/main/netlist.h"
 
-static void quiet(void *who, enum log_level level, const char *line) {}
+static void quiet(void *who, const struct config_remark *r) {}
 
 // Of a configuration with these lines and nothing else that matters here.
 static struct netlist *exempt_of(const char *lines)

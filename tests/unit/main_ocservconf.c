@@ -24,13 +24,13 @@ struct heard {
 	char text[16384];
 };
 
-static void hear(void *who, enum log_level level, const char *line)
+static void hear(void *who, const struct config_remark *r)
 {
 	struct heard *h = who;
 	size_t used = strlen(h->text);
 
-	*(level <= LOG_LEVEL_ERR ? &h->errors : &h->warnings) += 1;
-	snprintf(h->text + used, sizeof(h->text) - used, "%s\n", line);
+	*(r->level <= LOG_LEVEL_ERR ? &h->errors : &h->warnings) += 1;
+	snprintf(h->text + used, sizeof(h->text) - used, "%s\n", r->whole);
 }
 
 static void put(const char *name, const char *text)
@@ -136,6 +136,7 @@ static const char *const documented[] = {
 	"max-same-clients = 2",
 	"auth-timeout = 240",
 	"cookie-timeout = 300",
+	"cookie-validity = 172800",
 	"persistent-cookies = true",
 	"deny-roaming = false",
 	"session-timeout = 86400",
@@ -218,6 +219,8 @@ static const char *const documented[] = {
 	"banner = \"Welcome\"",
 	"pre-login-banner = \"Welcome\"",
 	"included-http-headers = Strict-Transport-Security: max-age=31536000 ; includeSubDomains",
+	"included-http-headers = X-XSS-Protection: 0",
+	"included-http-headers = Clear-Site-Data: \"cache\",\"cookies\",\"storage\"",
 	"included-http-headers = Content-Security-Policy: default-src 'none'",
 	"camouflage = true\ncamouflage_secret = \"mysecretkey\"",
 	"camouflage_realm = \"Restricted Content\"",

@@ -293,12 +293,12 @@ struct heard {
 	char text[4096];
 };
 
-static void hear(void *who, enum log_level level, const char *line)
+static void hear(void *who, const struct config_remark *r)
 {
 	struct heard *h = who;
 
-	*(level <= LOG_LEVEL_ERR ? &h->errors : &h->warnings) += 1;
-	snprintf(h->text + strlen(h->text), sizeof(h->text) - strlen(h->text), "%s\n", line);
+	*(r->level <= LOG_LEVEL_ERR ? &h->errors : &h->warnings) += 1;
+	snprintf(h->text + strlen(h->text), sizeof(h->text) - strlen(h->text), "%s\n", r->whole);
 }
 
 // Every key that ocserv takes in such a file, and what ours adds, has its effect: no warning.
