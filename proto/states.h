@@ -73,7 +73,10 @@ enum event_kind {
 	EVENT_SESSION_END, // its cookie is void
 	EVENT_BAN,
 	EVENT_UNBAN,
-	EVENT_LOST, // so many were not told: who listens reads too slowly
+	EVENT_STALL,   // a login that never ends
+	EVENT_WORKER,  // one has died, or broken the rules
+	EVENT_PROCESS, // one of the gateway's own has ended
+	EVENT_LOST,    // so many were not told: who listens reads too slowly
 	EVENT_LAST = EVENT_LOST,
 };
 

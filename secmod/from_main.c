@@ -59,6 +59,9 @@ static int on_session_open(void *who, const struct msg_session_open *m, const in
 		strcpy(reply.vhost, r->vhost);
 		reply.created = r->created;
 		reply.login = r->login;
+		reply.certified = r->certified;
+		strcpy(reply.method, r->method);
+		strcpy(reply.acct_id, r->acct_id);
 		send_grants(sm, r, &reply);
 	}
 	to_main(sm, MSG_SESSION_REPLY, &reply);
@@ -187,6 +190,9 @@ static void tell_kept(void *who, const struct record *r)
 	strcpy(m.user, r->user);
 	strcpy(m.group, r->group);
 	strcpy(m.vhost, r->vhost);
+	strcpy(m.method, r->method);
+	strcpy(m.acct_id, r->acct_id);
+	m.certified = r->certified;
 	to_main_wait(who, MSG_SESSION_KEPT, &m);
 }
 

@@ -87,6 +87,8 @@ static bool send_row(struct secmod *sm, uint32_t token, const struct record *r)
 	strcpy(row.group, r->group);
 	strcpy(row.vhost, r->vhost);
 	strcpy(row.user_agent, r->user_agent);
+	strcpy(row.method, r->method);
+	strcpy(row.acct_id, r->acct_id);
 	// an open session does not expire
 	if (!r->uses)
 		row.expires = time(NULL) + (left > 0 ? (left + 999) / 1000 : 0);

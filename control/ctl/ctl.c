@@ -63,6 +63,15 @@ static void complain(const char *what, const char *why)
 	fputc('\n', stderr);
 }
 
+// Programs read an empty list, as occtl's have it, where there is no such user or connection.
+static int refused(const struct ctl *ctl, const struct command *c, const struct answer *a)
+{
+	if (ctl->json && c->answer == ANSWER_RECORDS)
+		fputs("[]\n", stdout);
+	complain(c->words, a->message[0] ? a->message : "refused");
+	return CTL_REFUSED;
+}
+
 int ctl_run(const struct ctl *ctl, const struct command *c, const char *argument)
 {
 	struct events events = { .out = stdout, .json = ctl->json };
@@ -70,10 +79,12 @@ int ctl_run(const struct ctl *ctl, const struct command *c, const char *argument
 	int ret = CTL_REFUSED;
 	const char *why;
 
+	if (!argument && !ctl->json && c->answer == ANSWER_TABLE)
+		argument = "brief";
 	if (ctl_ask(ctl, c->words, argument, &a, &why) < 0)
 		complain(ctl->socket, why);
 	else if (!a.ok)
-		complain(c->words, a.message[0] ? a.message : "refused");
+		ret = refused(ctl, c, &a);
 	else if (a.events)
 		ret = CTL_OK;
 	else

@@ -16,6 +16,9 @@ static const char *const names[] = {
 	[EVENT_SESSION_END] = "session-end",
 	[EVENT_BAN] = "ban",
 	[EVENT_UNBAN] = "unban",
+	[EVENT_STALL] = "stalled-login",
+	[EVENT_WORKER] = "worker-failed",
+	[EVENT_PROCESS] = "process-ended",
 	[EVENT_LOST] = "lost",
 };
 
@@ -50,6 +53,7 @@ static void put_line(FILE *out, const struct msg_admin_event *m)
 
 	strftime(clock, sizeof(clock), "%Y-%m-%d %H:%M:%S", localtime_r(&seconds, &tm));
 	fprintf(out, "%s %s", clock, names[m->kind]);
+	put_word(out, " ", m->process);
 	put_word(out, " ", m->user);
 	put_word(out, " (", m->group);
 	if (m->group[0])
@@ -134,6 +138,7 @@ static json_t *object_of(const struct msg_admin_event *m)
 	ret += set_text(o, "IPv4", addr_text(&m->ipv4, text));
 	ret += set_text(o, "IPv6", addr_text(&m->ipv6, text));
 	ret += set_text(o, "method", m->method);
+	ret += set_text(o, "process", m->process);
 	ret += set_text(o, "reason", m->reason);
 	ret += set_numbers(o, m);
 	if (ret == 0)

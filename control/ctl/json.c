@@ -81,7 +81,10 @@ static int put_record(json_t *top, const struct answer *a, size_t from, size_t e
 	const char *section = a->cells[from].section;
 	json_t *object = top;
 
-	if (json_is_array(top))
+	// a list's own records; a section belongs to the one before it
+	if (json_is_array(top) && section[0] && json_array_size(top) > 0)
+		object = new_record(array_at(json_array_get(top, json_array_size(top) - 1), section));
+	else if (json_is_array(top))
 		object = new_record(top);
 	else if (section[0])
 		object = new_record(array_at(top, section));

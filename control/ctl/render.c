@@ -15,10 +15,10 @@ static bool machine_only(const char *key)
 	return key[0] == '_' || strncmp(key, "raw_", 4) == 0;
 }
 
-// A place that nobody knows is no news to people.
+// A place that nobody knows is no news to people; nor is what ocserv 1.1 calls "Last connected at".
 static bool says_nothing(const struct cell *c)
 {
-	return strcmp(c->key, "Location") == 0 && strcmp(c->text, "unknown") == 0;
+	return (strcmp(c->key, "Location") == 0 && strcmp(c->text, "unknown") == 0) || strcmp(c->key, "Connected at") == 0;
 }
 
 // A cell as people read it; `room` serves where the gateway sent a bare value.
@@ -45,8 +45,20 @@ static bool is_list_tail(const struct answer *a, size_t i, size_t from)
 
 // ----------------------------------------------------------------------------------------------------------------- lines
 
+// How long ago a time is stands under its name with a "_", as occtl has it.
+static const char *in_brackets(const struct answer *a, size_t i, size_t end)
+{
+	const struct cell *c = &a->cells[i];
+
+	for (size_t n = i + 1; n < end; n++)
+		if (a->cells[n].key[0] == '_' && strcmp(a->cells[n].key + 1, c->key) == 0)
+			return strstr(c->text, a->cells[n].text) ? "" : a->cells[n].text;
+	return "";
+}
+
 static void put_line(FILE *out, const struct answer *a, size_t i, size_t end, size_t width)
 {
+	const char *brackets = in_brackets(a, i, end);
 	const struct cell *c = &a->cells[i];
 	char room[CELL_TEXT];
 	size_t next;
@@ -60,6 +72,11 @@ static void put_line(FILE *out, const struct answer *a, size_t i, size_t end, si
 	for (next = i + 1; next < end && is_list_tail(a, next, i); next++) {
 		fputs(", ", out);
 		text_put(out, a->cells[next].text);
+	}
+	if (brackets[0]) {
+		fputs(" (", out);
+		text_put(out, brackets);
+		fputc(')', out);
 	}
 	fputc('\n', out);
 }
@@ -91,6 +108,8 @@ static void put_records(FILE *out, const struct answer *a)
 
 	for (from = 0; from < a->count; from = end) {
 		end = answer_record_end(a, from);
+		if (a->cells[from].section[0]) // for programs
+			continue;
 		if (from > 0)
 			fputc('\n', out);
 		put_lines(out, a, from, end, false);

@@ -39,6 +39,7 @@ static void answer_forget(struct admin_client *a)
 	a->ids = NULL;
 	a->bans = NULL;
 	a->count = a->at = a->room = 0;
+	a->n_drops = 0;
 	a->cut = false;
 	a->next = NULL;
 	a->waits = 0;
@@ -306,6 +307,8 @@ void admin_session_row(struct gateway *g, const struct msg_session_row *m)
 	if (!a)
 		return;
 	memcpy(row.sid, m->sid, SID_SIZE);
+	snprintf(row.method, sizeof(row.method), "%s", m->method);
+	snprintf(row.acct_id, sizeof(row.acct_id), "%s", m->acct_id);
 	admin_row_add(a, &row);
 }
 

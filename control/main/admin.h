@@ -5,6 +5,7 @@
 #include "control/main/report.h"
 #include "control/main/unixsocket.h"
 
+#define ADMIN_DROPS_MAX 8
 #define ADMIN_CLIENTS_MAX 16
 #define ADMIN_READERS_MAX (ADMIN_CLIENTS_MAX / 2) // whoever may only look takes no administrator's place
 
@@ -13,6 +14,7 @@ struct admin_row {
 	uint32_t id; // of main's own; 0: main finds it by its sid, if it has it
 	uint8_t sid[SID_SIZE];
 	char *user, *group, *vhost, *user_agent;
+	char method[LIMIT_METHOD + 1], acct_id[LIMIT_ACCT_ID + 1];
 	struct addr client;
 	uint64_t created, expires;
 	bool in_use, certified;
@@ -34,6 +36,8 @@ struct admin_client {
 	struct ban_row *bans;
 	struct admin_row *rows;
 	size_t count, at, room;
+	struct msg_tunnel_drop drops[ADMIN_DROPS_MAX]; // what TUNNEL_VIEW will end
+	unsigned n_drops;
 	bool reads_only; // a member of occtl-readonly-group (caller.h)
 	bool cut;        // rows had to be left out
 	bool captures;   // packets go to it whole (watch.h)

@@ -18,7 +18,7 @@ struct admin_command {
 	const char *words;
 	void (*start)(struct admin_client *a);
 	void (*rows)(struct admin_client *a); // the list of all sessions has come
-	bool lists;                           // sessions with their DNS servers and routes
+	bool brief;                           // may be asked for what fits a line
 	bool valid;                           // only sessions whose cookie is still good
 };
 
@@ -30,6 +30,12 @@ static void show_status(struct admin_client *a)
 	admin_end(a, true, "%s", "");
 }
 
+// A table of them all is asked for by people, who read little of each.
+static bool is_brief(const struct admin_client *a)
+{
+	return strcmp(a->argument, "brief") == 0;
+}
+
 static bool next_session(struct admin_client *a)
 {
 	while (a->at < a->count) {
@@ -37,7 +43,10 @@ static bool next_session(struct admin_client *a)
 
 		if (!s || !s->tunnel)
 			continue;
-		report_session(&a->report, s, a->command->lists);
+		if (a->command->brief && is_brief(a))
+			report_session_brief(&a->report, s);
+		else
+			report_session(&a->report, s);
 		return true;
 	}
 	return false;
@@ -119,7 +128,7 @@ static void show_id(struct admin_client *a)
 
 	if (!s)
 		return;
-	report_session(&a->report, s, true);
+	report_session(&a->report, s);
 	view_ask(a, s);
 }
 
@@ -179,9 +188,12 @@ static void row_of_session(struct admin_client *a, struct session *s)
 		.client = s->tunnel->client,
 		.created = (uint64_t)s->created,
 		.in_use = true,
+		.certified = s->certified,
 	};
 
 	memcpy(row.sid, s->sid, SID_SIZE);
+	snprintf(row.method, sizeof(row.method), "%s", s->method);
+	snprintf(row.acct_id, sizeof(row.acct_id), "%s", s->acct_id);
 	admin_row_add(a, &row);
 }
 
@@ -240,6 +252,7 @@ static void report_row(struct admin_client *a, const struct admin_row *row, cons
 	report_text(r, "User-Agent", "%s", row->user_agent);
 	report_text(r, "Remote IP", "%s", addr_text(&row->client, text));
 	report_location(r);
+	report_login(r, row->method, row->acct_id);
 	report_bool(r, "session_is_open", s && s->tunnel);
 	report_bool(r, "tls_auth_ok", row->certified); // by a certificate
 	report_bool(r, "in_use", row->in_use);
@@ -495,8 +508,8 @@ static void stop_now(struct admin_client *a)
 
 static const struct admin_command commands[] = {
 	{ "show status", .start = show_status },
-	{ "show users", .start = show_users },
-	{ "show user", show_user, .lists = true },
+	{ "show users", show_users, .brief = true },
+	{ "show user", .start = show_user },
 	{ "show id", .start = show_id },
 	{ "show iroutes", .start = show_iroutes },
 	{ "show session", show_session, .rows = show_session_rows },

@@ -1,10 +1,13 @@
 #include "control/main/conn.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "control/main/config.h"
+#include "control/main/events.h"
 #include "control/main/listen.h"
 #include "control/main/peers.h"
 #include "control/main/supervise.h"
@@ -91,8 +94,10 @@ static void on_ended(void *who, int why)
 		return;
 	conn_kill(c);
 	// one that reads too slowly for us has broken nothing
-	if (why != -ETIMEDOUT)
-		score(c, ABUSE_CRASH);
+	if (why == -ETIMEDOUT)
+		return;
+	events_worker(c, EVENT_WORKER, "broke the rules of its channel");
+	score(c, ABUSE_CRASH);
 }
 
 void conn_break(struct conn *c)
@@ -103,9 +108,12 @@ void conn_break(struct conn *c)
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
+	char text[64];
 
 	if (c->link.chan.state != MW_CLOSING) {
-		log_info("%s: login took longer than %u seconds", c->link.chan.name, c->g->policy.auth_timeout);
+		snprintf(text, sizeof(text), "login took longer than %u seconds", c->g->policy.auth_timeout);
+		log_info("%s: %s", c->link.chan.name, text);
+		events_worker(c, EVENT_STALL, text);
 		conn_end(c, END_AUTH_TIMEOUT);
 		score(c, ABUSE_STALL);
 		return;
@@ -308,6 +316,7 @@ void conn_up(struct conn *c)
 void conn_exited(struct conn *c, unsigned code, unsigned signal)
 {
 	bool crashed = signal && !(c->killed && signal == SIGKILL);
+	char reason[64];
 
 	// its last words may still lie in its channel
 	link_read_rest(&c->link);
@@ -316,6 +325,10 @@ void conn_exited(struct conn *c, unsigned code, unsigned signal)
 		         signal == SIGSYS ? ": seccomp" : "");
 	else
 		log_debug("%s: exited with %u", c->link.chan.name, code);
+	if (crashed) {
+		snprintf(reason, sizeof(reason), "died of signal %u (%s)", signal, strsignal((int)signal));
+		events_worker(c, EVENT_WORKER, reason);
+	}
 	conn_close(c, END_WORKER);
 	if (crashed)
 		score(c, ABUSE_CRASH);

@@ -127,6 +127,8 @@ void events_login(struct gateway *g, const struct msg_auth_event *e, const char 
 	if (!anybody_listens(g))
 		return;
 	COPY(m.user, e->user);
+	COPY(m.group, e->group);
+	COPY(m.vhost, e->vhost[0] ? e->vhost : "default");
 	COPY(m.method, e->method);
 	COPY(m.reason, outcome);
 	tell(g, &m);
@@ -177,6 +179,29 @@ void events_session_end(struct gateway *g, const struct msg_session_gone *gone, 
 	if (s)
 		put_session(&m, s);
 	COPY(m.reason, end_reason_text((enum end_reason)gone->reason));
+	tell(g, &m);
+}
+
+void events_worker(const struct conn *c, enum event_kind kind, const char *reason)
+{
+	struct msg_admin_event m = { .kind = kind, .client = c->client };
+
+	if (!anybody_listens(c->g))
+		return;
+	if (c->tunnel)
+		put_tunnel(&m, c->tunnel);
+	COPY(m.reason, reason);
+	tell(c->g, &m);
+}
+
+void events_process(struct gateway *g, const char *name, const char *reason)
+{
+	struct msg_admin_event m = { .kind = EVENT_PROCESS };
+
+	if (!anybody_listens(g))
+		return;
+	COPY(m.process, name);
+	COPY(m.reason, reason);
 	tell(g, &m);
 }
 

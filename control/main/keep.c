@@ -53,6 +53,9 @@ static struct session *session_again(struct gateway *g, const struct msg_session
 	strcpy(as.user, m->user);
 	strcpy(as.group, m->group);
 	strcpy(as.vhost, m->vhost);
+	strcpy(as.method, m->method);
+	strcpy(as.acct_id, m->acct_id);
+	as.certified = m->certified;
 	s = session_get(g, &as);
 	if (!s)
 		return NULL;

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "control/main/pulse.h"
@@ -118,6 +119,16 @@ void report_time(struct report *r, const char *key, const char *raw, time_t when
 	report_text(r, key, "%s", time_text(when, text));
 	report_text(r, under, "%s", report_duration((uint64_t)llabs((long long)now - when), text));
 	report_number(r, raw, (uint64_t)when, NULL);
+}
+
+// Without the number, which stands under the newer name.
+static void report_time_of_old(struct report *r, const char *key, time_t when)
+{
+	char text[32], under[LIMIT_TEXT];
+
+	key_under(key, under);
+	report_text(r, key, "%s", time_text(when, text));
+	report_text(r, under, "%s", report_duration((uint64_t)llabs((long long)time(NULL) - when), text));
 }
 
 void report_bytes(struct report *r, const char *key, uint64_t bytes)
@@ -237,6 +248,19 @@ static void report_list_of_iroutes(struct report *r, const struct tunnel *t)
 		report_item(r, "iRoutes", "");
 }
 
+// Each by itself; those that are forbidden stand in brackets of their own.
+static void report_ports(struct report *r, char *ports)
+{
+	char *rest = ports, *rule;
+
+	if (!ports[0] || ports[0] == '!') {
+		report_item(r, "Restricted to ports", ports);
+		return;
+	}
+	while ((rule = strsep(&rest, ",")))
+		report_item(r, "Restricted to ports", rule + strspn(rule, " "));
+}
+
 static void report_lists(struct report *r, const struct tunnel *t)
 {
 	char ports[PORTS_TEXT];
@@ -250,10 +274,10 @@ static void report_lists(struct report *r, const struct tunnel *t)
 	report_list(r, "No-routes", t, ITEM_NO_ROUTE);
 	report_list_of_iroutes(r, t);
 	report_text(r, "Restricted to routes", "%s", t->kept.where->restrict_to_routes ? "True" : "False");
-	if (!t->kept.where->ports)
-		return;
-	ports_print(t->kept.where->ports, ports);
-	report_text(r, "Restricted to ports", "%s", ports);
+	ports[0] = '\0';
+	if (t->kept.where->ports)
+		ports_print(t->kept.where->ports, ports);
+	report_ports(r, ports);
 }
 
 // Where there will be no DTLS the reason is not the dataplane's.
@@ -291,7 +315,18 @@ void report_vhost(struct report *r, const char *name)
 	report_text(r, "vhost", "%s", name[0] ? name : "default");
 }
 
-void report_session(struct report *r, const struct session *s, bool lists)
+static const char *state_text(const struct tunnel *t)
+{
+	return t->phase == TUNNEL_UP ? "connected" : "connecting";
+}
+
+void report_login(struct report *r, const char *method, const char *acct_id)
+{
+	report_text(r, "Login method", "%s", method);
+	report_text(r, "Acct-Session-Id", "%s", acct_id);
+}
+
+void report_session(struct report *r, const struct session *s)
 {
 	const struct tunnel *t = s->tunnel;
 	const struct terms *terms = t->terms;
@@ -302,7 +337,7 @@ void report_session(struct report *r, const struct session *s, bool lists)
 	report_number(r, "ID", s->id, NULL);
 	report_text(r, "Username", "%s", s->user);
 	report_text(r, "Groupname", "%s", s->group[0] ? s->group : "(none)");
-	report_text(r, "State", "%s", t->phase == TUNNEL_UP ? "connected" : "connecting");
+	report_text(r, "State", "%s", state_text(t));
 	report_vhost(r, s->vhost);
 	report_text(r, "Device", "%s", s->g->inner);
 	report_text(r, "MTU", "%u", t->mtu);
@@ -318,13 +353,38 @@ void report_session(struct report *r, const struct session *s, bool lists)
 	report_text(r, "Hostname", "%s", hostname ? hostname : t->info->hostname);
 	report_time(r, "Last connected at", "raw_connected_at", t->since);
 	report_time(r, "Session started at", "raw_session_started_at", s->created);
+	report_time_of_old(r, "Connected at", t->since);
 	report_sid(s->sid, sid);
 	report_text(r, "Full session", "%s", sid);
 	report_text(r, "Session", "%.6s", sid);
+	report_login(r, s->method, s->acct_id);
+	report_bool(r, "tls_auth_ok", s->certified);
 	report_channel(r, t);
 	report_number(r, "Tunnel", t->number, NULL);
-	if (lists)
-		report_lists(r, t);
+	report_lists(r, t);
+}
+
+void report_session_brief(struct report *r, const struct session *s)
+{
+	const struct tunnel *t = s->tunnel;
+	char text[ADDR_TEXT];
+
+	report_begin(r, "");
+	report_number(r, "ID", s->id, NULL);
+	report_text(r, "Username", "%s", s->user);
+	report_vhost(r, s->vhost);
+	report_text(r, "Remote IP", "%s", addr_text(&t->client, text));
+	report_text(r, "IPv4", "%s", addr_text(&s->ipv4, text));
+	report_text(r, "IPv6", "%s", addr_text(&s->ipv6, text));
+	report_text(r, "Device", "%s", s->g->inner);
+	report_number(r, "raw_session_started_at", (uint64_t)s->created, NULL);
+	report_text(r, "DTLS cipher", "%s", t->channel == CHANNEL_DTLS ? cipher_text(t) : "");
+	report_text(r, "State", "%s", state_text(t));
+	report_number(r, "RX", s->ended.bytes_in + t->now.bytes_in, NULL);
+	report_number(r, "TX", s->ended.bytes_out + t->now.bytes_out, NULL);
+	report_number(r, "RX packets", s->ended.packets_in + t->now.packets_in, NULL);
+	report_number(r, "TX packets", s->ended.packets_out + t->now.packets_out, NULL);
+	report_number(r, "Dropped packets", s->ended.dropped + t->now.dropped, NULL);
 }
 
 void report_iroutes(struct report *r, const struct session *s)

@@ -26,9 +26,11 @@ const char *report_duration(uint64_t seconds, char out[32]);
 void report_bytes(struct report *r, const char *key, uint64_t bytes); // `key` and `_key`
 
 void report_status(struct report *r, struct gateway *g);
-void report_session(struct report *r, const struct session *s, bool lists); // connected; lists: DNS, routes and so on too
-void report_iroutes(struct report *r, const struct session *s);             // a record for each
+void report_session(struct report *r, const struct session *s);       // connected
+void report_session_brief(struct report *r, const struct session *s); // what a table has of it, and its traffic
+void report_iroutes(struct report *r, const struct session *s);       // a record for each
 void report_ban(struct report *r, const struct ban_row *row);
+void report_login(struct report *r, const char *method, const char *acct_id);
 void report_vhost(struct report *r, const char *name); // "": the default one
 void report_health(struct report *r, const struct msg_auth_status_row *m);
 void report_location(struct report *r);

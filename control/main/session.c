@@ -42,6 +42,9 @@ static struct session *session_new(struct gateway *g, const struct msg_session_r
 	snprintf(s->user, sizeof(s->user), "%s", m->user);
 	snprintf(s->group, sizeof(s->group), "%s", m->group);
 	snprintf(s->vhost, sizeof(s->vhost), "%s", m->vhost);
+	snprintf(s->method, sizeof(s->method), "%s", m->method);
+	snprintf(s->acct_id, sizeof(s->acct_id), "%s", m->acct_id);
+	s->certified = m->certified;
 	s->created = (time_t)m->created;
 	htab_insert(&g->sessions_by_sid, &s->by_sid, htab_hash(s->sid, SID_SIZE));
 	htab_insert(&g->sessions_by_id, &s->by_id, htab_hash(&s->id, sizeof(s->id)));

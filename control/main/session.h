@@ -13,6 +13,9 @@ struct session {
 	uint8_t sid[SID_SIZE];
 	char user[LIMIT_USER + 1], group[LIMIT_GROUP + 1];
 	char vhost[LIMIT_VHOST + 1];        // "": the default one
+	char method[LIMIT_METHOD + 1];      // that has let its user in
+	char acct_id[LIMIT_ACCT_ID + 1];    // Acct-Session-Id
+	bool certified;                     // its client had a certificate, alone or beside the method
 	time_t created;                     // at login, as sec-mod says
 	uint64_t since_ms;                  // of its first tunnel; 0: none yet
 	uint32_t timeout;                   // session-timeout in seconds, counted from then; 0: off

@@ -1,13 +1,16 @@
 #include "control/main/supervise.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "control/main/admin.h"
 #include "control/main/config.h"
 #include "control/main/conn.h"
+#include "control/main/events.h"
 #include "control/main/inner.h"
 #include "control/main/listen.h"
 #include "control/main/peers.h"
@@ -289,13 +292,15 @@ static void log_death(const struct child *c, int status)
 {
 	bool told = WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 0;
 	bool expected = (c->leaving && told) || (c->refused && !WIFSIGNALED(status));
-	enum log_level level = expected ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERR;
+	char text[64];
 
 	if (WIFSIGNALED(status))
-		log_line(level, "%s (pid %d) died of signal %d (%s)", c->kind->name, (int)c->pid, WTERMSIG(status),
-		         strsignal(WTERMSIG(status)));
+		snprintf(text, sizeof(text), "died of signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
 	else
-		log_line(level, "%s (pid %d) exited with %d", c->kind->name, (int)c->pid, WEXITSTATUS(status));
+		snprintf(text, sizeof(text), "exited with %d", WEXITSTATUS(status));
+	log_line(expected ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERR, "%s (pid %d) %s", c->kind->name, (int)c->pid, text);
+	if (!expected)
+		events_process(c->g, c->kind->name, text);
 }
 
 static void lose(struct gateway *g, const struct child *c)

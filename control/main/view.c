@@ -33,12 +33,28 @@ static const char *ago_text(uint64_t ms, char out[32])
 void view_drop(struct gateway *g, const struct msg_tunnel_drop *m)
 {
 	struct admin_client *a = admin_find(g, m->token, MSG_TUNNEL_VIEW);
+
+	if (a && a->n_drops < ADMIN_DROPS_MAX)
+		a->drops[a->n_drops++] = *m;
+}
+
+// A list for people, and the same as records.
+static void report_drops(struct report *r, const struct msg_tunnel_drop *drops, unsigned n)
+{
 	char text[128], ago[32];
 
-	if (!a)
-		return;
-	snprintf(text, sizeof(text), "%s (%u, %s ago)", m->name, m->times, ago_text(m->ago_ms, ago));
-	report_item(&a->report, "Last drops", text);
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(text, sizeof(text), "%s (%u, %s ago)", drops[i].name, drops[i].times, ago_text(drops[i].ago_ms, ago));
+		report_item(r, "Last drops", text);
+	}
+	if (!n)
+		report_item(r, "Last drops", "");
+	for (unsigned i = 0; i < n; i++) {
+		report_begin(r, "raw_last_drops");
+		report_text(r, "counter", "%s", drops[i].name);
+		report_number(r, "times", drops[i].times, NULL);
+		report_number(r, "raw_ago_ms", drops[i].ago_ms, NULL);
+	}
 }
 
 static uint64_t rest(uint64_t all, uint64_t part)
@@ -105,6 +121,7 @@ void view_told(struct gateway *g, const struct msg_tunnel_view *m)
 		else
 			report_text(&a->report, "UDP", "%s", m->handshaking ? "a handshake is under way" : "no handshake yet");
 		report_channels(&a->report, m);
+		report_drops(&a->report, a->drops, a->n_drops);
 	}
 	admin_end(a, true, "%s", "");
 }

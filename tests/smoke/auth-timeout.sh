@@ -14,6 +14,7 @@ connections() { ctl -j show status | jq '.Connections'; }
 nobody_waits() { [ "$(connections)" = 0 ]; }
 two_wait() { [ "$(connections)" = 2 ]; }
 
+start events "$BIN/penstockctl" -s "$WORK/admin.socket" show events
 in_ns "$CLIENT" bash -c 'exec 3<>/dev/tcp/192.0.2.1/443; cat <&3' > /dev/null &
 at_end "stop $!"
 silent=$!
@@ -23,6 +24,7 @@ expect "a login has begun" has "$WORK/asked" 'auth-request'
 soon "two connections wait" two_wait
 soon "the silent one is ended" gone "$silent"
 soon "and so is the one that has only begun" nobody_waits
+soon "which is told" has "$WORK/events.log" ' stalled-login from 192\.0\.2\.2: login took longer than 4 seconds$'
 
 in_ns "$CLIENT" bash -c 'exec 3<>/dev/tcp/192.0.2.1/443; printf "GET / HTTP/1.0\r\n\r\n" >&3; cat <&3' > "$WORK/plain" &
 at_end "stop $!"

@@ -17,9 +17,12 @@ soon "bert has DTLS" client_on_dtls bert
 address=$(user_field anna IPv4) id=$(user_field anna ID) bert=$(user_field bert 'Session started at')
 bert_connected=$(user_field bert raw_connected_at)
 
+start events "$BIN/penstockctl" -s "$WORK/admin.socket" -j show events
+soon "somebody listens" eval '[ -n "$(ss -xH state established | grep "$WORK/admin.socket")" ]'
 kill -KILL "$worker"
 soon "its death is reported" has "$WORK/gateway.log" 'died of signal 9'
 soon "also as the reason why her session ended" has "$WORK/gateway.log" "user 'anna' disconnected .*: its worker has died"
+soon "and told to who listens" has <(jq -r 'select(.event == "worker-failed") | .Username + " " + .reason' "$WORK/events.log") '^anna died of signal 9'
 came_back() { [ "$(grep -c 'CSTP connected' "$WORK/anna.log")" = 2 ]; }
 PATIENCE=40 soon "anna comes back by herself" came_back
 PATIENCE=40 soon "she is connected" user_has anna State connected

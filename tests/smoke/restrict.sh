@@ -54,7 +54,7 @@ refuses "of both families" drop_target answers fd30::1
 expect "the gateway itself does" answers $INSIDE
 soon "and her DNS server, where it is one" echoes UDP4:10.40.0.53:53
 refuses "elsewhere it does not" drop_target echoes UDP4:10.40.0.53:54
-show() { ctl -j show user "$1" | jq -r ".[0] | .\"$2\""; }
+show() { ctl -j show user "$1" | jq -r ".[0] | .\"$2\" | if type == \"array\" then join(\", \") else . end"; }
 expect "the operator sees it" same "$(show anna 'Restricted to routes')" True
 leave anna
 login tls anna --no-dtls

@@ -118,6 +118,29 @@ static void records_are_lines(void **state)
 	       "\tUsername: unknown\n");
 }
 
+static void times_say_how_long_ago(void **state)
+{
+	TEXT("Up since", "2026-01-02 03:04");
+	TEXT("_Up since", "5m:02s");
+	cell(VALUE_NUMBER, "", "RX", "5000 (5.0 KB)", 5000);
+	TEXT("_RX", "5.0 KB");
+	prints("show user", false, "\tUp since: 2026-01-02 03:04 (5m:02s)\n\tRX: 5000 (5.0 KB)\n");
+}
+
+static void a_record_may_have_records(void **state)
+{
+	TEXT("Username", "anna");
+	NEXT;
+	cell(VALUE_TEXT, "raw_last_drops", "counter", "drop_spoof", 0);
+	cell(VALUE_NUMBER, "raw_last_drops", "times", "", 2);
+	NEXT;
+	cell(VALUE_TEXT, "raw_last_drops", "counter", "drop_mac", 0);
+	prints("show id", false, "\tUsername: anna\n");
+	prints("show id", true,
+	       "[\n  {\n    \"Username\": \"anna\",\n    \"raw_last_drops\": [\n      {\n        \"counter\": \"drop_spoof\",\n"
+	       "        \"times\": 2\n      },\n      {\n        \"counter\": \"drop_mac\"\n      }\n    ]\n  }\n]\n");
+}
+
 static void json_keeps_types(void **state)
 {
 	NUMBER("ID", 7);
@@ -229,10 +252,13 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_teardown(name, clear)
 	const struct CMUnitTest tests[] = {
-		T(tables_stand_in_columns),     T(lists_are_arrays_of_objects), T(nothing_is_said_in_words),
-		T(a_column_may_have_two_keys),  T(records_are_lines),           T(json_keeps_types),
-		T(sections_are_tables),         T(sections_are_arrays),         T(a_deed_is_a_sentence),
-		T(no_text_steers_the_terminal), T(widths_are_columns),          T(ages_are_short),
+		T(tables_stand_in_columns),  T(lists_are_arrays_of_objects),
+		T(nothing_is_said_in_words), T(a_column_may_have_two_keys),
+		T(records_are_lines),        T(json_keeps_types),
+		T(times_say_how_long_ago),   T(a_record_may_have_records),
+		T(sections_are_tables),      T(sections_are_arrays),
+		T(a_deed_is_a_sentence),     T(no_text_steers_the_terminal),
+		T(widths_are_columns),       T(ages_are_short),
 	};
 
 	text_init();
