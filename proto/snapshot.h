@@ -1,7 +1,7 @@
 // One picture of the configuration for all processes: main writes it into a sealed memfd, children map it read-only.
 // Every option of the table is in it with its value or default (normalised by main: numbers in decimal, booleans 0/1, lists
 // repeated), so nobody else parses configuration or knows a default. Keys that start with '@' are main's own words to its children.
-// Secrets (PINs) are in sec-mod's picture only.
+// PINs are in sec-mod's picture only, the secret of camouflage in the nursery's.
 // Virtual hosts are numbered; 0 is the default one, and what another does not say itself it has from there. The order is the
 // snapshot's own: a number means nothing beside another snapshot.
 #pragma once

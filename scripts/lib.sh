@@ -230,6 +230,8 @@ gateway_settled() { gone "$GATEWAY" || gateway_online; }
 # ----------------------------------------------------------------------------------------------------------------- client
 
 # openconnect in a namespace of its own; returns once its tunnel is up. $pid is the client's, $WORK/LABEL.log what it said.
+url_of() { case $1 in *\?*) say "https://$1" ;; *) say "https://$1/" ;; esac; } # HOST[/PATH][?QUERY]
+
 start_client() { # LABEL NETNS USER PASSWORD HOST [OPTION...]
   local label=$1 ns=$2 user=$3 password=$4 host=$5
   shift 5
@@ -237,7 +239,7 @@ start_client() { # LABEL NETNS USER PASSWORD HOST [OPTION...]
   printf '%s\n' "$password" > "$WORK/$label.password"
   NETWORK_LOG=$WORK/$label.network start "$label" ip netns exec "$ns" \
     sh -c 'exec openconnect "$@" < '"$WORK/$label.password" openconnect --passwd-on-stdin --user "$user" \
-    --servercert "$PIN" --script "$TOP/scripts/client-network" --interface "${INTERFACE:-tun0}" --timestamp -v "$@" "https://$host/"
+    --servercert "$PIN" --script "$TOP/scripts/client-network" --interface "${INTERFACE:-tun0}" --timestamp -v "$@" "$(url_of "$host")"
 }
 
 client_up() { # LABEL

@@ -76,8 +76,8 @@ int config_keep(const struct config *old, struct config *now, config_report *rep
 struct config_word {
 	const char *key, *value;
 };
-// Who may see what: secrets (PINs) are sec-mod's alone.
-enum config_view { VIEW_PUBLIC, VIEW_SECRET, VIEWS };
+// Who may see what: PINs are sec-mod's alone, the secret of camouflage the nursery's.
+enum config_view { VIEW_PUBLIC, VIEW_SECRET, VIEW_NURSERY, VIEWS };
 // Every option with its values and these words as a sealed snapshot. 0 or -errno.
 int config_snapshot(const struct config *c, const struct config_word *words, enum config_view view, int *fd);
 

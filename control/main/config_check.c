@@ -430,6 +430,7 @@ void config_check(const struct config *c, struct config_log *log)
 	check_priority(c, log);
 	config_check_files(c, log);
 	config_check_conflicts(c, log);
+	config_check_web(c, log);
 	if (c->base)
 		return;
 	check_required(c, log);

@@ -90,12 +90,19 @@ static int put_values(struct snapshot_writer *w, const struct config *c, enum op
 	return ret;
 }
 
+static bool is_in_view(enum opt o, enum config_view view)
+{
+	if (opt_table[o].kind != KIND_SECRET)
+		return true;
+	return view == (o == OPT_CAMOUFLAGE_SECRET ? VIEW_NURSERY : VIEW_SECRET);
+}
+
 static int put_options(struct snapshot_writer *w, const struct config *c, enum config_view view)
 {
 	int ret = 0;
 
 	for (int o = 0; o < OPT_COUNT && ret == 0; o++) {
-		if (opt_table[o].kind == KIND_SECRET && view != VIEW_SECRET)
+		if (!is_in_view((enum opt)o, view))
 			continue;
 		if (config_own(c, (enum opt)o))
 			ret = put_values(w, c, (enum opt)o);

@@ -8,6 +8,7 @@
 
 #include "control/main/address.h"
 #include "control/main/ban.h"
+#include "control/main/config.h"
 #include "control/main/htab.h"
 #include "control/main/iroute.h"
 #include "control/main/policy.h"
@@ -36,7 +37,7 @@ struct respawn {
 
 // A configuration as the children see it: sealed memfds, by enum config_view. Zeroed: there are none.
 struct pictures {
-	int fd[2];
+	int fd[VIEWS];
 	unsigned n;
 };
 

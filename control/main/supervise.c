@@ -43,6 +43,7 @@ const struct child_kind child_dataplane = { .name = "dataplane",
 const struct child_kind child_nursery = { .name = "nursery",
 	                                  .binary = "penstock-worker",
 	                                  .role = ROLE_NURSERY,
+	                                  .view = VIEW_NURSERY,
 	                                  .handlers = &from_nursery_handlers,
 	                                  .queue = CHILD_QUEUE };
 

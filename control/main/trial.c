@@ -194,7 +194,7 @@ static int pictures_make(const struct config *c, int fd[VIEWS])
 		{ "@log-level", "4" }, { "@log-form", "priority" }, { "@libexec", supervise_libexec() }, { "@trial", "1" },
 		{ NULL, NULL },
 	};
-	int ret = config_snapshot(c, words, VIEW_PUBLIC, &fd[VIEW_PUBLIC]);
+	int ret = config_snapshot(c, words, VIEW_NURSERY, &fd[VIEW_NURSERY]);
 
 	return ret < 0 ? ret : config_snapshot(c, words, VIEW_SECRET, &fd[VIEW_SECRET]);
 }
@@ -207,12 +207,12 @@ static int children_try(const struct config *c, struct config_log *log)
 	struct answer a = { 0 };
 	// no pipe: it might be full while we wait for an answer
 	int log_fd = memfd_create("trial", MFD_CLOEXEC);
-	int fd[VIEWS] = { -1, -1 }, ret = logged ? pictures_make(c, fd) : -ENOMEM;
+	int fd[VIEWS] = { -1, -1, -1 }, ret = logged ? pictures_make(c, fd) : -ENOMEM;
 
 	if (ret == 0)
 		child_try(&child_secmod, MSG_SECMOD_READY, fd[VIEW_SECRET], log_fd, &a);
 	if (ret == 0 && a.ok)
-		child_try(&child_nursery, MSG_NURSERY_READY, fd[VIEW_PUBLIC], log_fd, &a);
+		child_try(&child_nursery, MSG_NURSERY_READY, fd[VIEW_NURSERY], log_fd, &a);
 	if (log_fd >= 0 && logged && pread(log_fd, logged, LOGGED_MAX, 0) > 0)
 		tell_logged(&f, logged);
 	if (ret == 0 && !a.ok)

@@ -53,6 +53,7 @@ struct client {
 	struct bridge bridge;
 	uint8_t cert_sha1[CERT_SHA1_SIZE];
 	unsigned requests;
+	bool shown; // its camouflage has been passed
 	uint64_t now_ms, born_ms, leave_ms;
 	bool done;
 	bool again; // read from the client without waiting: OpenSSL may hold bytes that poll() cannot see
@@ -87,12 +88,37 @@ static void send_reply(struct client *c, struct reply *r)
 		leave(c);
 }
 
+// Who does not know the secret is shown nothing that a web server has not.
+static bool is_hidden(const struct client *c)
+{
+	return !c->shown && vhost_of(c->tls.ssl)->camouflage.on;
+}
+
 static void send_status(struct client *c, unsigned status, bool keep_alive)
 {
-	struct reply r = { 0 };
+	struct reply r = { .head = c->http.verb == VERB_HEAD };
 
 	page_status(&r, status, keep_alive);
 	send_reply(c, &r);
+}
+
+static void send_decoy(struct client *c, bool keep_alive)
+{
+	struct reply r = { .head = c->http.verb == VERB_HEAD };
+
+	page_decoy(&r, vhost_of(c->tls.ssl)->camouflage.realm, keep_alive);
+	send_reply(c, &r);
+}
+
+// One right query is enough for the whole connection; the form repeats it, for clients that come back with another one.
+static void look_for_secret(struct client *c)
+{
+	const char *query = http_query(&c->http);
+
+	if (!is_hidden(c) || !camouflage_opens(&vhost_of(c->tls.ssl)->camouflage, query))
+		return;
+	c->shown = true;
+	login_keep_query(&c->login, query);
 }
 
 // --------------------------------------------------------------------------------------------------------------- session
@@ -118,7 +144,7 @@ static void ask_session(struct client *c)
 
 	if (status) {
 		log_info("CONNECT refused: %s", status == 503 ? "no cookie" : "malformed cookie");
-		send_status(c, status, false);
+		send_status(c, is_hidden(c) ? 405 : status, false);
 		return;
 	}
 	tls_describe(&c->tls, signer_scheme(), m.tls_cipher, sizeof(m.tls_cipher));
@@ -126,7 +152,7 @@ static void ask_session(struct client *c)
 	secret_wipe(&m, sizeof(m));
 	if (ret < 0) {
 		log_warn("cannot ask main for a session: %s", strerror(-ret));
-		send_status(c, 503, false);
+		send_status(c, is_hidden(c) ? 405 : 503, false);
 		return;
 	}
 	chan_enter(&c->main, WM_ASKED);
@@ -193,7 +219,10 @@ static int on_auth_cookie_denied(void *who, const struct msg_auth_cookie_denied 
 
 	chan_enter(&c->main, WM_IDLE);
 	log_info("CONNECT refused: %s", m->reason[0] ? m->reason : "bad cookie");
-	page_refused(&r, m->status, m->reason);
+	if (is_hidden(c))
+		page_status(&r, 405, false);
+	else
+		page_refused(&r, m->status, m->reason);
 	send_reply(c, &r);
 	return 0;
 }
@@ -269,19 +298,36 @@ static void give_request(struct client *c)
 {
 	const struct http *h = &c->http;
 
-	if (++c->requests > LIMIT_HTTP_REQUESTS) {
+	c->requests++;
+	look_for_secret(c);
+	if (is_hidden(c) && h->verb != VERB_CONNECT) {
+		send_decoy(c, h->keep_alive && c->requests < LIMIT_HTTP_REQUESTS);
+	} else if (c->requests > LIMIT_HTTP_REQUESTS) {
 		log_info("more than %d requests", LIMIT_HTTP_REQUESTS);
 		send_status(c, 429, false);
 	} else if (h->verb == VERB_CONNECT) {
 		if (strcmp(http_path(h), TUNNEL_PATH) == 0)
 			ask_session(c);
 		else
-			send_status(c, 404, false);
+			send_status(c, is_hidden(c) ? 405 : 404, false);
 	} else if ((h->verb == VERB_GET || h->verb == VERB_POST) && login_serves(&c->login, h)) {
 		give_login(c);
 	} else {
 		send_status(c, h->verb == VERB_GET ? 404 : 405, h->keep_alive && h->verb == VERB_GET);
 	}
+}
+
+static void refuse_request(struct client *c)
+{
+	bool understood = http_is_understood(&c->http);
+
+	log_info("bad HTTP request: %u", http_refusal(&c->http));
+	if (understood)
+		look_for_secret(c);
+	if (understood && is_hidden(c) && c->http.verb != VERB_CONNECT)
+		send_decoy(c, false);
+	else
+		send_status(c, http_refusal(&c->http), false);
 }
 
 static void read_request(struct client *c)
@@ -299,10 +345,8 @@ static void read_request(struct client *c)
 		ret = http_feed(&c->http, buf, (size_t)n);
 		if (ret == 1)
 			give_request(c);
-		else if (ret < 0) {
-			log_info("bad HTTP request: %u", http_refusal(&c->http));
-			send_status(c, http_refusal(&c->http), false);
-		}
+		else if (ret < 0)
+			refuse_request(c);
 	}
 	secret_wipe(buf, sizeof(buf));
 }

@@ -89,6 +89,8 @@ static enum http_verb verb_of(unsigned method)
 	switch (method) {
 	case HTTP_GET:
 		return VERB_GET;
+	case HTTP_HEAD:
+		return VERB_HEAD;
 	case HTTP_POST:
 		return VERB_POST;
 	case HTTP_CONNECT:
@@ -248,6 +250,11 @@ int http_feed(struct http *h, const uint8_t *buf, size_t len)
 unsigned http_refusal(const struct http *h)
 {
 	return h->status;
+}
+
+bool http_is_understood(const struct http *h)
+{
+	return h->whole || h->status == 413 || h->status == 417 || h->status == 501;
 }
 
 const char *http_path(const struct http *h)

@@ -10,7 +10,7 @@
 
 #define LIMIT_HTTP_FIELDS 64
 
-enum http_verb { VERB_GET, VERB_POST, VERB_CONNECT, VERB_OTHER };
+enum http_verb { VERB_GET, VERB_HEAD, VERB_POST, VERB_CONNECT, VERB_OTHER };
 
 struct http {
 	http_parser parser;
@@ -38,6 +38,8 @@ void http_fini(struct http *h);
 // 0: more is needed; 1: one request is whole; -EBADMSG: answer http_refusal() and close.
 int http_feed(struct http *h, const uint8_t *buf, size_t len);
 unsigned http_refusal(const struct http *h);
+// What was refused has a head that is whole and means something: an ordinary web server would answer it.
+bool http_is_understood(const struct http *h);
 
 // Of the whole request. The path is without its query and with one leading slash.
 const char *http_path(const struct http *h);

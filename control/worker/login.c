@@ -31,6 +31,7 @@ static void answer_user_form(struct login *l, const char *error)
 		.banner = l->offers->banner,
 		.groups = l->group_by_url ? NULL : l->groups,
 		.group = l->group,
+		.query = l->query[0] ? l->query : NULL,
 	};
 
 	page_form(&l->reply, &f, l->agent.bare_xml);
@@ -115,6 +116,7 @@ static void show_question(struct login *l, const struct msg_auth_ask *m)
 		        : m->echo                 ? "answer"
 		                                  : "secondary_password",
 		.kind = m->echo ? FIELD_TEXT : FIELD_PASSWORD,
+		.query = l->query[0] ? l->query : NULL,
 	};
 
 	l->state = LOGIN_ASKED;
@@ -505,6 +507,11 @@ int login_kdc(struct login *l, const struct http *h)
 	return ret;
 }
 
+void login_keep_query(struct login *l, const char *query)
+{
+	snprintf(l->query, sizeof(l->query), "%s", query);
+}
+
 void login_offer(struct login *l, const struct offers *offers)
 {
 	l->offers = offers;
@@ -524,6 +531,7 @@ void login_fini(struct login *l)
 {
 	drop_held(l);
 	drop_done(l);
+	secret_wipe(l->query, sizeof(l->query));
 	profile_free(&l->own_profile);
 	l->profile = &l->offers->profile;
 	groups_fini(&l->own);

@@ -28,7 +28,8 @@ struct login {
 	const struct http *held_request; // which waits for that
 	char group[LIMIT_GROUP + 1];     // that the client has chosen, "": none
 	bool group_by_url;
-	uint8_t sid[SID_SIZE]; // SHA-256 of the cookie that a login on this connection has had
+	char query[LIMIT_QUERY + 1]; // that forms are to be answered with, as camouflage wants it; a secret. "": none
+	uint8_t sid[SID_SIZE];       // SHA-256 of the cookie that a login on this connection has had
 	bool has_sid;
 	char user[LIMIT_USER + 1];
 	char held[LIMIT_PASSWORD + 1]; // a password that came with the user name, until sec-mod asks for it
@@ -51,6 +52,8 @@ void login_init(struct login *l, struct ask *ask, const struct offers *offers, c
 void login_fini(struct login *l);
 // What the vhost has to offer whose name the client has said; before its first request.
 void login_offer(struct login *l, const struct offers *offers);
+// Forms are answered with this query from here on.
+void login_keep_query(struct login *l, const char *query);
 // Is it one, before there is a session?
 bool login_serves(const struct login *l, const struct http *h);
 // A whole request for the login; it stays until it is answered. The answer is there when l->ready is set, now or after events of

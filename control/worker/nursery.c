@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "client.h"
@@ -263,6 +264,7 @@ static int start(struct nursery *n)
 		ready.text[0] = 0;
 	else
 		ready.ok = 0;
+	tzset(); // or gmtime_r() would open files, in a worker
 	memory_settle();
 	CHAN_SEND(&n->main, NURSERY_READY, &ready);
 	return ret;

@@ -1,6 +1,8 @@
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "pages.h"
 #include "proto/secret.h"
@@ -38,18 +40,36 @@ static const char *status_text(unsigned status)
 	return "Error";
 }
 
-static void add_head(struct reply *r, unsigned status, const char *type, size_t len)
+// RFC 9110 6.6.1
+static void add_date(struct reply *r)
+{
+	const time_t now = time(NULL);
+	char text[40] = "";
+	struct tm tm;
+
+	if (gmtime_r(&now, &tm) && strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &tm) > 0)
+		reply_add(r, "Date: %s\r\n", text);
+}
+
+// As any web server has it.
+static void add_plain_head(struct reply *r, unsigned status, const char *type, size_t len)
 {
 	reply_add(r, "HTTP/1.1 %u %s\r\n", status, status_text(status));
+	add_date(r);
 	reply_add(r, "Connection: %s\r\n", r->close ? "close" : "Keep-Alive");
 	reply_add(r, "Content-Type: %s\r\nContent-Length: %zu\r\n", type, len);
+}
+
+static void add_head(struct reply *r, unsigned status, const char *type, size_t len)
+{
+	add_plain_head(r, status, type, len);
 	reply_add(r, "X-Transcend-Version: 1\r\nCache-Control: no-store\r\n");
 	reply_add(r, "Strict-Transport-Security: max-age=31536000\r\nX-Content-Type-Options: nosniff\r\n");
 }
 
 static void add_body(struct reply *r, struct reply *body)
 {
-	reply_add(r, "\r\n%s", body->text ? body->text : "");
+	reply_add(r, "\r\n%s", body->text && !r->head ? body->text : "");
 	r->failed |= body->failed;
 	reply_clear(body);
 }
@@ -85,6 +105,15 @@ static void add_banner(struct reply *r, const char *banner)
 	reply_add(r, "<banner>%s</banner>\n", text);
 }
 
+static void add_form(struct reply *r, const char *query)
+{
+	char text[ESCAPED(LIMIT_QUERY)];
+
+	text_xml(query ? query : "", text, sizeof(text));
+	reply_add(r, "<form method=\"post\" action=\"/auth%s%s\">\n", query ? "?" : "", text);
+	secret_wipe(text, sizeof(text));
+}
+
 void page_form(struct reply *r, const struct form *f, bool bare)
 {
 	char message[ESCAPED(LIMIT_PROMPT)], label[ESCAPED(LIMIT_PROMPT)], error[ESCAPED(LIMIT_PROMPT)];
@@ -99,8 +128,9 @@ void page_form(struct reply *r, const struct form *f, bool bare)
 	reply_add(&body, "<auth id=\"main\">\n");
 	add_banner(&body, f->banner);
 	reply_add(&body, "<message>%s%s%s</message>\n", error, f->error ? "\n" : "", message);
-	reply_add(&body, "<form method=\"post\" action=\"/auth\">\n<input type=\"%s\" name=\"%s\" label=\"%s\" />\n",
-	          f->kind == FIELD_TEXT ? "text" : "password", f->name, label);
+	add_form(&body, f->query);
+	reply_add(&body, "<input type=\"%s\" name=\"%s\" label=\"%s\" />\n", f->kind == FIELD_TEXT ? "text" : "password", f->name,
+	          label);
 	add_choices(&body, f->groups, f->group);
 	reply_add(&body, "</form></auth>\n");
 	if (!bare)
@@ -191,14 +221,17 @@ void page_success(struct reply *r, const struct msg_auth_done *done, const uint8
 	add_body(r, &body);
 }
 
-static void add_status(struct reply *r, unsigned status, const char *reason)
+// extra: more headers, each with its line's end; NULL: none
+static void add_status(struct reply *r, unsigned status, const char *extra)
 {
 	struct reply body = { 0 };
 
-	reply_add(&body, "<html><body><h1>%u %s</h1></body></html>\n", status, status_text(status));
-	add_head(r, status, "text/html", body.len);
-	if (reason)
-		reply_add(r, "X-Reason: %s\r\n", reason);
+	reply_add(&body, "<!DOCTYPE html>\n<html><head><title>%u %s</title></head><body><h1>%u %s</h1></body></html>\n", status,
+	          status_text(status), status, status_text(status));
+	add_plain_head(r, status, "text/html", body.len);
+	if (status == 405)
+		reply_add(r, "Allow: GET, HEAD, POST\r\n"); // RFC 9110 15.5.6
+	reply_add(r, "%s", extra ? extra : "");
 	add_body(r, &body);
 }
 
@@ -210,8 +243,38 @@ void page_status(struct reply *r, unsigned status, bool keep_alive)
 
 void page_refused(struct reply *r, unsigned status, const char *reason)
 {
+	char header[LIMIT_TEXT + 16];
+
 	r->close = true;
-	add_status(r, status, status == 503 && reason[0] ? reason : NULL);
+	snprintf(header, sizeof(header), "X-Reason: %s\r\n", reason);
+	add_status(r, status, status == 503 && reason[0] ? header : NULL);
+}
+
+// RFC 9110 5.6.4: quotes and backslashes of a quoted string.
+static void quote(const char *text, char *out, size_t room)
+{
+	size_t n = 0;
+
+	for (; *text && n + 3 <= room; text++) {
+		if (*text == '"' || *text == '\\')
+			out[n++] = '\\';
+		out[n++] = *text;
+	}
+	out[n] = 0;
+}
+
+void page_decoy(struct reply *r, const char *realm, bool keep_alive)
+{
+	char text[2 * LIMIT_TEXT], header[2 * LIMIT_TEXT + 64];
+
+	r->close = !keep_alive;
+	if (!realm) {
+		add_status(r, 404, NULL);
+		return;
+	}
+	quote(realm, text, sizeof(text));
+	snprintf(header, sizeof(header), "WWW-Authenticate: Basic realm=\"%s\"\r\n", text);
+	add_status(r, 401, header);
 }
 
 void page_kerberos(struct reply *r, const uint8_t *message, size_t len)

@@ -21,6 +21,7 @@ struct form {
 	const char *banner;          // NULL: none
 	const struct groups *groups; // to choose from besides; NULL or none: nothing is to be chosen
 	const char *group;           // the one that is chosen already, by its name
+	const char *query;           // of the URL that its answer goes to; NULL: none
 };
 
 // bare: the client wants the form without config-auth around it (openconnect up to version 3).
@@ -41,6 +42,8 @@ struct challenge {
 void page_challenge(struct reply *r, const struct challenge *c);
 // A status and nothing else.
 void page_status(struct reply *r, unsigned status, bool keep_alive);
+// What a web server has for somebody without a password, or 404 where it has no realm to ask one for.
+void page_decoy(struct reply *r, const char *realm, bool keep_alive);
 // No session for who has asked: clients show their user the reason that comes with a 503.
 void page_refused(struct reply *r, unsigned status, const char *reason);
 // A message of the KDC proxy's ([MS-KKDCP] 2.1).

@@ -8,6 +8,7 @@ struct reply {
 	size_t len, room;
 	bool failed; // out of memory: the connection ends
 	bool close;  // after this answer
+	bool head;   // it is one to HEAD: without its body
 };
 
 void reply_add(struct reply *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -222,6 +222,23 @@ int form_get(const char *body, size_t len, const char *name, char *out, size_t r
 	return -ENOENT;
 }
 
+int query_decode(const char *query, size_t len, char *out, size_t room)
+{
+	size_t at = 0, n = 0;
+	int c;
+
+	while (at < len) {
+		c = url_byte(query, len, &at);
+		if (c <= 0 || n + 1 >= room) {
+			secret_wipe(out, n);
+			return -EBADMSG;
+		}
+		out[n++] = (char)c;
+	}
+	out[n] = 0;
+	return (int)n;
+}
+
 int path_name(const char *path, char *out, size_t room)
 {
 	size_t len, at = 0, n = 0;

@@ -26,6 +26,9 @@ uint16_t number_clamped(const char *text);
 // character or does not fit.
 int form_get(const char *body, size_t len, const char *name, char *out, size_t room);
 
+// A query as it is meant, percent-decoded: its length, or -EBADMSG where it does not decode, holds a NUL or does not fit.
+int query_decode(const char *query, size_t len, char *out, size_t room);
+
 // The path of a request as one name: without the slashes at its ends, decoded. 0; -ENOENT where it is empty or has a slash inside;
 // -EBADMSG where it does not decode or cannot be printed, or does not fit.
 int path_name(const char *path, char *out, size_t room);

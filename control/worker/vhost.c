@@ -126,6 +126,8 @@ static int load(struct vhost *vhost, const struct snapshot *conf, char text[LIMI
 	SSL_CTX_set_app_data(vhost->tls, vhost);
 	ret = offers_load(&vhost->offers, conf, vhost->number, text);
 	if (ret == 0)
+		ret = camouflage_load(&vhost->camouflage, conf, vhost->number);
+	if (ret == 0)
 		ret = resume_prepare(vhost->tls, vhost->name);
 	if (ret == 0 && vhost->offers.wants_certificate)
 		ret = clientcert_prepare(vhost->tls, conf, vhost->number, text);
@@ -159,6 +161,7 @@ void vhosts_free(struct vhosts *v)
 	for (unsigned i = 0; i < v->n; i++) {
 		SSL_CTX_free(v->vhost[i].tls);
 		offers_free(&v->vhost[i].offers);
+		camouflage_free(&v->vhost[i].camouflage);
 		for (unsigned n = 0; n < LIMIT_SERVER_KEYS; n++)
 			staple_free(&v->vhost[i].staple[n]);
 	}

@@ -5,6 +5,7 @@
 #include <openssl/ssl.h>
 #include <stdint.h>
 
+#include "camouflage.h"
 #include "offers.h"
 #include "pages.h"
 #include "proto/limits.h"
@@ -16,6 +17,7 @@ struct vhost {
 	uint8_t number;             // the snapshot's, and sec-mod's of this connection
 	SSL_CTX *tls;
 	struct offers offers;
+	struct camouflage camouflage;
 	uint8_t sha1[LIMIT_SERVER_KEYS][CERT_SHA1_SIZE]; // of each key's certificate
 	unsigned n_certs;
 	const X509 *cert[LIMIT_SERVER_KEYS];     // the context's

@@ -9,6 +9,7 @@ static int run(const uint8_t *data, size_t size, size_t step, unsigned *requests
 {
 	struct http h;
 	uint8_t cookie[COOKIE_SIZE];
+	char text[LIMIT_QUERY + 1];
 	size_t n;
 	int ret = 0;
 
@@ -31,6 +32,10 @@ static int run(const uint8_t *data, size_t size, size_t step, unsigned *requests
 	}
 	if (ret < 0 && http_refusal(&h) < 400)
 		abort();
+	if (ret < 0 && http_is_understood(&h) && http_path(&h)[0] != '/')
+		abort();
+	if (ret == 1 && http_query(&h))
+		query_decode(http_query(&h), strlen(http_query(&h)), text, sizeof(text));
 	http_fini(&h);
 	return ret;
 }

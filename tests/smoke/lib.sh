@@ -146,7 +146,7 @@ get_cookie() { # USER PASSWORD [OPTION...]
   local user=$1 password=$2
   shift 2
   printf '%s\n' "$password" | in_ns "${NETNS:-$CLIENT}" openconnect --passwd-on-stdin --user "$user" --servercert "$PIN" \
-    --non-inter --authenticate "$@" "https://${HOST:-192.0.2.1}/" 2>> "$WORK/authenticate.log" | sed -n "s/^COOKIE='\(.*\)'/\1/p"
+    --non-inter --authenticate "$@" "$(url_of "${HOST:-192.0.2.1}")" 2>> "$WORK/authenticate.log" | sed -n "s/^COOKIE='\(.*\)'/\1/p"
 }
 
 # Come with a cookie instead of a password.

@@ -424,6 +424,15 @@ static void a_relative_file(void **state)
 	config_free(c);
 }
 
+// One warning more: anybody may read this file.
+static void camouflage_needs_its_secret(void **state)
+{
+	file_says(GOOD "camouflage = true\n", CONFIG_START, 1, 0, "test.conf:9: camouflage: it needs camouflage_secret");
+	file_says(GOOD "camouflage = true\ncamouflage_secret = a b\n", CONFIG_TEST, 0, 2, "percent-encoded");
+	file_says(GOOD "camouflage = true\ncamouflage_secret = a-b\n", CONFIG_TEST, 0, 1, "chmod 600");
+	file_says(GOOD "[vhost:a.example]\ncamouflage = true\n", CONFIG_START, 1, 0, "camouflage: it needs camouflage_secret");
+}
+
 static void unknown_options(void **state)
 {
 	file_says(GOOD "tcp_port = 1\n", CONFIG_START, 0, 1,
@@ -706,6 +715,7 @@ int main(void)
 		cmocka_unit_test(a_good_file),
 		cmocka_unit_test(a_relative_file),
 		cmocka_unit_test(unknown_options),
+		cmocka_unit_test(camouflage_needs_its_secret),
 		cmocka_unit_test(compression_is_warned_of),
 		cmocka_unit_test(options_without_effect),
 		cmocka_unit_test(radius_servers),

@@ -97,11 +97,13 @@ static void the_snapshot_has_the_vhosts(void **state)
 	struct heard h;
 	int fd = -1;
 
-	assert_int_equal(load("test.conf",
-	                      GOOD "dns = 192.0.2.1\nocsp-response = x\n[vhost:A.example]\ndns = 192.0.2.2\nkey-pin = 1\n"
-	                           "server-cert = cert.pem\n",
-	                      CONFIG_START, &h, &c),
-	                 0);
+	assert_int_equal(
+	        load("test.conf",
+	             GOOD
+	             "dns = 192.0.2.1\nocsp-response = x\ncamouflage_secret = s\n[vhost:A.example]\ndns = 192.0.2.2\nkey-pin = 1\n"
+	             "server-cert = cert.pem\n",
+	             CONFIG_START, &h, &c),
+	        0);
 	assert_int_equal(config_snapshot(c, NULL, VIEW_PUBLIC, &fd), 0);
 	assert_int_equal(snapshot_open(fd, &s), 0);
 	close(fd);
@@ -114,12 +116,20 @@ static void the_snapshot_has_the_vhosts(void **state)
 	assert_non_null(snapshot_get(s, "ocsp-response"));
 	assert_null(snapshot_vhost_get(s, 1, "ocsp-response"));
 	assert_null(snapshot_vhost_get(s, 1, "key-pin"));
+	assert_null(snapshot_get(s, "camouflage_secret"));
 	snapshot_free(s);
 	assert_int_equal(config_snapshot(c, NULL, VIEW_SECRET, &fd), 0); // sec-mod's
 	assert_int_equal(snapshot_open(fd, &s), 0);
 	close(fd);
 	assert_null(snapshot_get(s, "key-pin"));
 	assert_string_equal(snapshot_vhost_get(s, 1, "key-pin"), "1");
+	assert_null(snapshot_get(s, "camouflage_secret"));
+	snapshot_free(s);
+	assert_int_equal(config_snapshot(c, NULL, VIEW_NURSERY, &fd), 0);
+	assert_int_equal(snapshot_open(fd, &s), 0);
+	close(fd);
+	assert_null(snapshot_vhost_get(s, 1, "key-pin"));
+	assert_string_equal(snapshot_vhost_get(s, 1, "camouflage_secret"), "s");
 	snapshot_free(s);
 	config_free(c);
 }

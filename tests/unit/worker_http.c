@@ -64,7 +64,33 @@ static void test_requests(void **state)
 	accepted("POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n", VERB_POST, "/", NULL, "");
 	accepted("CONNECT /CSCOSSLC/tunnel HTTP/1.1\r\nHost: gw\r\n\r\n", VERB_CONNECT, "/CSCOSSLC/tunnel", NULL, "");
 	accepted("CONNECT CSCOSSLC/tunnel HTTP/1.1\r\n\r\n", VERB_CONNECT, "/CSCOSSLC/tunnel", NULL, "");
+	accepted("HEAD /x HTTP/1.1\r\n\r\n", VERB_HEAD, "/x", NULL, "");
 	accepted("DELETE /x HTTP/1.1\r\n\r\n", VERB_OTHER, "/x", NULL, "");
+}
+
+static void understood(const char *text, bool yes)
+{
+	struct http h;
+
+	http_init(&h);
+	assert_true(feed(&h, text, 1 << 20) < 0);
+	assert_int_equal(http_is_understood(&h), yes);
+	if (yes) {
+		assert_string_equal(http_path(&h), "/x");
+		assert_string_equal(http_query(&h), "y");
+	}
+	http_fini(&h);
+}
+
+static void test_what_others_would_answer(void **state)
+{
+	understood("GET /x?y HTTP/1.1\r\n\r\nGET", true);
+	understood("POST /x?y HTTP/1.1\r\nContent-Length: 262145\r\n\r\n", true);
+	understood("POST /x?y HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n", true);
+	understood("POST /x?y HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", true);
+	understood("GET /x?y HTTP/2.0\r\n\r\n", false);
+	understood("GET /x?y\r\n\r\n", false);
+	understood("nonsense\r\n\r\n", false);
 }
 
 static void test_desync(void **state)
@@ -153,8 +179,10 @@ static void test_bounds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_requests), cmocka_unit_test(test_desync),  cmocka_unit_test(test_pipelining),
-		cmocka_unit_test(test_nul),      cmocka_unit_test(test_headers), cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_requests), cmocka_unit_test(test_what_others_would_answer),
+		cmocka_unit_test(test_desync),   cmocka_unit_test(test_pipelining),
+		cmocka_unit_test(test_nul),      cmocka_unit_test(test_headers),
+		cmocka_unit_test(test_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,6 +130,29 @@ static void test_paths(void **state)
 	path_is("/%zz", -EBADMSG, NULL);
 }
 
+static void query_is(const char *query, int ret, const char *text)
+{
+	char out[8] = "";
+
+	assert_int_equal(query_decode(query, strlen(query), out, sizeof(out)), ret);
+	if (ret >= 0)
+		assert_string_equal(out, text);
+}
+
+static void test_queries(void **state)
+{
+	query_is("", 0, "");
+	query_is("secret", 6, "secret");
+	query_is("a%20b", 3, "a b");
+	query_is("a+b", 3, "a+b");
+	query_is("%c3%BC", 2, "\xc3\xbc");
+	query_is("1234567", 7, "1234567");
+	query_is("12345678", -EBADMSG, NULL);
+	query_is("a%00", -EBADMSG, NULL);
+	query_is("a%2", -EBADMSG, NULL);
+	query_is("%zz", -EBADMSG, NULL);
+}
+
 static void test_forms(void **state)
 {
 	form_is("username=me&password=x%20y+z", "username", 2, "me");
@@ -219,9 +242,10 @@ static void test_cstp(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_base64),  cmocka_unit_test(test_hex),   cmocka_unit_test(test_lists),
-		cmocka_unit_test(test_numbers), cmocka_unit_test(test_forms), cmocka_unit_test(test_paths),
-		cmocka_unit_test(test_cookies), cmocka_unit_test(test_text),  cmocka_unit_test(test_cstp),
+		cmocka_unit_test(test_base64),  cmocka_unit_test(test_hex),     cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_numbers), cmocka_unit_test(test_forms),   cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_queries), cmocka_unit_test(test_cookies), cmocka_unit_test(test_text),
+		cmocka_unit_test(test_cstp),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
