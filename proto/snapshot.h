@@ -37,4 +37,5 @@ uint64_t snapshot_vhost_number(const struct snapshot *s, unsigned vhost, const c
 bool snapshot_vhost_bool(const struct snapshot *s, unsigned vhost, const char *key);
 
 // Words of main's own: "@log-level" (syslog number), "@log-form" (plain | priority), "@libexec" (directory of our binaries),
-// "@version", "@trial" (1: only to say whether we could start).
+// "@version", "@trial" (1: only to say whether we could start). Of each virtual host: tls-priorities in OpenSSL's words
+// (control/main/priority.h).

@@ -13,10 +13,11 @@ static const struct group {
 	uint16_t number;
 	uint8_t point, first; // first: its first byte, 0 = any
 } groups[] = {
-	{ 23, 65, 4 }, // secp256r1
-	{ 24, 97, 4 }, // secp384r1
-	{ 29, 32, 0 }, // x25519
-	{ 30, 56, 0 }, // x448
+	{ 23, 65, 4 },  // secp256r1
+	{ 24, 97, 4 },  // secp384r1
+	{ 25, 133, 4 }, // secp521r1
+	{ 29, 32, 0 },  // x25519
+	{ 30, 56, 0 },  // x448
 };
 
 static bool is_tls13(const uint8_t *tbs, size_t len)

@@ -362,7 +362,7 @@ static int world_set_up(void **state)
 	shared.gear.vhosts.vhost[0].offers.password = true;
 	snapshot_free(conf);
 	unlink(path);
-	assert_int_equal(tls_warm_up(&shared.gear.vhosts, shared.gear.dtls), 0);
+	assert_int_equal(tls_warm_up(&shared.gear.vhosts, shared.gear.dtls, text), 0);
 	shared.client = SSL_CTX_new(TLS_client_method());
 	return 0;
 }

@@ -431,6 +431,7 @@ void config_check(const struct config *c, struct config_log *log)
 	config_check_files(c, log);
 	config_check_conflicts(c, log);
 	config_check_web(c, log);
+	config_check_tls(c, log);
 	if (c->base)
 		return;
 	check_required(c, log);

@@ -3,6 +3,7 @@
 #include "control/main/config_table.h"
 #include "control/main/config_value.h"
 #include "proto/limits.h"
+#include "proto/snapshot.h"
 
 struct config_entry {
 	char *text;    // normalised
@@ -60,9 +61,12 @@ int config_fold(struct config *c, struct config_log *log);
 // After the defaults: required options, files, accounts, and options that contradict each other. Of a virtual host: what it says
 // itself, beside what it inherits.
 void config_check(const struct config *c, struct config_log *log);
-// Two parts of it: what it names outside of itself, and what makes each other useless.
+// Parts of it: what it names outside of itself, what makes each other useless, and how TLS is spoken.
 void config_check_files(const struct config *c, struct config_log *log);
 void config_check_conflicts(const struct config *c, struct config_log *log);
+void config_check_tls(const struct config *c, struct config_log *log);
+// tls-priorities for the snapshot, translated. 0 or -errno.
+int config_put_tls(struct snapshot_writer *w, const struct config *c);
 // Why a file cannot be read, or no directory can be there with files of ours in it; NULL: it can. The reason is in `out`, or lasts.
 const char *config_no_file(const char *path, char out[VALUE_WHY]);
 const char *config_no_room(const char *path, char out[VALUE_WHY]);

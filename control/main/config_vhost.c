@@ -109,7 +109,7 @@ static int put_options(struct snapshot_writer *w, const struct config *c, enum c
 		else if (config_count(c->base, (enum opt)o) && !config_count(c, (enum opt)o))
 			ret = snapshot_put(w, opt_table[o].name, ""); // not inherited either
 	}
-	return ret;
+	return ret < 0 ? ret : config_put_tls(w, c);
 }
 
 static int put_all(struct snapshot_writer *w, const struct config *c, const struct config_word *words, enum config_view view)

@@ -381,7 +381,7 @@ static void secret_init(struct dtls_secret *s, const struct tls *tls, const stru
 	static const char label[] = "EXPORTER-openconnect-psk";
 
 	s->kind = (enum dtls_kind)rep->dtls;
-	s->prefer = tls_cipher(tls);
+	s->ciphers = c->ciphers;
 	s->suite = c->suite;
 	memcpy(s->id, rep->app_id, sizeof(s->id));
 	memcpy(s->master, c->master, sizeof(s->master));

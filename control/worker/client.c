@@ -134,13 +134,14 @@ static int end_session(struct client *c, enum end_reason reason)
 
 static void ask_session(struct client *c)
 {
+	struct ciphers may = ciphers_beside(&vhost_of(c->tls.ssl)->dtls, tls_cipher(&c->tls));
 	uint16_t base = mtu_base(number_clamped(http_header(&c->http, "X-CSTP-Base-MTU", 0)), mtu_path(c->tls.fd));
 	struct msg_auth_cookie_req m;
 	unsigned status;
 	int ret;
 
 	c->connect.tls13 = SSL_version(c->tls.ssl) == TLS1_3_VERSION;
-	status = connect_request(&c->connect, &c->http, base, tls_cipher(&c->tls), &m);
+	status = connect_request(&c->connect, &c->http, base, &may, &m);
 
 	if (status) {
 		log_info("CONNECT refused: %s", status == 503 ? "no cookie" : "malformed cookie");

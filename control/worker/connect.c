@@ -53,21 +53,21 @@ static uint8_t encodings(const struct http *h, const char *name)
 	return set;
 }
 
-static uint8_t find_dtls(struct connect *c, const struct http *h, enum aead_cipher prefer)
+static uint8_t find_dtls(struct connect *c, const struct http *h)
 {
 	const char *ciphers = http_header(h, "X-DTLS-CipherSuite", 0), *ciphers12 = http_header(h, "X-DTLS12-CipherSuite", 0);
 	const char *master = http_header(h, "X-DTLS-Master-Secret", 0);
 	uint8_t offers = 0;
 
-	if (list_has(ciphers, "PSK-NEGOTIATE", ':') || list_has(ciphers12, "PSK-NEGOTIATE", ':'))
+	if (c->ciphers.n > 0 && (list_has(ciphers, "PSK-NEGOTIATE", ':') || list_has(ciphers12, "PSK-NEGOTIATE", ':')))
 		offers |= DTLS_OFFER_PSK;
-	c->suite = suite_choose_any(ciphers12, ciphers, prefer);
+	c->suite = suite_choose_any(ciphers12, ciphers, &c->ciphers);
 	if (c->suite && master && hex_decode(master, c->master, sizeof(c->master)) == 0)
 		offers |= c->suite->cipher == AEAD_NONE ? DTLS_OFFER_CBC : DTLS_OFFER_RESUMED;
 	return offers;
 }
 
-unsigned connect_request(struct connect *c, const struct http *h, uint16_t base_mtu, enum aead_cipher prefer,
+unsigned connect_request(struct connect *c, const struct http *h, uint16_t base_mtu, const struct ciphers *may,
                          struct msg_auth_cookie_req *out)
 {
 	const char *types = http_header(h, "X-CSTP-Address-Type", 0);
@@ -92,7 +92,8 @@ unsigned connect_request(struct connect *c, const struct http *h, uint16_t base_
 	c->full_ipv6 = full_ipv6 && list_has(full_ipv6, "true", ',');
 	out->want_ipv4 = c->ipv4;
 	out->want_ipv6 = c->ipv6;
-	out->dtls_offers = find_dtls(c, h, prefer);
+	c->ciphers = *may;
+	out->dtls_offers = find_dtls(c, h);
 	out->cstp_encodings = encodings(h, "X-CSTP-Accept-Encoding");
 	out->dtls_encodings = encodings(h, "X-DTLS-Accept-Encoding");
 	return 0;

@@ -18,16 +18,17 @@ struct connect {
 	bool ipv4, ipv6;                  // it wants addresses of this kind
 	bool full_ipv6;                   // it understands the headers that end in -IP6
 	bool tls13;                       // CSTP is over TLS 1.3
-	const struct suite *suite;        // of a resumed DTLS session; NULL: the client offers none of ours
+	struct ciphers ciphers;           // that its DTLS may have
+	const struct suite *suite;        // of a resumed DTLS session; NULL: the client offers none that it may have
 	uint8_t master[DTLS_MASTER_SIZE]; // its secret, which never leaves this process
 	char hostname[LIMIT_HOSTNAME + 1];
 	struct connect_item *items; // main's SESSION_ITEMs
 	unsigned n_items, room;
 };
 
-// Holds a secret then: wipe out. prefer: the cipher of TLS, which DTLS is to have too where it can. 0, or the HTTP status to refuse
-// with: 400 for a cookie that is none, 401 for several, 503 without.
-unsigned connect_request(struct connect *c, const struct http *h, uint16_t base_mtu, enum aead_cipher prefer,
+// Holds a secret then: wipe out. may: the ciphers that its DTLS may have, TLS's first where it is one. 0, or the HTTP status to
+// refuse with: 400 for a cookie that is none, 401 for several, 503 without.
+unsigned connect_request(struct connect *c, const struct http *h, uint16_t base_mtu, const struct ciphers *may,
                          struct msg_auth_cookie_req *out);
 int connect_add_item(struct connect *c, const struct msg_session_item *m);
 // The head of the answer.

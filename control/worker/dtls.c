@@ -244,21 +244,12 @@ SSL_CTX *dtls_ctx_new(void)
 	return ctx;
 }
 
-static const char *cipher_list(enum aead_cipher first)
-{
-	switch (first) {
-	case AEAD_AES_128_GCM:
-		return "PSK-AES128-GCM-SHA256:PSK-AES256-GCM-SHA384:PSK-CHACHA20-POLY1305";
-	case AEAD_CHACHA20_POLY1305:
-		return "PSK-CHACHA20-POLY1305:PSK-AES256-GCM-SHA384:PSK-AES128-GCM-SHA256";
-	default:
-		return "PSK-AES256-GCM-SHA384:PSK-AES128-GCM-SHA256:PSK-CHACHA20-POLY1305";
-	}
-}
-
 static int prepare_psk(struct dtls *d)
 {
-	return SSL_set_cipher_list(d->ssl, cipher_list(d->secret->prefer)) == 1 ? 0 : -ENOMEM;
+	char list[CIPHERS_TEXT];
+
+	ciphers_psk(&d->secret->ciphers, list);
+	return SSL_set_cipher_list(d->ssl, list) == 1 ? 0 : -ENOMEM;
 }
 
 // Our first flight is our last here: it goes out under new keys before the client has proven anything. So its address has to, by a

@@ -20,7 +20,7 @@ struct dtls;
 struct dtls_secret {
 	enum dtls_kind kind;
 	uint8_t psk[DTLS_PSK_SIZE];
-	enum aead_cipher prefer;   // with the pre-shared key; the others follow
+	struct ciphers ciphers;    // with the pre-shared key
 	const struct suite *suite; // of the resumed session, with the next two
 	uint8_t id[APP_ID_SIZE];
 	uint8_t master[DTLS_MASTER_SIZE];

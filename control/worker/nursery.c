@@ -203,11 +203,7 @@ static int load_gear(struct nursery *n, const struct snapshot *conf, char text[L
 		return -ENOMEM;
 	n->gear.auth_timeout = (uint32_t)snapshot_number(conf, "auth-timeout");
 	ret = vhosts_load(&n->gear.vhosts, conf, text);
-	if (ret == 0) {
-		snprintf(text, LIMIT_TEXT + 1, "the TLS warm-up failed");
-		ret = tls_warm_up(&n->gear.vhosts, n->gear.dtls);
-	}
-	return ret;
+	return ret < 0 ? ret : tls_warm_up(&n->gear.vhosts, n->gear.dtls, text);
 }
 
 static int drop_user(const struct snapshot *conf, char text[LIMIT_TEXT + 1])

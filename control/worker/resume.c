@@ -144,6 +144,15 @@ static void take(const struct msg_resume_rep *rep)
 	ERR_clear_error();
 }
 
+// tls-priorities may have changed since: what makes no suite now is not gone on with. In TLS 1.3 the suite is chosen anew.
+static bool is_spoken(SSL *ssl, const SSL_SESSION *session)
+{
+	const SSL_CIPHER *cipher = SSL_SESSION_get0_cipher(session);
+
+	return SSL_SESSION_get_protocol_version(session) == TLS1_3_VERSION || !cipher ||
+	       sk_SSL_CIPHER_find(SSL_get_ciphers(ssl), (SSL_CIPHER *)cipher) >= 0;
+}
+
 // The client wants to resume: sec-mod is asked, and the handshake waits for it as it does for a signature.
 static SSL_SESSION *on_get(SSL *ssl, const unsigned char *id, int len, int *copy)
 {
@@ -164,7 +173,7 @@ static SSL_SESSION *on_get(SSL *ssl, const unsigned char *id, int len, int *copy
 			take(&rep);
 		secret_wipe(&rep, sizeof(rep));
 	}
-	if (!is_given(id, (size_t)len))
+	if (!is_given(id, (size_t)len) || !is_spoken(ssl, resume.given))
 		return NULL;
 	SSL_SESSION_up_ref(resume.given);
 	return resume.given;

@@ -28,16 +28,16 @@ static const struct suite *find(const char *word, size_t len, bool dtls12)
 	return NULL;
 }
 
-static ptrdiff_t rank(const struct suite *s, enum aead_cipher prefer)
+static ptrdiff_t rank(const struct suite *s, const struct ciphers *may)
 {
 	const size_t n = sizeof(suites) / sizeof(suites[0]);
 
-	if (!s)
+	if (!s || !ciphers_have(may, s->cipher, s->aes))
 		return -1;
-	return s->cipher != AEAD_NONE && s->cipher == prefer ? (ptrdiff_t)n : suites + n - 1 - s;
+	return s->cipher != AEAD_NONE && s->cipher == may->aead[0] ? (ptrdiff_t)n : suites + n - 1 - s;
 }
 
-const struct suite *suite_choose(const char *list, bool dtls12, enum aead_cipher prefer)
+const struct suite *suite_choose(const char *list, bool dtls12, const struct ciphers *may)
 {
 	const struct suite *best = NULL, *s;
 	const char *word;
@@ -45,15 +45,15 @@ const struct suite *suite_choose(const char *list, bool dtls12, enum aead_cipher
 
 	while ((word = list_next(&list, ':', &len))) {
 		s = find(word, len, dtls12);
-		if (rank(s, prefer) > rank(best, prefer))
+		if (rank(s, may) > rank(best, may))
 			best = s;
 	}
 	return best;
 }
 
-const struct suite *suite_choose_any(const char *dtls12, const char *dtls, enum aead_cipher prefer)
+const struct suite *suite_choose_any(const char *dtls12, const char *dtls, const struct ciphers *may)
 {
-	const struct suite *a = suite_choose(dtls12, true, prefer), *b = suite_choose(dtls, false, prefer);
+	const struct suite *a = suite_choose(dtls12, true, may), *b = suite_choose(dtls, false, may);
 
 	return a && (!b || a->cipher != AEAD_NONE || b->cipher == AEAD_NONE) ? a : b;
 }

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ciphers.h"
 #include "proto/messages.h"
 
 struct suite {
@@ -15,8 +16,8 @@ struct suite {
 	const char *text;        // GnuTLS's description; with AES-CBC-SHA without the version, which only the handshake shows
 };
 
-// The best of a header's list: the preferred cipher, in the client's order; else an AEAD before CBC, and the longer key before the
-// shorter. NULL: none is ours, or no list.
-const struct suite *suite_choose(const char *list, bool dtls12, enum aead_cipher prefer);
+// The best of a header's list that may be: the cipher that comes first there, in the client's order; else an AEAD before CBC, and
+// the longer key before the shorter. NULL: none is ours, or no list.
+const struct suite *suite_choose(const char *list, bool dtls12, const struct ciphers *may);
 // The best of both headers; between equals the one of X-DTLS12-CipherSuite, as ocserv does it.
-const struct suite *suite_choose_any(const char *dtls12, const char *dtls, enum aead_cipher prefer);
+const struct suite *suite_choose_any(const char *dtls12, const char *dtls, const struct ciphers *may);

@@ -319,7 +319,9 @@ void tls_describe(const struct tls *t, uint16_t scheme, char *out, size_t room)
 	static const struct name versions[] = { { TLS1_2_VERSION, "TLS1.2" }, { TLS1_3_VERSION, "TLS1.3" } };
 	static const struct name groups[] = { { NID_X25519, "X25519" },
 		                              { NID_X9_62_prime256v1, "SECP256R1" },
-		                              { NID_secp384r1, "SECP384R1" } };
+		                              { NID_secp384r1, "SECP384R1" },
+		                              { NID_secp521r1, "SECP521R1" },
+		                              { NID_X448, "X448" } };
 	static const struct name ciphers[] = { { NID_aes_128_gcm, "AES-128-GCM" },
 		                               { NID_aes_256_gcm, "AES-256-GCM" },
 		                               { NID_chacha20_poly1305, "CHACHA20-POLY1305" } };

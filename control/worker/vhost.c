@@ -30,7 +30,7 @@ static int on_hello(SSL *ssl, int *alert, void *who)
 
 	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &body, &len) == 1 && sni_parse(body, len, name) == 0)
 		vhost = find(v, name);
-	if (!SSL_set_SSL_CTX(ssl, vhost->tls)) {
+	if (!tls_ctx_take(ssl, vhost->tls, vhost->groups[0] ? vhost->groups : NULL)) {
 		*alert = SSL_AD_INTERNAL_ERROR;
 		return SSL_CLIENT_HELLO_ERROR;
 	}
@@ -115,6 +115,15 @@ static void load_staples(struct vhost *vhost, const struct snapshot *conf)
 	SSL_CTX_set_tlsext_status_cb(vhost->tls, on_status);
 }
 
+static int load_rule(struct vhost *vhost, const struct snapshot *conf, char text[LIMIT_TEXT + 1])
+{
+	const char *groups = snapshot_vhost_get(conf, vhost->number, "@tls-groups");
+
+	snprintf(vhost->groups, sizeof(vhost->groups), "%s", groups ? groups : "");
+	ciphers_load(&vhost->dtls, conf, vhost->number);
+	return tls_ctx_rule(vhost->tls, conf, vhost->number, text);
+}
+
 static int load(struct vhost *vhost, const struct snapshot *conf, char text[LIMIT_TEXT + 1])
 {
 	int ret;
@@ -129,6 +138,8 @@ static int load(struct vhost *vhost, const struct snapshot *conf, char text[LIMI
 		ret = camouflage_load(&vhost->camouflage, conf, vhost->number);
 	if (ret == 0)
 		ret = resume_prepare(vhost->tls, vhost->name);
+	if (ret == 0)
+		ret = load_rule(vhost, conf, text);
 	if (ret == 0 && vhost->offers.wants_certificate)
 		ret = clientcert_prepare(vhost->tls, conf, vhost->number, text);
 	if (ret == 0)

@@ -6,11 +6,14 @@
 #include <stdint.h>
 
 #include "camouflage.h"
+#include "ciphers.h"
 #include "offers.h"
 #include "pages.h"
 #include "proto/limits.h"
 #include "proto/snapshot.h"
 #include "staple.h"
+
+#define VHOST_GROUPS_TEXT 64
 
 struct vhost {
 	char name[LIMIT_VHOST + 1]; // in small letters; "": the default one
@@ -18,6 +21,8 @@ struct vhost {
 	SSL_CTX *tls;
 	struct offers offers;
 	struct camouflage camouflage;
+	struct ciphers dtls;                             // that DTLS may have
+	char groups[VHOST_GROUPS_TEXT];                  // the context's, where the configuration names them
 	uint8_t sha1[LIMIT_SERVER_KEYS][CERT_SHA1_SIZE]; // of each key's certificate
 	unsigned n_certs;
 	const X509 *cert[LIMIT_SERVER_KEYS];     // the context's

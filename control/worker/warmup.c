@@ -2,10 +2,10 @@
 #include <openssl/err.h>
 #include <openssl/x509.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "dtls.h"
-#include "proto/log.h"
 #include "signer.h"
 #include "tls_ctx.h"
 #include "vhost.h"
@@ -14,6 +14,8 @@
 
 // A throw-away key signs here, with the context's own certificate beside it: the client notices at once, but by then the server has
 // gone through all that needs its certificates. A second context, whose certificate is the throw-away key's, goes to the end.
+static unsigned signatures; // that were asked for
+
 static int sign_locally(void *who, uint8_t vhost, uint8_t key, uint16_t scheme, const uint8_t *tbs, size_t tbs_len,
                         uint8_t *signature, size_t room)
 {
@@ -23,6 +25,7 @@ static int sign_locally(void *who, uint8_t vhost, uint8_t key, uint16_t scheme, 
 	         EVP_DigestSign(ctx, signature, &len, tbs, tbs_len) == 1;
 
 	EVP_MD_CTX_free(ctx);
+	signatures++;
 	return ok ? (int)len : -EIO;
 }
 
@@ -86,25 +89,42 @@ static bool shake_in_memory(SSL_CTX *server_ctx, SSL_CTX *client_ctx, int versio
 	return done;
 }
 
-static int warm_tls(const struct vhosts *v, SSL_CTX *own)
-{
-	static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
-	SSL_CTX *client = SSL_CTX_new(TLS_client_method());
-	int i, ret = client ? 0 : -ENOMEM;
+static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
 
-	for (i = 0; i < 2 && ret == 0; i++) {
-		for (unsigned n = 0; n < v->n; n++)
-			shake_in_memory(v->vhost[n].tls, client, versions[i]);
+// A client that can do everything gets no signature of it: then nobody does.
+static int warm_vhost(const struct vhost *vhost, SSL_CTX *client, char text[LIMIT_TEXT + 1])
+{
+	signatures = 0;
+	for (int i = 0; i < 2; i++)
+		shake_in_memory(vhost->tls, client, versions[i]);
+	if (signatures > 0)
+		return 0;
+	snprintf(text, LIMIT_TEXT + 1, "tls-priorities: it leaves nothing that the keys of the server can be used with%s%s",
+	         vhost->number > 0 ? ", at " : "", vhost->name);
+	return -EINVAL;
+}
+
+static int warm_tls(const struct vhosts *v, SSL_CTX *own, char text[LIMIT_TEXT + 1])
+{
+	SSL_CTX *client = SSL_CTX_new(TLS_client_method());
+	int ret = client && SSL_CTX_set1_groups_list(client, "X25519:P-256:P-384:P-521:X448") == 1 ? 0 : -ENOMEM;
+
+	for (unsigned n = 0; n < v->n && ret == 0; n++)
+		ret = warm_vhost(&v->vhost[n], client, text);
+	for (int i = 0; i < 2 && ret == 0; i++)
 		if (!shake_in_memory(own, client, versions[i]))
 			ret = -EPROTO;
-	}
 	SSL_CTX_free(client);
 	return ret;
 }
 
 // ----------------------------------------------------------------------------------------------------------------- DTLS
 
-static const struct dtls_secret warm_secret = { .kind = DTLS_KIND_PSK, .psk = "warm-up", .prefer = AEAD_AES_256_GCM };
+static const struct dtls_secret warm_secret = {
+	.kind = DTLS_KIND_PSK,
+	.psk = "warm-up",
+	.ciphers = { .aead = { AEAD_AES_256_GCM }, .n = 1 },
+};
 
 // Datagrams do not survive a BIO pair; one at a time through a variable does, since each side answers before the next.
 struct loop {
@@ -226,16 +246,17 @@ static int warm_dtls(SSL_CTX *ctx)
 
 // --------------------------------------------------------------------------------------------------------------- the door
 
-int tls_warm_up(const struct vhosts *v, SSL_CTX *dtls)
+int tls_warm_up(const struct vhosts *v, SSL_CTX *dtls, char text[LIMIT_TEXT + 1])
 {
 	EVP_PKEY *key = EVP_EC_gen("P-256"), *pair = key ? signer_key_new(key, 0, 0) : NULL;
 	X509 *cert = pair ? self_signed(key) : NULL;
 	SSL_CTX *own = cert ? tls_ctx_new() : NULL;
 	int ret = -ENOMEM;
 
+	snprintf(text, LIMIT_TEXT + 1, "the TLS warm-up failed");
 	if (own && SSL_CTX_use_certificate(own, cert) == 1 && SSL_CTX_use_PrivateKey(own, pair) == 1) {
 		signer_set(sign_locally, key);
-		ret = warm_tls(v, own);
+		ret = warm_tls(v, own, text);
 		signer_set(NULL, NULL);
 	}
 	if (ret == 0)
@@ -244,7 +265,5 @@ int tls_warm_up(const struct vhosts *v, SSL_CTX *dtls)
 	X509_free(cert);
 	EVP_PKEY_free(pair);
 	EVP_PKEY_free(key);
-	if (ret < 0)
-		log_warn("warm-up: %s", strerror(-ret));
 	return ret;
 }

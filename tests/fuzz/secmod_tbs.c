@@ -21,6 +21,8 @@ static int is_tls12(const uint8_t *d, size_t size)
 		return d[67] == 65 && d[68] == 4;
 	case 24:
 		return d[67] == 97 && d[68] == 4;
+	case 25:
+		return d[67] == 133 && d[68] == 4;
 	case 29:
 		return d[67] == 32;
 	case 30:

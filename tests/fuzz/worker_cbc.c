@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!secret.suite) {
 		log_init("fuzz", LOG_LEVEL_ERR, LOG_FORM_PLAIN);
-		secret.suite = suite_choose("AES128-SHA", false, AEAD_NONE);
+		secret.suite = suite_choose("AES128-SHA", false, &ciphers_all);
 	}
 	open_one(data, size);
 	c = cbc_new(1, &secret, &road, &out, 0);

@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct http h;
 
 	http_init(&h);
-	if (http_feed(&h, data, size) == 1 && connect_request(&c, &h, 1500, AEAD_AES_256_GCM, &req) == 0) {
+	if (http_feed(&h, data, size) == 1 && connect_request(&c, &h, 1500, &ciphers_all, &req) == 0) {
 		rep.dtls = req.dtls_offers & DTLS_OFFER_PSK       ? DTLS_KIND_PSK
 		           : req.dtls_offers & DTLS_OFFER_RESUMED ? DTLS_KIND_RESUMED
 		           : req.dtls_offers & DTLS_OFFER_CBC     ? DTLS_KIND_CBC

@@ -30,7 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!ctx) {
 		log_init("fuzz", LOG_LEVEL_ERR, LOG_FORM_PLAIN);
 		ctx = dtls_ctx_new();
-		secrets[1].suite = suite_choose("OC-DTLS1_2-AES256-GCM", false, AEAD_NONE);
+		secrets[1].suite = suite_choose("OC-DTLS1_2-AES256-GCM", false, &ciphers_all);
+		secrets[0].ciphers = ciphers_all;
 	}
 	if (size == 0)
 		return 0;

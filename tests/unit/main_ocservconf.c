@@ -124,7 +124,7 @@ static const char *const documented[] = {
 	"cert-user-oid = 0.9.2342.19200300.100.1.1",
 	"cert-user-oid = SAN(rfc822name)",
 	"cert-group-oid = 2.5.4.11",
-	"match-tls-dtls-ciphers = true",
+	"match-tls-dtls-ciphers = true\ndtls-legacy = false",
 	"enable-auth = \"certificate\"\nca-cert = cert.pem\ncert-user-oid = 2.5.4.3",
 	"enable-auth = \"gssapi\"",
 	"enable-auth = \"gssapi[keytab=key.pem,require-local-user-map=true,tgt-freshness-time=900]\"",

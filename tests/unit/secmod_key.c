@@ -30,12 +30,13 @@ static void what_is_a_handshake(void **state)
 		int more; // bytes behind it (or missing)
 		enum tbs_kind kind;
 	} rows[] = {
-		{ 23, 65, 4, 0, TBS_TLS12 },  { 24, 97, 4, 0, TBS_TLS12 }, { 29, 32, 9, 0, TBS_TLS12 },
-		{ 30, 56, 0, 0, TBS_TLS12 },  { 23, 65, 4, 1, TBS_OTHER }, { 23, 65, 4, -1, TBS_OTHER },
-		{ 23, 65, 2, 0, TBS_OTHER },  { 23, 33, 2, 0, TBS_OTHER }, { 24, 65, 4, 0, TBS_OTHER },
-		{ 29, 65, 4, 0, TBS_OTHER },  { 29, 32, 9, 1, TBS_OTHER }, { 30, 32, 9, 0, TBS_OTHER },
-		{ 25, 133, 4, 0, TBS_OTHER }, { 22, 65, 4, 0, TBS_OTHER }, { 256, 65, 4, 0, TBS_OTHER },
-		{ 0, 32, 0, 0, TBS_OTHER },   { 29, 0, 0, 0, TBS_OTHER },
+		{ 23, 65, 4, 0, TBS_TLS12 },  { 24, 97, 4, 0, TBS_TLS12 },  { 29, 32, 9, 0, TBS_TLS12 },
+		{ 30, 56, 0, 0, TBS_TLS12 },  { 23, 65, 4, 1, TBS_OTHER },  { 23, 65, 4, -1, TBS_OTHER },
+		{ 23, 65, 2, 0, TBS_OTHER },  { 23, 33, 2, 0, TBS_OTHER },  { 24, 65, 4, 0, TBS_OTHER },
+		{ 29, 65, 4, 0, TBS_OTHER },  { 29, 32, 9, 1, TBS_OTHER },  { 30, 32, 9, 0, TBS_OTHER },
+		{ 25, 133, 4, 0, TBS_TLS12 }, { 25, 133, 2, 0, TBS_OTHER }, { 25, 97, 4, 0, TBS_OTHER },
+		{ 22, 65, 4, 0, TBS_OTHER },  { 256, 65, 4, 0, TBS_OTHER }, { 0, 32, 0, 0, TBS_OTHER },
+		{ 29, 0, 0, 0, TBS_OTHER },
 	};
 	uint8_t tbs[LIMIT_TBS] = { 0 };
 	size_t len;

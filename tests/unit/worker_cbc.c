@@ -54,7 +54,7 @@ static void world_init(struct world *w, const char *suite, bool dtls12, int leas
 	memset(w, 0, sizeof(*w));
 	w->net.up.lose = w->net.down.lose = NEVER;
 	w->secret.kind = DTLS_KIND_CBC;
-	w->secret.suite = suite_choose(suite, dtls12, AEAD_NONE);
+	w->secret.suite = suite_choose(suite, dtls12, &ciphers_all);
 	memcpy(w->secret.id, session_id, sizeof(session_id));
 	memcpy(w->secret.master, master, sizeof(master));
 	w->ctx = SSL_CTX_new(DTLS_client_method());

@@ -12,6 +12,14 @@
 
 #define COOKIE "Cookie: webvpn=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\r\n"
 
+static const struct ciphers aes128_first = {
+	.aead = { AEAD_AES_128_GCM, AEAD_AES_256_GCM, AEAD_CHACHA20_POLY1305 },
+	.n = 3,
+	.aes256_cbc = true,
+	.aes128_cbc = true,
+};
+static const struct ciphers *may = &aes128_first;
+
 static unsigned ask(const char *headers, struct connect *c, struct msg_auth_cookie_req *out)
 {
 	char text[4096];
@@ -23,7 +31,7 @@ static unsigned ask(const char *headers, struct connect *c, struct msg_auth_cook
 	http_init(&h);
 	n = snprintf(text, sizeof(text), "CONNECT /CSCOSSLC/tunnel HTTP/1.1\r\n%s\r\n", headers);
 	assert_int_equal(http_feed(&h, (const uint8_t *)text, (size_t)n), 1);
-	status = connect_request(c, &h, 1400, AEAD_AES_128_GCM, out);
+	status = connect_request(c, &h, 1400, may, out);
 	http_fini(&h);
 	return status;
 }
@@ -156,7 +164,9 @@ static void test_dtls_offers(void **state)
 
 static void chosen(const char *list, enum aead_cipher prefer, const char *name)
 {
-	assert_string_equal(suite_choose(list, true, prefer)->name, name);
+	struct ciphers all = ciphers_beside(&ciphers_all, prefer);
+
+	assert_string_equal(suite_choose(list, true, &all)->name, name);
 }
 
 // By ocserv's taste, where the cipher of TLS is not among them; where it is, the client's order counts.
@@ -164,10 +174,53 @@ static void test_suites(void **state)
 {
 	chosen("AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256", AEAD_CHACHA20_POLY1305, "ECDHE-RSA-AES128-GCM-SHA256");
 	chosen("AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256", AEAD_AES_128_GCM, "AES128-GCM-SHA256");
-	chosen("ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384", AEAD_NONE, "ECDHE-RSA-AES256-GCM-SHA384");
-	chosen("ECDHE-RSA-AES256-GCM-SHA384:AES256-GCM-SHA384", AEAD_NONE, "AES256-GCM-SHA384");
+	chosen("ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384", AEAD_CHACHA20_POLY1305, "ECDHE-RSA-AES256-GCM-SHA384");
+	chosen("ECDHE-RSA-AES256-GCM-SHA384:AES256-GCM-SHA384", AEAD_CHACHA20_POLY1305, "AES256-GCM-SHA384");
 	chosen("ECDHE-RSA-AES256-GCM-SHA384:AES256-GCM-SHA384", AEAD_AES_256_GCM, "ECDHE-RSA-AES256-GCM-SHA384");
-	chosen("AES128-SHA:AES256-SHA:AES128-GCM-SHA256", AEAD_NONE, "AES128-GCM-SHA256");
+	chosen("AES128-SHA:AES256-SHA:AES128-GCM-SHA256", AEAD_CHACHA20_POLY1305, "AES128-GCM-SHA256");
+}
+
+static void may_have(const struct ciphers *c, const char *headers, unsigned want, const char *suite)
+{
+	may = c;
+	offers(headers, want, suite);
+	may = &aes128_first;
+}
+
+// By tls-priorities and match-tls-dtls-ciphers.
+static void test_ciphers(void **state)
+{
+	static const char every[] =
+	        MASTER "X-DTLS-CipherSuite: PSK-NEGOTIATE:OC-DTLS1_2-AES256-GCM:OC-DTLS1_2-AES128-GCM:AES128-SHA\r\n";
+	static const char short_keys[] = MASTER "X-DTLS12-CipherSuite: AES128-GCM-SHA256:AES256-SHA:AES128-SHA\r\n";
+	const struct ciphers none = { .n = 0 }, chacha = { .aead = { AEAD_CHACHA20_POLY1305 }, .n = 1 };
+	const struct ciphers only_cbc = { .aes128_cbc = true };
+	const struct ciphers long_keys = { .aead = { AEAD_AES_256_GCM, AEAD_CHACHA20_POLY1305 }, .n = 2, .aes256_cbc = true };
+	struct ciphers match = ciphers_all, c;
+	char psk[CIPHERS_TEXT];
+
+	may_have(&ciphers_all, every, 3, "OC-DTLS1_2-AES256-GCM");
+	may_have(&long_keys, every, 3, "OC-DTLS1_2-AES256-GCM");
+	may_have(&long_keys, short_keys, 4, "AES256-SHA");
+	may_have(&chacha, every, 1, NULL);
+	may_have(&only_cbc, every, 4, "AES128-SHA");
+	may_have(&none, every, 0, NULL);
+
+	match.match = true;
+	c = ciphers_beside(&match, AEAD_CHACHA20_POLY1305);
+	may_have(&c, every, 1, NULL);
+	ciphers_psk(&c, psk);
+	assert_string_equal(psk, "PSK-CHACHA20-POLY1305");
+	c = ciphers_beside(&match, AEAD_AES_128_GCM);
+	may_have(&c, every, 3, "OC-DTLS1_2-AES128-GCM");
+	c = ciphers_beside(&long_keys, AEAD_CHACHA20_POLY1305);
+	ciphers_psk(&c, psk);
+	assert_string_equal(psk, "PSK-CHACHA20-POLY1305:PSK-AES256-GCM-SHA384");
+	c = ciphers_beside(&long_keys, AEAD_AES_128_GCM); // a cipher of TLS that DTLS may not have does not come first either
+	ciphers_psk(&c, psk);
+	assert_string_equal(psk, "PSK-AES256-GCM-SHA384:PSK-CHACHA20-POLY1305");
+	ciphers_psk(&none, psk);
+	assert_string_equal(psk, "");
 }
 
 static void full_ipv6_is(const char *headers, bool full)
@@ -528,7 +581,7 @@ static void test_a_session_that_never_was(void **state)
 
 	told_init(&t, NULL);
 	t.rep.dtls = DTLS_KIND_RESUMED;
-	t.c.suite = suite_choose("OC-DTLS1_2-AES256-GCM", false, AEAD_NONE);
+	t.c.suite = suite_choose("OC-DTLS1_2-AES256-GCM", false, &ciphers_all);
 	answer(&t);
 	has(&t, "X-DTLS-CipherSuite: OC-DTLS1_2-AES256-GCM");
 	has(&t, "X-DTLS-Session-ID: a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5");
@@ -540,7 +593,7 @@ static void test_a_session_that_never_was(void **state)
 
 	told_init(&t, "Cisco AnyConnect VPN Agent for Windows");
 	t.rep.dtls = DTLS_KIND_RESUMED;
-	t.c.suite = suite_choose("ECDHE-RSA-AES256-GCM-SHA384", true, AEAD_NONE);
+	t.c.suite = suite_choose("ECDHE-RSA-AES256-GCM-SHA384", true, &ciphers_all);
 	answer(&t);
 	has(&t, "X-DTLS12-CipherSuite: ECDHE-RSA-AES256-GCM-SHA384");
 	lacks(&t, "X-DTLS-CipherSuite");
@@ -556,6 +609,7 @@ int main(void)
 		cmocka_unit_test(test_full_ipv6),
 		cmocka_unit_test(test_dtls_offers),
 		cmocka_unit_test(test_suites),
+		cmocka_unit_test(test_ciphers),
 		cmocka_unit_test(test_encodings),
 		cmocka_unit_test(test_names_are_tamed),
 		cmocka_unit_test(test_families),

@@ -152,7 +152,7 @@ static void world_init(struct world *w, const char *ciphers, enum aead_cipher fi
 {
 	memset(w, 0, sizeof(*w));
 	w->secret.kind = DTLS_KIND_PSK;
-	w->secret.prefer = first;
+	w->secret.ciphers = ciphers_beside(&ciphers_all, first);
 	memcpy(w->secret.psk, psk, sizeof(psk));
 	world_begin(w, ciphers);
 }
@@ -161,7 +161,7 @@ static void world_init_resumed(struct world *w, const char *suite, bool dtls12)
 {
 	memset(w, 0, sizeof(*w));
 	w->secret.kind = DTLS_KIND_RESUMED;
-	w->secret.suite = suite_choose(suite, dtls12, AEAD_NONE);
+	w->secret.suite = suite_choose(suite, dtls12, &ciphers_all);
 	memcpy(w->secret.id, session_id, sizeof(session_id));
 	memcpy(w->secret.master, master, sizeof(master));
 	world_begin(w, NULL);

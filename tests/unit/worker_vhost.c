@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "control/worker/dtls.h"
 #include "control/worker/signer.h"
 #include "control/worker/sni.h"
 #include "control/worker/tls_ctx.h"
@@ -153,7 +154,7 @@ static void the_first_name_counts_in_the_order_of_the_snapshot(void **state)
 	assert_string_equal(vhosts.vhost[2].name, "b.example");
 }
 
-// ---------------------------------------------------------------------------------------------------------------- set-up
+// ----------------------------------------------------------------------------------------------------------------- rules
 
 static const char *file_of(int host, int key)
 {
@@ -161,18 +162,6 @@ static const char *file_of(int host, int key)
 
 	snprintf(path, sizeof(path), "%s/%d-%d", dir, host, key);
 	return path;
-}
-
-static void put_host(struct snapshot_writer *w, int host)
-{
-	static const char *const kinds[KEYS] = { "rsa", "p256" };
-
-	for (int k = 0; k < KEYS; k++) {
-		keys[host][k] = pki_key(kinds[k]);
-		certs[host][k] = pki_cert(keys[host][k]);
-		pki_write_cert(file_of(host, k), certs[host][k]);
-		assert_int_equal(snapshot_put(w, "server-cert", file_of(host, k)), 0);
-	}
 }
 
 static void load(struct snapshot_writer *w, struct vhosts *v, int expect, const char *says)
@@ -188,6 +177,141 @@ static void load(struct snapshot_writer *w, struct vhosts *v, int expect, const 
 	if (says)
 		assert_non_null(strstr(text, says));
 	snapshot_free(conf);
+}
+
+// What a client that can do this and no more gets of a virtual host; version 0: nothing.
+static void gets(struct vhosts *v, const char *name, const char *ciphers, const char *groups, int most, int version,
+                 const char *cipher)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	SSL *server = SSL_new(v->vhost[0].tls), *client = SSL_new(ctx);
+	int s = 0, c = 0;
+	BIO *a, *b;
+
+	SSL_set_max_proto_version(client, most);
+	assert_int_equal(SSL_set_cipher_list(client, ciphers), 1);
+	assert_int_equal(SSL_set_ciphersuites(client, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384"), 1);
+	assert_int_equal(SSL_set1_groups_list(client, groups), 1);
+	assert_int_equal(SSL_set_tlsext_host_name(client, name), 1);
+	BIO_new_bio_pair(&a, 0, &b, 0);
+	SSL_set_bio(server, a, a);
+	SSL_set_bio(client, b, b);
+	for (int i = 0; i < 20 && (s != 1 || c != 1); i++) {
+		c = SSL_connect(client);
+		s = SSL_accept(server);
+	}
+	if ((s == 1 && c == 1) != (version != 0))
+		fail_msg("%s: %s %s", name, ciphers, groups);
+	if (version) {
+		assert_int_equal(SSL_version(server), version);
+		assert_string_equal(SSL_get_cipher_name(server), cipher);
+	}
+	SSL_free(server);
+	SSL_free(client);
+	SSL_CTX_free(ctx);
+}
+
+static void put_rule(struct snapshot_writer *w, const char *const rule[6])
+{
+	static const char *const keys_of[] = { "@tls-versions", "@tls-ciphers",    "@tls-suites",
+		                               "@tls-groups",   "@tls-signatures", "@tls-options" };
+
+	for (size_t i = 0; i < 6; i++)
+		assert_int_equal(snapshot_put(w, keys_of[i], rule[i]), 0);
+}
+
+#define LONG_RSA "ECDHE-RSA-AES256-GCM-SHA384"
+#define SHORT_RSA "ECDHE-RSA-AES128-GCM-SHA256"
+#define LONG_13 "TLS_AES_256_GCM_SHA384"
+#define SHORT_13 "TLS_AES_128_GCM_SHA256"
+
+// Each by its own rule, and none by that of the default one, with whose context the connection has begun.
+static void each_has_its_rule(void **state)
+{
+	static const char *const usual[] = { "TLSv1.2", LONG_RSA ":" SHORT_RSA, LONG_13, "P-256", "RSA+SHA256", "" };
+	static const char *const strict[] = {
+		"TLSv1.3", "", LONG_13 ":" SHORT_13, "P-384:X448", "rsa_pss_rsae_sha256", "server-precedence:no-tickets"
+	};
+	static const char *const ours[] = {
+		"TLSv1.2:TLSv1.3",  SHORT_RSA ":" LONG_RSA, LONG_13, "X25519:P-521", "RSA+SHA256:ECDSA+SHA256:rsa_pss_rsae_sha256",
+		"server-precedence"
+	};
+	struct snapshot_writer *w = snapshot_writer_new();
+	static struct vhosts v;
+
+	snapshot_put(w, "server-cert", file_of(0, 0));
+	put_rule(w, usual);
+	snapshot_put(w, "@dtls-ciphers", "AES-128-GCM:AES-256-CBC");
+	snapshot_put_vhost(w, "a.example");
+	snapshot_put(w, "server-cert", file_of(1, 0));
+	put_rule(w, strict);
+	snapshot_put(w, "@dtls-ciphers", "CHACHA20-POLY1305:AES-256-GCM");
+	snapshot_put(w, "match-tls-dtls-ciphers", "1");
+	snapshot_put_vhost(w, "b.example");
+	snapshot_put(w, "server-cert", file_of(2, 0));
+	put_rule(w, ours);
+	load(w, &v, 0, NULL);
+
+	gets(&v, "x", SHORT_RSA ":" LONG_RSA, "P-256", TLS1_3_VERSION, TLS1_2_VERSION, SHORT_RSA); // the client's order
+	gets(&v, "x", LONG_RSA, "P-256", TLS1_3_VERSION, TLS1_2_VERSION, LONG_RSA);
+	gets(&v, "x", LONG_RSA, "P-384", TLS1_3_VERSION, 0, NULL);
+	gets(&v, "a.example", LONG_RSA, "P-384", TLS1_3_VERSION, TLS1_3_VERSION, LONG_13);
+	gets(&v, "a.example", LONG_RSA, "X25519:X448", TLS1_3_VERSION, TLS1_3_VERSION, LONG_13);
+	gets(&v, "a.example", LONG_RSA, "P-384", TLS1_2_VERSION, 0, NULL);
+	gets(&v, "a.example", LONG_RSA, "X25519", TLS1_3_VERSION, 0, NULL);
+	gets(&v, "b.example", LONG_RSA ":" SHORT_RSA, "P-521", TLS1_2_VERSION, TLS1_2_VERSION, SHORT_RSA); // ours
+	gets(&v, "b.example", LONG_RSA, "P-521", TLS1_3_VERSION, TLS1_3_VERSION, LONG_13);
+
+	assert_true(ciphers_have(&v.vhost[0].dtls, AEAD_AES_128_GCM, 16));
+	assert_false(ciphers_have(&v.vhost[0].dtls, AEAD_AES_256_GCM, 32));
+	assert_true(ciphers_have(&v.vhost[0].dtls, AEAD_NONE, 32));
+	assert_false(ciphers_have(&v.vhost[0].dtls, AEAD_NONE, 16));
+	assert_int_equal(v.vhost[1].dtls.n, 2);
+	assert_int_equal(v.vhost[1].dtls.aead[0], AEAD_CHACHA20_POLY1305);
+	assert_true(v.vhost[1].dtls.match);
+	assert_int_equal(SSL_CTX_get_num_tickets(v.vhost[1].tls), 0);
+	assert_int_equal(SSL_CTX_get_num_tickets(v.vhost[2].tls), 1);
+	assert_int_equal(v.vhost[2].dtls.n, 1); // the default one's
+	vhosts_free(&v);
+}
+
+// ---------------------------------------------------------------------------------------------------------------- set-up
+
+static void put_host(struct snapshot_writer *w, int host)
+{
+	static const char *const kinds[KEYS] = { "rsa", "p256" };
+
+	for (int k = 0; k < KEYS; k++) {
+		keys[host][k] = pki_key(kinds[k]);
+		certs[host][k] = pki_cert(keys[host][k]);
+		pki_write_cert(file_of(host, k), certs[host][k]);
+		assert_int_equal(snapshot_put(w, "server-cert", file_of(host, k)), 0);
+	}
+}
+
+// Rules that take keys of another kind than there are.
+static void what_no_key_is_for(void **state)
+{
+	static const char *const ecdsa[] = { "TLSv1.2", "ECDHE-ECDSA-AES256-GCM-SHA384", LONG_13, "P-256", "ECDSA+SHA256", "" };
+	struct snapshot_writer *w = snapshot_writer_new();
+	static struct vhosts v;
+	char text[LIMIT_TEXT + 1];
+	SSL_CTX *dtls = dtls_ctx_new();
+
+	snapshot_put(w, "server-cert", file_of(0, 1));
+	put_rule(w, ecdsa);
+	snapshot_put_vhost(w, "a.example");
+	snapshot_put(w, "server-cert", file_of(1, 0));
+	load(w, &v, 0, NULL);
+	assert_int_equal(tls_warm_up(&v, dtls, text), -EINVAL);
+	assert_non_null(strstr(text, "tls-priorities: it leaves nothing"));
+	assert_non_null(strstr(text, "at a.example"));
+	v.n = 1; // without that one
+	assert_int_equal(tls_warm_up(&v, dtls, text), 0);
+	v.n = 2;
+	vhosts_free(&v);
+	SSL_CTX_free(dtls);
+	signer_set(sign, NULL);
 }
 
 static void what_is_wrong_is_named(void **state)
@@ -238,6 +362,8 @@ int main(void)
 		cmocka_unit_test(names_in_a_hello),
 		cmocka_unit_test(the_name_picks_and_the_offer_too),
 		cmocka_unit_test(the_first_name_counts_in_the_order_of_the_snapshot),
+		cmocka_unit_test(each_has_its_rule),
+		cmocka_unit_test(what_no_key_is_for),
 		cmocka_unit_test(what_is_wrong_is_named),
 	};
 
