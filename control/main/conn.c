@@ -9,6 +9,7 @@
 #include "control/main/config.h"
 #include "control/main/events.h"
 #include "control/main/listen.h"
+#include "control/main/opening.h"
 #include "control/main/peers.h"
 #include "control/main/supervise.h"
 #include "control/main/tunnel.h"
@@ -75,6 +76,8 @@ static void conn_close(struct conn *c, enum end_reason reason)
 	if (c->closed)
 		return;
 	c->closed = true;
+	if (c->opening)
+		opening_cancel(c->opening);
 	if (c->tunnel)
 		tunnel_end(c->tunnel, reason, false);
 	link_close(&c->link);
@@ -108,6 +111,7 @@ void conn_break(struct conn *c)
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
+	bool our_fault = c->opening;
 	char text[64];
 
 	if (c->link.chan.state != MW_CLOSING) {
@@ -115,7 +119,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		log_info("%s: %s", c->link.chan.name, text);
 		events_worker(c, EVENT_STALL, text);
 		conn_end(c, END_AUTH_TIMEOUT);
-		score(c, ABUSE_STALL);
+		if (!our_fault)
+			score(c, ABUSE_STALL);
 		return;
 	}
 	if (c->killed) {
@@ -282,6 +287,8 @@ void conn_leave(struct conn *c, enum end_reason reason)
 		return;
 	chan_enter(&c->link.chan, MW_CLOSING);
 	link_deafen(&c->link);
+	if (c->opening)
+		opening_cancel(c->opening);
 	if (c->tunnel)
 		tunnel_end(c->tunnel, reason, reason == END_BY_USER);
 	timer_set(c, GRACE_SECONDS);

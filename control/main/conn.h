@@ -26,9 +26,10 @@ struct conn {
 	bool grants_bad;             // and one was
 	struct profile_login *login; // that has come to a good end, until its profile is asked for or a cookie shown; NULL: none
 	bool profile_asked;
-	struct tunnel *tunnel; // from TUNNEL_ADD on
-	bool closed;           // its channel is; only its process is left
-	bool killed;           // by us: its signal is no news
+	struct opening *opening; // between its cookie and its tunnel; NULL: nothing is waited for
+	struct tunnel *tunnel;   // from TUNNEL_ADD on
+	bool closed;             // its channel is; only its process is left
+	bool killed;             // by us: its signal is no news
 };
 
 // Take over an accepted socket (closed on failure as well). proxied: client is a proxy, whose header says whose connection it is. 0

@@ -3,11 +3,13 @@
 #include "control/main/conn.h"
 #include "control/main/events.h"
 #include "control/main/keep.h"
+#include "control/main/opening.h"
 #include "control/main/peers.h"
 #include "control/main/reload.h"
 #include "control/main/session.h"
 #include "control/main/supplement.h"
 #include "control/main/supervise.h"
+#include "control/main/tally.h"
 #include "proto/err.h"
 
 #define HANDLERS from_secmod
@@ -39,77 +41,11 @@ static int on_sessions_restored(void *who, const struct msg_sessions_restored *m
 
 // -------------------------------------------------------------------------------------------------------------- sessions
 
-// sec-mod has opened it, and there is no tunnel for it.
-static void close_unused(struct child *secmod, const struct msg_session_reply *m)
-{
-	struct msg_session_close close = { .sid_len = SID_SIZE, .reason = END_ERROR };
-
-	memcpy(close.sid, m->sid, SID_SIZE);
-	LINK_SEND(&secmod->link, SESSION_CLOSE, &close);
-}
-
-static const char *refusal(int why)
-{
-	switch (why) {
-	case -ENOSPC:
-		return "no address is free in ipv4-network or ipv6-network";
-	case -EADDRNOTAVAIL:
-		return "no address of a kind that the client takes";
-	case -EADDRINUSE:
-		return "another session has the user's address";
-	case -EACCES:
-		return "what its user and group are granted cannot be used";
-	case -EMFILE:
-		return "as many tunnels as max-clients has room for";
-	case -EUSERS:
-		return "the user has as many sessions as max-same-clients allows";
-	case -EPERM:
-		return "the session may not roam";
-	case -ENOENT:
-		return "its virtual host is no more";
-	default:
-		return "no tunnel";
-	}
-}
-
-static void count_refusal(struct gateway *g, int why)
-{
-	switch (why) {
-	case -ENOSPC:
-	case -EADDRNOTAVAIL:
-	case -EADDRINUSE:
-		stats_refused(g, REFUSED_ADDRESS);
-		break;
-	case -EUSERS:
-		stats_refused(g, REFUSED_SAME);
-		break;
-	case -EPERM: // nothing is full
-	case -ENOENT:
-	case -EACCES:
-		break;
-	default:
-		stats_refused(g, REFUSED_TUNNEL);
-	}
-}
-
-static int connect_under(struct session *s, struct conn *c, struct terms *terms)
-{
-	int ret;
-
-	if (terms->max_same_clients && session_siblings(s) >= terms->max_same_clients)
-		return -EUSERS;
-	// the old tunnel goes before the new one comes: both have the same addresses
-	if (s->tunnel)
-		conn_end(s->tunnel->conn, END_REPLACED);
-	ret = address_lend(s, terms, c->info->want_ipv4, c->info->want_ipv6);
-	return ret < 0 ? ret : tunnel_add(s, c, terms);
-}
-
 static int on_session_grant(void *who, const struct msg_session_grant *m, const int *fds)
 {
 	struct conn *c = conn_find(((struct child *)who)->g, m->conn);
 
-	if (!c || c->link.chan.state != MW_OPENING || c->tunnel)
+	if (!c || c->link.chan.state != MW_OPENING || c->opening || c->tunnel)
 		return 0;
 	if (c->grants == LIMIT_GRANTS)
 		return errno_log(EPROTO, "sec-mod: more than %d SESSION_GRANTs for a connection", LIMIT_GRANTS);
@@ -139,7 +75,7 @@ static int session_connect(struct conn *c, const struct msg_session_reply *m)
 	ret = supplement_terms(vhost->config, vhost->terms, &(struct supplement_of){ s->user, s->group, c->granted }, &terms);
 	if (ret < 0)
 		return ret;
-	ret = (terms->rules & RULE_DENY_ROAMING) && !addr_equal(&m->login, &c->client) ? -EPERM : connect_under(s, c, terms);
+	ret = (terms->rules & RULE_DENY_ROAMING) && !addr_equal(&m->login, &c->client) ? -EPERM : opening_start(s, c, terms);
 	terms_put(terms);
 	return ret;
 }
@@ -152,9 +88,9 @@ static int on_session_reply(void *who, const struct msg_session_reply *m, const 
 
 	if (m->ok && m->sid_len != SID_SIZE)
 		return errno_log(EPROTO, "sec-mod: SESSION_REPLY without a sid");
-	if (!c || c->link.chan.state != MW_OPENING || c->tunnel) {
+	if (!c || c->link.chan.state != MW_OPENING || c->opening || c->tunnel) {
 		if (m->ok)
-			close_unused(secmod, m);
+			tally_unused(secmod->g, m->sid);
 		return 0;
 	}
 	if (!m->ok) {
@@ -167,10 +103,8 @@ static int on_session_reply(void *who, const struct msg_session_reply *m, const 
 	c->granted = NULL;
 	if (ret == 0)
 		return 0;
-	count_refusal(secmod->g, ret);
-	close_unused(secmod, m);
-	events_refused(c, m->user, refusal(ret));
-	conn_deny(c, ret == -EPERM || ret == -ENOENT ? 401 : 503, refusal(ret));
+	tally_unused(secmod->g, m->sid);
+	opening_refuse(c, ret, m->user);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "control/main/inner.h"
 #include "control/main/listen.h"
 #include "control/main/options.h"
+#include "control/main/program.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
 #include "proto/err.h"
@@ -110,13 +111,14 @@ int gateway_init(struct gateway *g)
 		return ret;
 	g->bans = ban_list_new(&g->policy.bans, BAN_ENTRIES_MAX);
 	g->base = event_base_new();
-	if (!g->bans || !g->base)
+	if (!g->bans || !g->base || programs_open(g) < 0)
 		return errno_log(ENOMEM, "out of memory");
 	return pictures_take(g, g->config, &g->pictures);
 }
 
 void gateway_fini(struct gateway *g)
 {
+	programs_close(g);
 	session_free_all(g);
 	tunnel_table_close(g);
 	ban_list_free(g->bans);

@@ -101,6 +101,7 @@ struct gateway {
 	bool keeps_sessions;              // sec-mod keeps them in a file
 	bool had_secmod;                  // one has told its records: the next comes into the middle of things
 
+	struct programs *programs; // program.c
 	struct ban_list *bans;
 	struct admin *admin;
 	struct telemetry *telemetry; // NULL: off

@@ -84,13 +84,23 @@ int ports_parse(const char *text, struct port_rules *out, const char **wrong)
 	return *p ? bad(p, wrong) : 0;
 }
 
-static const char *name_of(uint8_t protocol)
+static const struct protocol *protocol_of(uint8_t number)
 {
 	size_t i = 0;
 
-	while (protocols[i].number != protocol)
+	while (protocols[i].number != number)
 		i++;
-	return protocols[i].name;
+	return &protocols[i];
+}
+
+const char *ports_name(const struct port_rule *r)
+{
+	return protocol_of(r->protocol)->name;
+}
+
+bool ports_numbered(const struct port_rule *r)
+{
+	return protocol_of(r->protocol)->has_ports;
 }
 
 void ports_print(const struct port_rules *r, char out[PORTS_TEXT])
@@ -99,7 +109,7 @@ void ports_print(const struct port_rules *r, char out[PORTS_TEXT])
 
 	to += sprintf(to, "%s", r->but ? "!(" : "");
 	for (unsigned i = 0; i < r->n; i++) {
-		to += sprintf(to, "%s%s(", i ? ", " : "", name_of(r->rule[i].protocol));
+		to += sprintf(to, "%s%s(", i ? ", " : "", ports_name(&r->rule[i]));
 		to += r->rule[i].port ? sprintf(to, "%u)", r->rule[i].port) : sprintf(to, ")");
 	}
 	sprintf(to, "%s", r->but ? ")" : "");

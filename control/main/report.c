@@ -484,6 +484,7 @@ static void report_refused(struct report *r, const struct stats_sums *s)
 	report_number(r, "Refused (proxy-from)", s->refused[REFUSED_PROXY], NULL);
 	report_number(r, "Refused (max-same-clients)", s->refused[REFUSED_SAME], NULL);
 	report_number(r, "Refused (no free address)", s->refused[REFUSED_ADDRESS], NULL);
+	report_number(r, "Refused (connect-script)", s->refused[REFUSED_SCRIPT], NULL);
 	report_number(r, "Refused (no tunnel)", s->refused[REFUSED_TUNNEL], NULL);
 }
 

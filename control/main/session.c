@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "control/main/opening.h"
 #include "control/main/supervise.h"
 #include "proto/err.h"
 #include "proto/secret.h"
@@ -89,7 +90,7 @@ unsigned session_siblings(const struct session *s)
 	for (struct hlink *l = htab_first(&s->g->sessions_by_user, hash); l; l = htab_next(l)) {
 		const struct session *other = HTAB_OF(l, struct session, by_user);
 
-		if (other != s && other->tunnel && session_is_same_user(other, s))
+		if (other != s && (other->tunnel || other->opening) && session_is_same_user(other, s))
 			n++;
 	}
 	return n;
@@ -112,12 +113,19 @@ static void session_void(struct session *s)
 	htab_remove(&s->g->sessions_by_sid, &s->by_sid);
 }
 
+static void clients_end(struct session *s, enum end_reason reason)
+{
+	if (s->opening)
+		conn_end(s->opening->conn, reason);
+	if (s->tunnel)
+		conn_end(s->tunnel->conn, reason);
+}
+
 void session_gone(struct session *s, enum end_reason reason)
 {
 	s->tunnels++; // keeps it while its tunnel ends
 	session_void(s);
-	if (s->tunnel)
-		conn_end(s->tunnel->conn, reason == END_NONE || reason == END_TEMPORARY ? END_TERMINATED : reason);
+	clients_end(s, reason == END_NONE || reason == END_TEMPORARY ? END_TERMINATED : reason);
 	session_tunnel_over(s);
 }
 
@@ -134,13 +142,14 @@ void session_revoke(struct session *s)
 void session_terminate(struct session *s, enum end_reason reason)
 {
 	session_revoke(s);
-	if (s->tunnel)
-		conn_end(s->tunnel->conn, reason);
+	clients_end(s, reason);
 }
 
 void session_tunnel_over(struct session *s)
 {
 	s->tunnels--;
+	if (s->opening)
+		opening_resume(s->opening);
 	session_try_free(s);
 }
 

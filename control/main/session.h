@@ -22,7 +22,8 @@ struct session {
 	struct addr ipv4, ipv6;             // address.c: lent; family 0: none
 	struct address_pool *pool4, *pool6; // in whose networks
 	struct tunnel *tunnel;              // the one in force; NULL: no client is connected
-	unsigned tunnels;                   // with those that are still being deleted
+	unsigned tunnels;                   // with those that are still being deleted, and its opening
+	struct opening *opening;            // a client that is about to have its tunnel; NULL: none
 	bool gone;                          // void: ends with its last tunnel
 	bool orphan;                        // sec-mod has forgotten it
 	bool kept;                          // keep.c: the sec-mod that has come has a record of it
@@ -50,7 +51,7 @@ void session_gone(struct session *s, enum end_reason reason);
 void session_revoke(struct session *s);
 // The same, and the client goes at once.
 void session_terminate(struct session *s, enum end_reason reason);
-// A tunnel of it is no more; the session may go with it.
+// A tunnel or an opening of it is no more; the session may go with it.
 void session_tunnel_over(struct session *s);
 // sec-mod has no record of it any more: it ends with its tunnel.
 void session_orphan(struct session *s);

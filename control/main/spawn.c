@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,4 +96,52 @@ int spawn(const char *path, int main_fd, int conf_fd, int log_fd, pid_t *pid)
 		become(path, main_fd, conf_fd, log_fd);
 	*pid = child;
 	return 0;
+}
+
+// stdin is empty; both ways out are the log's.
+static int actions_of(posix_spawn_file_actions_t *a, int out_fd)
+{
+	int ret = posix_spawn_file_actions_addopen(a, 0, "/dev/null", O_RDONLY, 0);
+
+	if (ret == 0)
+		ret = posix_spawn_file_actions_adddup2(a, out_fd, 1);
+	if (ret == 0)
+		ret = posix_spawn_file_actions_adddup2(a, out_fd, 2);
+	if (ret == 0)
+		ret = posix_spawn_file_actions_addclosefrom_np(a, 3);
+	return ret == 0 ? posix_spawn_file_actions_addchdir_np(a, "/") : ret;
+}
+
+static int attributes_of(posix_spawnattr_t *a)
+{
+	sigset_t all, none;
+	int ret = posix_spawnattr_setflags(a, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+
+	sigfillset(&all);
+	sigemptyset(&none);
+	if (ret == 0)
+		ret = posix_spawnattr_setsigdefault(a, &all);
+	return ret == 0 ? posix_spawnattr_setsigmask(a, &none) : ret;
+}
+
+int spawn_program(char *const argv[], char *const env[], int out_fd, pid_t *pid)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	int ret;
+
+	if (posix_spawn_file_actions_init(&actions) != 0)
+		return -ENOMEM;
+	if (posix_spawnattr_init(&attributes) != 0) {
+		posix_spawn_file_actions_destroy(&actions);
+		return -ENOMEM;
+	}
+	ret = actions_of(&actions, out_fd);
+	if (ret == 0)
+		ret = attributes_of(&attributes);
+	if (ret == 0)
+		ret = posix_spawn(pid, argv[0], &actions, &attributes, argv, env);
+	posix_spawnattr_destroy(&attributes);
+	posix_spawn_file_actions_destroy(&actions);
+	return -ret;
 }

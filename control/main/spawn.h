@@ -1,6 +1,11 @@
-// fork and exec of one of our programs with nothing inherited but what it needs.
+// fork and exec of one of our programs, or one of the operator's, with nothing inherited but what it needs.
 #pragma once
 #include <sys/types.h>
 
 // fds become CHILD_FD_MAIN, CHILD_FD_CONF and descriptor 2 (log_fd -1: our own). 0 or -errno; *pid on success.
 int spawn(const char *path, int main_fd, int conf_fd, int log_fd, pid_t *pid);
+
+// A program of the operator's, in a process group of its own, in / and with this environment alone; out_fd becomes descriptors 1
+// and
+// 2. No memory is copied for it, however much main has. 0 or -errno (execve's as well); *pid on success.
+int spawn_program(char *const argv[], char *const env[], int out_fd, pid_t *pid);

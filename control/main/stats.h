@@ -15,6 +15,7 @@ enum refused {
 	REFUSED_PROXY,   // likewise: not in proxy-from
 	REFUSED_SAME,    // max-same-clients
 	REFUSED_ADDRESS, // the lease pools
+	REFUSED_SCRIPT,  // not full: connect-script has refused it, or has failed
 	REFUSED_TUNNEL,  // tunnel numbers, the dataplane's tables
 	REFUSED_KINDS,
 };

@@ -14,6 +14,7 @@
 #include "control/main/inner.h"
 #include "control/main/listen.h"
 #include "control/main/peers.h"
+#include "control/main/program.h"
 #include "control/main/pulse.h"
 #include "control/main/reload.h"
 #include "control/main/session.h"
@@ -366,12 +367,15 @@ void supervise_reap(struct gateway *g)
 			break;
 		if (c)
 			child_died(c, status);
+		else
+			programs_reap(g, pid, status);
 	}
 }
 
 // ------------------------------------------------------------------------------------------------------------------ stop
 
 #define STOP_POLL_MS 20
+#define STOP_PROGRAMS_MS 20000 // so long after the stop began what still waits of disconnect scripts is given up
 static const uint64_t stop_limits_ms[] = { 2000, 5000, 2000 }; // workers; children; after SIGKILL
 
 // In order: 0 workers say goodbye, 1 children end when their channels close, 2 they are killed.
@@ -384,6 +388,12 @@ static bool all_counted(const struct gateway *g)
 static bool stop_step_done(const struct gateway *g)
 {
 	return g->stop_step == 0 ? g->conns_count == 0 && all_counted(g) : TAILQ_EMPTY(&g->children);
+}
+
+// The scripts of clients that have gone still need the inner interface, and so the dataplane.
+static bool programs_hold(const struct gateway *g, uint64_t now)
+{
+	return g->stop_step == 0 && programs_busy(g) && now < g->stop_deadline_ms - stop_limits_ms[0] + STOP_PROGRAMS_MS;
 }
 
 static void stop_step_enter(struct gateway *g, int step)
@@ -413,6 +423,10 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
 	struct gateway *g = arg;
 	bool late = clock_ms() >= g->stop_deadline_ms;
 
+	if (programs_hold(g, clock_ms())) {
+		timer_set(&g->stop_timer, STOP_POLL_MS);
+		return;
+	}
 	if (TAILQ_EMPTY(&g->children) || (g->stop_step == 2 && late)) {
 		event_base_loopbreak(g->base);
 		return;

@@ -129,3 +129,12 @@ void tally_over(struct tunnel *t)
 	if (secmod)
 		LINK_SEND(secmod, SESSION_CLOSE, &m);
 }
+
+void tally_unused(struct gateway *g, const uint8_t *sid)
+{
+	struct msg_session_close m = { .sid_len = SID_SIZE, .reason = END_ERROR };
+
+	memcpy(m.sid, sid, SID_SIZE);
+	if (g->secmod)
+		LINK_SEND(&g->secmod->link, SESSION_CLOSE, &m);
+}

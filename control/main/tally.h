@@ -1,7 +1,9 @@
 // What sec-mod is told of a session for its accounting: that a client has come, what it has carried so far, what it had carried
 // when it went. Counters are the dataplane's. Main process only.
 #pragma once
+#include <stdint.h>
 
+struct gateway;
 struct session;
 struct tunnel;
 
@@ -15,3 +17,5 @@ void tally_stop(struct tunnel *t);
 // SESSION_CLOSE: the last word, with its last counters. sec-mod counts its opens: each gets one close, also where an older
 // connection was replaced, and where it has never been up.
 void tally_over(struct tunnel *t);
+// The same for an open that has not come to a tunnel.
+void tally_unused(struct gateway *g, const uint8_t *sid);

@@ -6,6 +6,7 @@
 
 #include "control/main/change.h"
 #include "control/main/events.h"
+#include "control/main/hook.h"
 #include "control/main/keep.h"
 #include "control/main/order.h"
 #include "control/main/session.h"
@@ -117,6 +118,8 @@ static void tunnel_over(struct tunnel *t)
 	if (t->was_up)
 		events_disconnect(t);
 	t->session->left = t->session->left || t->revoke;
+	if (t->was_up || t->greeted)
+		hook_disconnect(t);
 	tally_over(t);
 	stats_tunnel_over(g, t);
 	totals_add(&t->session->ended, &t->now);
@@ -476,6 +479,7 @@ static void tunnel_up(struct tunnel *t)
 	         t->number, addr_text(&s->ipv4, ipv4), s->ipv4.family && s->ipv6.family ? " " : "", addr_text(&s->ipv6, ipv6),
 	         t->mtu);
 	events_connect(t);
+	hook_host_update(t);
 	// a worker that cannot take them loses its channel, and the tunnel ends there
 	if (send_items(t) == 0 && send_reply(t) == 0) {
 		close(t->lane_fd);

@@ -276,6 +276,7 @@ static void no_option_is_left_out(void **state)
 		                           OPT_COA_LISTEN,
 		                           OPT_COA_CLIENTS,
 		                           OPT_COA_WINDOW,
+		                           OPT_SCRIPT_TIMEOUT,
 		                           OPT_HOSTNAME,
 		                           OPT_SESSION_CONTROL,
 		                           OPT_ALWAYS_REQUIRE_CERT,
