@@ -37,9 +37,20 @@ const char *command_argument_name(enum command_argument argument)
 	return names[argument];
 }
 
+// What stands in square brackets may be left out.
+static int argument_words(enum command_argument argument, bool wanted)
+{
+	const char *p = command_argument_name(argument);
+	int n = 0;
+
+	for (; *p; p += strcspn(p, " "), p += strspn(p, " "))
+		n += !wanted || *p != '[';
+	return n;
+}
+
 int command_argument_words(enum command_argument argument)
 {
-	return argument == ARG_NONE ? 0 : argument == ARG_TRACE ? 2 : argument == ARG_CAPTURE ? 5 : 1;
+	return argument_words(argument, false);
 }
 
 // The i-th word of a command; len 0 where it has no more.
@@ -132,20 +143,13 @@ static const struct command *meant(const struct command *c)
 	return c;
 }
 
-static int least_words(enum command_argument argument)
-{
-	int most = command_argument_words(argument);
-
-	return argument == ARG_EVENTS ? 0 : most > 2 ? 2 : most;
-}
-
 static enum command_fault take_argument(const struct command *c, const struct words *w, int used, const char **argument)
 {
 	int most = command_argument_words(c->argument), given = w->count - used;
 
 	if (given > 0 && most > 0)
 		*argument = w->word[used];
-	if (given < least_words(c->argument))
+	if (given < argument_words(c->argument, true))
 		return COMMAND_NO_ARGUMENT;
 	return given <= most ? COMMAND_FOUND : COMMAND_TOO_MANY;
 }

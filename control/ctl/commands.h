@@ -50,7 +50,7 @@ struct piece {
 };
 size_t command_next(const struct words *w, int count, const char *prefix, struct piece *out, size_t room);
 
-// How many words its argument has at most. All of one or two are wanted, but for ARG_EVENTS; of more, two.
+// How many words its argument has at most.
 int command_argument_words(enum command_argument argument);
-// "NAME", "N", "SESSION", "ADDRESS" and the like, or "".
+// Its words as people read them: "NAME", "N", "SESSION", "ADDRESS" and the like; those in square brackets may be left out. Or "".
 const char *command_argument_name(enum command_argument argument);

@@ -40,10 +40,21 @@ static FILE *open_pager(const struct ctl *ctl)
 	return pager && pager[0] ? popen(pager, "w") : NULL;
 }
 
+// Other pagers than ours might show them as they are.
+static bool has_colours(const struct ctl *ctl)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	if ((no && no[0]) || !isatty(STDOUT_FILENO) || !term || strcmp(term, "dumb") == 0)
+		return false;
+	return !ctl->pager || (!getenv("PENSTOCKCTL_PAGER") && !getenv("OCCTL_PAGER") && !getenv("PAGER"));
+}
+
 static int print_answer(const struct ctl *ctl, const struct command *c, const struct answer *a)
 {
 	FILE *pager = open_pager(ctl), *out = pager ? pager : stdout;
-	int ret = ctl->json ? render_json(out, c, a) : render_text(out, c, a, time(NULL));
+	const struct look look = { .now = time(NULL), .colours = has_colours(ctl) };
+	int ret = ctl->json ? render_json(out, c, a) : render_text(out, c, a, &look);
 
 	if (pager)
 		pclose(pager);
@@ -112,6 +123,20 @@ static void suggest(const struct words *w)
 	fputc('\n', stderr);
 }
 
+// Standard output may be the file.
+static void put_captured(const struct ctl *ctl, const struct command *c, struct answer *a, const struct capture *capture,
+                         const char *file)
+{
+	char said[LIMIT_TEXT + 1];
+
+	snprintf(said, sizeof(said), "%s", a->message);
+	snprintf(a->message, sizeof(a->message), "%lu packets: %.900s", capture->packets, said);
+	if (ctl->json && strcmp(file, "-") != 0)
+		render_json(stdout, c, a);
+	else
+		fprintf(stderr, "%s\n", a->message);
+}
+
 // Packets into a file: with this process's rights and nobody else's.
 static int run_capture(const struct ctl *ctl, const struct command *c, const char *argument, const char *file)
 {
@@ -133,26 +158,37 @@ static int run_capture(const struct ctl *ctl, const struct command *c, const cha
 	else if (!a.ok)
 		complain(c->words, a.message);
 	else
-		fprintf(stderr, "%lu packets: %s\n", capture.packets, a.message);
+		put_captured(ctl, c, &a, &capture, file);
 	ret = asked == 0 && closed == 0 && a.ok ? CTL_OK : CTL_REFUSED;
 	answer_fini(&a);
 	return ret;
 }
 
-// SESSION PACKETS, or SESSION FILE and limits: the file is ours, the rest main's.
-static int run_watch(const struct ctl *ctl, const struct command *c, const struct words *w, const char *session)
+// All words of the argument but `file` (NULL: there is none), which is ours; the number of packets is a limit like others.
+static void join(const struct command *c, const struct words *w, int first, const char *file, char out[LIMIT_TEXT + 1])
 {
-	bool captures = c->argument == ARG_CAPTURE;
-	char argument[LIMIT_TEXT + 1];
-	int first = 0, used;
+	int used = 0;
 
-	while (w->word[first] != session)
+	out[0] = '\0';
+	for (int i = first; i < w->count && used < LIMIT_TEXT; i++)
+		if (w->word[i] != file)
+			used += snprintf(out + used, (size_t)(LIMIT_TEXT + 1 - used), "%s%s%s", used ? " " : "",
+			                 c->argument == ARG_TRACE && i == first + 1 ? "packets=" : "", w->word[i]);
+}
+
+static int run(const struct ctl *ctl, const struct command *c, const struct words *w, const char *argument)
+{
+	char joined[LIMIT_TEXT + 1];
+	const char *file;
+	int first = 0;
+
+	if (!argument || command_argument_words(c->argument) == 1)
+		return ctl_run(ctl, c, argument);
+	while (w->word[first] != argument)
 		first++;
-	used = snprintf(argument, sizeof(argument), "%s%s%s", session,
-	                captures ? "" : " packets=", captures ? "" : w->word[first + 1]);
-	for (int i = first + 2; i < w->count && used < LIMIT_TEXT; i++)
-		used += snprintf(argument + used, sizeof(argument) - (size_t)used, " %s", w->word[i]);
-	return captures ? run_capture(ctl, c, argument, w->word[first + 1]) : ctl_run(ctl, c, argument);
+	file = c->argument == ARG_CAPTURE ? w->word[first + 1] : NULL;
+	join(c, w, first, file, joined);
+	return file ? run_capture(ctl, c, joined, file) : ctl_run(ctl, c, joined);
 }
 
 // What the gateway is not asked for. The shell does more of these itself.
@@ -178,9 +214,7 @@ int ctl_run_words(const struct ctl *ctl, const struct words *w)
 	case COMMAND_FOUND:
 		if (c->answer == ANSWER_LOCAL)
 			return run_local(ctl, c);
-		if (command_argument_words(c->argument) > 1)
-			return run_watch(ctl, c, w, argument);
-		return ctl_run(ctl, c, argument);
+		return run(ctl, c, w, argument);
 	case COMMAND_NO_ARGUMENT:
 		fprintf(stderr, "penstockctl: usage: %s %s\n", c->words, command_argument_name(c->argument));
 		return CTL_USAGE;

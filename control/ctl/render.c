@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "paint.h"
 #include "render.h"
 #include "text.h"
 
@@ -56,7 +57,20 @@ static const char *in_brackets(const struct answer *a, size_t i, size_t end)
 	return "";
 }
 
-static void put_line(FILE *out, const struct answer *a, size_t i, size_t end, size_t width)
+static void put_painted(FILE *out, const char *text, const char *colour)
+{
+	fputs(colour, out);
+	text_put(out, text);
+	if (colour[0])
+		fputs(PAINT_END, out);
+}
+
+static const char *colour_of(const struct cell *c, const struct look *look)
+{
+	return c && look->colours ? paint(c) : "";
+}
+
+static void put_line(FILE *out, const struct answer *a, size_t i, size_t end, size_t width, const struct look *look)
 {
 	const char *brackets = in_brackets(a, i, end);
 	const struct cell *c = &a->cells[i];
@@ -68,7 +82,7 @@ static void put_line(FILE *out, const struct answer *a, size_t i, size_t end, si
 		text_pad(out, width - text_width(c->key));
 	text_put(out, c->key);
 	fputs(": ", out);
-	text_put(out, cell_text(c, room));
+	put_painted(out, cell_text(c, room), colour_of(c, look));
 	for (next = i + 1; next < end && is_list_tail(a, next, i); next++) {
 		fputs(", ", out);
 		text_put(out, a->cells[next].text);
@@ -90,7 +104,7 @@ static bool shown(const struct answer *a, size_t i, size_t from)
 }
 
 // Keys stand flush right below each other where `aligned`, else as they come: scripts read both.
-static void put_lines(FILE *out, const struct answer *a, size_t from, size_t end, bool aligned)
+static void put_lines(FILE *out, const struct answer *a, size_t from, size_t end, bool aligned, const struct look *look)
 {
 	size_t i, width = 0;
 
@@ -99,10 +113,10 @@ static void put_lines(FILE *out, const struct answer *a, size_t from, size_t end
 			width = text_width(a->cells[i].key);
 	for (i = from; i < end; i++)
 		if (shown(a, i, from))
-			put_line(out, a, i, end, width);
+			put_line(out, a, i, end, width, look);
 }
 
-static void put_records(FILE *out, const struct answer *a)
+static void put_records(FILE *out, const struct answer *a, const struct look *look)
 {
 	size_t from, end;
 
@@ -112,7 +126,7 @@ static void put_records(FILE *out, const struct answer *a)
 			continue;
 		if (from > 0)
 			fputc('\n', out);
-		put_lines(out, a, from, end, false);
+		put_lines(out, a, from, end, false, look);
 	}
 }
 
@@ -124,6 +138,7 @@ struct grid {
 	size_t *width;
 	bool *numeric; // flush right
 	char **text;   // rows * columns, each a copy
+	const char **colour;
 };
 
 static void grid_fini(struct grid *g)
@@ -133,6 +148,7 @@ static void grid_fini(struct grid *g)
 	for (i = 0; g->text && i < g->columns * g->rows; i++)
 		free(g->text[i]);
 	free(g->text);
+	free(g->colour);
 	free(g->width);
 	free(g->numeric);
 }
@@ -149,7 +165,8 @@ static int grid_init(struct grid *g, const struct column *columns, size_t rows)
 	g->width = calloc(g->columns + 1, sizeof(*g->width));
 	g->numeric = calloc(g->columns + 1, sizeof(*g->numeric));
 	g->text = calloc(g->columns * rows + 1, sizeof(*g->text));
-	if (!g->width || !g->numeric || !g->text) {
+	g->colour = calloc(g->columns * rows + 1, sizeof(*g->colour));
+	if (!g->width || !g->numeric || !g->text || !g->colour) {
 		grid_fini(g);
 		return -ENOMEM;
 	}
@@ -168,12 +185,13 @@ static const char *column_text(const struct column *col, const struct cell *c, t
 	return room;
 }
 
-static int grid_put(struct grid *g, size_t row, size_t column, const struct cell *c, time_t now)
+static int grid_put(struct grid *g, size_t row, size_t column, const struct cell *c, const struct look *look)
 {
 	char room[CELL_TEXT], **slot = &g->text[row * g->columns + column];
 	size_t width;
 
-	*slot = strdup(column_text(&g->column[column], c, now, room));
+	*slot = strdup(column_text(&g->column[column], c, look->now, room));
+	g->colour[row * g->columns + column] = colour_of(c, look);
 	if (!*slot)
 		return -ENOMEM;
 	width = text_width(*slot);
@@ -184,13 +202,13 @@ static int grid_put(struct grid *g, size_t row, size_t column, const struct cell
 	return 0;
 }
 
-static void put_cell(FILE *out, const struct grid *g, size_t column, const char *text)
+static void put_cell(FILE *out, const struct grid *g, size_t column, const char *text, const char *colour)
 {
 	size_t pad = g->width[column] - text_width(text);
 
 	if (g->numeric[column])
 		text_pad(out, pad);
-	text_put(out, text);
+	put_painted(out, text, colour);
 	if (column + 1 < g->columns)
 		text_pad(out, GAP + (g->numeric[column] ? 0 : pad));
 }
@@ -201,12 +219,12 @@ static void grid_print(FILE *out, const struct grid *g, size_t indent)
 
 	text_pad(out, indent);
 	for (i = 0; i < g->columns; i++)
-		put_cell(out, g, i, g->column[i].title);
+		put_cell(out, g, i, g->column[i].title, "");
 	fputc('\n', out);
 	for (row = 0; row < g->rows; row++) {
 		text_pad(out, indent);
 		for (i = 0; i < g->columns; i++)
-			put_cell(out, g, i, g->text[row * g->columns + i]);
+			put_cell(out, g, i, g->text[row * g->columns + i], g->colour[row * g->columns + i]);
 		fputc('\n', out);
 	}
 }
@@ -234,7 +252,8 @@ struct span {
 	const char *nonzero; // key of a number: rows in which it is 0 are left out
 };
 
-static int put_table(FILE *out, const struct column *columns, const struct answer *a, struct span s, size_t indent, time_t now)
+static int put_table(FILE *out, const struct column *columns, const struct answer *a, struct span s, size_t indent,
+                     const struct look *look)
 {
 	size_t row = 0, i, next;
 	struct grid g;
@@ -248,7 +267,7 @@ static int put_table(FILE *out, const struct column *columns, const struct answe
 		if (hidden(a, s.from, next, s.nonzero))
 			continue;
 		for (i = 0; i < g.columns && ret == 0; i++)
-			ret = grid_put(&g, row, i, answer_cell(a, s.from, next, columns[i].keys), now);
+			ret = grid_put(&g, row, i, answer_cell(a, s.from, next, columns[i].keys), look);
 		row++;
 	}
 	if (ret == 0)
@@ -296,7 +315,7 @@ static const char *nonzero_key(const struct column *column, const char *section)
 	return NULL;
 }
 
-static int put_section(FILE *out, const struct command *c, const struct answer *a, size_t from, size_t end, time_t now)
+static int put_section(FILE *out, const struct command *c, const struct answer *a, size_t from, size_t end, const struct look *look)
 {
 	const char *title = a->cells[from].section;
 	struct column *columns = section_columns(a, from, end);
@@ -307,13 +326,13 @@ static int put_section(FILE *out, const struct command *c, const struct answer *
 	fputc('\n', out);
 	text_put(out, title);
 	fputs(":\n", out);
-	ret = put_table(out, columns, a, (struct span){ from, end, nonzero_key(c->columns, title) }, 8, now);
+	ret = put_table(out, columns, a, (struct span){ from, end, nonzero_key(c->columns, title) }, 8, look);
 	free(columns);
 	return ret;
 }
 
 // What belongs to the whole comes first, wherever it stood.
-static int put_status(FILE *out, const struct command *c, const struct answer *a, time_t now)
+static int put_status(FILE *out, const struct command *c, const struct answer *a, const struct look *look)
 {
 	size_t from, end;
 	int ret = 0;
@@ -321,12 +340,12 @@ static int put_status(FILE *out, const struct command *c, const struct answer *a
 	for (from = 0; from < a->count; from = end) {
 		end = section_end(a, from);
 		if (!a->cells[from].section[0])
-			put_lines(out, a, from, end, true);
+			put_lines(out, a, from, end, true, look);
 	}
 	for (from = 0; from < a->count && ret == 0; from = end) {
 		end = section_end(a, from);
 		if (a->cells[from].section[0])
-			ret = put_section(out, c, a, from, end, now);
+			ret = put_section(out, c, a, from, end, look);
 	}
 	return ret;
 }
@@ -339,7 +358,7 @@ static void put_sentence(FILE *out, const char *text)
 	fputc('\n', out);
 }
 
-int render_text(FILE *out, const struct command *c, const struct answer *a, time_t now)
+int render_text(FILE *out, const struct command *c, const struct answer *a, const struct look *look)
 {
 	if (a->count == 0) {
 		put_sentence(out, a->message[0] ? a->message : c->empty);
@@ -347,14 +366,14 @@ int render_text(FILE *out, const struct command *c, const struct answer *a, time
 	}
 	switch (c->answer) {
 	case ANSWER_TABLE:
-		return put_table(out, c->columns, a, (struct span){ 0, a->count, NULL }, 0, now);
+		return put_table(out, c->columns, a, (struct span){ 0, a->count, NULL }, 0, look);
 	case ANSWER_STATUS:
-		return put_status(out, c, a, now);
+		return put_status(out, c, a, look);
 	case ANSWER_RECORDS:
 	case ANSWER_EVENTS: // each was written as it came
 	case ANSWER_LOCAL:
 	case ANSWER_DONE:
-		put_records(out, a);
+		put_records(out, a, look);
 	}
 	return 0;
 }

@@ -7,6 +7,10 @@
 #include "answer.h"
 #include "commands.h"
 
-// `now` is the time that ages are told from. 0 or -ENOMEM.
-int render_text(FILE *out, const struct command *c, const struct answer *a, time_t now);
+// `now` is the time that ages are told from; colours are for terminals. 0 or -ENOMEM.
+struct look {
+	time_t now;
+	bool colours;
+};
+int render_text(FILE *out, const struct command *c, const struct answer *a, const struct look *look);
 int render_json(FILE *out, const struct command *c, const struct answer *a);

@@ -5,12 +5,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "complete.h"
 #include "ctl.h"
+#include "history.h"
 #include "text.h"
 
-#define CHOICES 64
 #define LINE_MAX_BYTES 1024
-#define HISTORY_LINES 500
 
 struct shell {
 	const struct ctl *ctl;
@@ -20,92 +20,12 @@ struct shell {
 	int last;
 };
 
-// What may stand at the cursor. `owner` keeps the answer alive that the texts point into.
-struct choices {
-	struct piece at[CHOICES];
-	char number[CHOICES][24];
-	size_t count;
-	struct answer owner;
-};
-
 static const char *prompt(EditLine *line)
 {
 	return "penstock> ";
 }
 
 // ------------------------------------------------------------------------------------------------------------ completion
-
-// Where the gateway can be asked for an argument's possible values.
-static const struct source {
-	const char *command, *key;
-} sources[] = {
-	[ARG_USER] = { "show users", "Username" },      [ARG_ID] = { "show users", "ID" },
-	[ARG_SESSION] = { "show sessions", "Session" }, [ARG_IP] = { "show ip bans", "IP" },
-	[ARG_TRACE] = { "show users", "ID" },           [ARG_CAPTURE] = { "show users", "ID" },
-};
-
-static void add_choice(struct choices *ch, const struct cell *cell, const char *prefix)
-{
-	const char *text = cell->text;
-	size_t i;
-
-	if (ch->count == CHOICES)
-		return;
-	if (!text[0]) {
-		snprintf(ch->number[ch->count], sizeof(ch->number[0]), "%llu", (unsigned long long)cell->number);
-		text = ch->number[ch->count];
-	}
-	if (strncmp(text, prefix, strlen(prefix)) != 0)
-		return;
-	for (i = 0; i < ch->count; i++)
-		if (strcmp(text, ch->at[i].text) == 0)
-			return;
-	ch->at[ch->count++] = (struct piece){ text, strlen(text) };
-}
-
-static void choose_argument(const struct shell *sh, const struct command *c, const char *prefix, struct choices *ch)
-{
-	const struct source *source = &sources[c->argument];
-	const char *why;
-	size_t i;
-
-	if (ctl_ask(sh->ctl, source->command, NULL, &ch->owner, &why) < 0)
-		return;
-	for (i = 0; i < ch->owner.count; i++)
-		if (strcmp(ch->owner.cells[i].key, source->key) == 0)
-			add_choice(ch, &ch->owner.cells[i], prefix);
-}
-
-static void choose(const struct shell *sh, struct words *w, struct choices *ch)
-{
-	const char *prefix = "", *argument;
-	const struct command *c;
-	struct words before = *w;
-
-	if (w->open_end && w->count > 0) {
-		prefix = w->word[w->count - 1];
-		before.count--;
-	}
-	if (command_find(&before, &c, &argument) == COMMAND_NO_ARGUMENT) {
-		if (!argument)
-			choose_argument(sh, c, prefix, ch);
-		return;
-	}
-	ch->count = command_next(&before, before.count, prefix, ch->at, CHOICES);
-}
-
-static size_t common_prefix(const struct choices *ch)
-{
-	size_t i, n = ch->at[0].len;
-
-	for (i = 1; i < ch->count; i++) {
-		if (ch->at[i].len < n)
-			n = ch->at[i].len;
-		while (n > 0 && memcmp(ch->at[i].text, ch->at[0].text, n) != 0)
-			n--;
-	}
-	return n;
-}
 
 static void list_choices(const struct choices *ch)
 {
@@ -121,42 +41,67 @@ static void list_choices(const struct choices *ch)
 	fflush(stdout);
 }
 
-static unsigned char extend(struct shell *sh, const struct choices *ch, size_t typed)
+static unsigned char extend(struct shell *sh, const struct choices *ch)
 {
 	char rest[LINE_MAX_BYTES];
-	size_t n;
+	size_t n = choices_common(ch);
 
 	if (ch->count == 0)
 		return CC_ERROR;
-	n = common_prefix(ch);
-	snprintf(rest, sizeof(rest), "%.*s%s", (int)(n - typed), ch->at[0].text + typed, ch->count == 1 ? " " : "");
+	snprintf(rest, sizeof(rest), "%.*s%s", (int)(n - ch->typed), ch->at[0].text + ch->typed, ch->count == 1 ? " " : "");
 	if (rest[0])
 		return el_insertstr(sh->line, rest) == 0 ? CC_REFRESH : CC_ERROR;
 	list_choices(ch);
 	return CC_REDISPLAY;
 }
 
-static unsigned char complete(EditLine *line, int key)
+// The words up to the cursor. false: a quote is open, or there are too many.
+static bool words_to_cursor(EditLine *line, char text[LINE_MAX_BYTES], struct words *w)
 {
 	const LineInfo *info = el_line(line);
-	char text[LINE_MAX_BYTES];
-	struct choices ch = { .count = 0 };
 	size_t n = (size_t)(info->cursor - info->buffer);
-	unsigned char ret = CC_ERROR;
+
+	if (n >= LINE_MAX_BYTES)
+		return false;
+	memcpy(text, info->buffer, n);
+	text[n] = '\0';
+	return words_split(text, w) == 0;
+}
+
+static unsigned char complete(EditLine *line, int key)
+{
+	char text[LINE_MAX_BYTES];
+	struct choices ch;
+	struct shell *sh;
+	struct words w;
+	unsigned char ret;
+
+	el_get(line, EL_CLIENTDATA, &sh);
+	if (!words_to_cursor(line, text, &w))
+		return CC_ERROR;
+	choices_find(&ch, sh->ctl, &w);
+	ret = extend(sh, &ch);
+	choices_fini(&ch);
+	return ret;
+}
+
+// "?" says what may come next. Within quotes it is itself.
+static unsigned char explain(EditLine *line, int key)
+{
+	char text[LINE_MAX_BYTES];
+	struct choices ch;
 	struct shell *sh;
 	struct words w;
 
 	el_get(line, EL_CLIENTDATA, &sh);
-	if (n >= sizeof(text))
-		return CC_ERROR;
-	memcpy(text, info->buffer, n);
-	text[n] = '\0';
-	if (words_split(text, &w) == 0) {
-		choose(sh, &w, &ch);
-		ret = extend(sh, &ch, w.open_end && w.count > 0 ? strlen(w.word[w.count - 1]) : 0);
-	}
-	answer_fini(&ch.owner);
-	return ret;
+	if (!words_to_cursor(line, text, &w))
+		return el_insertstr(line, "?") == 0 ? CC_REFRESH : CC_ERROR;
+	choices_find(&ch, sh->ctl, &w);
+	fputs("?\n", stdout);
+	choices_explain(stdout, &ch, &w);
+	fflush(stdout);
+	choices_fini(&ch);
+	return CC_REDISPLAY;
 }
 
 // ---------------------------------------------------------------------------------------------------------------- lines
@@ -202,8 +147,10 @@ static void read_terminal(struct shell *sh)
 			fprintf(stderr, "penstockctl: this line is too long\n");
 			continue;
 		}
-		if (typed[strspn(typed, " \t\r\n")])
+		if (typed[strspn(typed, " \t\r\n")]) {
 			history(sh->history, &event, H_ENTER, typed);
+			history_write(sh->history); // now: a terminal may go without a word
+		}
 		memcpy(line, typed, (size_t)n + 1);
 		run_line(sh, line);
 	}
@@ -221,6 +168,7 @@ static int open_terminal(struct shell *sh)
 		return -ENOMEM;
 	history(sh->history, &event, H_SETSIZE, HISTORY_LINES);
 	history(sh->history, &event, H_SETUNIQUE, 1);
+	history_read(sh->history);
 	el_set(sh->line, EL_PROMPT, prompt);
 	el_set(sh->line, EL_EDITOR, "emacs");
 	el_set(sh->line, EL_SIGNAL, 1);
@@ -228,6 +176,8 @@ static int open_terminal(struct shell *sh)
 	el_set(sh->line, EL_CLIENTDATA, sh);
 	el_set(sh->line, EL_ADDFN, "complete", "complete a word", complete);
 	el_set(sh->line, EL_BIND, "^I", "complete", NULL);
+	el_set(sh->line, EL_ADDFN, "explain", "say what may come next", explain);
+	el_set(sh->line, EL_BIND, "?", "explain", NULL);
 	el_source(sh->line, NULL); // the user's ~/.editrc
 	return 0;
 }
@@ -251,7 +201,8 @@ int shell_run(const struct ctl *ctl)
 		return sh.last;
 	}
 	if (open_terminal(&sh) == 0) {
-		printf("penstockctl " PENSTOCK_VERSION ": help lists the commands, Tab completes, exit leaves\n");
+		printf("penstockctl " PENSTOCK_VERSION
+		       ": help lists the commands, ? says what may come next, Tab completes, exit leaves\n");
 		read_terminal(&sh);
 	}
 	if (sh.line)

@@ -15,6 +15,7 @@
 
 static struct answer a;
 static uint32_t record;
+static struct look look = { .now = NOW };
 
 static void cell(uint8_t kind, const char *section, const char *key, const char *text, uint64_t number)
 {
@@ -40,7 +41,7 @@ static void prints(const char *words, bool json, const char *want)
 	while (strcmp(c->words, words) != 0)
 		c++;
 	out = open_memstream(&got, &room);
-	assert_int_equal(json ? render_json(out, c, &a) : render_text(out, c, &a, NOW), 0);
+	assert_int_equal(json ? render_json(out, c, &a) : render_text(out, c, &a, &look), 0);
 	fclose(out);
 	assert_string_equal(got, want);
 	free(got);
@@ -48,6 +49,7 @@ static void prints(const char *words, bool json, const char *want)
 
 static int clear(void **state)
 {
+	look.colours = false;
 	answer_fini(&a);
 	record = 0;
 	return 0;
@@ -125,6 +127,24 @@ static void times_say_how_long_ago(void **state)
 	cell(VALUE_NUMBER, "", "RX", "5000 (5.0 KB)", 5000);
 	TEXT("_RX", "5.0 KB");
 	prints("show user", false, "\tUp since: 2026-01-02 03:04 (5m:02s)\n\tRX: 5000 (5.0 KB)\n");
+}
+
+static void terminals_have_colours(void **state)
+{
+	look.colours = true;
+	TEXT("State", "connected");
+	NUMBER("Dropped packets", 3);
+	NEXT;
+	TEXT("State", "connecting");
+	NUMBER("Dropped packets", 0);
+	prints("show user", false,
+	       "\tState: \033[32mconnected\033[0m\n\tDropped packets: \033[31m3\033[0m\n\n\tState: "
+	       "\033[33mconnecting\033[0m\n\tDropped "
+	       "packets: 0\n");
+	prints("show users", false,
+	       "id  user  vhost  ip  vpn-ip  device  since  dtls-cipher  status\n"
+	       "                                                         \033[32mconnected\033[0m\n"
+	       "                                                         \033[33mconnecting\033[0m\n");
 }
 
 static void a_record_may_have_records(void **state)
@@ -252,13 +272,11 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_teardown(name, clear)
 	const struct CMUnitTest tests[] = {
-		T(tables_stand_in_columns),  T(lists_are_arrays_of_objects),
-		T(nothing_is_said_in_words), T(a_column_may_have_two_keys),
-		T(records_are_lines),        T(json_keeps_types),
-		T(times_say_how_long_ago),   T(a_record_may_have_records),
-		T(sections_are_tables),      T(sections_are_arrays),
-		T(a_deed_is_a_sentence),     T(no_text_steers_the_terminal),
-		T(widths_are_columns),       T(ages_are_short),
+		T(tables_stand_in_columns),     T(lists_are_arrays_of_objects), T(nothing_is_said_in_words),
+		T(a_column_may_have_two_keys),  T(records_are_lines),           T(json_keeps_types),
+		T(times_say_how_long_ago),      T(a_record_may_have_records),   T(terminals_have_colours),
+		T(sections_are_tables),         T(sections_are_arrays),         T(a_deed_is_a_sentence),
+		T(no_text_steers_the_terminal), T(widths_are_columns),          T(ages_are_short),
 	};
 
 	text_init();

@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# penstockctl where people and scripts use it: its shell on a terminal, commands out of files, pagers and colours.
+#
+#   client ════ 192.0.2.1 gateway ── admin socket ── penstockctl
+. "$(dirname "$0")/lib.sh"
+
+network
+gateway 192.0.2.1 < /dev/null
+login client anna
+export HOME=$WORK
+unset XDG_STATE_HOME PENSTOCKCTL_PAGER OCCTL_PAGER PAGER NO_COLOR
+ask() { "$BIN/penstockctl" -s "$WORK/admin.socket" "$@"; }
+
+# ---------------------------------------------------------------------------------------------------------------- the shell
+
+# Type these keys; what the terminal has shown by the end is in $WORK/screen.
+type() { # KEYS
+  local line=
+  coproc PTY { TERM=xterm exec script -qec "$BIN/penstockctl -n -s $WORK/admin.socket" /dev/null; }
+  IFS= read -r -t 10 -d '>' -u "${PTY[0]}" line || return 1
+  printf '%b' "$1" >&"${PTY[1]}"
+  while IFS= read -r -t 10 -u "${PTY[0]}" line; do say "$line"; done > "$WORK/screen"
+}
+expect "a shell" type 'sho\tuser an\t\nexit\n'
+expect "completes words and names" has "$WORK/screen" 'Username: anna'
+expect "another" type 'show ?users\nterminate user ?anna2\nexit\n'
+expect "says what may come next" has "$WORK/screen" '^ +status +how the gateway is doing'
+expect "and which words go on" has "$WORK/screen" '^ +ip +\.\.\.'
+expect "and whom a command may name" has "$WORK/screen" '^ +anna'
+expect "and goes on with the line" has "$WORK/screen" "user 'anna2' has no session"
+expect "lines are kept" has "$WORK/.penstockctl_history" 'show.*users'
+expect "for nobody else" same "$(stat -c %a "$WORK/.penstockctl_history")" 600
+expect "the next one" type '\020\020\n exit\n' # Ctrl-P twice: exit, and the line before it
+expect "has them" has "$WORK/screen" "user 'anna2' has no session"
+printf '_HiStOrY_V2_\n' > "$WORK/somewhere"
+ln -sf "$WORK/somewhere" "$WORK/.penstockctl_history"
+expect "a link in its place" type 'show users\nexit\n'
+expect "is not followed" lacks "$WORK/somewhere" users
+mkdir "$WORK/state"
+XDG_STATE_HOME=$WORK/state expect "XDG_STATE_HOME" type 'show iroutes\nexit\n'
+expect "is where it is kept then" has "$WORK/state/penstockctl/history" iroutes
+
+# ------------------------------------------------------------------------------------------------------------------- files
+
+printf '# who is there?\n\n  show users\nshow user "anna"\n' > "$WORK/good"
+expect "commands come from a file" matches "$(ask -f "$WORK/good")" 'vpn-ip.*Username: anna'
+expect "or from standard input" matches "$(ask -f - < "$WORK/good")" 'Username: anna'
+printf 'show users\n\nshow user zoe\nunban ip nonsense\nshow status\n' > "$WORK/bad"
+status() { ask "$@" > "$WORK/said" 2> "$WORK/complaints" && say 0 || say $?; }
+expect "the first that fails ends it" same "$(status -f "$WORK/bad")" 1
+expect "and is named" has "$WORK/complaints" "bad:3: failed"
+expect "the rest is left" lacks "$WORK/said" 'Status: online'
+expect "unless it is to go on" same "$(status -k -f "$WORK/bad")" 1
+expect "with all that fail" same "$(grep -c 'bad:[34]: failed' "$WORK/complaints")" 2
+expect "and all that follow" has "$WORK/said" 'Status: online'
+printf 'show nonsense\n' > "$WORK/bad"
+expect "what is no command has its status" same "$(status -f "$WORK/bad")" 2
+printf 'show users "\n' > "$WORK/bad"
+expect "so has a quote that is open" same "$(status -f "$WORK/bad")" 2
+printf 'exit\nshow nonsense\n' > "$WORK/bad"
+expect "exit ends it" same "$(status -f "$WORK/bad")" 0
+expect "a file that is not there is said" same "$(status -f "$WORK/nowhere")" 2
+expect "JSON, too" same "$(ask -j -f "$WORK/good" | jq -r '.[0].Username' | sort -u)" anna
+
+# --------------------------------------------------------------------------------------------------------- pagers, colours
+
+on_terminal() { script -qec "$BIN/penstockctl -s $WORK/admin.socket $*" /dev/null < /dev/null; }
+green=$'\033\\[32mconnected'
+expect "a terminal has colours" matches "$(TERM=xterm on_terminal -n show users)" "$green"
+expect "but not where NO_COLOR is set" never matches "$(NO_COLOR=1 TERM=xterm on_terminal -n show users)" "$green"
+expect "nor a dumb one" never matches "$(TERM=dumb on_terminal -n show users)" "$green"
+expect "nor JSON" never matches "$(TERM=xterm on_terminal -n -j show users)" "$green"
+expect "nor a pipe" never matches "$(TERM=xterm ask show users)" "$green"
+pager='sed s/^/paged:/'
+expect "a terminal has a pager" matches "$(TERM=xterm PAGER=$pager on_terminal show users)" 'paged:id '
+expect "occtl's before the common one" matches "$(TERM=xterm OCCTL_PAGER=$pager PAGER=false on_terminal show users)" 'paged:id '
+expect "ours before that" matches "$(TERM=xterm PENSTOCKCTL_PAGER=$pager OCCTL_PAGER=false on_terminal show users)" 'paged:id '
+expect "unless it is not wanted" never matches "$(TERM=xterm PAGER=$pager on_terminal -n show users)" paged
+expect "a pipe has none" never matches "$(PAGER=$pager ask show users)" paged
