@@ -251,6 +251,16 @@ static int on_inner_network(void *who, const struct msg_inner_network *m, const 
 	return 0;
 }
 
+static int on_dataplane_set(void *who, const struct msg_dataplane_set *m, const int *fds)
+{
+	struct control *c = who;
+
+	// cores look at it once a burst
+	__atomic_store_n(&c->dp.client_to_client, m->client_to_client, __ATOMIC_RELAXED);
+	log_set_level((enum log_level)m->log_level);
+	return 0;
+}
+
 static int on_tunnel_change(void *who, const struct msg_tunnel_change *m, const int *fds)
 {
 	struct control *c = who;

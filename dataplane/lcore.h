@@ -133,7 +133,6 @@ struct watched {
 };
 
 // Who carries packets from one client to another.
-enum client_to_client { CLIENTS_KERNEL, CLIENTS_DIRECT, CLIENTS_DENY };
 
 // What all cores share.
 struct dataplane {
@@ -148,7 +147,7 @@ struct dataplane {
 	uint32_t tunnels_max;
 	uint16_t udp_port;        // network order
 	bool whole;               // datagrams are not fragmented on their way
-	uint8_t client_to_client; // enum client_to_client; set before start
+	uint8_t client_to_client; // enum client_to_client; control thread: rw, others: ro
 	uint64_t tsc_hz;
 	const struct port *ports[PORTS_MAX]; // by number
 	const struct port *inner;

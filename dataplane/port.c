@@ -35,8 +35,6 @@
 #define VHOST "/dev/vhost-net"
 #define VHOST_DESCRIPTORS 1024
 #define PACKET_QUEUES_MAX 16u // of a packet port
-// Tunnels above this MTU need jumbo frames outside: headers, record and the ring's own header come on top.
-#define MTU_PLAIN 1800
 #define PACKETS 16383
 #define PACKETS_JUMBO 4095
 // Each poll core after the first has packets of its own under way.
@@ -49,7 +47,7 @@
 
 static bool is_jumbo(const struct snapshot *s)
 {
-	return snapshot_number(s, "mtu") > MTU_PLAIN;
+	return snapshot_number(s, "mtu") > LIMIT_MTU_PLAIN;
 }
 
 static uint16_t packet_room(const struct snapshot *s)

@@ -60,6 +60,8 @@
 // The tunnel's MTU (wire protocol: at least 800, 1280 with IPv6).
 #define LIMIT_MTU_MIN 576
 #define LIMIT_MTU_MAX 9000
+// Tunnels above this MTU need jumbo frames outside, and larger buffers: headers, record and the ring's own header come on top.
+#define LIMIT_MTU_PLAIN 1800
 #define LIMIT_PACKET (LIMIT_MTU_MAX + 64)
 
 #define ENCODING_SETS 7 // sets of enum compressor: a bit for each, and the lowest for none of them

@@ -119,6 +119,9 @@ enum tunnel_rule {
 	RULES_ALL = RULE_DENY_ROAMING | RULE_COPY_DSCP | RULE_TARGETS | RULE_PORTS | RULE_PORTS_BUT | RULE_CLAMP_MSS,
 };
 
+// What becomes of packets from one client to another: client-to-client, in the order of its words.
+enum client_to_client { CLIENTS_KERNEL, CLIENTS_DIRECT, CLIENTS_DENY };
+
 // What is changed of a session that is up: one bit each.
 enum change_what {
 	CHANGE_RX_RATE = 1 << 0,

@@ -583,6 +583,17 @@ static int take_values(const struct config *from, struct config *to, enum opt o)
 	return ret;
 }
 
+// How large the dataplane's packets can be was settled when it started.
+static bool is_jumbo(const struct config *c)
+{
+	return config_num(c, OPT_MTU) > LIMIT_MTU_PLAIN;
+}
+
+static bool takes_restart(const struct config *old, const struct config *now, enum opt o)
+{
+	return opt_table[o].load == LOAD_START || (o == OPT_MTU && is_jumbo(now) && !is_jumbo(old));
+}
+
 int config_keep(const struct config *old, struct config *now, config_report *report, void *who)
 {
 	struct config_log log = { .report = report, .who = who, .file = now->file };
@@ -592,7 +603,7 @@ int config_keep(const struct config *old, struct config *now, config_report *rep
 	for (int i = 0; i < OPT_COUNT; i++) {
 		enum opt o = (enum opt)i;
 
-		if (opt_table[o].load != LOAD_START || same_values(old, now, o))
+		if (!takes_restart(old, now, o) || same_values(old, now, o))
 			continue;
 		// what does nothing needs no restart to do it
 		if (opt_table[o].status == STATUS_WORKS) {

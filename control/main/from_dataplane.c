@@ -3,6 +3,7 @@
 #include "control/main/inner.h"
 #include "control/main/nic.h"
 #include "control/main/peers.h"
+#include "control/main/reload.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
 #include "control/main/view.h"
@@ -47,6 +48,8 @@ static int on_dataplane_ready(void *who, const struct msg_dataplane_ready *m, co
 	snprintf(text, sizeof(text), "%s; %s; inner interface %s; room for %u tunnels", m->text, m->memory, m->inner,
 	         m->tunnels_max);
 	child_ready(c, ok, ok ? text : m->text);
+	if (ok)
+		reload_tell_dataplane(c->g);
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "control/main/program.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
+#include "control/main/syslogger.h"
 #include "proto/err.h"
 
 uint64_t clock_ms(void)
@@ -33,6 +34,16 @@ enum log_level gateway_level(const struct options *o, const struct config *c)
 void gateway_log_level(const struct gateway *g)
 {
 	log_set_level(gateway_level(g->options, g->config));
+}
+
+int gateway_facility(const struct options *o, const struct config *c)
+{
+	return o->syslog_facility >= 0 ? o->syslog_facility : config_facility(config_str(c, OPT_SYSLOG_FACILITY));
+}
+
+void gateway_log_facility(const struct gateway *g)
+{
+	syslogger_facility(gateway_facility(g->options, g->config));
 }
 
 int pictures_take(const struct gateway *g, const struct config *c, struct pictures *out)

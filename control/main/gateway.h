@@ -88,7 +88,8 @@ struct gateway {
 	struct htab iroutes; // by network
 
 	// inner.c
-	char inner[16]; // the kernel interface behind the dataplane; "": there is none
+	uint16_t inner_mtu; // that it has; 0: not set yet
+	char inner[16];     // the kernel interface behind the dataplane; "": there is none
 	LIST_HEAD(inner_list, inner_network) inner_networks;
 
 	// tunnel.c
@@ -128,6 +129,8 @@ void gateway_stop(struct gateway *g, int exit_status, const char *why);
 
 enum log_level gateway_level(const struct options *o, const struct config *c);
 void gateway_log_level(const struct gateway *g);
+int gateway_facility(const struct options *o, const struct config *c);
+void gateway_log_facility(const struct gateway *g);
 // The snapshots of a configuration for the children. 0 or -errno (logged); then there are none.
 int pictures_take(const struct gateway *g, const struct config *c, struct pictures *out);
 void pictures_drop(struct pictures *p);

@@ -61,13 +61,25 @@ static void network_unset(struct gateway *g, struct inner_network *n)
 		log_info("%s: address %s removed", g->inner, addr_text_prefix(&n->gateway, text));
 }
 
+// 0 or -errno, logged.
+static int fit(struct gateway *g)
+{
+	uint16_t mtu = session_mtu_inner(g->policy.vhost[0].terms->mtu);
+	int ret = mtu == g->inner_mtu ? 0 : netlink_link_up(g->inner, mtu);
+
+	if (ret == 0)
+		g->inner_mtu = mtu;
+	return ret;
+}
+
 int inner_sync(struct gateway *g)
 {
 	struct inner_network *n;
-	int ret = 0, first = 0;
+	int ret = 0, first;
 
 	if (!g->inner[0])
 		return 0;
+	first = fit(g);
 	LIST_FOREACH(n, &g->inner_networks, all)
 	if (network_shadowed(g, n))
 		network_unset(g, n);
@@ -118,12 +130,9 @@ int inner_use(struct gateway *g, struct lease_pool *pool)
 
 int inner_up(struct gateway *g, const char *interface)
 {
-	int ret;
-
 	inner_down(g);
 	snprintf(g->inner, sizeof(g->inner), "%s", interface);
-	ret = netlink_link_up(g->inner, session_mtu_inner(g->policy.vhost[0].terms->mtu));
-	return ret < 0 ? ret : inner_sync(g);
+	return inner_sync(g);
 }
 
 void inner_down(struct gateway *g)
@@ -131,6 +140,7 @@ void inner_down(struct gateway *g)
 	struct inner_network *n;
 
 	g->inner[0] = 0;
+	g->inner_mtu = 0;
 	LIST_FOREACH(n, &g->inner_networks, all)
 	n->set = n->told = false;
 }

@@ -128,12 +128,10 @@ static int gateway_run(const struct options *o, struct config *c, const char *pi
 
 static int log_start(const struct options *o, const struct config *c)
 {
-	const char *facility = config_str(c, OPT_SYSLOG_FACILITY);
-
 	log_init("penstockd", gateway_level(o, c), LOG_FORM_PLAIN);
 	if (options_to_stderr(o))
 		return 0;
-	syslogger_open("penstockd", o->syslog_facility >= 0 ? o->syslog_facility : config_facility(facility));
+	syslogger_open("penstockd", gateway_facility(o, c));
 	// whoever starts us has to see why it failed
 	syslogger_echo(!o->foreground);
 	return 0;

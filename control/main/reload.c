@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "control/main/admin.h"
@@ -187,6 +188,34 @@ void reload_secmod_ready(struct gateway *g, const struct msg_secmod_reloaded *m)
 
 // ---------------------------------------------------------------------------------------------------------------- switch
 
+static uint8_t client_to_client(const struct config *c)
+{
+	const char *who = config_str(c, OPT_CLIENT_TO_CLIENT);
+
+	if (strcmp(who, "direct") == 0)
+		return CLIENTS_DIRECT;
+	return strcmp(who, "deny") == 0 ? CLIENTS_DENY : CLIENTS_KERNEL;
+}
+
+void reload_tell_dataplane(struct gateway *g)
+{
+	const struct msg_dataplane_set m = { .client_to_client = client_to_client(g->config),
+		                             .log_level = gateway_level(g->options, g->config) };
+
+	// one that is not ready yet is told when it is
+	if (g->dataplane && g->dataplane->ready)
+		LINK_SEND(&g->dataplane->link, DATAPLANE_SET, &m);
+}
+
+// Each session takes a tunnel, and how many there are was settled when the dataplane started.
+static void bound_clients(struct gateway *g)
+{
+	if (g->policy.max_clients <= g->tunnels_max || !g->tunnels_max)
+		return;
+	log_warn("max-clients: %u take a restart; until then it is %u", g->policy.max_clients, g->tunnels_max);
+	g->policy.max_clients = g->tunnels_max;
+}
+
 static void adopt(struct gateway *g, struct reload *r)
 {
 	struct config *old = g->config;
@@ -201,8 +230,10 @@ static void adopt(struct gateway *g, struct reload *r)
 	r->pictures.n = 0;
 	ban_set_rules(g->bans, &g->policy.bans);
 	admin_sync_readers(g);
+	bound_clients(g);
 	stats_rearm(g);
 	gateway_log_level(g);
+	gateway_log_facility(g);
 }
 
 void reload_nursery_ready(struct gateway *g, bool ok, const char *text)
@@ -224,6 +255,7 @@ void reload_nursery_ready(struct gateway *g, bool ok, const char *text)
 	reload_free(r);
 	// its failure is logged; the interface keeps what it has
 	inner_sync(g);
+	reload_tell_dataplane(g);
 	log_notice("configuration reloaded");
 	admin_reloaded(g, true, "the configuration is reloaded");
 	supervise_step(g);

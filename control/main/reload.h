@@ -12,5 +12,7 @@ void reload_signal(struct gateway *g);
 void reload_resume(struct gateway *g);
 void reload_secmod_ready(struct gateway *g, const struct msg_secmod_reloaded *m);
 void reload_nursery_ready(struct gateway *g, bool ok, const char *text);
+// To it, what of the configuration in force it can be told while it runs.
+void reload_tell_dataplane(struct gateway *g);
 // A process has died, and what it had prepared is lost; or it does not answer.
 void reload_peer_lost(struct gateway *g, const char *why);

@@ -92,6 +92,11 @@ void syslogger_open(const char *ident, int facility)
 	log_set_sink(sink);
 }
 
+void syslogger_facility(int facility)
+{
+	syslogger.facility = facility;
+}
+
 void syslogger_close(void)
 {
 	log_set_sink(NULL);

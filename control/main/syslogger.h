@@ -8,6 +8,7 @@
 
 // From here on log_line() of this process goes to syslog. facility: syslog(3)'s LOG_DAEMON and so on.
 void syslogger_open(const char *ident, int facility);
+void syslogger_facility(int facility); // from here on
 void syslogger_close(void);
 // Until the gateway is up, its lines go to stderr as well: somebody waits there for the reason of a failure.
 // Returns what it was before.

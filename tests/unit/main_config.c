@@ -656,6 +656,26 @@ static void reload_keeps_what_needs_a_restart(void **state)
 	config_free(now);
 }
 
+// Packets have room for so much since the start; less is fine, and what fits too.
+static void mtus_that_take_a_restart(void **state)
+{
+	struct config *old = NULL, *now = NULL, *jumbo = NULL;
+	struct heard h;
+
+	assert_int_equal(load("test.conf", GOOD "mtu = 1400\n", CONFIG_START, &h, &old), 0);
+	assert_int_equal(load("other.conf", GOOD "mtu = 1800\n", CONFIG_RELOAD, &h, &now), 0);
+	assert_int_equal(config_keep(old, now, hear, &h), 0);
+	assert_int_equal(config_num(now, OPT_MTU), 1800);
+	assert_int_equal(load("other.conf", GOOD "mtu = 9000\n", CONFIG_RELOAD, &h, &jumbo), 0);
+	assert_int_equal(config_keep(jumbo, now, hear, &h), 0);
+	assert_int_equal(config_keep(old, jumbo, hear, &h), 1);
+	assert_non_null(strstr(h.text, "other.conf:9: mtu: this change needs a restart; until then it stays 1400"));
+	assert_int_equal(config_num(jumbo, OPT_MTU), 1400);
+	config_free(old);
+	config_free(now);
+	config_free(jumbo);
+}
+
 static void the_snapshot_is_whole(void **state)
 {
 	static const struct config_word words[] = { { "@log-level", "6" }, { "@version", "1" }, { NULL, NULL } };
@@ -728,6 +748,7 @@ int main(void)
 		cmocka_unit_test(files_that_cannot_be_read),
 		cmocka_unit_test(too_many_lines),
 		cmocka_unit_test(reload_keeps_what_needs_a_restart),
+		cmocka_unit_test(mtus_that_take_a_restart),
 		cmocka_unit_test(the_snapshot_is_whole),
 		cmocka_unit_test(levels_and_facilities),
 	};
