@@ -8,6 +8,7 @@ BINDIR   ?= $(PREFIX)/bin
 LIBEXECDIR ?= $(PREFIX)/libexec/penstock
 MANDIR   ?= $(PREFIX)/share/man
 DOCDIR   ?= $(PREFIX)/share/doc/penstock
+BASHDIR  ?= $(PREFIX)/share/bash-completion/completions
 SYSCONFDIR ?= /etc
 VERSION  := 0.1.0
 
@@ -81,7 +82,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@echo "  $(1)	$(2)")
 
 .PHONY: all
-all: $(PROGRAMS:%=$(BUILD)/%) ## build the programs into build/ (BUILD=, CC=, SANITIZE=address,undefined)
+all: $(PROGRAMS:%=$(BUILD)/%) $(BUILD)/penstockctl.bash ## build the programs into build/ (BUILD=, CC=, SANITIZE=address,undefined)
 
 define ROOM
 CFLAGS_$(1) := $$(call cflags_of,$(1))
@@ -196,7 +197,7 @@ bench: all bench-bins ## measure the dataplane alone, then the whole beside ocse
 
 docs: doc/messages.md ## write what is generated from the tables
 
-MANPAGES := $(patsubst doc/man/%.scd,$(BUILD)/man/%,$(wildcard doc/man/*.scd)) $(BUILD)/man/penstock.conf.5
+MANPAGES := $(patsubst doc/man/%.scd,$(BUILD)/man/%,$(wildcard doc/man/*.scd)) $(BUILD)/man/penstock.conf.5 $(BUILD)/man/penstockctl.8
 .PHONY: man
 man: $(MANPAGES) ## write the manual pages into build/man/
 $(BUILD)/man/%: doc/man/%.scd
@@ -213,19 +214,32 @@ $(BUILD)/man/%.scd: doc/man/%.scd.in $(BUILD)/gen/option-manual
 $(BUILD)/man/penstock.conf.5: $(BUILD)/man/penstock.conf.5.scd
 	scdoc < $< > $@
 
+# penstockctl(8) and what completes it in bash: its commands come from their table.
+$(BUILD)/gen/command-table: scripts/command-table.c control/ctl/commands.c control/ctl/words.c proto/commands.def control/ctl/options.def
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) $(CFLAGS_ctl) $(CFLAGS) $(BASE_LDFLAGS) $(LDFLAGS) -MF $@.d -o $@ $(filter %.c,$^)
+$(BUILD)/man/penstockctl.8.scd: doc/man/penstockctl.8.scd.in $(BUILD)/gen/command-table
+	@mkdir -p $(@D)
+	$(BUILD)/gen/command-table manual < $< > $@
+$(BUILD)/man/penstockctl.8: $(BUILD)/man/penstockctl.8.scd
+	scdoc < $< > $@
+$(BUILD)/penstockctl.bash: $(BUILD)/gen/command-table
+	$< bash > $@
+
 LIBEXEC_PROGRAMS := penstock-secmod penstock-oidc penstock-gssapi penstock-worker penstock-dataplane
 # The sample, with the directory that it is for. An operator's own is never touched.
 $(BUILD)/penstock.conf: doc/examples/penstock.conf $(BUILD)/directories
 	sed 's,/etc/penstock,$(SYSCONFDIR)/penstock,g' < $< > $@
 
-INSTALL_DIRS = $(SBINDIR) $(BINDIR) $(LIBEXECDIR) $(MANDIR)/man5 $(MANDIR)/man8 $(DOCDIR) $(SYSCONFDIR)/penstock
-install: all $(MANPAGES) $(BUILD)/penstock.conf ## install programs, man pages and a first configuration (DESTDIR, PREFIX, SYSCONFDIR)
+INSTALL_DIRS = $(SBINDIR) $(BINDIR) $(LIBEXECDIR) $(MANDIR)/man5 $(MANDIR)/man8 $(DOCDIR) $(BASHDIR) $(SYSCONFDIR)/penstock
+install: all $(MANPAGES) $(BUILD)/penstock.conf $(BUILD)/penstockctl.bash ## install programs, man pages and a first configuration (DESTDIR, PREFIX, SYSCONFDIR)
 	install -d $(INSTALL_DIRS:%=$(DESTDIR)%)
 	install -m 755 $(BUILD)/penstockd $(DESTDIR)$(SBINDIR)/
 	install -m 755 $(BUILD)/penstockctl $(BUILD)/penstock-passwd $(DESTDIR)$(BINDIR)/
 	install -m 755 $(LIBEXEC_PROGRAMS:%=$(BUILD)/%) $(DESTDIR)$(LIBEXECDIR)/
 	install -m 644 $(filter %.5,$(MANPAGES)) $(DESTDIR)$(MANDIR)/man5/
 	install -m 644 $(filter %.8,$(MANPAGES)) $(DESTDIR)$(MANDIR)/man8/
+	install -m 644 $(BUILD)/penstockctl.bash $(DESTDIR)$(BASHDIR)/penstockctl
 	install -m 644 $(BUILD)/penstock.conf $(DESTDIR)$(DOCDIR)/
 	test -e $(DESTDIR)$(SYSCONFDIR)/penstock/penstock.conf || \
 		install -m 600 $(BUILD)/penstock.conf $(DESTDIR)$(SYSCONFDIR)/penstock/

@@ -1,5 +1,6 @@
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "batch.h"
 #include "complete.h"
@@ -8,20 +9,31 @@
 #include "proto/log.h"
 #include "text.h"
 
+// Those without a letter.
+enum { OPTION_COMPLETE = 256, OPTION_DEBUG };
+
+static void put_option(FILE *out, int letter, const char *name, const char *argument, const char *help)
+{
+	int width = 22 - (int)strlen(name) - (argument[0] ? (int)strlen(argument) + 1 : 0);
+
+	if (!help)
+		return;
+	if (letter < OPTION_COMPLETE)
+		fprintf(out, "  -%c, ", letter);
+	else
+		fputs("      ", out);
+	fprintf(out, "--%s%s%s%*s%s\n", name, argument[0] ? "=" : "", argument, width, "", help);
+}
+
 static void print_help(FILE *out)
 {
 	fputs("Usage: penstockctl [OPTION]... [COMMAND]\n"
-	      "Talks to a running penstockd. Without a command it opens a shell.\n\n"
-	      "  -s, --socket-file=FILE  the gateway's admin socket (" CTL_SOCKET ")\n"
-	      "  -j, --json              print JSON\n"
-	      "  -n, --no-pager          do not page long answers\n"
-	      "  -f, --file=FILE         commands from a file, one a line; -: from standard input\n"
-	      "  -k, --keep-going        with -f: go on after a command that failed\n"
-	      "      --debug             say what is asked and answered\n"
-	      "  -v, --version           print the version\n"
-	      "  -h, --help              print this\n\n"
-	      "Commands:\n",
+	      "Talks to a running penstockd. Without a command it opens a shell.\n\n",
 	      out);
+#define OPTION(letter, name, argument, help) put_option(out, letter, name, argument, help);
+#include "options.def"
+#undef OPTION
+	fputs("\nCommands:\n", out);
 }
 
 struct wanted {
@@ -34,15 +46,9 @@ struct wanted {
 static int parse_options(int argc, char **argv, struct ctl *ctl, struct wanted *wanted)
 {
 	static const struct option options[] = {
-		{ "socket-file", required_argument, NULL, 's' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "no-pager", no_argument, NULL, 'n' },
-		{ "file", required_argument, NULL, 'f' },
-		{ "keep-going", no_argument, NULL, 'k' },
-		{ "complete", required_argument, NULL, 'c' },
-		{ "debug", no_argument, NULL, 'd' },
-		{ "version", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },
+#define OPTION(sign, long_name, argument, help) { long_name, (argument)[0] ? required_argument : no_argument, NULL, sign },
+#include "options.def"
+#undef OPTION
 		{ 0 },
 	};
 	int letter;
@@ -64,10 +70,10 @@ static int parse_options(int argc, char **argv, struct ctl *ctl, struct wanted *
 		case 'k':
 			wanted->keep_going = true;
 			break;
-		case 'c':
+		case OPTION_COMPLETE:
 			wanted->complete = optarg;
 			break;
-		case 'd':
+		case OPTION_DEBUG:
 			log_set_level(LOG_LEVEL_DEBUG);
 			break;
 		case 'v':

@@ -38,6 +38,8 @@ expect "installing again" inside make -sC "$TOP" install
 expect "leaves the configuration alone" has "$WORK/etc/penstock/penstock.conf" '^# mine$'
 expect "the sample is beside the manual" inside test -s /usr/local/share/doc/penstock/penstock.conf
 expect "and the manual is there" inside test -s /usr/local/share/man/man8/penstockd.8
+expect "with penstockctl's commands" inside grep -q 'show dataplane' /usr/local/share/man/man8/penstockctl.8
+expect "which bash completes" inside bash -c '. /usr/local/share/bash-completion/completions/penstockctl; complete -p penstockctl'
 expect "penstockctl stop now" inside penstockctl stop now
 soon "it is gone" gone "$daemon"
 

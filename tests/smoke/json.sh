@@ -44,7 +44,10 @@ scored() {
 id() { user_field anna ID; }
 sid() { user_field anna Session; }
 flows() { start ping ip netns exec "$CLIENT" ping -i 0.1 "$INSIDE"; }
-something_happens() { (sleep 0.5; get_cookie bert bert-secret > /dev/null) & }
+something_happens() { # as often as it takes until it is told
+  rm "$WORK/json"
+  (for _ in {1..20}; do [ -s "$WORK/json" ] || get_cookie bert bert-secret > /dev/null; done) &
+}
 declare -A before=() argument=()
 tried() { argument[$1]=${2-} before[$1]=${3-connected}; } # COMMAND ARGUMENT BEFORE
 for command in "status" "users" "iroutes" "sessions" "sessions all" "sessions valid" "auth" "dataplane" "dataplane cores"; do tried "show $command"; done

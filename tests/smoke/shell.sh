@@ -77,3 +77,21 @@ expect "occtl's before the common one" matches "$(TERM=xterm OCCTL_PAGER=$pager 
 expect "ours before that" matches "$(TERM=xterm PENSTOCKCTL_PAGER=$pager OCCTL_PAGER=false on_terminal show users)" 'paged:id '
 expect "unless it is not wanted" never matches "$(TERM=xterm PAGER=$pager on_terminal -n show users)" paged
 expect "a pipe has none" never matches "$(PAGER=$pager ask show users)" paged
+
+# -------------------------------------------------------------------------------------------------------------------- bash
+
+# What bash would offer for these words, the last of which is being typed.
+offers() {
+  PATH=$BIN:$PATH bash -c '. "$0" && complete -p penstockctl > /dev/null && COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) && _penstockctl && echo "${COMPREPLY[*]}"' \
+    "$BIN/penstockctl.bash" penstockctl "$@"
+}
+at=(-s "$WORK/admin.socket")
+expect "bash knows where a command begins" same "$(offers s)" 'show stop'
+expect "and how it goes on" same "$(offers show ip ban)" 'bans ban'
+expect "behind options" same "$(offers -j --socket-file = "$WORK/nowhere" show ip ban '')" points
+expect "which it knows, too" same "$(offers --no)" --no-pager
+expect "it asks who is there" same "$(offers "${at[@]}" show user a)" anna
+expect "also of a shortened command" same "$(offers "${at[@]}" d u '')" anna
+expect "and of a session" same "$(offers "${at[@]}" terminate session '')" "$(user_field anna Session)"
+touch "$WORK/file-of-commands"
+expect "a file is a file" same "$(offers -f "$WORK/file-of")" "$WORK/file-of-commands"
