@@ -10,6 +10,12 @@ MANDIR   ?= $(PREFIX)/share/man
 DOCDIR   ?= $(PREFIX)/share/doc/penstock
 BASHDIR  ?= $(PREFIX)/share/bash-completion/completions
 SYSCONFDIR ?= /etc
+UNITDIR  ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+# Who the sample configuration makes of the processes that need no privilege.
+RUN_AS_USER ?= nobody
+RUN_AS_GROUP ?= nogroup
 VERSION  := 0.1.0
 
 PKG_CONFIG ?= pkg-config
@@ -102,9 +108,10 @@ CFLAGS_dataplane += -fno-sanitize=alignment
 endif
 
 # Where installed programs find each other and the configuration is compiled in: another PREFIX or SYSCONFDIR compiles it again.
+PLACES = $(SBINDIR) $(BINDIR) $(LIBEXECDIR) $(SYSCONFDIR) $(RUN_AS_USER) $(RUN_AS_GROUP)
 $(BUILD)/directories: FORCE
 	@mkdir -p $(@D)
-	@echo '$(LIBEXECDIR) $(SYSCONFDIR)' | cmp -s - $@ || echo '$(LIBEXECDIR) $(SYSCONFDIR)' > $@
+	@echo '$(PLACES)' | cmp -s - $@ || echo '$(PLACES)' > $@
 $(call obj,control/main/supervise.c control/main/options.c control/ctl/passwd.c): $(BUILD)/directories
 .PHONY: FORCE
 FORCE:
@@ -169,7 +176,7 @@ doc/messages.md: scripts/gen-messages $(MESSAGES_FROM)
 	mv $@.new $@
 
 # ------------------------------------------------------------------------------------------------------------- what to do
-.PHONY: help demo test test-vm check unit hostile smoke fuzz asan lint format bench docs install deb-deps clean
+.PHONY: help demo test test-vm check unit hostile smoke fuzz asan lint format bench docs install deb deb-deps clean
 help: ## list the targets
 	@sed -n 's/^\([a-z -]*\):.* ## /\1: /p' Makefile | awk -F': ' '{ printf "  make %-38s %s\n", $$1, $$2 }'
 
@@ -229,10 +236,14 @@ $(BUILD)/penstockctl.bash: $(BUILD)/gen/command-table
 LIBEXEC_PROGRAMS := penstock-secmod penstock-oidc penstock-gssapi penstock-worker penstock-dataplane
 # The sample, with the directory that it is for. An operator's own is never touched.
 $(BUILD)/penstock.conf: doc/examples/penstock.conf $(BUILD)/directories
-	sed 's,/etc/penstock,$(SYSCONFDIR)/penstock,g' < $< > $@
+	sed -e 's,/etc/penstock,$(SYSCONFDIR)/penstock,g' -e 's,^run-as-user = .*,run-as-user = $(RUN_AS_USER),' \
+		-e 's,^run-as-group = .*,run-as-group = $(RUN_AS_GROUP),' < $< > $@
+$(BUILD)/penstock.service: scripts/systemd/penstock.service.in $(BUILD)/directories
+	sed -e 's,@SBINDIR@,$(SBINDIR),' -e 's,@BINDIR@,$(BINDIR),' -e 's,@SYSCONFDIR@,$(SYSCONFDIR),' < $< > $@
 
-INSTALL_DIRS = $(SBINDIR) $(BINDIR) $(LIBEXECDIR) $(MANDIR)/man5 $(MANDIR)/man8 $(DOCDIR) $(BASHDIR) $(SYSCONFDIR)/penstock
-install: all $(MANPAGES) $(BUILD)/penstock.conf $(BUILD)/penstockctl.bash ## install programs, man pages and a first configuration (DESTDIR, PREFIX, SYSCONFDIR)
+INSTALL_DIRS = $(SBINDIR) $(BINDIR) $(LIBEXECDIR) $(MANDIR)/man5 $(MANDIR)/man8 $(DOCDIR) $(BASHDIR) $(SYSCONFDIR)/penstock $(UNITDIR) \
+	$(SYSUSERSDIR) $(TMPFILESDIR)
+install: all $(MANPAGES) $(BUILD)/penstock.conf $(BUILD)/penstock.service $(BUILD)/penstockctl.bash ## install programs, man pages and a first configuration (DESTDIR, PREFIX, SYSCONFDIR)
 	install -d $(INSTALL_DIRS:%=$(DESTDIR)%)
 	install -m 755 $(BUILD)/penstockd $(DESTDIR)$(SBINDIR)/
 	install -m 755 $(BUILD)/penstockctl $(BUILD)/penstock-passwd $(DESTDIR)$(BINDIR)/
@@ -241,8 +252,24 @@ install: all $(MANPAGES) $(BUILD)/penstock.conf $(BUILD)/penstockctl.bash ## ins
 	install -m 644 $(filter %.8,$(MANPAGES)) $(DESTDIR)$(MANDIR)/man8/
 	install -m 644 $(BUILD)/penstockctl.bash $(DESTDIR)$(BASHDIR)/penstockctl
 	install -m 644 $(BUILD)/penstock.conf $(DESTDIR)$(DOCDIR)/
+	install -m 644 $(BUILD)/penstock.service $(DESTDIR)$(UNITDIR)/
+	install -m 644 scripts/systemd/penstock.sysusers $(DESTDIR)$(SYSUSERSDIR)/penstock.conf
+	install -m 644 scripts/systemd/penstock.tmpfiles $(DESTDIR)$(TMPFILESDIR)/penstock.conf
 	test -e $(DESTDIR)$(SYSCONFDIR)/penstock/penstock.conf || \
 		install -m 600 $(BUILD)/penstock.conf $(DESTDIR)$(SYSCONFDIR)/penstock/
+
+# debian/ stands in scripts/, where this puts it together: dpkg-buildpackage wants it beside the Makefile.
+DEB_TREE = $(BUILD)/deb/penstock-$(VERSION)
+deb: ## build the Debian packages penstock and penstock-doc into build/deb/
+	rm -rf $(BUILD)/deb
+	mkdir -p $(DEB_TREE)
+	tar -c --exclude='./build*' --exclude=./.git . | tar -x -C $(DEB_TREE)
+	cp -r scripts/debian $(DEB_TREE)/debian
+	sed "s/@BUILD_DEPENDS@/$$(scripts/deb-deps build | paste -sd, | sed 's/,/, /g')/" scripts/debian/control.in > $(DEB_TREE)/debian/control
+	sed -e 's/@VERSION@/$(VERSION)/' -e "s/@DATE@/$$(date -R -d @$$(git log -1 --format=%ct 2>/dev/null || date +%s))/" \
+		scripts/debian/changelog.in > $(DEB_TREE)/debian/changelog
+	rm $(DEB_TREE)/debian/*.in
+	cd $(DEB_TREE) && env -u MAKEFLAGS -u MAKELEVEL -u BUILD -u DESTDIR dpkg-buildpackage -b -us -uc
 
 deb-deps: ## install the packages of Debian 12 that building and testing take (as root)
 	./scripts/deb-deps --install
@@ -250,4 +277,4 @@ deb-deps: ## install the packages of Debian 12 that building and testing take (a
 clean: ## remove the build tree
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -path $(BUILD)/deb -prune -o -type f -name '*.d' -print 2>/dev/null)

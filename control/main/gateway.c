@@ -9,6 +9,7 @@
 #include "control/main/daemon.h"
 #include "control/main/inner.h"
 #include "control/main/listen.h"
+#include "control/main/notify.h"
 #include "control/main/options.h"
 #include "control/main/program.h"
 #include "control/main/session.h"
@@ -153,6 +154,7 @@ void gateway_up(struct gateway *g)
 	log_notice("penstockd %s is up: TCP port %u, UDP port %u, configuration %s", PENSTOCK_VERSION, g->policy.tcp_port,
 	           g->policy.udp_port, config_file(g->config));
 	daemon_ready(g->ready_fd);
+	notify_ready();
 	g->ready_fd = -1;
 }
 
@@ -164,6 +166,7 @@ void gateway_stop(struct gateway *g, int exit_status, const char *why)
 	}
 	log_line(exit_status ? LOG_LEVEL_ERR : LOG_LEVEL_NOTICE, "stopping: %s", why);
 	g->phase = GATEWAY_STOPPING;
+	notify_stopping();
 	g->exit_status = exit_status;
 	listen_close(g);
 	stats_end(g);

@@ -15,6 +15,7 @@
 #include "control/main/import.h"
 #include "control/main/keep.h"
 #include "control/main/listen.h"
+#include "control/main/notify.h"
 #include "control/main/options.h"
 #include "control/main/reload.h"
 #include "control/main/supervise.h"
@@ -88,6 +89,8 @@ static int loop(struct gateway *g)
 	const char *telemetry = config_str(g->config, OPT_TELEMETRY_SOCKET_FILE);
 	int ret = signals_open(g, events);
 
+	// systemd that cannot be told anything ends us if it minds
+	notify_open(g->base);
 	if (ret == 0)
 		ret = listen_open(g);
 	if (ret == 0 && socket)
@@ -104,6 +107,7 @@ static int loop(struct gateway *g)
 	admin_close(g);
 	listen_close(g);
 	signals_close(events);
+	notify_close();
 	return ret;
 }
 

@@ -1,6 +1,7 @@
 #include "control/main/pulse.h"
 
 #include "control/main/admin.h"
+#include "control/main/notify.h"
 #include "control/main/reload.h"
 #include "proto/err.h"
 
@@ -68,6 +69,18 @@ static void tick_set(struct gateway *g)
 	evtimer_add(&g->pulse, &tv);
 }
 
+static void status_tell(const struct gateway *g)
+{
+	const struct child *missing = pulse_missing(g);
+
+	if (g->phase != GATEWAY_UP)
+		return;
+	if (missing)
+		notify_status("%s does not answer; %zu clients connected", missing->kind->name, g->sessions_active);
+	else
+		notify_status("%zu clients connected", g->sessions_active);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct gateway *g = arg;
@@ -76,6 +89,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		if (all[i])
 			feel(all[i]);
+	status_tell(g);
 	tick_set(g);
 }
 

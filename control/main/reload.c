@@ -8,6 +8,7 @@
 #include "control/main/admin.h"
 #include "control/main/config.h"
 #include "control/main/inner.h"
+#include "control/main/notify.h"
 #include "control/main/supervise.h"
 #include "proto/err.h"
 
@@ -48,6 +49,7 @@ static void reload_fail(struct gateway *g, const char *why)
 	struct reload *r = g->reload;
 
 	g->reload = NULL;
+	notify_ready();
 	// what is wrong with the file stands in the log already
 	log_err("reload: %s; the old configuration stays", r->problem[0] ? "refused" : why);
 	secmod_switch(g, r, false);
@@ -132,6 +134,7 @@ static void start(struct gateway *g, bool again)
 	r->again = again;
 	r->token = ++token;
 	g->reload = r;
+	notify_reloading();
 	ret = prepare(g, r);
 	if (ret == 0)
 		ask_secmod(g);
@@ -257,6 +260,7 @@ void reload_nursery_ready(struct gateway *g, bool ok, const char *text)
 	inner_sync(g);
 	reload_tell_dataplane(g);
 	log_notice("configuration reloaded");
+	notify_ready();
 	admin_reloaded(g, true, "the configuration is reloaded");
 	supervise_step(g);
 }

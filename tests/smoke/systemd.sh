@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# The unit under a real systemd, with all that it takes from root: start, use, reload, watchdog, stop.
+#
+#   client ════ gateway, in a second root whose process 1 is systemd
+. "$(dirname "$0")/lib.sh"
+
+[ -x /lib/systemd/systemd ] || skip "there is no systemd here"
+network
+mkdir "$WORK/build"
+cp -a "$BUILD"/{obj,gen,man,directories,penstock*,*.a} "$WORK/build"
+mkdir "$WORK/machine" "$WORK/files"
+expect "installing" make -sC "$TOP" BUILD="$WORK/build" DESTDIR="$WORK/files" PREFIX=/usr install
+
+start machine ip netns exec "$SERVER" unshare --mount --pid --fork --ipc --uts --cgroup "$TOP/tests/smoke/data/second-root" "$WORK/machine" \
+  /lib/systemd/systemd --system --unit=basic.target --show-status=no
+unshared=$pid
+machine_up() { machine=$(pgrep -P "$unshared") && has "/proc/$machine/comm" systemd && inside systemctl is-system-running; }
+inside() { nsenter -t "$machine" -a "$@"; }
+wait_for 30 machine_up || skip "a systemd of its own cannot run here: $(tail -n 1 "$WORK/machine.log")"
+at_end 'kill -KILL "$machine"'
+expect "its files are there" sh -c 'tar -C "$1" -c . | nsenter -t "$2" -a tar -C / -x' sh "$WORK/files" "$machine"
+inside systemd-tmpfiles --create penstock.conf
+make_certificate
+inside sh -c 'cat > /etc/penstock/cert.pem' < "$WORK/cert.pem"
+inside sh -c 'umask 077; cat > /etc/penstock/key.pem' < "$WORK/key.pem"
+printf 'anna-secret\n' | inside penstock-passwd anna
+# The watchdog's patience, for the test.
+inside sh -c 'mkdir -p /run/systemd/system/penstock.service.d; printf "[Service]\nWatchdogSec=2\n" > /run/systemd/system/penstock.service.d/test.conf'
+expect "systemd reads the unit" inside systemctl daemon-reload
+expect "and finds no fault with it" inside systemd-analyze verify penstock.service
+
+shown() { inside systemctl show -P "$1" penstock; }
+is() { same "$(shown "$1")" "$2"; } # PROPERTY VALUE
+journal() { inside journalctl -u penstock -o cat "$@"; }
+show_journal() { inside journalctl -u penstock --no-pager > "$WORK/journal.log" 2>&1; }
+trap 'status=$?; show_journal || :; (exit $status); conclude' EXIT
+
+expect "it starts, as Type=notify says" inside systemctl start penstock
+expect "it is up then" is SubState running
+login client anna
+expect "a client goes through" pings -I tun0 10.9.0.1
+soon "systemctl status tells of it" is StatusText "1 clients connected"
+
+expect "a reload is tested first, and done" inside systemctl reload penstock
+inside sh -c 'echo nonsense = 1 >> /etc/penstock/penstock.conf'
+expect "a configuration with a mistake is not loaded" never inside systemctl reload penstock
+expect "the journal says where it is" matches "$(journal)" 'penstock.conf:[0-9]*: nonsense'
+inside sed -i '/^nonsense/d' /etc/penstock/penstock.conf
+expect "nothing else has changed" is SubState running
+expect "and the client stays" pings -I tun0 10.9.0.1
+
+main=$(shown MainPID)
+inside kill -STOP "$main"
+soon "when main is silent, the watchdog starts it anew" is NRestarts 1
+soon "it is up again" is SubState running
+expect "as another process" differ "$(shown MainPID)" "$main"
+PATIENCE=30 soon "the client comes back by itself" pings -I tun0 10.9.0.1
+
+expect "it stops" inside systemctl stop penstock
+expect "in good order" is Result success
+expect "and has left nothing" never inside pgrep penstock
