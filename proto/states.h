@@ -55,6 +55,7 @@ enum end_reason {
 	END_SESSION_TIMEOUT,
 	END_AUTH_TIMEOUT,
 	END_DEAD_PEER, // dead peer detection
+	END_FROZEN,    // the client has stopped reading
 	END_SHUTDOWN,  // the gateway stops
 	END_ERROR,     // a protocol violation; this and what follows count as errors
 	END_WORKER,    // its worker died

@@ -28,6 +28,7 @@ static const uint8_t causes[] = {
 	[END_SESSION_TIMEOUT] = CAUSE_SESSION_TIMEOUT,
 	[END_AUTH_TIMEOUT] = CAUSE_NAS_REQUEST,
 	[END_DEAD_PEER] = CAUSE_LOST_CARRIER,
+	[END_FROZEN] = CAUSE_LOST_CARRIER,
 	[END_SHUTDOWN] = CAUSE_ADMIN_REBOOT,
 	// "An error on the port": the port is the connection. What broke there may be the client's TLS, its frames or the worker
 	// that it had; User-Error would say that it was something its user has typed.

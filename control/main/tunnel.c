@@ -90,6 +90,7 @@ const char *end_reason_text(enum end_reason reason)
 		[END_SESSION_TIMEOUT] = "session-timeout",
 		[END_AUTH_TIMEOUT] = "auth-timeout",
 		[END_DEAD_PEER] = "dead peer",
+		[END_FROZEN] = "the client has stopped reading",
 		[END_SHUTDOWN] = "the gateway stops",
 		[END_ERROR] = "error",
 		[END_WORKER] = "its worker has died",

@@ -25,7 +25,6 @@
 #define BURSTS_A_TURN 4     // then the other side gets its turn
 #define LANE_PATIENCE_MS 20 // a full lane slows its client down rather than losing packets; a dead one does not hold it up
 #define CALM_AFTER_MS 5000
-#define FROZEN_MS 15000 // a client that does not read for so long is gone
 
 struct packer {
 	union compress_memory memory;
@@ -347,9 +346,9 @@ int bridge_tick(struct bridge *b, uint64_t now_ms)
 	relay_tick(b);
 	if (!b->calm && now_ms - b->busy_ms >= CALM_AFTER_MS)
 		calm_down(b);
-	if (tls_waiting(b->tls) > 0 && now_ms - b->tls->moved_ms >= FROZEN_MS) {
+	if (tls_is_frozen(b->tls, now_ms)) {
 		log_info("the client has stopped reading");
-		return over(b, END_DEAD_PEER);
+		return over(b, END_FROZEN);
 	}
 	if (check_keys(b) < 0)
 		return -ESHUTDOWN;
@@ -364,8 +363,7 @@ int bridge_wait_ms(const struct bridge *b, uint64_t now_ms)
 		ms = relay;
 	if (!b->calm)
 		ms = clock_sooner(ms, b->busy_ms + CALM_AFTER_MS, now_ms);
-	if (tls_waiting(b->tls) > 0)
-		ms = clock_sooner(ms, b->tls->moved_ms + FROZEN_MS, now_ms);
+	ms = tls_wait_ms(b->tls, ms, now_ms);
 	if (b->dpd.interval)
 		ms = clock_sooner(ms, dpd_due(&b->dpd, b->heard_ms), now_ms);
 	if (b->rekey_ms)

@@ -27,7 +27,6 @@
 #include "tls.h"
 
 #define FAREWELL_MS 2000 // for the last bytes to leave
-#define FROZEN_MS 15000
 #define READ_SIZE 16384
 #define TUNNEL_PATH "/CSCOSSLC/tunnel"
 
@@ -500,9 +499,7 @@ static int wait_ms(const struct client *c)
 		return clock_sooner(ms, c->leave_ms, c->now_ms);
 	if (c->gear->auth_timeout)
 		ms = clock_sooner(ms, c->born_ms + c->gear->auth_timeout * 1000ULL, c->now_ms);
-	if (tls_waiting(&c->tls) > 0)
-		ms = clock_sooner(ms, c->tls.moved_ms + FROZEN_MS, c->now_ms);
-	return ms;
+	return tls_wait_ms(&c->tls, ms, c->now_ms);
 }
 
 static void tick(struct client *c)
@@ -515,7 +512,7 @@ static void tick(struct client *c)
 	} else if (c->gear->auth_timeout && c->now_ms - c->born_ms >= c->gear->auth_timeout * 1000ULL) {
 		log_info("no session within %u s", c->gear->auth_timeout);
 		leave(c);
-	} else if (tls_waiting(&c->tls) > 0 && c->now_ms - c->tls.moved_ms >= FROZEN_MS) {
+	} else if (tls_is_frozen(&c->tls, c->now_ms)) {
 		log_info("the client has stopped reading");
 		c->done = true;
 	}

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "clock.h"
 #include "proto/log.h"
 #include "tls.h"
 
@@ -214,8 +215,21 @@ int tls_flush(struct tls *t, uint64_t now_ms)
 		}
 		t->out_at += (size_t)n;
 		t->moved_ms = now_ms;
+		reader_sent(&t->reader, now_ms);
 	}
 	return 0;
+}
+
+bool tls_is_frozen(struct tls *t, uint64_t now_ms)
+{
+	return (tls_waiting(t) > 0 && now_ms - t->moved_ms >= READER_FROZEN_MS) || reader_is_frozen(&t->reader, t->fd, now_ms);
+}
+
+int tls_wait_ms(const struct tls *t, int ms, uint64_t now_ms)
+{
+	if (tls_waiting(t) > 0)
+		ms = clock_sooner(ms, t->moved_ms + READER_FROZEN_MS, now_ms);
+	return t->reader.look_ms ? clock_sooner(ms, t->reader.look_ms, now_ms) : ms;
 }
 
 // GnuTLS takes a request that crosses its own for an attack: a client that changes its keys is not asked to.

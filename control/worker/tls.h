@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "proto/states.h"
+#include "reader.h"
 
 // More than this is not gathered: the writer has to wait until the client reads.
 #define TLS_OUT_MAX (256 * 1024)
@@ -21,6 +22,7 @@ struct tls {
 	bool eof;
 	bool rekeyed;      // by the client, since tls_rekey() was last called
 	uint64_t moved_ms; // when bytes last left, or there were none to leave
+	struct reader reader;
 };
 
 int tls_init(struct tls *t, SSL_CTX *ctx, int fd, uint64_t now_ms);
@@ -37,6 +39,10 @@ int tls_read(struct tls *t, void *buf, size_t room);
 int tls_write(struct tls *t, const void *buf, size_t len);
 // 0: nothing is left to send; -EAGAIN: wait for POLLOUT; -EPIPE.
 int tls_flush(struct tls *t, uint64_t now_ms);
+// The client has stopped reading.
+bool tls_is_frozen(struct tls *t, uint64_t now_ms);
+// `ms` (-1: never) or what is left until that has to be asked, if it is less.
+int tls_wait_ms(const struct tls *t, int ms, uint64_t now_ms);
 // New keys, where it is TLS 1.3 (RFC 8446 4.6.3): ours, and the client's unless it has changed them itself meanwhile. 0; -ENOTSUP;
 // -EPROTO.
 int tls_rekey(struct tls *t);

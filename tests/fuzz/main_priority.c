@@ -1,4 +1,5 @@
 // A tls-priorities string, which may be anything that a line of the configuration can hold.
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,8 +22,6 @@ static void check_list(const char *list)
 	if (len >= PRIORITY_LIST - 1 || strstr(list, "::") || (len > 0 && (list[0] == ':' || list[len - 1] == ':')))
 		abort();
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

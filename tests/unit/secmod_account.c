@@ -176,7 +176,7 @@ static void ends_with_the_gateway(void **unused)
 	up();
 	told[0] = '\0';
 	accounts_free(as);
-	TOLD("end:10 0/0 0s");
+	TOLD("end:11 0/0 0s");
 	as = accounts_new(NULL, NULL);
 	up();
 	closed(true, END_TEMPORARY, 3, 3, 3); // it had gone before

@@ -77,6 +77,7 @@ static void every_end_has_its_cause(void **unused)
 		{ END_SESSION_TIMEOUT, 5 }, // Session Timeout
 		{ END_AUTH_TIMEOUT, 10 },   // NAS Request
 		{ END_DEAD_PEER, 2 },       // Lost Carrier
+		{ END_FROZEN, 2 },          // Lost Carrier
 		{ END_SHUTDOWN, 7 },        // Admin Reboot
 		{ END_ERROR, 8 },           // Port Error
 		{ END_WORKER, 9 },          // NAS Error
