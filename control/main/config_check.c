@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "control/main/config_inside.h"
 #include "control/main/netlist.h"
@@ -415,18 +414,6 @@ static void check_scale(const struct config *c, struct config_log *log)
 		           "%d are started, and no more", LIMIT_KEY_THREADS);
 }
 
-// It may be there by the time it is needed.
-static void check_scripts(const struct config *c, struct config_log *log)
-{
-	static const enum opt scripts[] = { OPT_CONNECT_SCRIPT, OPT_DISCONNECT_SCRIPT, OPT_HOST_UPDATE_SCRIPT };
-
-	for (size_t i = 0; i < sizeof(scripts) / sizeof(*scripts); i++)
-		if (config_given(c, scripts[i]) && access(config_str(c, scripts[i]), X_OK) < 0)
-			config_say(log, LOG_LEVEL_WARN, config_line_of(c, scripts[i]), config_name(scripts[i]),
-			           "%s cannot be run: %s%s", config_str(c, scripts[i]), strerror(errno),
-			           scripts[i] == OPT_CONNECT_SCRIPT ? "; all clients will be refused" : "");
-}
-
 void config_check(const struct config *c, struct config_log *log)
 {
 	check_networks(c, log);
@@ -452,5 +439,5 @@ void config_check(const struct config *c, struct config_log *log)
 	check_netlist(c, OPT_BAN_EXEMPT, "it is to be a network as in 192.0.2.0/24, or local, or none", log);
 	check_proxies(c, log);
 	check_scale(c, log);
-	check_scripts(c, log);
+	config_check_hooks(c, log);
 }

@@ -70,6 +70,8 @@ int config_put_tls(struct snapshot_writer *w, const struct config *c);
 // Why a file cannot be read, or no directory can be there with files of ours in it; NULL: it can. The reason is in `out`, or lasts.
 const char *config_no_file(const char *path, char out[VALUE_WHY]);
 const char *config_no_room(const char *path, char out[VALUE_WHY]);
+// What is run for the operator.
+void config_check_hooks(const struct config *c, struct config_log *log);
 // What of it concerns HTTP.
 void config_check_web(const struct config *c, struct config_log *log);
 // The files that there are for users and groups, for -t. 0, or -EINVAL where there was an error.

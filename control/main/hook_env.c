@@ -165,13 +165,21 @@ static void put_addresses(struct env *e, const struct hook_facts *f)
 	}
 }
 
+static char **env_done(struct env *e)
+{
+	if (!e->failed)
+		return e->text;
+	hook_env_free(e->text);
+	return NULL;
+}
+
 char **hook_env_new(const struct hook_facts *f)
 {
 	struct env e = { .text = calloc(VARIABLES_MAX, sizeof(*e.text)) };
 
 	if (!e.text)
 		return NULL;
-	put(&e, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+	put(&e, "PATH=%s", HOOK_PATH);
 	put_who(&e, f);
 	put_addresses(&e, f);
 	put_lists(&e, f->terms);
@@ -184,10 +192,17 @@ char **hook_env_new(const struct hook_facts *f)
 		put(&e, "STATS_BYTES_OUT=%" PRIu64, f->bytes_out);
 		put(&e, "STATS_DURATION=%" PRIu64, f->seconds);
 	}
-	if (!e.failed)
-		return e.text;
-	hook_env_free(e.text);
-	return NULL;
+	return env_done(&e);
+}
+
+char **hook_env_bare(void)
+{
+	struct env e = { .text = calloc(VARIABLES_MAX, sizeof(*e.text)) };
+
+	if (!e.text)
+		return NULL;
+	put(&e, "PATH=%s", HOOK_PATH);
+	return env_done(&e);
 }
 
 void hook_env_free(char **env)

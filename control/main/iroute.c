@@ -2,7 +2,11 @@
 
 #include <stdlib.h>
 
+#include "control/main/config.h"
+#include "control/main/hook_env.h"
 #include "control/main/netlink.h"
+#include "control/main/program.h"
+#include "control/main/routecmd.h"
 #include "control/main/session.h"
 #include "proto/err.h"
 
@@ -25,12 +29,48 @@ static struct iroute *find(struct gateway *g, const struct addr *network)
 	return NULL;
 }
 
+// --------------------------------------------------------------------------------------------------------------- commands
+
+static char **on_env(void *who)
+{
+	return hook_env_bare();
+}
+
+static void on_ended(void *who, enum program_end how) {}
+
+// What becomes of it is in the log. Those of one network run in order.
+static void command_run(const struct iroute *i, enum opt o)
+{
+	struct gateway *g = i->tunnel->g;
+	const char *text = config_str(g->config, o), *why = "no memory";
+	struct program_order order = { .key = { i->network }, .env = on_env, .ended = on_ended };
+	char name[96], network[ADDR_TEXT], **argv;
+	bool queued = false;
+
+	if (!text)
+		return;
+	snprintf(name, sizeof(name), "%s of session %u, %s", config_name(o), i->tunnel->session->id,
+	         addr_text_prefix(&i->network, network));
+	order.name = name;
+	if (routecmd_words(text, &i->network, g->inner, &argv, &why) == 0) {
+		order.argv = argv;
+		queued = program_run(g, &order);
+		routecmd_free(argv);
+	}
+	if (!queued)
+		log_err("%s: %s", name, why);
+}
+
+// ------------------------------------------------------------------------------------------------------------------ whose
+
 static void forget(struct iroute *i)
 {
 	struct tunnel *t = i->tunnel;
 
-	if (i->routed)
+	if (i->way == WAY_KERNEL)
 		netlink_route_remove(t->g->inner, &i->network);
+	else if (i->way == WAY_COMMAND)
+		command_run(i, OPT_ROUTE_DEL_CMD);
 	htab_remove(&t->g->iroutes, &i->by_network);
 	TAILQ_REMOVE(&t->iroutes, i, all);
 	free(i);
@@ -125,7 +165,12 @@ void iroute_up(struct tunnel *t)
 	struct iroute *i;
 
 	TAILQ_FOREACH(i, &t->iroutes, all)
-	i->routed = i->kind != IROUTE_SUBNET && t->g->inner[0] && netlink_route_add(t->g->inner, &i->network) == 0;
+	if (i->kind == IROUTE_BEHIND && config_str(t->g->config, OPT_ROUTE_ADD_CMD)) {
+		command_run(i, OPT_ROUTE_ADD_CMD);
+		i->way = WAY_COMMAND;
+	} else if (i->kind != IROUTE_SUBNET && t->g->inner[0] && netlink_route_add(t->g->inner, &i->network) == 0) {
+		i->way = WAY_KERNEL;
+	}
 }
 
 void iroute_release(struct tunnel *t)

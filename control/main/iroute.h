@@ -15,13 +15,20 @@ enum iroute_kind {
 	IROUTE_HOST,   // the client's own address: the dataplane knows it already
 };
 
+// How the gateway's host knows the way there.
+enum iroute_way {
+	WAY_NONE,    // it does not, or we have not told it
+	WAY_KERNEL,  // by a route of ours
+	WAY_COMMAND, // by what route-add-cmd has done
+};
+
 struct iroute {
 	struct hlink by_network;
 	TAILQ_ENTRY(iroute) all; // of its tunnel
 	struct tunnel *tunnel;
 	struct addr network;
 	enum iroute_kind kind;
-	bool routed; // the kernel's route is ours
+	enum iroute_way way;
 };
 
 TAILQ_HEAD(iroute_list, iroute);

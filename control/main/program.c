@@ -3,7 +3,9 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/queue.h>
 #include <sys/wait.h>
@@ -15,9 +17,9 @@
 #include "control/main/spawn.h"
 #include "proto/err.h"
 
-#define RUNNING_MAX 32 // a storm of logins is not to become one of shells
-#define LINES_MAX 100  // of one run; more are dropped
-#define LINE_MAX 400   // bytes; longer ones are cut into several
+#define RUNNING_MAX 32   // a storm of logins is not to become one of shells
+#define OUTPUT_LINES 100 // of one run; more are dropped
+#define OUTPUT_LINE 400  // bytes; longer ones are cut into several
 
 // Its place in the row of those that have this key in common.
 struct turn {
@@ -44,7 +46,7 @@ struct program {
 	struct event readable, timer;
 	unsigned lines;
 	size_t used;
-	char line[LINE_MAX + 1];
+	char line[OUTPUT_LINE + 1];
 };
 
 TAILQ_HEAD(program_list, program);
@@ -136,7 +138,7 @@ static void program_free(struct program *p)
 static void line_end(struct program *p)
 {
 	p->line[p->used] = 0;
-	if (p->used && p->lines++ < LINES_MAX)
+	if (p->used && p->lines++ < OUTPUT_LINES)
 		log_info("%s: %s", p->name, p->line);
 	p->used = 0;
 }
@@ -144,7 +146,7 @@ static void line_end(struct program *p)
 static void output_take(struct program *p, const char *buf, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
-		if (buf[i] == '\n' || p->used == LINE_MAX)
+		if (buf[i] == '\n' || p->used == OUTPUT_LINE)
 			line_end(p);
 		if (buf[i] != '\n' && buf[i])
 			p->line[p->used++] = buf[i];
@@ -172,8 +174,8 @@ static void output_end(struct program *p)
 	for (int i = 0; i < 64 && (n = read(p->out, buf, sizeof(buf))) > 0; i++)
 		output_take(p, buf, (size_t)n);
 	line_end(p);
-	if (p->lines > LINES_MAX)
-		log_info("%s: %u lines more are not logged", p->name, p->lines - LINES_MAX);
+	if (p->lines > OUTPUT_LINES)
+		log_info("%s: %u lines more are not logged", p->name, p->lines - OUTPUT_LINES);
 	event_del(&p->readable);
 	close(p->out);
 }
@@ -194,17 +196,32 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	kill_group(p);
 }
 
+// As execvp() would find it, were our own PATH that of the program.
+static const char *found(const char *name, char out[PATH_MAX])
+{
+	const char *dir = HOOK_PATH;
+	size_t len;
+
+	for (; !strchr(name, '/') && *dir; dir += len + (dir[len] == ':')) {
+		len = strcspn(dir, ":");
+		if ((size_t)snprintf(out, PATH_MAX, "%.*s/%s", (int)len, dir, name) < PATH_MAX && access(out, X_OK) == 0)
+			return out;
+	}
+	return name;
+}
+
 static int start(struct program *p)
 {
 	const struct timeval limit = { .tv_sec = (time_t)config_num(p->all->g->config, OPT_SCRIPT_TIMEOUT) };
 	char **env = p->env(p->who);
 	int fds[2], ret = env ? 0 : -ENOMEM;
+	char path[PATH_MAX];
 
 	if (ret == 0 && pipe2(fds, O_CLOEXEC) < 0)
 		ret = -errno;
 	if (ret < 0)
 		goto free_env;
-	ret = spawn_program(p->argv, env, fds[1], &p->pid);
+	ret = spawn_program(found(p->argv[0], path), p->argv, env, fds[1], &p->pid);
 	close(fds[1]);
 	if (ret < 0) {
 		close(fds[0]);

@@ -124,7 +124,7 @@ static int attributes_of(posix_spawnattr_t *a)
 	return ret == 0 ? posix_spawnattr_setsigmask(a, &none) : ret;
 }
 
-int spawn_program(char *const argv[], char *const env[], int out_fd, pid_t *pid)
+int spawn_program(const char *path, char *const argv[], char *const env[], int out_fd, pid_t *pid)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -140,7 +140,7 @@ int spawn_program(char *const argv[], char *const env[], int out_fd, pid_t *pid)
 	if (ret == 0)
 		ret = attributes_of(&attributes);
 	if (ret == 0)
-		ret = posix_spawn(pid, argv[0], &actions, &attributes, argv, env);
+		ret = posix_spawn(pid, path, &actions, &attributes, argv, env);
 	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
 	return -ret;

@@ -8,4 +8,4 @@ int spawn(const char *path, int main_fd, int conf_fd, int log_fd, pid_t *pid);
 // A program of the operator's, in a process group of its own, in / and with this environment alone; out_fd becomes descriptors 1
 // and
 // 2. No memory is copied for it, however much main has. 0 or -errno (execve's as well); *pid on success.
-int spawn_program(char *const argv[], char *const env[], int out_fd, pid_t *pid);
+int spawn_program(const char *path, char *const argv[], char *const env[], int out_fd, pid_t *pid);

@@ -68,3 +68,20 @@ expect "and come back" routed 4 10.50.0.0/16
 INTERFACE=tun1 login newer anna
 soon "of one user's sessions the newest counts" has "$WORK/gateway.log" "iroute 10.50.0.0/16 of user 'anna' moves here"
 expect "once" same "$(iroutes anna)" '10.50.0.0/16 fd50::/64 10.51.0.0/16'
+
+leave again
+leave newer
+soon "her networks go again" never routed 4 10.50.0.0/16
+printf '%s\n' 'route-add-cmd = "ip route add %{R} dev %{D} proto 99"' "route-del-cmd = \"$WORK/delete '%{RI} by' %{D}\"" >> "$CONFIG"
+printf '%s\n' '#!/bin/sh' 'ip route del "${1% by}" dev "$2" proto 99 && echo "$# words"' > "$WORK/delete"
+chmod +x "$WORK/delete"
+expect "commands for routes can be set by a reload" ctl reload
+by_command() { [ -n "$(ip -n "$SERVER" "-$1" route show "$2" dev vpns0 proto 99)" ]; } # 4|6 NETWORK
+login third anna
+soon "then they add the routes, in the place of ours" by_command 4 10.50.0.0/16
+soon "of both families" by_command 6 fd50::/64
+NETNS=$SERVER expect "and they work" pings -I $INSIDE 10.50.0.7
+leave third
+soon "and take them away" never routed 4 10.50.0.0/16
+soon "all of them" never routed 6 fd50::/64
+soon "with the words that their quotes make" has "$WORK/gateway.log" 'route-del-cmd of session [0-9]+, 10.50.0.0/16: 2 words'
