@@ -205,6 +205,7 @@ device = vpns
 ipv4-network = 10.99.0.0/24
 dns = 10.99.0.1
 default-domain = example.org
+use-utmp = false
 route = 10.99.0.0/255.255.255.0
 log-level = 2
 CONF

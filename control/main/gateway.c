@@ -15,6 +15,7 @@
 #include "control/main/session.h"
 #include "control/main/supervise.h"
 #include "control/main/syslogger.h"
+#include "control/main/utmp.h"
 #include "proto/err.h"
 
 uint64_t clock_ms(void)
@@ -123,7 +124,7 @@ int gateway_init(struct gateway *g)
 		return ret;
 	g->bans = ban_list_new(&g->policy.bans, BAN_ENTRIES_MAX);
 	g->base = event_base_new();
-	if (!g->bans || !g->base || programs_open(g) < 0)
+	if (!g->bans || !g->base || programs_open(g) < 0 || utmp_open(g) < 0)
 		return errno_log(ENOMEM, "out of memory");
 	return pictures_take(g, g->config, &g->pictures);
 }
@@ -131,6 +132,7 @@ int gateway_init(struct gateway *g)
 void gateway_fini(struct gateway *g)
 {
 	programs_close(g);
+	utmp_close(g);
 	session_free_all(g);
 	tunnel_table_close(g);
 	ban_list_free(g->bans);
@@ -150,6 +152,7 @@ void gateway_up(struct gateway *g)
 	}
 	g->phase = GATEWAY_UP;
 	stats_begin(g);
+	utmp_tidy(g);
 	cputime_open(g);
 	log_notice("penstockd %s is up: TCP port %u, UDP port %u, configuration %s", PENSTOCK_VERSION, g->policy.tcp_port,
 	           g->policy.udp_port, config_file(g->config));

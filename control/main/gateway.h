@@ -103,6 +103,7 @@ struct gateway {
 	bool had_secmod;                  // one has told its records: the next comes into the middle of things
 
 	struct programs *programs; // program.c
+	struct utmp_book *utmp;    // utmp.c
 	struct ban_list *bans;
 	struct admin *admin;
 	struct telemetry *telemetry; // NULL: off

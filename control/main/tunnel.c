@@ -12,6 +12,7 @@
 #include "control/main/session.h"
 #include "control/main/supervise.h"
 #include "control/main/tally.h"
+#include "control/main/utmp.h"
 #include "proto/err.h"
 #include "proto/lane.h"
 #include "proto/secret.h"
@@ -152,6 +153,7 @@ static void detach(struct tunnel *t, enum end_reason reason, bool revoke)
 	if (s->tunnel == t)
 		s->tunnel = NULL;
 	iroute_release(t);
+	utmp_logout(t);
 	evtimer_del(&t->timer);
 	tally_stop(t);
 }
@@ -481,6 +483,7 @@ static void tunnel_up(struct tunnel *t)
 	         t->mtu);
 	events_connect(t);
 	hook_host_update(t);
+	utmp_login(t);
 	// a worker that cannot take them loses its channel, and the tunnel ends there
 	if (send_items(t) == 0 && send_reply(t) == 0) {
 		close(t->lane_fd);

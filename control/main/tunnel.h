@@ -60,6 +60,8 @@ struct tunnel {
 	struct event report; // stats-report-time
 	enum end_reason reason;
 	bool revoke;
+	int utmp_pid;  // of its worker, as it stands in utmp
+	bool in_utmp;  // it has a record there
 	bool greeted;  // connect-script has let its client in
 	bool was_up;   // when it ended: worth a line in the log once all is counted
 	char from[48]; // the name of its connection
