@@ -28,10 +28,16 @@ const size_t commands_count = sizeof(commands) / sizeof(commands[0]);
 const char *command_argument_name(enum command_argument argument)
 {
 	static const char *const names[] = {
-		[ARG_NONE] = "",      [ARG_USER] = "NAME",
-		[ARG_ID] = "N",       [ARG_SESSION] = "SESSION",
-		[ARG_IP] = "ADDRESS", [ARG_TRACE] = "SESSION PACKETS",
-		[ARG_EVENTS] = "[N]", [ARG_CAPTURE] = "SESSION FILE [packets=N] [bytes=N] [seconds=N]",
+		[ARG_NONE] = "",
+		[ARG_USER] = "NAME",
+		[ARG_ID] = "N",
+		[ARG_SESSION] = "SESSION",
+		[ARG_IP] = "ADDRESS",
+		[ARG_TRACE] = "SESSION PACKETS",
+		[ARG_LIMIT_USER] = "NAME LIMIT=N [LIMIT=N] [LIMIT=N] [LIMIT=N]",
+		[ARG_LIMIT_SESSION] = "SESSION LIMIT=N [LIMIT=N] [LIMIT=N] [LIMIT=N]",
+		[ARG_EVENTS] = "[N]",
+		[ARG_CAPTURE] = "SESSION FILE [packets=N] [bytes=N] [seconds=N]",
 	};
 
 	return names[argument];

@@ -5,7 +5,18 @@
 
 #include "words.h"
 
-enum command_argument { ARG_NONE, ARG_USER, ARG_ID, ARG_SESSION, ARG_IP, ARG_TRACE, ARG_CAPTURE, ARG_EVENTS };
+enum command_argument {
+	ARG_NONE,
+	ARG_USER,
+	ARG_ID,
+	ARG_SESSION,
+	ARG_IP,
+	ARG_TRACE,
+	ARG_CAPTURE,
+	ARG_EVENTS,
+	ARG_LIMIT_USER,
+	ARG_LIMIT_SESSION
+};
 enum command_right { RIGHT_READ, RIGHT_ADMIN };
 enum command_answer { ANSWER_TABLE, ANSWER_RECORDS, ANSWER_STATUS, ANSWER_EVENTS, ANSWER_DONE, ANSWER_LOCAL };
 

@@ -378,4 +378,5 @@ void admin_dataplane_lost(struct gateway *g, const char *why)
 	admin_peer_lost(g, MSG_DATAPLANE_STATS_END, why);
 	admin_peer_lost(g, MSG_TUNNEL_VIEW, why);
 	admin_peer_lost(g, MSG_WATCH_END, why);
+	admin_peer_lost(g, MSG_TUNNEL_CHANGED, why);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "control/main/keep.h"
+#include "control/main/limit.h"
 #include "control/main/order.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
@@ -11,6 +12,9 @@
 
 // What the dataplane does at the tunnel; the session's times are main's own.
 #define OF_THE_TUNNEL (CHANGE_RX_RATE | CHANGE_TX_RATE | CHANGE_IDLE_TIMEOUT | CHANGE_FILTER)
+
+// Tokens of the operator's changes, beside those that sec-mod counts.
+#define BY_OPERATOR (1u << 31)
 
 struct change {
 	uint32_t token;
@@ -30,7 +34,9 @@ static void answer(struct gateway *g, uint32_t token, enum change_result result)
 {
 	const struct msg_session_changed m = { .token = token, .result = (uint8_t)result };
 
-	if (g->secmod)
+	if (token & BY_OPERATOR)
+		limit_done(g, token & ~BY_OPERATOR, result);
+	else if (g->secmod)
 		LINK_SEND(&g->secmod->link, SESSION_CHANGED, &m);
 }
 
@@ -80,13 +86,13 @@ static int filter_set(struct change *c, const struct session *s, const char *nam
 // ------------------------------------------------------------------------------------------------------------------ apply
 
 // It begins with what holds already: a change names some things only.
-static struct change *change_new(const struct session *s, const struct msg_session_change *m)
+static struct change *change_new(const struct session *s, const struct msg_session_change *m, uint32_t token)
 {
 	struct change *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return NULL;
-	c->token = m->token;
+	c->token = token;
 	c->changes = s->changed;
 	if (c->changes.filter)
 		terms_get(c->changes.filter);
@@ -117,7 +123,8 @@ static void apply(struct session *s, struct change *c, struct tunnel *t)
 	if (timeout)
 		keep_lease(s);
 	terms_put(before);
-	log_info("session %u: user '%s' is changed by an authorization server", s->id, s->user);
+	log_info("session %u: user '%s' is changed by %s", s->id, s->user,
+	         c->token & BY_OPERATOR ? "the operator" : "an authorization server");
 	change_free(c);
 }
 
@@ -147,14 +154,14 @@ static enum change_result start(struct session *s, struct change *c, uint8_t wha
 	return CHANGE_DONE;
 }
 
-static enum change_result change(struct session *s, const struct msg_session_change *m, bool *later)
+static enum change_result change(struct session *s, const struct msg_session_change *m, uint32_t token, bool *later)
 {
 	struct change *c;
 	int ret = 0;
 
 	if (s->tunnel && (s->tunnel->change || s->tunnel->phase == TUNNEL_ADDING))
 		return CHANGE_BUSY;
-	c = change_new(s, m);
+	c = change_new(s, m, token);
 	if (!c)
 		return CHANGE_FAILED;
 	if (m->what & CHANGE_FILTER)
@@ -168,6 +175,7 @@ static enum change_result change(struct session *s, const struct msg_session_cha
 void change_session(struct gateway *g, const struct msg_session_change *m)
 {
 	struct session *s = m->sid_len == SID_SIZE ? session_find(g, m->sid) : NULL;
+	uint32_t token = m->token & ~BY_OPERATOR;
 	enum change_result result = CHANGE_DONE;
 	bool later = false;
 
@@ -176,9 +184,19 @@ void change_session(struct gateway *g, const struct msg_session_change *m)
 	else if (m->end)
 		session_terminate(s, END_TERMINATED);
 	else
-		result = change(s, m, &later);
+		result = change(s, m, token, &later);
 	if (!later)
-		answer(g, m->token, result);
+		answer(g, token, result);
+}
+
+void change_by_operator(struct session *s, const struct msg_session_change *m, uint32_t token)
+{
+	struct gateway *g = s->g;
+	bool later = false;
+	enum change_result result = change(s, m, token | BY_OPERATOR, &later);
+
+	if (!later)
+		answer(g, token | BY_OPERATOR, result);
 }
 
 void change_done(struct gateway *g, const struct msg_tunnel_changed *m)

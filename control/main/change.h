@@ -1,5 +1,5 @@
-// Changes to a session that is up, as an authorization server orders them (RFC 5176): speed, times, where it may send. They hold
-// for its later tunnels too. Main process only.
+// Changes to a session that is up, as an authorization server (RFC 5176) or the operator orders them: speed, times, where it may
+// send. They hold for its later tunnels too. Main process only.
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,6 +24,8 @@ struct change;
 
 // From sec-mod, answered by SESSION_CHANGED: at once, or when the dataplane has answered.
 void change_session(struct gateway *g, const struct msg_session_change *m);
+// The same by the operator: limit_done() with this token has the answer.
+void change_by_operator(struct session *s, const struct msg_session_change *m, uint32_t token);
 void change_done(struct gateway *g, const struct msg_tunnel_changed *m);
 void change_free(struct change *c); // NULL is fine
 // What a tunnel of this session under these terms is kept to.

@@ -4,6 +4,7 @@
 #include "control/main/admin.h"
 #include "control/main/caller.h"
 #include "control/main/events.h"
+#include "control/main/limit.h"
 #include "control/main/reload.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
@@ -530,6 +531,8 @@ static const struct admin_command commands[] = {
 	{ "terminate user", ask_rows, .rows = terminate_user_rows },
 	{ "terminate id", .start = terminate_id },
 	{ "terminate session", ask_row, .rows = terminate_session_rows },
+	{ "limit user", .start = limit_user },
+	{ "limit session", .start = limit_session },
 	{ "reload", .start = reload },
 	{ "stop now", .start = stop_now },
 };

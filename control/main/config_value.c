@@ -100,6 +100,27 @@ static int parse_number(const struct opt_info *o, const char *text, const char *
 	return 0;
 }
 
+int value_size(const char *text, uint64_t *out)
+{
+	static const char units[] = "KMGT";
+	size_t digits = strspn(text, "0123456789");
+	const char *unit = NULL;
+	uint64_t value = 0;
+
+	if (text[digits])
+		unit = strchr(units, toupper((unsigned char)text[digits]));
+	if (digits == 0 || (text[digits] && (!unit || text[digits + 1])))
+		return -EINVAL;
+	for (size_t i = 0; i < digits; i++)
+		if (__builtin_mul_overflow(value, 10u, &value) || __builtin_add_overflow(value, (uint64_t)(text[i] - '0'), &value))
+			return -EINVAL;
+	for (; unit && unit >= units; unit--)
+		if (__builtin_mul_overflow(value, 1024u, &value))
+			return -EINVAL;
+	*out = value;
+	return 0;
+}
+
 static int parse_text(const struct opt_info *o, const char *text, const char *dir, struct value_out *out)
 {
 	size_t len = strlen(text), n;

@@ -2,6 +2,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "control/main/config_table.h"
 
@@ -18,6 +19,9 @@ int value_parse(const struct opt_info *o, const char *text, bool quoted, const c
 
 // "10.9.0.7" and "255.255.255.0", or "fd00::" and "64": the network as address/prefix. Results as above.
 int value_network(const struct opt_info *o, const char *address, const char *mask, struct value_out *out);
+
+// "500", "20M", "1.5G" is none: whole bytes, with K, M, G or T for powers of 1024. 0 or -EINVAL.
+int value_size(const char *text, uint64_t *out);
 
 // auth, enable-auth, acct: "method[key=value,...]", legacy forms included (config_auth.c). 0 or -EINVAL.
 int value_auth(const char *text, const char *dir, struct value_out *out);

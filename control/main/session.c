@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "control/main/opening.h"
+#include "control/main/report.h"
 #include "control/main/supervise.h"
 #include "proto/err.h"
 #include "proto/secret.h"
@@ -29,6 +30,30 @@ struct session *session_find_id(struct gateway *g, uint32_t id)
 			return s;
 	}
 	return NULL;
+}
+
+// What operators are shown and have to type at least; a number is shorter.
+#define SID_PREFIX 6
+
+struct session *session_find_name(struct gateway *g, const char *text)
+{
+	struct session *s, *found = NULL;
+	char sid[2 * SID_SIZE + 1], *end;
+
+	if (strlen(text) < SID_PREFIX) {
+		unsigned long id = strtoul(text, &end, 10);
+		return !text[0] || *end || id > UINT32_MAX ? NULL : session_find_id(g, (uint32_t)id);
+	}
+	TAILQ_FOREACH(s, &g->sessions, all)
+	{
+		report_sid(s->sid, sid);
+		if (strncmp(sid, text, strlen(text)) != 0)
+			continue;
+		if (found)
+			return NULL;
+		found = s;
+	}
+	return found;
 }
 
 static struct session *session_new(struct gateway *g, const struct msg_session_reply *m)

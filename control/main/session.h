@@ -39,6 +39,8 @@ struct session {
 
 struct session *session_find(struct gateway *g, const uint8_t sid[SID_SIZE]);
 struct session *session_find_id(struct gateway *g, uint32_t id);
+// By the number of its connection, or six or more characters of its name. NULL: there is none, or several.
+struct session *session_find_name(struct gateway *g, const char *text);
 // The session of that name, made where it is new. NULL: no memory.
 struct session *session_get(struct gateway *g, const struct msg_session_reply *m);
 // A user is one of a virtual host: another of that name elsewhere is somebody else.

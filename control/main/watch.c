@@ -6,34 +6,11 @@
 #include "control/main/session.h"
 #include "control/main/supervise.h"
 
-#define SID_PREFIX 6
 // Packets that may wait for a slow penstockctl; more are lost.
 #define WAITING_MAX 512
 
 // What is looked for where the operator does not say.
 static const struct msg_watch_start defaults = { .packets = 10000, .bytes = 100u << 20, .seconds = 60 };
-
-// NULL: none, or several.
-static const struct session *session_by_name(struct gateway *g, const char *text)
-{
-	const struct session *s, *found = NULL;
-	char sid[2 * SID_SIZE + 1], *end;
-
-	if (strlen(text) < SID_PREFIX) {
-		unsigned long id = strtoul(text, &end, 10);
-		return !text[0] || *end || id > UINT32_MAX ? NULL : session_find_id(g, (uint32_t)id);
-	}
-	TAILQ_FOREACH(s, &g->sessions, all)
-	{
-		report_sid(s->sid, sid);
-		if (strncmp(sid, text, strlen(text)) != 0)
-			continue;
-		if (found)
-			return NULL;
-		found = s;
-	}
-	return found;
-}
 
 static bool number_of(const char *word, const char *key, uint64_t most, uint64_t *out)
 {
@@ -70,7 +47,7 @@ static void start(struct admin_client *a, uint16_t snap)
 	const struct session *s;
 	char *save, *word = strtok_r(a->argument, " ", &save), *name = word;
 
-	s = name ? session_by_name(a->g, name) : NULL;
+	s = name ? session_find_name(a->g, name) : NULL;
 	if (!s || !s->tunnel) {
 		admin_end(a, false, "there is no connected session '%s'", name ? name : "");
 		return;

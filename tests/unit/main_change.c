@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "config_rig.h"
+#include "control/main/limit.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
 
@@ -141,6 +142,49 @@ static void times_of_a_session_are_main_s(void **unused)
 	ask((struct msg_session_change){ .what = CHANGE_SESSION_TIMEOUT, .session_timeout = 0 });
 	answered(CHANGE_DONE);
 	assert_false(evtimer_pending(&tunnel->timer, NULL));
+}
+
+// Words of penstockctl limit.
+static void words_of_operators(void **unused)
+{
+	static const char *const wrong[] = {
+		"", "rx", "rx=", "rx=-1", "rx=1.5", "rx=1X", "rx=KB", "x=1", "RX=1", "rx=9T", "idle-timeout=3000000000", "tx= 1"
+	};
+	struct msg_session_change m = { 0 };
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		if (limit_take(&m, wrong[i]))
+			fail_msg("%s is taken", wrong[i]);
+	assert_int_equal(m.what, 0);
+	assert_true(limit_take(&m, "rx=125000"));
+	assert_true(limit_take(&m, "tx=2M"));
+	assert_true(limit_take(&m, "session-timeout=3600"));
+	assert_true(limit_take(&m, "idle-timeout=0"));
+	assert_int_equal(m.what, CHANGE_RX_RATE | CHANGE_TX_RATE | CHANGE_SESSION_TIMEOUT | CHANGE_IDLE_TIMEOUT);
+	assert_int_equal(m.rx_rate, 125000);
+	assert_int_equal(m.tx_rate, 2 << 20);
+	assert_int_equal(m.session_timeout, 3600);
+	assert_int_equal(m.idle_timeout, 0);
+	assert_false(limit_take(&m, "rx=1")); // twice
+}
+
+// It holds as a server's order does, and sec-mod hears nothing of it.
+static void operators_orders(void **unused)
+{
+	struct msg_session_change m = { .what = CHANGE_RX_RATE, .rx_rate = 4000 };
+
+	change_by_operator(session, &m, 7);
+	hear_all();
+	assert_int_equal(orders, 1);
+	assert_int_equal(order.rx_rate, 4000);
+	dataplane_says(true);
+	assert_int_equal(answers, 0);
+	assert_int_equal(tunnel->kept.rx_rate, 4000);
+	m = (struct msg_session_change){ .what = CHANGE_SESSION_TIMEOUT, .session_timeout = 60 };
+	change_by_operator(session, &m, 8);
+	hear_all();
+	assert_int_equal(answers + orders, 0);
+	assert_int_equal(session->timeout, 60);
 }
 
 static void filters_are_groups(void **unused)
@@ -276,8 +320,14 @@ static int end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(the_dataplane_comes_first), TEST(a_refusal_changes_nothing),           TEST(times_of_a_session_are_main_s),
-		TEST(filters_are_groups),        TEST(without_a_client_it_is_for_the_next), TEST(who_is_not_there_is_not_changed),
+		TEST(the_dataplane_comes_first),
+		TEST(a_refusal_changes_nothing),
+		TEST(times_of_a_session_are_main_s),
+		TEST(words_of_operators),
+		TEST(operators_orders),
+		TEST(filters_are_groups),
+		TEST(without_a_client_it_is_for_the_next),
+		TEST(who_is_not_there_is_not_changed),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);
