@@ -99,6 +99,7 @@
 #define LIMIT_HTTP_BODY 262144
 #define LIMIT_CAMOUFLAGE 255 // bytes of its secret; in a URL each may take three
 #define LIMIT_QUERY (3 * LIMIT_CAMOUFLAGE)
+#define LIMIT_INCLUDED 8192 // bytes of headers that an operator adds to answers: clients read no more than some
 #define LIMIT_XML_DEPTH 16
 #define LIMIT_FILE_NAME 255
 #define LIMIT_PROFILE 65536 // user-profile: a quarter of what a worker holds back for a client that reads slowly

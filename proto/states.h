@@ -106,7 +106,9 @@ enum item_kind {
 	ITEM_DEFAULT_DOMAIN,
 	ITEM_BANNER,
 	ITEM_HOSTNAME,
-	ITEM_KIND_LAST = ITEM_HOSTNAME
+	ITEM_PROXY_URL,
+	ITEM_HEADER, // as it is to stand in the answer to CONNECT
+	ITEM_KIND_LAST = ITEM_HEADER
 };
 
 // What a session's tunnel is to do, or not to do, beside the ordinary: one bit each.

@@ -296,9 +296,8 @@ static void check_accounting(const struct config *c, struct config_log *log)
 // Everything that a session is told: one message each, so the number is bounded.
 static void check_items(const struct config *c, struct config_log *log)
 {
-	static const enum opt items[] = {
-		OPT_DNS, OPT_NBNS, OPT_SPLIT_DNS, OPT_ROUTE, OPT_NO_ROUTE, OPT_DEFAULT_DOMAIN, OPT_BANNER
-	};
+	static const enum opt items[] = { OPT_DNS,      OPT_NBNS,           OPT_SPLIT_DNS, OPT_ROUTE,
+		                          OPT_NO_ROUTE, OPT_DEFAULT_DOMAIN, OPT_BANNER,    OPT_CUSTOM_HEADER };
 	unsigned n = 0;
 	bool own = false;
 

@@ -24,6 +24,8 @@ static const struct {
 	{ OPT_NO_ROUTE, ITEM_NO_ROUTE },
 	{ OPT_BANNER, ITEM_BANNER },
 	{ OPT_HOSTNAME, ITEM_HOSTNAME },
+	{ OPT_PROXY_URL, ITEM_PROXY_URL },
+	{ OPT_CUSTOM_HEADER, ITEM_HEADER },
 };
 
 // A client may have an IPv6 subnet of its own besides.
@@ -127,6 +129,8 @@ static int items_load(struct terms *t, const struct layers *l)
 			if (from[f])
 				ret = items_add_all(t, from[f], item_options[i].option, item_options[i].kind);
 	}
+	if (ret == 0 && config_bool(l->vhost, OPT_LISTEN_HOST_IS_DYNDNS))
+		ret = item_add(t, ITEM_HEADER, "X-CSTP-DynDNS: true");
 	return ret;
 }
 

@@ -9,6 +9,7 @@
 #include "control/main/hook.h"
 #include "control/main/keep.h"
 #include "control/main/order.h"
+#include "control/main/placeholder.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
 #include "control/main/tally.h"
@@ -411,6 +412,21 @@ bool tunnel_grants(const struct tunnel *t, const struct terms_item *item)
 	}
 }
 
+// What is the same for everybody, but for the names in it.
+static int item_text(const struct session *s, const struct terms_item *item, char out[LIMIT_TEXT + 1])
+{
+	int ret;
+
+	if (item->kind != ITEM_PROXY_URL && item->kind != ITEM_HEADER) {
+		snprintf(out, LIMIT_TEXT + 1, "%s", item->text);
+		return 0;
+	}
+	ret = placeholder_fill(item->text, s->user, s->group, item->kind == ITEM_PROXY_URL, out, LIMIT_TEXT + 1);
+	if (ret < 0)
+		log_warn("%s is not told \"%s\": with the names in it is too long", s->user, item->text);
+	return ret;
+}
+
 static int send_items(const struct tunnel *t)
 {
 	int ret = 0;
@@ -419,9 +435,8 @@ static int send_items(const struct tunnel *t)
 		const struct terms_item *item = &t->terms->items[i];
 		struct msg_session_item m = { .kind = (uint8_t)item->kind };
 
-		if (!tunnel_grants(t, item))
+		if (!tunnel_grants(t, item) || item_text(t->session, item, m.text) < 0)
 			continue;
-		snprintf(m.text, sizeof(m.text), "%s", item->text);
 		ret = LINK_SEND(&t->conn->link, SESSION_ITEM, &m);
 	}
 	return ret;

@@ -399,6 +399,7 @@ static int learn_client(struct client *c)
 	if (ret < 0)
 		return ret;
 	login_offer(&c->login, &vhost_of(c->tls.ssl)->offers);
+	page_include(&vhost_of(c->tls.ssl)->headers);
 	c->login.certified = ret > 0;
 	if (refused)
 		resume_forget();

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "connect.h"
+#include "pages.h"
 #include "proto/encoding.h"
 #include "proto/secret.h"
 #include "text.h"
@@ -262,7 +263,11 @@ static void add_items(const struct connect *c, const struct msg_auth_cookie_rep 
 		case ITEM_BANNER:
 			reply_add(r, "X-CSTP-Banner: %s\r\n", text);
 			break;
+		case ITEM_PROXY_URL: // openconnect knows it in this spelling only
+			reply_add(r, "X-CSTP-MSIE-Proxy-PAC-URL: %s\r\n", text);
+			break;
 		case ITEM_HOSTNAME: // stands before
+		case ITEM_HEADER:   // behind all
 			break;
 		}
 	}
@@ -302,6 +307,14 @@ static void add_rekey(const struct connect *c, const struct msg_auth_cookie_rep 
 	reply_add(r, "X-CSTP-Rekey-Method: %s\r\n", within ? "ssl" : "new-tunnel");
 }
 
+// The operator's own, behind ours: which of two of a name counts is the client's affair.
+static void add_headers(const struct connect *c, struct reply *r)
+{
+	for (unsigned i = 0; i < c->n_items; i++)
+		if (c->items[i].kind == ITEM_HEADER)
+			reply_add(r, "%s\r\n", c->items[i].text);
+}
+
 void connect_answer(const struct connect *c, const struct msg_auth_cookie_rep *rep, struct reply *r)
 {
 	reply_add(r, "HTTP/1.1 200 CONNECTED\r\n");
@@ -327,5 +340,8 @@ void connect_answer(const struct connect *c, const struct msg_auth_cookie_rep *r
 		reply_add(r, "X-CSTP-Content-Encoding: %s\r\n", encoding_name(rep->cstp_compress));
 	if (rep->base_mtu)
 		reply_add(r, "X-CSTP-Base-MTU: %u\r\n", rep->base_mtu);
-	reply_add(r, "X-CSTP-MTU: %u\r\n\r\n", rep->mtu);
+	reply_add(r, "X-CSTP-MTU: %u\r\n", rep->mtu);
+	page_add_included(r);
+	add_headers(c, r);
+	reply_add(r, "\r\n");
 }

@@ -144,7 +144,7 @@ static void on_asked(void *who, const struct msg_auth_ask *m)
 
 static void answer_success(struct login *l, const struct msg_auth_done *m)
 {
-	page_success(&l->reply, m, l->cert_sha1, l->profile, l->agent.bare_xml);
+	page_success(&l->reply, m, l->cert_sha1, l->profile, l->offers->welcome, l->agent.bare_xml);
 	l->ready = true;
 }
 

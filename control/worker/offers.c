@@ -76,9 +76,12 @@ static bool has_files(const struct snapshot *conf, unsigned vhost)
 static int load_form(struct offers *o, const struct snapshot *conf, unsigned vhost, char text[LIMIT_TEXT + 1])
 {
 	const char *banner = snapshot_vhost_get(conf, vhost, "pre-login-banner");
+	const char *welcome = snapshot_vhost_get(conf, vhost, "banner");
 	const char *profile = snapshot_vhost_get(conf, vhost, "user-profile");
 
 	if (banner && banner[0] && !(o->banner = strdup(banner)))
+		return -ENOMEM;
+	if (welcome && welcome[0] && !(o->welcome = strdup(welcome)))
 		return -ENOMEM;
 	if (groups_load(&o->groups, conf, vhost) < 0)
 		return -ENOMEM;
@@ -112,5 +115,6 @@ void offers_free(struct offers *o)
 	groups_fini(&o->groups);
 	profile_free(&o->profile);
 	free(o->banner);
-	o->banner = NULL;
+	free(o->welcome);
+	o->banner = o->welcome = NULL;
 }

@@ -15,7 +15,7 @@ struct offers {
 	bool needs_certificate;           // every way has one
 	bool insists;                     // in TLS already: a client without one has no handshake
 	struct groups groups;             // that the login form lets its user choose from
-	char *banner;                     // above it; NULL: none
+	char *banner, *welcome;           // above it, and after the login; NULL: none
 	unsigned n_kdc_paths;             // of kkdcp
 	char kdc_path[LIMIT_KDCS][LIMIT_URL_PATH + 1];
 	struct profile profile; // for AnyConnect, everybody's

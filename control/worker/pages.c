@@ -40,6 +40,19 @@ static const char *status_text(unsigned status)
 	return "Error";
 }
 
+static const struct headers *included; // of this worker's one connection
+
+void page_include(const struct headers *h)
+{
+	included = h;
+}
+
+void page_add_included(struct reply *r)
+{
+	if (included && included->text)
+		reply_add(r, "%s", included->text);
+}
+
 // RFC 9110 6.6.1
 static void add_date(struct reply *r)
 {
@@ -58,13 +71,23 @@ static void add_plain_head(struct reply *r, unsigned status, const char *type, s
 	add_date(r);
 	reply_add(r, "Connection: %s\r\n", r->close ? "close" : "Keep-Alive");
 	reply_add(r, "Content-Type: %s\r\nContent-Length: %zu\r\n", type, len);
+	page_add_included(r);
+}
+
+// What the operator says instead counts.
+static void add_default(struct reply *r, const char *name, const char *value)
+{
+	if (!included || !headers_have(included, name))
+		reply_add(r, "%s: %s\r\n", name, value);
 }
 
 static void add_head(struct reply *r, unsigned status, const char *type, size_t len)
 {
 	add_plain_head(r, status, type, len);
-	reply_add(r, "X-Transcend-Version: 1\r\nCache-Control: no-store\r\n");
-	reply_add(r, "Strict-Transport-Security: max-age=31536000\r\nX-Content-Type-Options: nosniff\r\n");
+	reply_add(r, "X-Transcend-Version: 1\r\n");
+	add_default(r, "Cache-Control", "no-store");
+	add_default(r, "Strict-Transport-Security", "max-age=31536000");
+	add_default(r, "X-Content-Type-Options", "nosniff");
 }
 
 static void add_body(struct reply *r, struct reply *body)
@@ -202,14 +225,16 @@ void page_profile(struct reply *r, const struct profile *p)
 }
 
 void page_success(struct reply *r, const struct msg_auth_done *done, const uint8_t cert_sha1[CERT_SHA1_SIZE],
-                  const struct profile *profile, bool bare)
+                  const struct profile *profile, const char *banner, bool bare)
 {
 	struct reply body = { 0 };
 
 	reply_add(&body, XML_HEAD);
 	if (!bare)
 		reply_add(&body, "<config-auth client=\"vpn\" type=\"complete\">\n" VERSION_WHO);
-	reply_add(&body, "<auth id=\"success\">\n<title>SSL VPN Service</title></auth>\n");
+	reply_add(&body, "<auth id=\"success\">\n<title>SSL VPN Service</title>");
+	add_banner(&body, banner);
+	reply_add(&body, "</auth>\n");
 	if (!bare) {
 		add_manifest(&body, profile);
 		reply_add(&body, "</config-auth>\n");

@@ -3,6 +3,7 @@
 #include <stdint.h>
 
 #include "groups.h"
+#include "headers.h"
 #include "profile.h"
 #include "proto/messages.h"
 #include "reply.h"
@@ -24,12 +25,15 @@ struct form {
 	const char *query;           // of the URL that its answer goes to; NULL: none
 };
 
+// Headers for every answer from here on (NULL: none); they stay the caller's.
+void page_include(const struct headers *h);
+void page_add_included(struct reply *r);
 // bare: the client wants the form without config-auth around it (openconnect up to version 3).
 void page_form(struct reply *r, const struct form *f, bool bare);
 // cert_sha1: of the certificate that this connection was shown.
-// profile: for the client to fetch, where it has a text.
+// profile: for the client to fetch, where it has a text. banner: to be shown; NULL: none.
 void page_success(struct reply *r, const struct msg_auth_done *done, const uint8_t cert_sha1[CERT_SHA1_SIZE],
-                  const struct profile *profile, bool bare);
+                  const struct profile *profile, const char *banner, bool bare);
 void page_profile(struct reply *r, const struct profile *p);
 
 // 401: in which ways a client can show who it is (RFC 9110 11), as openconnect and ocserv understand each other.

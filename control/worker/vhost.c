@@ -137,6 +137,8 @@ static int load(struct vhost *vhost, const struct snapshot *conf, char text[LIMI
 	if (ret == 0)
 		ret = camouflage_load(&vhost->camouflage, conf, vhost->number);
 	if (ret == 0)
+		ret = headers_load(&vhost->headers, conf, vhost->number);
+	if (ret == 0)
 		ret = resume_prepare(vhost->tls, vhost->name);
 	if (ret == 0)
 		ret = load_rule(vhost, conf, text);
@@ -173,6 +175,7 @@ void vhosts_free(struct vhosts *v)
 		SSL_CTX_free(v->vhost[i].tls);
 		offers_free(&v->vhost[i].offers);
 		camouflage_free(&v->vhost[i].camouflage);
+		headers_free(&v->vhost[i].headers);
 		for (unsigned n = 0; n < LIMIT_SERVER_KEYS; n++)
 			staple_free(&v->vhost[i].staple[n]);
 	}

@@ -7,6 +7,7 @@
 
 #include "camouflage.h"
 #include "ciphers.h"
+#include "headers.h"
 #include "offers.h"
 #include "pages.h"
 #include "proto/limits.h"
@@ -21,8 +22,9 @@ struct vhost {
 	SSL_CTX *tls;
 	struct offers offers;
 	struct camouflage camouflage;
-	struct ciphers dtls;                             // that DTLS may have
-	char groups[VHOST_GROUPS_TEXT];                  // the context's, where the configuration names them
+	struct ciphers dtls;            // that DTLS may have
+	char groups[VHOST_GROUPS_TEXT]; // the context's, where the configuration names them
+	struct headers headers;
 	uint8_t sha1[LIMIT_SERVER_KEYS][CERT_SHA1_SIZE]; // of each key's certificate
 	unsigned n_certs;
 	const X509 *cert[LIMIT_SERVER_KEYS];     // the context's

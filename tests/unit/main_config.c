@@ -459,7 +459,6 @@ static void options_without_effect(void **state)
 	file_says(GOOD "ping-leases = false\n", CONFIG_TEST, 0, 0, NULL);
 	file_says(GOOD "socket-file = /run/x\n", CONFIG_TEST, 0, 1, "socket-file: has no effect: the processes talk");
 	file_says(GOOD "dh-params = /does/not/exist\n", CONFIG_TEST, 0, 1, NULL);
-	file_says(GOOD "custom-header = A: 1\ncustom-header = B: 2\n", CONFIG_TEST, 0, 1, NULL);
 	file_says(GOOD "ping-leases = maybe\n", CONFIG_TEST, 1, 0, "'maybe' is neither true nor false");
 	file_says(GOOD "listen-clear-file = /x\n", CONFIG_START, 1, 0, "has been removed");
 }

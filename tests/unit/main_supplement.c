@@ -450,6 +450,14 @@ static void too_much_for_one_session(void **state)
 	refused("anna", "");
 }
 
+static void headers_are_kept_as_they_stand(void **state)
+{
+	configure(BASE
+	          "custom-header = X-A: %{U}\ncustom-header = X-B: b\nproxy-url = http://p/%{G}\nlisten-host-is-dyndns = true\n");
+	texts(everybody, ITEM_HEADER, "X-A: %{U} X-B: b X-CSTP-DynDNS: true");
+	texts(everybody, ITEM_PROXY_URL, "http://p/%{G}");
+}
+
 static void options_of_the_whole_server_are_ignored(void **state)
 {
 	struct terms *t;
@@ -534,6 +542,7 @@ int main(void)
 		TEST(what_is_wrong_refuses),
 		TEST(what_is_no_file_refuses),
 		TEST(too_much_for_one_session),
+		TEST(headers_are_kept_as_they_stand),
 		TEST(options_of_the_whole_server_are_ignored),
 		TEST(the_default_files_are_checked_at_once),
 	};

@@ -369,6 +369,8 @@ static void test_openconnect_is_told(void **state)
 	item(&t, ITEM_NO_ROUTE, "10.98.0.0/16");
 	item(&t, ITEM_DEFAULT_DOMAIN, "example.com");
 	item(&t, ITEM_BANNER, "hello");
+	item(&t, ITEM_HEADER, "X-CSTP-MTU: 1200");
+	item(&t, ITEM_PROXY_URL, "http://p/anna");
 	answer(&t);
 	assert_memory_equal(t.r.text, "HTTP/1.1 200 CONNECTED\r\n", 24);
 	has(&t, "X-CSTP-Version: 1");
@@ -395,6 +397,8 @@ static void test_openconnect_is_told(void **state)
 	has(&t, "X-CSTP-Disconnected-Timeout: none");
 	has(&t, "X-CSTP-Base-MTU: 1500");
 	has(&t, "X-CSTP-MTU: 1390");
+	has(&t, "X-CSTP-MSIE-Proxy-PAC-URL: http://p/anna");
+	assert_non_null(strstr(t.r.text, "X-CSTP-MTU: 1390\r\nX-CSTP-MTU: 1200\r\n\r\n"));
 	has(&t, "X-DTLS-CipherSuite: PSK-NEGOTIATE");
 	has(&t, "X-DTLS-Port: 443");
 	has(&t, "X-DTLS-App-ID: a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5");
