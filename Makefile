@@ -34,34 +34,38 @@ BASE_CFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 endif
 
 # room -> sources, packages. A room is an archive without its main.c, so that tests link what the program runs.
-ROOMS := proto secmod main worker ctl dataplane
+ROOMS := proto secmod main worker ctl metrics dataplane
 dir_proto := proto
 dir_secmod := secmod
 dir_main := control/main
 dir_worker := control/worker
 dir_ctl := control/ctl
+dir_metrics := control/metrics
 dir_dataplane := dataplane
 pkgs_proto := msgpack libseccomp
 pkgs_secmod := libcrypto libevent_core liboath p11-kit-1 jansson
 pkgs_main := libevent_core libmnl
 pkgs_worker := libssl libcrypto expat liblz4
 pkgs_ctl := jansson libedit libqrencode
+pkgs_metrics := libevent_core libevent_extra
 pkgs_dataplane := libdpdk libcrypto liblz4
 libs_proto :=
 libs_secmod := -lpam -lcrypt -lradcli -lpthread
 libs_main := -lm
 libs_worker := -lhttp_parser
 libs_ctl := -lcrypt
+libs_metrics :=
 libs_dataplane := -lIPSec_MB -lrte_net_ring -lpthread -lm
 # Debian ships the static ipsec-mb only; it is position dependent in places the linker accepts under PIE.
 
 # program -> room, file with main()
-PROGRAMS := penstockd penstock-secmod penstock-oidc penstock-gssapi penstock-worker penstock-dataplane penstockctl penstock-passwd
+PROGRAMS := penstockd penstock-secmod penstock-oidc penstock-gssapi penstock-worker penstock-metrics penstock-dataplane penstockctl penstock-passwd
 room_penstockd := main
 room_penstock-secmod := secmod
 room_penstock-oidc := secmod
 room_penstock-gssapi := secmod
 room_penstock-worker := worker
+room_penstock-metrics := metrics
 room_penstock-dataplane := dataplane
 room_penstockctl := ctl
 room_penstock-passwd := ctl
@@ -70,6 +74,7 @@ main_penstock-secmod := secmod/main.c
 main_penstock-oidc := secmod/oidc_helper.c
 main_penstock-gssapi := secmod/gssapi_helper.c
 main_penstock-worker := control/worker/nursery.c
+main_penstock-metrics := control/metrics/main.c
 main_penstock-dataplane := dataplane/main.c
 main_penstockctl := control/ctl/main.c
 main_penstock-passwd := control/ctl/passwd.c
@@ -174,6 +179,9 @@ MESSAGES_FROM := proto/states.h proto/limits.h proto/messages.def
 doc/messages.md: scripts/gen-messages $(MESSAGES_FROM)
 	scripts/gen-messages $(MESSAGES_FROM) >$@.new
 	mv $@.new $@
+doc/metrics.md: scripts/gen-metrics proto/metrics.def
+	scripts/gen-metrics proto/metrics.def >$@.new
+	mv $@.new $@
 
 # ------------------------------------------------------------------------------------------------------------- what to do
 .PHONY: help demo test test-vm check unit hostile smoke fuzz asan lint format bench docs install deb deb-deps clean
@@ -202,7 +210,7 @@ format: ## format all C files
 bench: all bench-bins ## measure the dataplane alone, then the whole beside ocserv; rewrites the figures of doc/performance.md (as root)
 	BUILD=$(BUILD) ./scripts/bench
 
-docs: doc/messages.md ## write what is generated from the tables
+docs: doc/messages.md doc/metrics.md ## write what is generated from the tables
 
 MANPAGES := $(patsubst doc/man/%.scd,$(BUILD)/man/%,$(wildcard doc/man/*.scd)) $(BUILD)/man/penstock.conf.5 $(BUILD)/man/penstockctl.8
 .PHONY: man
@@ -233,7 +241,7 @@ $(BUILD)/man/penstockctl.8: $(BUILD)/man/penstockctl.8.scd
 $(BUILD)/penstockctl.bash: $(BUILD)/gen/command-table
 	$< bash > $@
 
-LIBEXEC_PROGRAMS := penstock-secmod penstock-oidc penstock-gssapi penstock-worker penstock-dataplane
+LIBEXEC_PROGRAMS := penstock-secmod penstock-oidc penstock-gssapi penstock-worker penstock-metrics penstock-dataplane
 # The sample, with the directory that it is for. An operator's own is never touched.
 $(BUILD)/penstock.conf: doc/examples/penstock.conf $(BUILD)/directories
 	sed -e 's,/etc/penstock,$(SYSCONFDIR)/penstock,g' -e 's,^run-as-user = .*,run-as-user = $(RUN_AS_USER),' \

@@ -411,6 +411,7 @@ static struct msg_tunnel_counters counters(const struct control *c, const struct
 {
 	const struct tunnel_in *in = &c->dp.in[t->number];
 	const struct tunnel_out *out = &c->dp.out[t->number];
+	const struct tunnel_cold *cold = &c->dp.cold[t->number];
 	uint64_t active = sweep_active(c, t);
 
 	return (struct msg_tunnel_counters){
@@ -421,6 +422,8 @@ static struct msg_tunnel_counters counters(const struct control *c, const struct
 		.bytes_out = out->bytes - t->lost_bytes,
 		.dropped = out->dropped + t->lost,
 		.datagrams = t->datagrams,
+		.cstp_bytes_in = cold->cstp_in_bytes,
+		.cstp_bytes_out = cold->cstp_out_bytes - t->lost_bytes,
 		.idle_ms = c->now > active ? (uint32_t)RTE_MIN((c->now - active) * 1000.0 / (double)c->dp.tsc_hz, 4e9) : 0,
 	};
 }

@@ -42,6 +42,12 @@
 #ifndef ON_MAIN_CTL
 #define ON_MAIN_CTL(...)
 #endif
+#ifndef ON_MAIN_METRICS
+#define ON_MAIN_METRICS(...)
+#endif
+#ifndef ON_METRICS_MAIN
+#define ON_METRICS_MAIN(...)
+#endif
 
 // First the typed handlers and one shim each that gives them their type back, then (HANDLERS) the table itself.
 #define MESSAGE(from, to, NAME, name, ...)                                                            \
@@ -71,3 +77,5 @@ static const chan_handler HANDLERS[MSG_NUMBERS] = {
 #undef ON_DATAPLANE_WORKER
 #undef ON_CTL_MAIN
 #undef ON_MAIN_CTL
+#undef ON_MAIN_METRICS
+#undef ON_METRICS_MAIN

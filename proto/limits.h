@@ -93,6 +93,11 @@
 #define HEALTH_NAME 64 // of what logins wait for
 #define HEALTH_STATE 128
 
+// Metrics.
+#define LIMIT_METRICS 256
+#define LIMIT_METRIC_PARTS 13  // buckets of a histogram, and its sum
+#define LIMIT_METRIC_LABEL 255 // a virtual host's name is the longest
+
 // HTTP (ocserv-features: 16 requests a connection, 16 KB of headers, 256 KB of body).
 #define LIMIT_HTTP_REQUESTS 16
 #define LIMIT_HTTP_HEADERS 16384

@@ -8,7 +8,7 @@
 #include "limits.h"
 #include "states.h"
 
-enum role { ROLE_MAIN = 1, ROLE_NURSERY, ROLE_WORKER, ROLE_SECMOD, ROLE_DATAPLANE, ROLE_CTL };
+enum role { ROLE_MAIN = 1, ROLE_NURSERY, ROLE_WORKER, ROLE_SECMOD, ROLE_DATAPLANE, ROLE_CTL, ROLE_METRICS };
 enum msg_secrecy { MSG_PUBLIC, MSG_SECRET };
 
 #define MSG_MEMBER_U8(name, max) uint8_t name;

@@ -50,6 +50,9 @@ static const int common_calls[] = {
 static const int dataplane_calls[] = { SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2), SCMP_SYS(epoll_ctl),
 	                               SCMP_SYS(pread64) };
 
+// A server that accepts at a socket it has been given.
+static const int metrics_calls[] = { SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_ctl), SCMP_SYS(accept4) };
+
 static const int setsockopt_tcp[] = { TCP_NODELAY, TCP_MAXSEG,   TCP_CORK,         TCP_KEEPIDLE,     TCP_KEEPINTVL,
 	                              TCP_KEEPCNT, TCP_QUICKACK, TCP_USER_TIMEOUT, TCP_NOTSENT_LOWAT };
 static const int setsockopt_socket[] = { SO_SNDBUF, SO_RCVBUF, SO_SNDTIMEO, SO_RCVTIMEO, SO_KEEPALIVE, SO_LINGER };
@@ -138,6 +141,12 @@ static int build_filter(scmp_filter_ctx ctx, enum sandbox_role role)
 		ret = allow_sockets(ctx);
 	if (ret == 0 && role == SANDBOX_DATAPLANE)
 		ret = allow_calls(ctx, dataplane_calls, COUNT(dataplane_calls));
+	if (ret == 0 && role == SANDBOX_METRICS)
+		ret = allow_calls(ctx, metrics_calls, COUNT(metrics_calls));
+	if (ret == 0 && role == SANDBOX_METRICS)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, equals(1, F_DUPFD_CLOEXEC));
+	if (ret == 0 && role == SANDBOX_METRICS) // how libevent's buffers know what is there to read
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, equals(1, FIONREAD));
 	if (ret == 0 && role == SANDBOX_DATAPLANE) // a TAP's carrier is that of the NIC beside it
 		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, equals(1, TUNSETCARRIER));
 	if (ret == 0 && role == SANDBOX_DATAPLANE) // the statistics of its sockets
@@ -169,7 +178,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "args[] are read by th
 static struct program {
 	unsigned len; // 0: not built yet
 	struct sock_filter code[PROGRAM_MAX];
-} programs[2]; // by role
+} programs[SANDBOX_METRICS + 1]; // by role
 
 static int read_filter(scmp_filter_ctx ctx, struct program *p)
 {

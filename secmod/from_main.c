@@ -146,6 +146,7 @@ static void tell_health(void *who, const struct health *h)
 	const struct health_answer *a = who;
 	struct msg_auth_status_row m = { .token = a->token,
 		                         .kind = h->kind,
+		                         .down = h->down,
 		                         .outstanding = h->outstanding,
 		                         .room = h->room,
 		                         .asked = h->asked,

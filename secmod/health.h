@@ -21,6 +21,7 @@ struct health {
 	char name[HEALTH_NAME + 1];   // "radius"; "192.0.2.9:1812"; "hashes"
 	char owner[HEALTH_NAME + 1];  // of a server or pool: whose it is ("radius", "default"); "": everybody's
 	char state[HEALTH_STATE + 1]; // for people, without control characters: "up"; "down, asked again in 12 s"
+	bool down;                    // it does not do its work: nobody answers, or wrongly
 	uint32_t outstanding;         // has been asked, and has not answered yet
 	uint32_t room;                // the most that may be so; 0: no bound of its own
 	uint64_t asked;               // ever, by this sec-mod

@@ -337,7 +337,9 @@ void issuers_health(health_row row, void *who)
 
 	TAILQ_FOREACH(i, &issuers, next)
 	{
-		struct health h = { .kind = HEALTH_SERVER, .owner = "oidc", .outstanding = i->helper != NULL };
+		struct health h = {
+			.kind = HEALTH_SERVER, .owner = "oidc", .down = i->error[0] != '\0', .outstanding = i->helper != NULL
+		};
 
 		text_copy(h.name, HEALTH_NAME, i->url);
 		describe(i, h.state);

@@ -563,6 +563,7 @@ static void report(const struct ledger *l, health_row row, void *who)
 {
 	struct health h = {
 		.kind = HEALTH_POOL,
+		.down = l->no_server_told,
 		.outstanding = l->n_todo - l->n_file,
 		.asked = l->delivered + l->n_todo - l->n_file,
 		.failures = l->dropped,

@@ -650,6 +650,7 @@ static void report(const struct server *s, health_row row, void *who)
 {
 	struct health h = {
 		.kind = HEALTH_SERVER,
+		.down = s->dead || s->addr.family == 0,
 		.outstanding = s->waiting,
 		.room = PORTS_MAX * IDS,
 		.asked = s->requests,

@@ -25,6 +25,7 @@ static bool score(struct gateway *g, const struct addr *client, uint32_t points,
 	log_notice("%s is banned for %u seconds: %s",
 	           network.prefix == 32 ? addr_text(&network, text) : addr_text_prefix(&network, text), g->policy.bans.ban_seconds,
 	           what);
+	g->figures.bans++;
 	events_ban(g, &network, what);
 	conn_end_logins(g, &network, END_ERROR);
 	return true;

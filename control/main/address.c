@@ -54,6 +54,14 @@ void address_book_fini(struct address_book *b)
 	htab_fini(&b->ipv6);
 }
 
+void address_pools_each(const struct address_book *b, void (*each)(void *who, const struct lease_pool *p), void *who)
+{
+	const struct address_pool *p;
+
+	TAILQ_FOREACH(p, &b->pools, all)
+	each(who, p->leases);
+}
+
 static struct session *holder_of(struct address_book *b, const struct addr *ip)
 {
 	struct htab *t = ip->family == 4 ? &b->ipv4 : &b->ipv6;

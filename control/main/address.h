@@ -34,6 +34,9 @@ int address_lend(struct session *s, const struct terms *t, bool ipv4, bool ipv6)
 void address_restore(struct session *s, const struct addr *ipv4, const struct addr *ipv6);
 void address_return(struct session *s);
 
+// Every pool, in no order.
+void address_pools_each(const struct address_book *b, void (*each)(void *who, const struct lease_pool *p), void *who);
+
 // Does it lie, whole, in a network that addresses are lent from?
 bool address_is_ours(const struct gateway *g, const struct addr *network);
 // The gateway's own address as the session sees it; NULL where it has none of that family.

@@ -120,7 +120,7 @@ static int on_admin_req(void *who, const struct msg_admin_req *m, const int *fds
 	if (a->command)
 		return errno_log(EPROTO, "%s: a question before the last one is answered", a->link.chan.name);
 	a->report = (struct report){ .to = &a->link, .section = "" };
-	a->token = ++a->g->admin->last_token;
+	a->token = ++a->g->admin->last_token & INT32_MAX; // the others are those of metrics.c
 	command_start(a, m);
 	return 0;
 }

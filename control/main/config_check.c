@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "control/main/config_inside.h"
+#include "control/main/endpoint.h"
 #include "control/main/netlist.h"
 #include "control/main/nic.h"
 #include "control/main/packing.h"
@@ -413,6 +414,14 @@ static void check_scale(const struct config *c, struct config_log *log)
 		           "%d are started, and no more", LIMIT_KEY_THREADS);
 }
 
+static void check_metrics(const struct config *c, struct config_log *log)
+{
+	const char *place = config_str(c, OPT_METRICS_LISTEN), *why = place ? endpoint_wrong(place) : NULL;
+
+	if (why)
+		wrong(log, c, OPT_METRICS_LISTEN, 0, why);
+}
+
 void config_check(const struct config *c, struct config_log *log)
 {
 	check_networks(c, log);
@@ -439,4 +448,5 @@ void config_check(const struct config *c, struct config_log *log)
 	check_proxies(c, log);
 	check_scale(c, log);
 	config_check_hooks(c, log);
+	check_metrics(c, log);
 }

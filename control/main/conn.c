@@ -227,6 +227,7 @@ int conn_start(struct gateway *g, int fd, const struct addr *client, const struc
 	if (ret == 0) {
 		if (g->policy.auth_timeout)
 			timer_set(c, g->policy.auth_timeout);
+		g->figures.connections++;
 		log_debug("%s: connected", c->link.chan.name);
 	} else if (c) {
 		link_close(&c->link);
@@ -337,8 +338,10 @@ void conn_exited(struct conn *c, unsigned code, unsigned signal)
 		events_worker(c, EVENT_WORKER, reason);
 	}
 	conn_close(c, END_WORKER);
-	if (crashed)
+	if (crashed) {
+		c->g->figures.crashes++;
 		score(c, ABUSE_CRASH);
+	}
 	conn_free(c);
 }
 

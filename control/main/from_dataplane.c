@@ -1,6 +1,7 @@
 // The dataplane says which tunnels are there and what they carried.
 #include "control/main/admin.h"
 #include "control/main/inner.h"
+#include "control/main/metrics.h"
 #include "control/main/nic.h"
 #include "control/main/peers.h"
 #include "control/main/reload.h"
@@ -103,31 +104,56 @@ static int on_watch_end(void *who, const struct msg_watch_end *m, const int *fds
 
 static int on_dp_port(void *who, const struct msg_dp_port *m, const int *fds)
 {
-	view_dp_port(((struct child *)who)->g, m);
+	struct gateway *g = ((struct child *)who)->g;
+
+	if (metrics_asked(m->token))
+		samples_dp_port(metrics_samples(g, m->token), m);
+	else
+		view_dp_port(g, m);
 	return 0;
 }
 
 static int on_dp_core(void *who, const struct msg_dp_core *m, const int *fds)
 {
-	view_dp_core(((struct child *)who)->g, m);
+	struct gateway *g = ((struct child *)who)->g;
+
+	if (metrics_asked(m->token))
+		samples_dp_core(metrics_samples(g, m->token), m);
+	else
+		view_dp_core(g, m);
 	return 0;
 }
 
 static int on_dp_pool(void *who, const struct msg_dp_pool *m, const int *fds)
 {
-	view_dp_pool(((struct child *)who)->g, m);
+	struct gateway *g = ((struct child *)who)->g;
+
+	if (metrics_asked(m->token))
+		samples_dp_pool(metrics_samples(g, m->token), m);
+	else
+		view_dp_pool(g, m);
 	return 0;
 }
 
 static int on_dp_ring(void *who, const struct msg_dp_ring *m, const int *fds)
 {
-	view_dp_ring(((struct child *)who)->g, m);
+	struct gateway *g = ((struct child *)who)->g;
+
+	if (metrics_asked(m->token))
+		samples_dp_ring(metrics_samples(g, m->token), m);
+	else
+		view_dp_ring(g, m);
 	return 0;
 }
 
 static int on_dp_counter(void *who, const struct msg_dp_counter *m, const int *fds)
 {
-	view_dp_counter(((struct child *)who)->g, m);
+	struct gateway *g = ((struct child *)who)->g;
+
+	if (metrics_asked(m->token))
+		samples_dp_counter(metrics_samples(g, m->token), m);
+	else
+		view_dp_counter(g, m);
 	return 0;
 }
 
@@ -142,7 +168,14 @@ static int on_dp_latency(void *who, const struct msg_dp_latency *m, const int *f
 
 static int on_dataplane_stats_end(void *who, const struct msg_dataplane_stats_end *m, const int *fds)
 {
-	view_dp_end(((struct child *)who)->g, m);
+	struct gateway *g = ((struct child *)who)->g;
+
+	if (!metrics_asked(m->token)) {
+		view_dp_end(g, m);
+		return 0;
+	}
+	samples_dp_end(metrics_samples(g, m->token), m);
+	metrics_answered(g, m->token, PART_DATAPLANE);
 	return 0;
 }
 

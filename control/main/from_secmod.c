@@ -4,6 +4,7 @@
 #include "control/main/events.h"
 #include "control/main/keep.h"
 #include "control/main/opening.h"
+#include "control/main/metrics.h"
 #include "control/main/peers.h"
 #include "control/main/reload.h"
 #include "control/main/session.h"
@@ -145,6 +146,7 @@ static int on_auth_event(void *who, const struct msg_auth_event *m, const int *f
 	log_info("login of '%s' from %s by %s: %s (%u ms)", m->user, addr_text(&m->client, text), m->method, outcomes[m->outcome],
 	         m->milliseconds);
 	events_login(g, m, outcomes[m->outcome]);
+	figures_login(g, m);
 	stats_login(g, guess || m->outcome == AUTH_ERROR || m->outcome == AUTH_REFUSED, m->milliseconds);
 	if (guess)
 		abuse_guess(g, &m->client, m->user);
@@ -188,13 +190,25 @@ static int on_secmod_behind(void *who, const struct msg_secmod_behind *m, const 
 
 static int on_auth_status_row(void *who, const struct msg_auth_status_row *m, const int *fds)
 {
-	admin_auth_status_row(((struct child *)who)->g, m);
+	struct gateway *g = ((struct child *)who)->g;
+
+	if (metrics_asked(m->token))
+		samples_auth_row(metrics_samples(g, m->token), m);
+	else
+		admin_auth_status_row(g, m);
 	return 0;
 }
 
 static int on_auth_status_end(void *who, const struct msg_auth_status_end *m, const int *fds)
 {
-	admin_auth_status_end(((struct child *)who)->g, m);
+	struct gateway *g = ((struct child *)who)->g;
+
+	if (!metrics_asked(m->token)) {
+		admin_auth_status_end(g, m);
+		return 0;
+	}
+	samples_auth_end(metrics_samples(g, m->token), m);
+	metrics_answered(g, m->token, PART_SECMOD);
 	return 0;
 }
 

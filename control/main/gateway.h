@@ -9,6 +9,7 @@
 #include "control/main/address.h"
 #include "control/main/ban.h"
 #include "control/main/config.h"
+#include "control/main/figures.h"
 #include "control/main/htab.h"
 #include "control/main/iroute.h"
 #include "control/main/policy.h"
@@ -25,6 +26,7 @@ struct session;
 struct tunnel;
 struct admin;
 struct telemetry;
+struct metrics;
 struct reload;
 
 enum gateway_phase { GATEWAY_STARTING, GATEWAY_UP, GATEWAY_STOPPING };
@@ -52,11 +54,13 @@ struct gateway {
 	int ready_fd;   // the starting process waits for a word on it; -1: nobody does
 	bool to_syslog; // not to stderr
 	struct stats stats;
+	struct figures figures;
 
 	// supervise.c
 	TAILQ_HEAD(child_list, child) children;
 	struct child *secmod, *dataplane, *nursery; // the current ones; NULL: not running
-	struct respawn respawn[3];                  // sec-mod, dataplane, nursery
+	struct child *reporter;                     // penstock-metrics
+	struct respawn respawn[PARTS];
 	struct event stop_timer;
 	struct event pulse;
 	uint64_t stop_deadline_ms;
@@ -107,6 +111,7 @@ struct gateway {
 	struct ban_list *bans;
 	struct admin *admin;
 	struct telemetry *telemetry; // NULL: off
+	struct metrics *metrics;     // NULL: off
 	struct reload *reload;       // NULL: none is going on
 	bool reload_due;             // SIGHUP came when none could begin
 };

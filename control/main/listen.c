@@ -337,7 +337,14 @@ static void pause_briefly(struct gateway *g, int why)
 		log_err("cannot accept: %s; pausing", strerror(why));
 		g->pause_logged_ms = clock_ms();
 	}
+	g->figures.pauses[PAUSE_RESOURCES]++;
 	pause_for(g, PAUSE_MS);
+}
+
+static void pause_for_logins(struct gateway *g)
+{
+	g->figures.pauses[PAUSE_LOGINS]++;
+	pause_for(g, g->policy.rate_limit_ms);
 }
 
 // However many clients are allowed: the operator's door and the children keep their descriptors.
@@ -448,7 +455,7 @@ static void on_accept(evutil_socket_t listen_fd, short what, void *arg)
 		if (ret == -EMFILE || ret == -ENFILE || ret == -ENOBUFS || ret == -ENOMEM)
 			pause_briefly(g, -ret);
 		else if (g->logins_wait && g->policy.rate_limit_ms)
-			pause_for(g, g->policy.rate_limit_ms);
+			pause_for_logins(g);
 		// anything else is that client's network trouble: the next one
 	}
 }

@@ -16,6 +16,7 @@
 #include "control/main/keep.h"
 #include "control/main/listen.h"
 #include "control/main/notify.h"
+#include "control/main/metrics.h"
 #include "control/main/options.h"
 #include "control/main/reload.h"
 #include "control/main/supervise.h"
@@ -98,11 +99,13 @@ static int loop(struct gateway *g)
 	if (ret == 0 && telemetry)
 		ret = telemetry_open(g, telemetry);
 	if (ret == 0) {
+		metrics_open(g);
 		supervise_open(g);
 		event_base_dispatch(g->base);
 		if (g->exit_status == 0)
 			keep_nothing(g);
 	}
+	metrics_close(g);
 	telemetry_close(g);
 	admin_close(g);
 	listen_close(g);

@@ -6,3 +6,4 @@ extern const chan_handler *const from_worker_handlers;  // who: struct conn
 extern const chan_handler *const from_nursery_handlers; // who: struct child, as below
 extern const chan_handler *const from_secmod_handlers;
 extern const chan_handler *const from_dataplane_handlers;
+extern const chan_handler *const from_metrics_handlers;

@@ -51,6 +51,7 @@ int policy_load(const struct config *c, struct policy *out)
 		.tcp_port = (uint16_t)config_num(c, OPT_TCP_PORT),
 		.udp_port = (uint16_t)config_num(c, OPT_UDP_PORT),
 		.dtls_psk = config_bool(c, OPT_DTLS_PSK),
+		.metrics_per_user = config_bool(c, OPT_METRICS_PER_USER),
 		.points[ABUSE_CONNECTION] = number32(c, OPT_BAN_POINTS_CONNECTION),
 		.points[ABUSE_PASSWORD] = number32(c, OPT_BAN_POINTS_WRONG_PASSWORD),
 		.points[ABUSE_CRASH] = number32(c, OPT_BAN_POINTS_CRASH),

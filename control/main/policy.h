@@ -28,6 +28,7 @@ struct policy {
 	uint16_t tcp_port, udp_port;
 	gid_t readers; // who may look by penstockctl; 0: nobody but root
 	bool dtls_psk;
+	bool metrics_per_user;
 	uint32_t points[ABUSE_KINDS];
 	struct ban_rules bans;
 	struct netlist *exempt;

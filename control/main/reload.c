@@ -9,6 +9,7 @@
 #include "control/main/config.h"
 #include "control/main/inner.h"
 #include "control/main/notify.h"
+#include "control/main/metrics.h"
 #include "control/main/supervise.h"
 #include "proto/err.h"
 
@@ -18,6 +19,7 @@ struct reload {
 	struct config *config;
 	struct policy policy;
 	struct pictures pictures;
+	struct metrics_place metrics;
 	uint32_t token;
 	struct child *nursery; // NULL: sec-mod is still preparing
 	bool secmod_asked;
@@ -33,6 +35,7 @@ static void reload_free(struct reload *r)
 	policy_free(&r->policy);
 	config_free(r->config);
 	pictures_drop(&r->pictures);
+	metrics_forget(&r->metrics);
 	free(r);
 }
 
@@ -57,6 +60,7 @@ static void reload_fail(struct gateway *g, const char *why)
 		r->nursery->leaving = true;
 		child_kill(r->nursery);
 	}
+	g->figures.reloads_refused++;
 	admin_reloaded(g, false, why);
 	reload_free(r);
 	reload_resume(g);
@@ -92,6 +96,8 @@ static int prepare(struct gateway *g, struct reload *r)
 		ret = policy_load(r->config, &r->policy);
 	if (ret == 0)
 		ret = pictures_take(g, r->config, &r->pictures);
+	if (ret == 0)
+		ret = metrics_prepare(g, r->config, &r->metrics);
 	return ret;
 }
 
@@ -237,6 +243,7 @@ static void adopt(struct gateway *g, struct reload *r)
 	stats_rearm(g);
 	gateway_log_level(g);
 	gateway_log_facility(g);
+	metrics_switch(g, &r->metrics);
 }
 
 void reload_nursery_ready(struct gateway *g, bool ok, const char *text)
@@ -261,6 +268,7 @@ void reload_nursery_ready(struct gateway *g, bool ok, const char *text)
 	reload_tell_dataplane(g);
 	log_notice("configuration reloaded");
 	notify_ready();
+	figures_reloaded(g);
 	admin_reloaded(g, true, "the configuration is reloaded");
 	supervise_step(g);
 }

@@ -34,7 +34,7 @@ void stats_rearm(struct gateway *g)
 
 void stats_begin(struct gateway *g)
 {
-	g->stats.up_since = time(NULL);
+	g->stats.up_since = g->figures.loaded = time(NULL);
 	g->stats.up_since_ms = clock_ms();
 	evtimer_assign(&g->stats.timer, g->base, on_timer, g);
 	stats_reset(g);

@@ -13,6 +13,7 @@
 #include "control/main/events.h"
 #include "control/main/inner.h"
 #include "control/main/listen.h"
+#include "control/main/metrics.h"
 #include "control/main/peers.h"
 #include "control/main/program.h"
 #include "control/main/pulse.h"
@@ -33,29 +34,45 @@
 const struct child_kind child_secmod = { .name = "sec-mod",
 	                                 .binary = "penstock-secmod",
 	                                 .role = ROLE_SECMOD,
+	                                 .part = PART_SECMOD,
 	                                 .view = VIEW_SECRET,
 	                                 .handlers = &from_secmod_handlers,
 	                                 .queue = CHILD_QUEUE };
 const struct child_kind child_dataplane = { .name = "dataplane",
 	                                    .binary = "penstock-dataplane",
 	                                    .role = ROLE_DATAPLANE,
+	                                    .part = PART_DATAPLANE,
 	                                    .handlers = &from_dataplane_handlers,
 	                                    .queue = CHILD_QUEUE };
 const struct child_kind child_nursery = { .name = "nursery",
 	                                  .binary = "penstock-worker",
 	                                  .role = ROLE_NURSERY,
 	                                  .view = VIEW_NURSERY,
+	                                  .part = PART_NURSERY,
 	                                  .handlers = &from_nursery_handlers,
+	                                  .queue = CHILD_QUEUE };
+const struct child_kind child_metrics = { .name = "metrics",
+	                                  .binary = "penstock-metrics",
+	                                  .role = ROLE_METRICS,
+	                                  .part = PART_METRICS,
+	                                  .handlers = &from_metrics_handlers,
 	                                  .queue = CHILD_QUEUE };
 
 static struct respawn *respawn_of(struct gateway *g, const struct child_kind *kind)
 {
-	return &g->respawn[kind == &child_secmod ? 0 : kind == &child_dataplane ? 1 : 2];
+	return &g->respawn[kind->part];
 }
 
 static struct child **slot_of(struct gateway *g, const struct child_kind *kind)
 {
-	return kind == &child_secmod ? &g->secmod : kind == &child_dataplane ? &g->dataplane : &g->nursery;
+	struct child **const slots[PARTS] = {
+		[PART_SECMOD] = &g->secmod,
+		[PART_DATAPLANE] = &g->dataplane,
+		[PART_NURSERY] = &g->nursery,
+		[PART_METRICS] = &g->reporter,
+	};
+
+	return slots[kind->part];
 }
 
 static void timer_set(struct event *timer, uint64_t ms)
@@ -92,6 +109,16 @@ void child_kill(struct child *c)
 		kill(c->pid, SIGKILL);
 }
 
+// No client can be served without it.
+static void pause_without(struct gateway *g, const struct child_kind *kind)
+{
+	if (kind == &child_metrics)
+		return;
+	if (g->accepting)
+		g->figures.pauses[PAUSE_PARTS]++;
+	listen_pause(g);
+}
+
 // Its process is reaped later; then supervise_reap() does the rest.
 static void on_ended(void *who, int why)
 {
@@ -100,7 +127,9 @@ static void on_ended(void *who, int why)
 	link_close(&c->link);
 	c->ready = false;
 	if (*slot_of(c->g, c->kind) == c)
-		listen_pause(c->g);
+		pause_without(c->g, c->kind);
+	if (c == c->g->reporter)
+		metrics_lost(c->g);
 	if (why < 0)
 		child_kill(c);
 	else
@@ -171,6 +200,7 @@ static struct child *child_start(struct gateway *g, const struct child_kind *kin
 	if (ret < 0)
 		goto fail;
 	timer_set(&c->timer, START_SECONDS * 1000);
+	g->figures.starts[kind->part]++;
 	log_debug("%s started (pid %d)", kind->name, (int)c->pid);
 	return c;
 fail:
@@ -194,12 +224,22 @@ static void respawn_later(struct gateway *g, const struct child_kind *kind, bool
 	}
 	if (++r->failures > FAILURES_MAX) {
 		log_err("%s does not stay alive: giving up", kind->name);
+		if (kind == &child_metrics)
+			return;
 		gateway_stop(g, 1, "a part of it is missing");
 		return;
 	}
 	for (unsigned i = 1; i < r->failures && pause < PAUSE_MAX_MS; i++)
 		pause *= 2;
 	timer_set(&r->timer, r->failures == 1 ? 0 : pause);
+}
+
+// It is ready as soon as it runs: nobody waits for it.
+static void metrics_begin(struct child *c)
+{
+	evtimer_del(&c->timer);
+	c->ready = true;
+	metrics_started(c);
 }
 
 // True: it is ready. Else it has been started, or its time has not come yet.
@@ -211,6 +251,8 @@ static bool have(struct gateway *g, const struct child_kind *kind)
 		*slot = child_start(g, kind, &g->pictures);
 		if (!*slot)
 			respawn_later(g, kind, false);
+		else if (kind == &child_metrics)
+			metrics_begin(*slot);
 	}
 	return *slot && (*slot)->ready;
 }
@@ -225,6 +267,8 @@ void supervise_step(struct gateway *g)
 		gateway_up(g);
 	listen_resume(g);
 	reload_resume(g);
+	if (g->metrics)
+		have(g, &child_metrics);
 }
 
 static void on_respawn(evutil_socket_t fd, short what, void *arg)
@@ -307,7 +351,9 @@ static void log_death(const struct child *c, int status)
 
 static void lose(struct gateway *g, const struct child *c)
 {
-	if (c->kind == &child_secmod) {
+	if (c->kind == &child_metrics) {
+		metrics_lost(g);
+	} else if (c->kind == &child_secmod) {
 		// logins in progress went with it; the next one knows the sessions (keep.h), and tunnels that are up need none
 		conn_end_logins(g, NULL, END_ERROR);
 		g->logins_wait = false;
@@ -337,7 +383,7 @@ static void child_died(struct child *c, int status)
 	c->pid = 0;
 	if (current) {
 		*slot = NULL;
-		listen_pause(g);
+		pause_without(g, kind);
 	}
 	if (kind == &child_nursery)
 		conn_lose_nursery(g, c);

@@ -8,13 +8,14 @@ struct child_kind {
 	const char *name;   // "sec-mod"
 	const char *binary; // "penstock-secmod"
 	enum role role;
+	enum part part;
 	int view;       // enum config_view
 	uint32_t state; // of main's end of the channel
 	const chan_handler *const *handlers;
 	unsigned queue; // messages that may wait for it
 };
 
-extern const struct child_kind child_secmod, child_dataplane, child_nursery;
+extern const struct child_kind child_secmod, child_dataplane, child_nursery, child_metrics;
 
 struct child {
 	TAILQ_ENTRY(child) all;

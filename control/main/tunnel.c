@@ -125,6 +125,7 @@ static void tunnel_over(struct tunnel *t)
 		hook_disconnect(t);
 	tally_over(t);
 	stats_tunnel_over(g, t);
+	figures_tunnel_over(g, t);
 	totals_add(&t->session->ended, &t->now);
 	g->tunnels[t->number] = NULL;
 	number_return(g, t->number);
@@ -489,6 +490,7 @@ static void tunnel_up(struct tunnel *t)
 	keep_lease(s);
 	t->g->sessions_active++;
 	stats_tunnel_up(t->g, t);
+	figures_tunnel_up(t->g, t->session->vhost);
 	conn_up(t->conn);
 	timer_set(t);
 	tally_up(t);
@@ -548,7 +550,8 @@ void tunnel_counted(struct gateway *g, const struct msg_tunnel_counters *m)
 		log_warn("dataplane: counters of tunnel %u, which does not exist", m->tunnel);
 		return;
 	}
-	t->now = (struct tunnel_totals){ m->packets_in, m->bytes_in, m->packets_out, m->bytes_out, m->dropped, m->datagrams };
+	t->now = (struct tunnel_totals){ m->packets_in, m->bytes_in,  m->packets_out,   m->bytes_out,
+		                         m->dropped,    m->datagrams, m->cstp_bytes_in, m->cstp_bytes_out };
 	if (m->last && t->phase == TUNNEL_DELETING)
 		tunnel_over(t);
 	else if (t->phase == TUNNEL_UP && t->kept.idle_timeout && m->idle_ms >= t->kept.idle_timeout * 1000ULL)

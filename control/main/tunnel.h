@@ -8,6 +8,7 @@
 struct tunnel_totals {
 	uint64_t packets_in, bytes_in, packets_out, bytes_out, dropped;
 	uint64_t datagrams; // of DTLS, that its worker was given
+	uint64_t cstp_bytes_in, cstp_bytes_out;
 };
 
 // What the client said of itself at CONNECT, for show.

@@ -26,9 +26,9 @@ static bool somebody_answers(const struct sockaddr_un *sun)
 	return yes;
 }
 
-static int socket_bind(int fd, const struct sockaddr_un *sun)
+static int socket_bind(int fd, const struct sockaddr_un *sun, mode_t mode)
 {
-	mode_t mask = umask(0177);
+	mode_t mask = umask(0777 & ~mode);
 	int ret = bind(fd, (const struct sockaddr *)sun, sizeof(*sun)) < 0 ? -errno : 0;
 
 	umask(mask);
@@ -36,9 +36,9 @@ static int socket_bind(int fd, const struct sockaddr_un *sun)
 }
 
 // A socket that a dead gateway has left behind is replaced; anything else in its place is not ours to remove.
-static int socket_bind_anew(int fd, const struct sockaddr_un *sun)
+static int socket_bind_anew(int fd, const struct sockaddr_un *sun, mode_t mode)
 {
-	int ret = socket_bind(fd, sun);
+	int ret = socket_bind(fd, sun, mode);
 	struct stat st;
 
 	if (ret != -EADDRINUSE)
@@ -47,10 +47,10 @@ static int socket_bind_anew(int fd, const struct sockaddr_un *sun)
 		return ret;
 	if (unlink(sun->sun_path) < 0)
 		return -errno;
-	return socket_bind(fd, sun);
+	return socket_bind(fd, sun, mode);
 }
 
-static int open_at(const char *path)
+int unixsocket_listen(const char *path, int type, mode_t mode)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	int fd, ret;
@@ -58,10 +58,10 @@ static int open_at(const char *path)
 	if (strlen(path) >= sizeof(sun.sun_path))
 		return -ENAMETOOLONG;
 	memcpy(sun.sun_path, path, strlen(path));
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	ret = socket_bind_anew(fd, &sun);
+	ret = socket_bind_anew(fd, &sun, mode);
 	if (ret == 0 && listen(fd, BACKLOG) < 0)
 		ret = -errno;
 	if (ret == 0)
@@ -116,7 +116,7 @@ static void fini(struct unixsocket *u, const char *path)
 int unixsocket_open(struct unixsocket *u, struct event_base *base, const char *path, void (*on_client)(void *who, int fd),
                     void *who)
 {
-	int fd = open_at(path), ret;
+	int fd = unixsocket_listen(path, SOCK_SEQPACKET, 0600), ret;
 
 	if (fd < 0)
 		return errno_log(-fd, "%s: %s", path, fd == -EADDRINUSE ? "another gateway answers there" : strerror(-fd));

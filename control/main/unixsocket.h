@@ -12,6 +12,9 @@ struct unixsocket {
 	void *who;
 };
 
+// A listening socket of that type (SOCK_SEQPACKET, SOCK_STREAM) and mode at that path, not blocking. What a dead gateway has left
+// there is replaced. The descriptor or -errno.
+int unixsocket_listen(const char *path, int type, mode_t mode);
 // SEQPACKET, not blocking. What a dead gateway has left there is replaced. on_client() gets each client's descriptor, which is its
 // own from then on. 0 or -errno (logged).
 int unixsocket_open(struct unixsocket *u, struct event_base *base, const char *path, void (*on_client)(void *who, int fd),

@@ -105,9 +105,9 @@ static void every_message_in_every_place_and_state(void **unused)
 		attack_well_formed(&a, n, 1);
 		snprintf(a.name, sizeof(a.name), "%s", msg_descs[n].name);
 		for (bit = 0; bit < 18; bit++) {
-			for (peer = ROLE_MAIN; peer <= ROLE_CTL; peer++)
+			for (peer = ROLE_MAIN; peer <= ROLE_METRICS; peer++)
 				check_place(&a, n, (enum role)msg_descs[n].to, peer, 1u << bit);
-			for (self = ROLE_MAIN; self <= ROLE_CTL; self++)
+			for (self = ROLE_MAIN; self <= ROLE_METRICS; self++)
 				check_place(&a, n, self, (enum role)msg_descs[n].from, 1u << bit);
 		}
 	}

@@ -60,9 +60,10 @@ static int up(void **state)
 	memset(&c, 0, sizeof(c));
 	c.dp.in = rte_zmalloc("in", MANY * sizeof(*c.dp.in), RTE_CACHE_LINE_SIZE);
 	c.dp.out = rte_zmalloc("out", MANY * sizeof(*c.dp.out), RTE_CACHE_LINE_SIZE);
+	c.dp.cold = rte_zmalloc("cold", MANY * sizeof(*c.dp.cold), RTE_CACHE_LINE_SIZE);
 	c.tunnels = calloc(MANY, sizeof(*c.tunnels));
 	c.active = calloc(MANY, sizeof(*c.active));
-	assert_true(c.dp.in && c.dp.out && c.tunnels && c.active);
+	assert_true(c.dp.in && c.dp.out && c.dp.cold && c.tunnels && c.active);
 	c.dp.tunnels_max = MANY;
 	c.dp.tsc_hz = c.paths.hz = HZ;
 	c.now = c.sweep_began = 1000 * HZ;
@@ -80,6 +81,7 @@ static int down(void **state)
 	chan_fini(&ours);
 	rte_free(c.dp.in);
 	rte_free(c.dp.out);
+	rte_free(c.dp.cold);
 	free(c.tunnels);
 	free(c.active);
 	return 0;

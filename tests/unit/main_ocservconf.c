@@ -268,6 +268,8 @@ static void no_option_is_left_out(void **state)
 		                           OPT_HUGE_PAGES,
 		                           OPT_EAL_ARGS,
 		                           OPT_TELEMETRY_SOCKET_FILE,
+		                           OPT_METRICS_LISTEN,
+		                           OPT_METRICS_PER_USER,
 		                           OPT_OCCTL_READONLY_GROUP,
 		                           OPT_COPY_DSCP,
 		                           OPT_MSS_CLAMP,

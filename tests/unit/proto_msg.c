@@ -278,7 +278,9 @@ static void what_peek_says(void **state)
 
 static void the_table_is_sane(void **state)
 {
-	static const uint8_t roles[] = { ROLE_MAIN, ROLE_NURSERY, ROLE_WORKER, ROLE_SECMOD, ROLE_DATAPLANE, ROLE_CTL };
+	static const uint8_t roles[] = {
+		ROLE_MAIN, ROLE_NURSERY, ROLE_WORKER, ROLE_SECMOD, ROLE_DATAPLANE, ROLE_CTL, ROLE_METRICS
+	};
 	int n, count = 0, entries = 0;
 
 #define MESSAGE(...) entries++;
