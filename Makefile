@@ -232,14 +232,15 @@ $(BUILD)/man/penstock.conf.5: $(BUILD)/man/penstock.conf.5.scd
 # penstockctl(8) and what completes it in bash: its commands come from their table.
 $(BUILD)/gen/command-table: scripts/command-table.c control/ctl/commands.c control/ctl/words.c proto/commands.def control/ctl/options.def
 	@mkdir -p $(@D)
-	$(CC) $(BASE_CFLAGS) $(CFLAGS_ctl) $(CFLAGS) $(BASE_LDFLAGS) $(LDFLAGS) -MF $@.d -o $@ $(filter %.c,$^)
+	$(Q)$(CC) $(BASE_CFLAGS) $(CFLAGS_ctl) $(CFLAGS) $(BASE_LDFLAGS) $(LDFLAGS) -MF $@.d -o $@ $(filter %.c,$^)
 $(BUILD)/man/penstockctl.8.scd: doc/man/penstockctl.8.scd.in $(BUILD)/gen/command-table
 	@mkdir -p $(@D)
 	$(BUILD)/gen/command-table manual < $< > $@
 $(BUILD)/man/penstockctl.8: $(BUILD)/man/penstockctl.8.scd
 	scdoc < $< > $@
 $(BUILD)/penstockctl.bash: $(BUILD)/gen/command-table
-	$< bash > $@
+	$(call say,GEN,$@)
+	$(Q)$< bash > $@
 
 LIBEXEC_PROGRAMS := penstock-secmod penstock-oidc penstock-gssapi penstock-worker penstock-metrics penstock-dataplane
 # The sample, with the directory that it is for. An operator's own is never touched.

@@ -14,6 +14,7 @@ enum command_argument {
 	ARG_TRACE,
 	ARG_CAPTURE,
 	ARG_EVENTS,
+	ARG_TOP,
 	ARG_LIMIT_USER,
 	ARG_LIMIT_SESSION
 };

@@ -10,6 +10,7 @@
 #include "help.h"
 #include "render.h"
 #include "text.h"
+#include "topview.h"
 
 #define PAGER "less -FRSX" // leaves at once what fits on the screen
 
@@ -192,10 +193,14 @@ static int run(const struct ctl *ctl, const struct command *c, const struct word
 }
 
 // What the gateway is not asked for. The shell does more of these itself.
-static int run_local(const struct ctl *ctl, const struct command *c)
+static int run_local(const struct ctl *ctl, const struct command *c, const struct words *w, const char *argument)
 {
-	int ret = 0;
+	int ret = 0, first = argument ? 0 : w->count;
 
+	while (argument && w->word[first] != argument)
+		first++;
+	if (strcmp(c->words, "top") == 0)
+		return topview_run(ctl, c, &w->word[first], w->count - first);
 	if (strcmp(c->words, "help") == 0)
 		ret = ctl->json ? help_json(stdout) : help_text(stdout);
 	else
@@ -213,7 +218,7 @@ int ctl_run_words(const struct ctl *ctl, const struct words *w)
 	switch (command_find(w, &c, &argument)) {
 	case COMMAND_FOUND:
 		if (c->answer == ANSWER_LOCAL)
-			return run_local(ctl, c);
+			return run_local(ctl, c, w, argument);
 		return run(ctl, c, w, argument);
 	case COMMAND_NO_ARGUMENT:
 		fprintf(stderr, "penstockctl: usage: %s %s\n", c->words, command_argument_name(c->argument));

@@ -315,20 +315,38 @@ static const char *nonzero_key(const struct column *column, const char *section)
 	return NULL;
 }
 
-static int put_section(FILE *out, const struct command *c, const struct answer *a, size_t from, size_t end, const struct look *look)
+static int put_section(FILE *out, const struct command *c, const struct answer *a, struct span s, size_t indent,
+                       const struct look *look)
 {
-	const char *title = a->cells[from].section;
-	struct column *columns = section_columns(a, from, end);
+	struct column *columns = section_columns(a, s.from, s.end);
 	int ret;
 
 	if (!columns)
 		return -ENOMEM;
-	fputc('\n', out);
-	text_put(out, title);
-	fputs(":\n", out);
-	ret = put_table(out, columns, a, (struct span){ from, end, nonzero_key(c->columns, title) }, 8, look);
+	s.nonzero = nonzero_key(c->columns, a->cells[s.from].section);
+	ret = put_table(out, columns, a, s, indent, look);
 	free(columns);
 	return ret;
+}
+
+static int put_titled_section(FILE *out, const struct command *c, const struct answer *a, struct span s, const struct look *look)
+{
+	fputc('\n', out);
+	text_put(out, a->cells[s.from].section);
+	fputs(":\n", out);
+	return put_section(out, c, a, s, 8, look);
+}
+
+int render_section(FILE *out, const struct command *c, const struct answer *a, const char *section, const struct look *look)
+{
+	size_t from, end;
+
+	for (from = 0; from < a->count; from = end) {
+		end = section_end(a, from);
+		if (strcmp(a->cells[from].section, section) == 0)
+			return put_section(out, c, a, (struct span){ from, end, NULL }, 0, look);
+	}
+	return 0;
 }
 
 // What belongs to the whole comes first, wherever it stood.
@@ -345,7 +363,7 @@ static int put_status(FILE *out, const struct command *c, const struct answer *a
 	for (from = 0; from < a->count && ret == 0; from = end) {
 		end = section_end(a, from);
 		if (a->cells[from].section[0])
-			ret = put_section(out, c, a, from, end, look);
+			ret = put_titled_section(out, c, a, (struct span){ from, end, NULL }, look);
 	}
 	return ret;
 }
@@ -368,10 +386,10 @@ int render_text(FILE *out, const struct command *c, const struct answer *a, cons
 	case ANSWER_TABLE:
 		return put_table(out, c->columns, a, (struct span){ 0, a->count, NULL }, 0, look);
 	case ANSWER_STATUS:
+	case ANSWER_LOCAL:
 		return put_status(out, c, a, look);
 	case ANSWER_RECORDS:
 	case ANSWER_EVENTS: // each was written as it came
-	case ANSWER_LOCAL:
 	case ANSWER_DONE:
 		put_records(out, a, look);
 	}

@@ -13,4 +13,6 @@ struct look {
 	bool colours;
 };
 int render_text(FILE *out, const struct command *c, const struct answer *a, const struct look *look);
+// One section of such an answer alone, as a table without its name.
+int render_section(FILE *out, const struct command *c, const struct answer *a, const char *section, const struct look *look);
 int render_json(FILE *out, const struct command *c, const struct answer *a);

@@ -66,6 +66,7 @@ tried "terminate user" anna
 tried "terminate id" '$(id)'
 tried "terminate session" '$(sid)'
 tried "reload"
+tried "top" "seconds=1 count=1"
 tried "help" "" ""
 tried "reset" "" ""
 tried "exit" "" ""

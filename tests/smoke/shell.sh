@@ -78,6 +78,31 @@ expect "ours before that" matches "$(TERM=xterm PENSTOCKCTL_PAGER=$pager OCCTL_P
 expect "unless it is not wanted" never matches "$(TERM=xterm PAGER=$pager on_terminal -n show users)" paged
 expect "a pipe has none" never matches "$(PAGER=$pager ask show users)" paged
 
+# --------------------------------------------------------------------------------------------------------------------- top
+
+start ping ip netns exec "$CLIENT" ping -q -i 0.05 -s 1200 $INSIDE
+expect "top is one look where there is no terminal" matches "$(ask top seconds=1)" 'From clients: [0-9.]+ kbit/s.*users:.*anna'
+expect "for programs, too" more "$(ask -j top seconds=1 | jq '.users[] | select(.Username == "anna") | .raw_tx_bits')" 50000
+expect "with cores" more "$(ask -j top seconds=1 | jq '.cores | length')" 0
+expect "what is no word of it is said" same "$(status top by=colour)" 2
+# On a terminal it is a screen of its own, until q.
+top_on_terminal() { # waits for a user to be there before it types
+  local line='' seen=''
+  coproc PTY { TERM=xterm exec script -qec "stty rows 12 cols 60; $BIN/penstockctl -s $WORK/admin.socket top seconds=1" /dev/null; }
+  while IFS= read -r -t 10 -u "${PTY[0]}" line; do
+    seen+=$line$'\n'
+    [[ $line != *anna* ]] || break
+  done
+  printf 'sq' >&"${PTY[1]}"
+  while IFS= read -r -t 10 -u "${PTY[0]}" line; do seen+=$line$'\n'; done
+  say "$seen$line" | tr -d '\r' > "$WORK/screen"
+}
+expect "on a terminal it has a screen" top_on_terminal
+expect "with its users" has "$WORK/screen" 'anna'
+expect "in other orders by a key" has "$WORK/screen" 'every 1 s, by rx'
+expect "and gives the terminal back" has "$WORK/screen" $'\033\\[\\?1049l'
+expect "no line is wider than the terminal" same "$(sed 's/\x1b\[[?0-9]*[a-zA-Z]//g' "$WORK/screen" | awk 'length > 60' | wc -l)" 0
+
 # -------------------------------------------------------------------------------------------------------------------- bash
 
 # What bash would offer for these words, the last of which is being typed.
