@@ -73,7 +73,8 @@ static int session_connect(struct conn *c, const struct msg_session_reply *m)
 		return vhost ? -ENOMEM : -ENOENT;
 	if (!is_granted(c, m))
 		return -EACCES;
-	ret = supplement_terms(vhost->config, vhost->terms, &(struct supplement_of){ s->user, s->group, c->granted }, &terms);
+	ret = supplement_terms(vhost->config, vhost->terms,
+	                       &(struct supplement_of){ s->user, s->group, c->granted, &vhost->exposed }, &terms);
 	if (ret < 0)
 		return ret;
 	ret = (terms->rules & RULE_DENY_ROAMING) && !addr_equal(&m->login, &c->client) ? -EPERM : opening_start(s, c, terms);

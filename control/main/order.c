@@ -27,17 +27,6 @@ static int send_networks(const struct tunnel *t, struct msg_tunnel_add *add)
 
 // --------------------------------------------------------------------------------------------------------------- targets
 
-// Without a route, and with the default one, everything goes through the tunnel.
-static bool goes_everywhere(const struct terms *terms)
-{
-	const char *text;
-	unsigned n = 0;
-
-	while ((text = terms_text(terms, ITEM_ROUTE, n)) && strcmp(text, "default") != 0)
-		n++;
-	return text || n == 0;
-}
-
 static int send_target(const struct tunnel *t, struct msg_tunnel_add *add, const char *network, bool allowed)
 {
 	struct msg_tunnel_target m = { .tunnel = t->number, .allowed = allowed };
@@ -52,7 +41,7 @@ static int send_targets(const struct tunnel *t, const struct terms *terms, struc
 {
 	int ret = 0;
 
-	if (goes_everywhere(terms)) {
+	if (terms_reach_all(terms)) {
 		ret = send_target(t, add, "0.0.0.0/0", true);
 		if (ret == 0)
 			ret = send_target(t, add, "::/0", true);

@@ -25,7 +25,12 @@ static int vhosts_load(const struct config *c, struct policy *p)
 		v->config = config_vhost(c, i);
 		v->name = config_vhost_name(v->config);
 		ret = terms_new(v->config, NULL, NULL, NULL, &v->terms);
-		p->n_vhosts += ret == 0;
+		if (ret < 0)
+			break;
+		p->n_vhosts++;
+		ret = exposed_load(v->config, &v->exposed);
+		if (ret == 0)
+			ret = exposed_add(&v->exposed, v->terms);
 	}
 	return ret;
 }
@@ -82,8 +87,10 @@ int policy_load(const struct config *c, struct policy *out)
 
 void policy_free(struct policy *p)
 {
-	for (unsigned i = 0; i < p->n_vhosts; i++)
+	for (unsigned i = 0; i < p->n_vhosts; i++) {
 		terms_put(p->vhost[i].terms);
+		exposed_free(&p->vhost[i].exposed);
+	}
 	netlist_free(p->exempt);
 	netlist_free(p->proxies);
 	*p = (struct policy){ 0 };

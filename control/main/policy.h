@@ -8,6 +8,7 @@
 
 #include "control/main/abuse.h"
 #include "control/main/ban.h"
+#include "control/main/exposed.h"
 #include "control/main/terms.h"
 #include "proto/limits.h"
 
@@ -17,6 +18,7 @@ struct netlist;
 struct policy_vhost {
 	const char *name; // "": the default one
 	const struct config *config;
+	struct exposed exposed;
 	struct terms *terms; // of its sessions whose user and group have no file
 };
 

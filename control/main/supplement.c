@@ -65,6 +65,21 @@ static int load_both(const struct config *c, const struct supplement_of *of, str
 	return ret < 0 ? ret : load_of(c, OPT_CONFIG_PER_USER, OPT_DEFAULT_USER_CONFIG, of->user, of_user);
 }
 
+static int terms_own(const struct config *c, const struct config *of_group, const struct config *of_user,
+                     const struct supplement_of *of, struct terms **out)
+{
+	struct terms *t = NULL;
+	int ret = terms_new(c, of_group, of_user, of->granted, &t);
+
+	if (ret == 0 && of->exposed)
+		ret = exposed_add(of->exposed, t);
+	if (ret < 0)
+		terms_put(t);
+	else
+		*out = t;
+	return ret;
+}
+
 int supplement_terms(const struct config *c, struct terms *everybody, const struct supplement_of *of, struct terms **out)
 {
 	struct config *of_group = NULL, *of_user = NULL;
@@ -73,7 +88,7 @@ int supplement_terms(const struct config *c, struct terms *everybody, const stru
 	if (ret < 0)
 		goto out;
 	if (of_group || of_user || of->granted)
-		ret = terms_new(c, of_group, of_user, of->granted, out);
+		ret = terms_own(c, of_group, of_user, of, out);
 	else
 		*out = terms_get(everybody);
 	if (ret == -EINVAL)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "control/main/config.h"
+#include "control/main/exposed.h"
 #include "control/main/terms.h"
 
 // May it be a file's name in one of the directories? Names come from clients: no path, nothing hidden, nothing unprintable.
@@ -13,6 +14,7 @@ bool supplement_name_fits(const char *name);
 struct supplement_of {
 	const char *user, *group; // group "": none
 	const struct config *granted;
+	const struct exposed *exposed; // routes for everybody; NULL: none
 };
 
 // The terms of a session in a virtual host, referenced for the caller; `everybody` are those without a file. A file that is wrong

@@ -312,3 +312,23 @@ const char *terms_text(const struct terms *t, enum item_kind kind, unsigned n)
 			return t->items[i].text;
 	return NULL;
 }
+
+int terms_route(struct terms *t, const char *network)
+{
+	const char *text;
+
+	for (unsigned n = 0; (text = terms_text(t, ITEM_ROUTE, n)); n++)
+		if (strcmp(text, network) == 0)
+			return 0;
+	return item_add(t, ITEM_ROUTE, network);
+}
+
+bool terms_reach_all(const struct terms *t)
+{
+	const char *text;
+	unsigned n = 0;
+
+	while ((text = terms_text(t, ITEM_ROUTE, n)) && strcmp(text, "default") != 0)
+		n++;
+	return text || n == 0;
+}

@@ -50,6 +50,10 @@ struct terms {
 // in the place of everybody's. 0; -EINVAL for what one file cannot show (logged); -ENOMEM. On failure `out` is untouched.
 int terms_new(const struct config *vhost, const struct config *group, const struct config *user, const struct config *granted,
               struct terms **out);
+// One more route, unless it is there already. Of fresh terms only. 0 or -errno.
+int terms_route(struct terms *t, const char *network);
+// Without a route, and with the default one, everything goes through the tunnel.
+bool terms_reach_all(const struct terms *t);
 struct terms *terms_get(struct terms *t);
 void terms_put(struct terms *t); // NULL is fine
 // The n-th text of a kind, NULL past the end.

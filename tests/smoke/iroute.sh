@@ -75,6 +75,8 @@ soon "her networks go again" never routed 4 10.50.0.0/16
 printf '%s\n' 'route-add-cmd = "ip route add %{R} dev %{D} proto 99"' "route-del-cmd = \"$WORK/delete '%{RI} by' %{D}\"" >> "$CONFIG"
 printf '%s\n' '#!/bin/sh' 'ip route del "${1% by}" dev "$2" proto 99 && echo "$# words"' > "$WORK/delete"
 chmod +x "$WORK/delete"
+echo 'expose-iroutes = true' >> "$CONFIG"
+add_user carl carl-secret > /dev/null
 expect "commands for routes can be set by a reload" ctl reload
 by_command() { [ -n "$(ip -n "$SERVER" "-$1" route show "$2" dev vpns0 proto 99)" ]; } # 4|6 NETWORK
 login third anna
@@ -85,3 +87,11 @@ leave third
 soon "and take them away" never routed 4 10.50.0.0/16
 soon "all of them" never routed 6 fd50::/64
 soon "with the words that their quotes make" has "$WORK/gateway.log" 'route-del-cmd of session [0-9]+, 10.50.0.0/16: 2 words'
+
+show_routes() { ctl -j show user "$1" | jq -r '.[0].Routes | join(" ")'; } # USER
+NETNS=$BERT HOST=198.51.100.1 INTERFACE=tun1 login carl carl
+expect "with expose-iroutes carl is told of the networks behind others" same "$(show_routes carl)" \
+  '10.99.0.0/24 fd99::/64 10.50.0.0/16 fd50::/64 10.51.0.0/16 10.99.0.64/26 10.51.7.0/24'
+expect "which his client has taken" matches "$(ip -n "$BERT" route show dev tun1)" '10\.51\.7\.0/24'
+login fourth anna
+expect "anna is told of bert's, not of her own" same "$(show_routes anna)" '10.99.0.0/24 fd99::/64 203.0.113.77/32 10.51.7.0/24'

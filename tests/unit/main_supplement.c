@@ -92,7 +92,9 @@ static struct terms *terms_of(const char *user, const char *group)
 {
 	struct terms *t = NULL;
 
-	assert_int_equal(supplement_terms(config, everybody, &(struct supplement_of){ user, group, granted }, &t), 0);
+	assert_int_equal(supplement_terms(config, everybody,
+	                                  &(struct supplement_of){ .user = user, .group = group, .granted = granted }, &t),
+	                 0);
 	return t;
 }
 
@@ -100,7 +102,9 @@ static void refused(const char *user, const char *group)
 {
 	struct terms *t = NULL;
 
-	assert_int_equal(supplement_terms(config, everybody, &(struct supplement_of){ user, group, granted }, &t), -EACCES);
+	assert_int_equal(supplement_terms(config, everybody,
+	                                  &(struct supplement_of){ .user = user, .group = group, .granted = granted }, &t),
+	                 -EACCES);
 	assert_null(t);
 }
 
@@ -356,7 +360,7 @@ static void profile_is(const char *user, const char *group, const char *expect)
 {
 	char *file = NULL;
 
-	assert_int_equal(supplement_profile(config, &(struct supplement_of){ user, group, NULL }, &file), 0);
+	assert_int_equal(supplement_profile(config, &(struct supplement_of){ .user = user, .group = group }, &file), 0);
 	assert_true((file != NULL) == (expect != NULL));
 	if (file)
 		assert_string_equal(file, expect);
@@ -382,9 +386,9 @@ static void whose_profile(void **state)
 	profile_is("nobody", "nogroup", NULL);
 	snprintf(beside, sizeof(beside), "%s", path_of("users/carla.xml"));
 	profile_is("carla", "", beside);
-	assert_int_equal(supplement_profile(config, &(struct supplement_of){ "dirk", "staff", NULL }, &file), -EACCES);
+	assert_int_equal(supplement_profile(config, &(struct supplement_of){ .user = "dirk", .group = "staff" }, &file), -EACCES);
 	assert_null(file);
-	assert_int_equal(supplement_profile(config, &(struct supplement_of){ "../x", "", NULL }, &file), -EACCES);
+	assert_int_equal(supplement_profile(config, &(struct supplement_of){ .user = "../x", .group = "" }, &file), -EACCES);
 	assert_null(file);
 }
 
@@ -434,6 +438,42 @@ static void what_is_no_file_refuses(void **state)
 	move("users", "elsewhere"); // a file system that is not mounted
 	refused("bert", "");
 	move("elsewhere", "users");
+}
+
+// Of a user with a file and of one without, while `expose-iroutes` says so.
+static void routes_of(const char *user, const char *expect)
+{
+	struct exposed exposed = { 0 };
+	struct terms *t = NULL, *all = NULL;
+
+	assert_int_equal(exposed_load(config, &exposed), 0);
+	assert_int_equal(terms_new(config, NULL, NULL, NULL, &all), 0);
+	assert_int_equal(exposed_add(&exposed, all), 0);
+	assert_int_equal(
+	        supplement_terms(config, all, &(struct supplement_of){ .user = user, .group = "", .exposed = &exposed }, &t), 0);
+	texts(t, ITEM_ROUTE, expect);
+	terms_put(t);
+	terms_put(all);
+	exposed_free(&exposed);
+}
+
+static void networks_behind_others(void **state)
+{
+	put("users/anna", "iroute = 10.50.0.0/16\niroute = fd50::/64\niroute = 10.8.0.0/16\n");
+	put("users/bert", "iroute = 10.51.0.0/255.255.0.0\niroute = 10.50.0.0/16\nroute = 10.51.0.0/16\n");
+	put("users/paul", "iroute = 10.52.0.0/16\nnonsense\n"); // wrong: he is kept out, and what is behind him
+	put("users/rita", "route = default\n");
+	put("users/.hidden", "iroute = 10.53.0.0/16\n");
+	configure(BASE DIRS);
+	routes_of("nobody", "10.0.0.0/8");
+	forget(state);
+	configure(BASE DIRS "expose-iroutes = true\n");
+	routes_of("nobody", "10.0.0.0/8 10.50.0.0/16 fd50::/64 10.8.0.0/16 10.51.0.0/16");
+	routes_of("anna", "10.0.0.0/8 10.51.0.0/16");
+	routes_of("bert", "10.51.0.0/16 fd50::/64 10.8.0.0/16");
+	routes_of("rita", "default"); // everything goes that way already
+	for (size_t i = 0; i < 4; i++)
+		unlink(path_of((const char *[]){ "users/anna", "users/bert", "users/rita", "users/paul" }[i]));
 }
 
 static void too_much_for_one_session(void **state)
@@ -541,6 +581,7 @@ int main(void)
 		TEST(whose_profile),
 		TEST(what_is_wrong_refuses),
 		TEST(what_is_no_file_refuses),
+		TEST(networks_behind_others),
 		TEST(too_much_for_one_session),
 		TEST(headers_are_kept_as_they_stand),
 		TEST(options_of_the_whole_server_are_ignored),
