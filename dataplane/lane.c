@@ -45,10 +45,7 @@ int lane_init(struct control *c)
 int lane_open(struct control *c, struct tunnel *t, int fd)
 {
 	struct epoll_event e = { .events = EPOLLIN, .data.u64 = t->number };
-	int room = LANE_SOCKET_BUFFER;
 
-	// As much as the kernel allows; main has made it larger where it could.
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	if (epoll_ctl(c->epoll, EPOLL_CTL_ADD, fd, &e) < 0)
 		return -errno;
 	chan_init(&t->lane, fd, ROLE_DATAPLANE, ROLE_WORKER, CHAN_PLAIN, "lane of tunnel %u", t->number);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #define LANE_SOCKET_BUFFER (1 << 20) // bytes each way; about 700 full packets
+#define LANE_SOCKET_LEAST (1 << 15)
 
 static inline bool lane_is_packet(const uint8_t *buf, size_t len)
 {

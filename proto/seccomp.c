@@ -55,7 +55,8 @@ static const int metrics_calls[] = { SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait)
 
 static const int setsockopt_tcp[] = { TCP_NODELAY, TCP_MAXSEG,   TCP_CORK,         TCP_KEEPIDLE,     TCP_KEEPINTVL,
 	                              TCP_KEEPCNT, TCP_QUICKACK, TCP_USER_TIMEOUT, TCP_NOTSENT_LOWAT };
-static const int setsockopt_socket[] = { SO_SNDBUF, SO_RCVBUF, SO_SNDTIMEO, SO_RCVTIMEO, SO_KEEPALIVE, SO_LINGER };
+static const int setsockopt_socket[] = { SO_SNDBUF, SO_RCVBUF, SO_SNDTIMEO, SO_RCVTIMEO, SO_KEEPALIVE, SO_LINGER, SO_PRIORITY };
+static const int setsockopt_ip[] = { IP_TOS }, setsockopt_ipv6[] = { IPV6_TCLASS };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -115,6 +116,10 @@ static int allow_sockets(scmp_filter_ctx ctx)
 	ret = allow_options(ctx, IPPROTO_TCP, setsockopt_tcp, COUNT(setsockopt_tcp));
 	if (ret == 0)
 		ret = allow_options(ctx, SOL_SOCKET, setsockopt_socket, COUNT(setsockopt_socket));
+	if (ret == 0)
+		ret = allow_options(ctx, IPPROTO_IP, setsockopt_ip, COUNT(setsockopt_ip));
+	if (ret == 0)
+		ret = allow_options(ctx, IPPROTO_IPV6, setsockopt_ipv6, COUNT(setsockopt_ipv6));
 	for (i = 0; i < COUNT(readable) && ret == 0; i++)
 		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(getsockopt), 1, equals(1, (unsigned)readable[i]));
 	if (ret == 0)

@@ -311,15 +311,14 @@ static void check_items(const struct config *c, struct config_log *log)
 		           "%u routes, servers and domains are more than a client can be told (%d)", n, LIMIT_ITEMS);
 }
 
-// ocserv's other meaning is a number that the kernel sorts its queues by.
+// ocserv's other meaning is a number that the kernel sorts its queues by. Records of DTLS share sockets, or pass no queue at all.
 static void check_priority(const struct config *c, struct config_log *log)
 {
 	const char *text = config_str(c, OPT_NET_PRIORITY);
 
 	if (config_own(c, OPT_NET_PRIORITY) && text && text[0] && !text[1] && text[0] != '0')
 		config_say(log, LOG_LEVEL_WARN, config_line_of(c, OPT_NET_PRIORITY), "net-priority",
-		           "%s has no effect: packets to clients pass no queue of the kernel; a TOS byte as 0x10 is put on them",
-		           text);
+		           "%s counts for TLS only: there is no queue for DTLS; a TOS byte as 0x10 is put on both", text);
 }
 
 static void check_packing(const struct config *c, struct config_log *log)

@@ -60,12 +60,15 @@ static uint64_t rate(const struct layers *l, enum opt o)
 	return n > LIMIT_RATE ? 0 : n;
 }
 
-// A TOS byte; the numbers below it are priorities that the dataplane has no queues for.
-static uint8_t tos(const struct layers *l)
+// A TOS byte, or a priority of the kernel's queues, for which the dataplane has no use.
+static void net_priority(struct terms *t, const struct layers *l)
 {
 	const char *text = config_str(who_says(l, OPT_NET_PRIORITY), OPT_NET_PRIORITY);
 
-	return text && strncmp(text, "0x", 2) == 0 ? (uint8_t)strtoul(text, NULL, 16) : 0;
+	if (text && strncmp(text, "0x", 2) == 0)
+		t->tos = (uint8_t)strtoul(text, NULL, 16);
+	else if (text)
+		t->priority = (uint8_t)strtoul(text, NULL, 10);
 }
 
 static bool truth(const struct layers *l, enum opt o)
@@ -245,7 +248,8 @@ static void numbers_load(struct terms *t, const struct layers *l)
 	t->mtu = (uint16_t)number32(l, OPT_MTU);
 	t->rx_rate = rate(l, OPT_RX_DATA_PER_SEC);
 	t->tx_rate = rate(l, OPT_TX_DATA_PER_SEC);
-	t->tos = tos(l);
+	net_priority(t, l);
+	t->output_buffer = (uint16_t)number32(l, OPT_OUTPUT_BUFFER);
 	t->no_udp = truth(l, OPT_NO_UDP);
 	t->rules = (truth(l, OPT_DENY_ROAMING) ? RULE_DENY_ROAMING : 0) | (truth(l, OPT_COPY_DSCP) ? RULE_COPY_DSCP : 0) |
 	           (truth(l, OPT_MSS_CLAMP) ? RULE_CLAMP_MSS : 0);

@@ -36,7 +36,9 @@ struct terms {
 	uint8_t ipv6_subnet_prefix;
 	struct addr explicit_ipv4, explicit_ipv6; // family 0: any
 	uint64_t rx_rate, tx_rate;                // bytes a second that the client may send, and get; 0: any
-	uint8_t tos;                              // of what goes to the client over DTLS
+	uint8_t tos;                              // of what goes to the client
+	uint8_t priority;                         // of that in the kernel's queues, where it goes by TCP
+	uint16_t output_buffer;                   // packets that may wait for it; 0: any
 	bool restrict_to_routes;
 	struct port_rules *ports; // restrict-user-to-ports; NULL: any
 	struct addr *iroutes;     // networks behind the client

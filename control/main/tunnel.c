@@ -225,9 +225,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 // ------------------------------------------------------------------------------------------------------------------- add
 
-static int lane_buffer(int fd)
+static int lane_buffer(int fd, int size)
 {
-	const int size = LANE_SOCKET_BUFFER;
 	static const int options[][2] = { { SO_SNDBUFFORCE, SO_SNDBUF }, { SO_RCVBUFFORCE, SO_RCVBUF } };
 
 	for (size_t i = 0; i < 2; i++)
@@ -237,15 +236,25 @@ static int lane_buffer(int fd)
 	return 0;
 }
 
-static int lane_pair(int lane[2])
+// Where the operator does not want packets to wait they do not wait here either; but messages have to have room.
+static int lane_size(const struct terms *terms, uint16_t mtu)
+{
+	uint32_t size = (uint32_t)terms->output_buffer * mtu;
+
+	if (size == 0 || size > LANE_SOCKET_BUFFER)
+		return LANE_SOCKET_BUFFER;
+	return size < LANE_SOCKET_LEAST ? LANE_SOCKET_LEAST : (int)size;
+}
+
+static int lane_pair(int lane[2], int size)
 {
 	int ret = chan_pair(lane);
 
 	if (ret < 0)
 		return ret;
-	ret = lane_buffer(lane[0]);
+	ret = lane_buffer(lane[0], LANE_SOCKET_BUFFER);
 	if (ret == 0)
-		ret = lane_buffer(lane[1]);
+		ret = lane_buffer(lane[1], size);
 	if (ret == 0)
 		return 0;
 	close(lane[0]);
@@ -365,7 +374,7 @@ int tunnel_add(struct session *s, struct conn *c, struct terms *terms)
 	if (ret < 0)
 		return ret;
 	t = tunnel_new(s, c, terms, number);
-	ret = t ? lane_pair(lane) : -ENOMEM;
+	ret = t ? lane_pair(lane, lane_size(terms, t->mtu)) : -ENOMEM;
 	if (ret < 0)
 		goto give_back;
 	t->lane_fd = lane[0];
@@ -468,6 +477,9 @@ static int send_reply(struct tunnel *t)
 		.cstp_compress = (uint8_t)t->cstp_compress,
 		.dtls_compress = (uint8_t)t->dtls_compress,
 		.compress_above = t->compress_above,
+		.tos = terms->tos,
+		.priority = terms->priority,
+		.output_buffer = terms->output_buffer,
 	};
 
 	snprintf(m.user, sizeof(m.user), "%s", s->user);

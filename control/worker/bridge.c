@@ -8,6 +8,7 @@
 #include "bridge.h"
 #include "clock.h"
 #include "cstp.h"
+#include "egress.h"
 #include "handshakes.h"
 #include "memory.h"
 #include "proto/compress.h"
@@ -25,6 +26,7 @@
 #define BURSTS_A_TURN 4     // then the other side gets its turn
 #define LANE_PATIENCE_MS 20 // a full lane slows its client down rather than losing packets; a dead one does not hold it up
 #define CALM_AFTER_MS 5000
+#define RECORD_SIZE 29 // that TLS adds: header, nonce, tag
 
 struct packer {
 	union compress_memory memory;
@@ -231,7 +233,7 @@ static int lane_recv(struct bridge *b, struct mmsghdr msgs[BURST], struct iovec 
 		msgs[i].msg_hdr.msg_iovlen = 1;
 	}
 	do
-		n = recvmmsg(b->lane.fd, msgs, BURST, MSG_DONTWAIT, NULL);
+		n = recvmmsg(b->lane.fd, msgs, b->burst, MSG_DONTWAIT, NULL);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }
@@ -292,7 +294,7 @@ int bridge_from_lane(struct bridge *b, uint64_t now_ms)
 		for (i = 0; i < n && ret == 0 && msgs[i].msg_len > 0; i++)
 			if (!(msgs[i].msg_hdr.msg_flags & MSG_TRUNC))
 				ret = from_lane(b, iovs[i].iov_base, msgs[i].msg_len);
-		if (n < BURST)
+		if (n < (int)b->burst)
 			break;
 	}
 	return ret < 0 ? over(b, END_ERROR) : 0;
@@ -300,7 +302,7 @@ int bridge_from_lane(struct bridge *b, uint64_t now_ms)
 
 bool bridge_has_room(const struct bridge *b)
 {
-	return tls_waiting(b->tls) < TLS_OUT_MAX / 2;
+	return tls_waiting(b->tls) < b->room;
 }
 
 // ---------------------------------------------------------------------------------------------------------------- time
@@ -388,6 +390,20 @@ static void secret_init(struct dtls_secret *s, const struct tls *tls, const stru
 		s->kind = DTLS_KIND_NONE;
 }
 
+// output-buffer: few packets wait for a slow client, here and in its socket (main sees to the lane), so that the last is not old.
+static void buffer_init(struct bridge *b, unsigned packets)
+{
+	size_t bytes = (size_t)packets * (CSTP_HEADER + b->mtu + RECORD_SIZE);
+
+	b->burst = packets && packets < BURST ? packets : BURST;
+	b->room = TLS_OUT_MAX / 2;
+	if (packets == 0 || bytes >= b->room)
+		return;
+	b->room = bytes;
+	b->tls->piece = bytes / packets;
+	egress_limit(b->tls->fd, bytes);
+}
+
 int bridge_init(struct bridge *b, struct tls *tls, struct chan *main, int lane_fd, SSL_CTX *dtls_ctx,
                 const struct msg_auth_cookie_rep *rep, const struct connect *c, uint64_t now_ms)
 {
@@ -397,6 +413,7 @@ int bridge_init(struct bridge *b, struct tls *tls, struct chan *main, int lane_f
 	b->main = main;
 	b->dtls_ctx = dtls_ctx;
 	b->mtu = rep->mtu;
+	buffer_init(b, rep->output_buffer);
 	b->dpd.interval = (uint64_t)rep->dpd * 1000;
 	b->rekey_ms = rekey_deadline(rep->rekey_time) * 1000;
 	b->heard_ms = b->busy_ms = b->tls_keyed_ms = now_ms;

@@ -40,6 +40,8 @@ struct bridge {
 	SSL_CTX *dtls_ctx;
 	struct dtls_secret dtls; // of kind DTLS_KIND_NONE: there is none
 	unsigned mtu;
+	unsigned burst; // packets for the client that are taken from the lane at once
+	size_t room;    // bytes that may wait here for the client
 	struct dtls *handshakes[BRIDGE_HANDSHAKES];
 	struct handshake_rates rates;
 	struct relay relay;

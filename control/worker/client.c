@@ -14,6 +14,7 @@
 #include "clientcert.h"
 #include "clock.h"
 #include "connect.h"
+#include "egress.h"
 #include "http.h"
 #include "login.h"
 #include "mtu.h"
@@ -187,6 +188,7 @@ static int open_session(struct client *c, const struct msg_auth_cookie_rep *m, i
 		ret = bridge_compress(&c->bridge, m->cstp_compress, m->compress_above);
 	if (ret < 0)
 		return errno_log(-ret, "cannot open the session: %s", strerror(-ret));
+	egress_mark(c->tls.fd, m->tos, m->priority);
 	drop_login(c);
 	chan_enter(&c->main, WM_UP);
 	c->phase = PHASE_SESSION;

@@ -196,6 +196,18 @@ int tls_write(struct tls *t, const void *buf, size_t len)
 	return -EPROTO;
 }
 
+// The kernel looks at its limit when it begins a buffer, and then fills it with what there is, up to 64 KiB: pieces with an end of
+// their own (MSG_EOR) are buffers of their own.
+static ssize_t send_piece(const struct tls *t)
+{
+	size_t len = t->out_len - t->out_at;
+	bool cut = t->piece > 0;
+
+	if (cut && len > t->piece)
+		len = t->piece;
+	return send(t->fd, t->out + t->out_at, len, MSG_DONTWAIT | MSG_NOSIGNAL | (cut ? MSG_EOR : 0));
+}
+
 int tls_flush(struct tls *t, uint64_t now_ms)
 {
 	ssize_t n;
@@ -203,7 +215,7 @@ int tls_flush(struct tls *t, uint64_t now_ms)
 	if (t->out_at == t->out_len)
 		t->moved_ms = now_ms;
 	while (t->out_at < t->out_len) {
-		n = send(t->fd, t->out + t->out_at, t->out_len - t->out_at, MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = send_piece(t);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))

@@ -23,6 +23,7 @@ struct tls {
 	bool rekeyed;      // by the client, since tls_rekey() was last called
 	uint64_t moved_ms; // when bytes last left, or there were none to leave
 	struct reader reader;
+	size_t piece; // so much is given to the kernel at once; 0: all
 };
 
 int tls_init(struct tls *t, SSL_CTX *ctx, int fd, uint64_t now_ms);

@@ -27,6 +27,8 @@ counted() { in_ns "$1" nft list ruleset | sed -n 's/.*counter packets \([0-9]*\)
 
 mkdir "$WORK/users"
 printf '%s\n' 'copy-dscp = false' 'net-priority = 0x48' > "$WORK/users/bert"
+echo 'net-priority = 5' > "$WORK/users/carl"
+{ add_user anna anna-secret; add_user bert bert-secret; add_user carl carl-secret; } > /dev/null
 gateway 192.0.2.1 << CONF
 copy-dscp = true
 config-per-user = $WORK/users
@@ -55,3 +57,18 @@ soon "the gateway says so, too" user_has bert Channel DTLS
 before=$(marked)
 expect "his pings, as small and unmarked" pings -I tun1 -Q 0 -s 20 $INSIDE
 expect "are answered with his net-priority" more "$(marked)" $((before + 2))
+
+# Over TLS the kernel sends, and is told.
+in_ns "$SERVER" nft -f - << NFT
+table ip queues { chain output { type filter hook output priority 0; tcp sport 443 ip dscp af21 counter; tcp sport 443 meta priority 0:5 counter; }; }
+NFT
+queued() { in_ns "$SERVER" nft list table ip queues | sed -n "s/.*$1 counter packets \([0-9]*\) .*/\1/p"; } # REGEX
+leave bert
+INTERFACE=tun1 login over_tls bert --no-dtls
+before=$(queued 'dscp af21')
+expect "pings over his TLS" pings -I tun1 -Q 0 -s 20 $INSIDE
+expect "are answered with it, too" more "$(queued 'dscp af21')" $((before + 2))
+expect "and nothing had a priority" same "$(queued '5')" 0
+INTERFACE=tun2 login carl carl --no-dtls
+expect "pings of one whose net-priority is a priority" pings -I tun2 -Q 0 -s 20 $INSIDE
+expect "are answered with that" more "$(queued '5')" 2

@@ -200,6 +200,30 @@ static void user_before_group_before_everybody(void **state)
 	assert_false(everybody->client_bypass);
 }
 
+static void priority(const char *global, const char *user, uint8_t tos, uint8_t number)
+{
+	struct terms *t;
+
+	configure(global);
+	put("users/anna", user);
+	t = terms_of("anna", "");
+	assert_int_equal(t->tos, tos);
+	assert_int_equal(t->priority, number);
+	assert_int_equal(t->output_buffer, 12);
+	terms_put(t);
+	forget(NULL);
+}
+
+// A TOS byte or a priority: what a user has of one leaves nothing of the other.
+static void a_priority_is_one_of_two(void **state)
+{
+	priority(BASE DIRS "output-buffer = 12\n", "", 0, 0);
+	priority(BASE DIRS "output-buffer = 12\nnet-priority = 0x48\n", "", 0x48, 0);
+	priority(BASE DIRS "output-buffer = 12\nnet-priority = 0x48\n", "net-priority = 6\n", 0, 6);
+	priority(BASE DIRS "output-buffer = 12\nnet-priority = 3\n", "net-priority = 0x1\n", 1, 0);
+	priority(BASE DIRS "output-buffer = 12\nnet-priority = 3\n", "net-priority = 0\n", 0, 0);
+}
+
 static void idle(const char *global, const char *group, const char *user, uint32_t all, uint32_t mobile)
 {
 	char text[2048];
@@ -573,6 +597,7 @@ int main(void)
 		TEST(what_a_login_brought_has_to_be_right),
 		TEST(without_files_everybody_has_the_same),
 		TEST(user_before_group_before_everybody),
+		TEST(a_priority_is_one_of_two),
 		TEST(idle_mobile_clients),
 		TEST(the_default_files),
 		TEST(lists_add_up),

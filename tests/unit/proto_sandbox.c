@@ -338,6 +338,9 @@ static int live(void)
 	if (time(NULL) == 0 || getrandom(&byte, 1, 0) != 1)
 		return 3;
 	setsockopt(inherited[0], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(inherited[0], SOL_SOCKET, SO_PRIORITY, &on, sizeof(on));
+	setsockopt(inherited[0], IPPROTO_IP, IP_TOS, &on, sizeof(on));
+	setsockopt(inherited[0], IPPROTO_IPV6, IPV6_TCLASS, &on, sizeof(on));
 	getsockopt(inherited[0], SOL_SOCKET, SO_ERROR, &on, &(socklen_t){ sizeof(on) });
 	fcntl(inherited[0], F_SETFL, fcntl(inherited[0], F_GETFL) | O_NONBLOCK);
 	syscall(SYS_fstat, 0, &st);
