@@ -5,22 +5,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "proto/eventname.h"
 #include "text.h"
-
-static const char *const names[] = {
-	[EVENT_LOGIN] = "login",
-	[EVENT_LOGIN_FAILED] = "login-failed",
-	[EVENT_CONNECT] = "connect",
-	[EVENT_REFUSED] = "refused",
-	[EVENT_DISCONNECT] = "disconnect",
-	[EVENT_SESSION_END] = "session-end",
-	[EVENT_BAN] = "ban",
-	[EVENT_UNBAN] = "unban",
-	[EVENT_STALL] = "stalled-login",
-	[EVENT_WORKER] = "worker-failed",
-	[EVENT_PROCESS] = "process-ended",
-	[EVENT_LOST] = "lost",
-};
 
 static void sid_text(const struct msg_admin_event *m, char hex[2 * SID_SIZE + 1])
 {
@@ -52,7 +38,7 @@ static void put_line(FILE *out, const struct msg_admin_event *m)
 	struct tm tm;
 
 	strftime(clock, sizeof(clock), "%Y-%m-%d %H:%M:%S", localtime_r(&seconds, &tm));
-	fprintf(out, "%s %s", clock, names[m->kind]);
+	fprintf(out, "%s %s", clock, event_name(m->kind));
 	put_word(out, " ", m->process);
 	put_word(out, " ", m->user);
 	put_word(out, " (", m->group);
@@ -125,7 +111,7 @@ static json_t *object_of(const struct msg_admin_event *m)
 	if (!o)
 		return NULL;
 	sid_text(m, sid);
-	ret += set_text(o, "event", names[m->kind]);
+	ret += set_text(o, "event", event_name(m->kind));
 	ret += set_number(o, "raw_time_ms", m->time_ms);
 	if (m->id)
 		ret += set_number(o, "ID", m->id);

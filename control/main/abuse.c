@@ -12,7 +12,6 @@ static bool is_exempt(struct gateway *g, const struct addr *client)
 static bool score(struct gateway *g, const struct addr *client, uint32_t points, const char *what)
 {
 	struct addr network = *client;
-	char text[ADDR_TEXT];
 	unsigned prefix;
 
 	if (is_exempt(g, client))
@@ -22,9 +21,6 @@ static bool score(struct gateway *g, const struct addr *client, uint32_t points,
 		return false;
 	network.prefix = (uint8_t)prefix;
 	addr_mask(&network);
-	log_notice("%s is banned for %u seconds: %s",
-	           network.prefix == 32 ? addr_text(&network, text) : addr_text_prefix(&network, text), g->policy.bans.ban_seconds,
-	           what);
 	g->figures.bans++;
 	events_ban(g, &network, what);
 	conn_end_logins(g, &network, END_ERROR);

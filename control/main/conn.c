@@ -11,6 +11,7 @@
 #include "control/main/listen.h"
 #include "control/main/opening.h"
 #include "control/main/peers.h"
+#include "control/main/session.h"
 #include "control/main/supervise.h"
 #include "control/main/tunnel.h"
 #include "proto/err.h"
@@ -99,7 +100,7 @@ static void on_ended(void *who, int why)
 	// one that reads too slowly for us has broken nothing
 	if (why == -ETIMEDOUT)
 		return;
-	events_worker(c, EVENT_WORKER, "broke the rules of its channel");
+	events_worker(c, EVENT_WORKER, LOG_LEVEL_WARN, "broke the rules of its channel");
 	score(c, ABUSE_CRASH);
 }
 
@@ -116,8 +117,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	if (c->link.chan.state != MW_CLOSING) {
 		snprintf(text, sizeof(text), "login took longer than %u seconds", c->g->policy.auth_timeout);
-		log_info("%s: %s", c->link.chan.name, text);
-		events_worker(c, EVENT_STALL, text);
+		events_worker(c, EVENT_STALL, LOG_LEVEL_INFO, text);
 		conn_end(c, END_AUTH_TIMEOUT);
 		if (!our_fault)
 			score(c, ABUSE_STALL);
@@ -303,13 +303,13 @@ void conn_end(struct conn *c, enum end_reason reason)
 	conn_leave(c, reason);
 }
 
-void conn_deny(struct conn *c, uint16_t status, const char *reason)
+void conn_deny(struct conn *c, uint16_t status, const char *user, const char *reason)
 {
 	struct msg_auth_cookie_denied m = { .status = status };
 
 	if (c->link.chan.state == MW_CLOSING)
 		return;
-	log_info("%s: no session: %s", c->link.chan.name, reason);
+	events_refused(c, user, reason);
 	snprintf(m.reason, sizeof(m.reason), "%s", reason);
 	LINK_SEND(&c->link, AUTH_COOKIE_DENIED, &m);
 	conn_leave(c, END_ERROR);
@@ -318,6 +318,7 @@ void conn_deny(struct conn *c, uint16_t status, const char *reason)
 void conn_up(struct conn *c)
 {
 	evtimer_del(&c->timer);
+	snprintf(c->user, sizeof(c->user), "%s", c->tunnel->session->user);
 	chan_enter(&c->link.chan, MW_UP);
 }
 
@@ -328,14 +329,12 @@ void conn_exited(struct conn *c, unsigned code, unsigned signal)
 
 	// its last words may still lie in its channel
 	link_read_rest(&c->link);
-	if (crashed)
-		log_warn("%s: died of signal %u (%s%s)", c->link.chan.name, signal, strsignal((int)signal),
-		         signal == SIGSYS ? ": seccomp" : "");
-	else
-		log_debug("%s: exited with %u", c->link.chan.name, code);
 	if (crashed) {
-		snprintf(reason, sizeof(reason), "died of signal %u (%s)", signal, strsignal((int)signal));
-		events_worker(c, EVENT_WORKER, reason);
+		snprintf(reason, sizeof(reason), "died of signal %u (%s%s)", signal, strsignal((int)signal),
+		         signal == SIGSYS ? ": seccomp" : "");
+		events_worker(c, EVENT_WORKER, LOG_LEVEL_WARN, reason);
+	} else {
+		log_debug("%s: exited with %u", c->link.chan.name, code);
 	}
 	conn_close(c, END_WORKER);
 	if (crashed) {

@@ -26,10 +26,11 @@ struct conn {
 	bool grants_bad;             // and one was
 	struct profile_login *login; // that has come to a good end, until its profile is asked for or a cookie shown; NULL: none
 	bool profile_asked;
-	struct opening *opening; // between its cookie and its tunnel; NULL: nothing is waited for
-	struct tunnel *tunnel;   // from TUNNEL_ADD on
-	bool closed;             // its channel is; only its process is left
-	bool killed;             // by us: its signal is no news
+	struct opening *opening;   // between its cookie and its tunnel; NULL: nothing is waited for
+	struct tunnel *tunnel;     // from TUNNEL_ADD on
+	char user[LIMIT_USER + 1]; // of its tunnel, once it is up: it is remembered after that has gone
+	bool closed;               // its channel is; only its process is left
+	bool killed;               // by us: its signal is no news
 };
 
 // Take over an accepted socket (closed on failure as well). proxied: client is a proxy, whose header says whose connection it is. 0
@@ -44,8 +45,8 @@ void conn_end(struct conn *c, enum end_reason reason);
 void conn_leave(struct conn *c, enum end_reason reason);
 // Its worker has broken a rule elsewhere (on its lane): no goodbye, it is killed.
 void conn_break(struct conn *c);
-// No session for this client: HTTP status and reason.
-void conn_deny(struct conn *c, uint16_t status, const char *reason);
+// No session for this client: HTTP status, who the user is where that is known (or ""), and the reason.
+void conn_deny(struct conn *c, uint16_t status, const char *user, const char *reason);
 // The login is over: auth-timeout no longer applies.
 void conn_up(struct conn *c);
 // Its process has ended: the connection is no more.

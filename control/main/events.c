@@ -5,6 +5,7 @@
 
 #include "control/main/admin.h"
 #include "control/main/session.h"
+#include "control/main/syslogger.h"
 
 // Events that may wait for a slow listener; more are lost.
 #define WAITING_MAX 256
@@ -51,10 +52,22 @@ static void tell_one(struct admin_client *a, const struct msg_admin_event *m)
 		admin_end(a, true, "%s", "");
 }
 
-static void tell(struct gateway *g, struct msg_admin_event *m)
+// A line in the log, and a message to who listens.
+static void __attribute__((format(printf, 4, 5)))
+happens(struct gateway *g, struct msg_admin_event *m, enum log_level level, const char *fmt, ...)
 {
 	struct admin_client *a;
+	char text[LIMIT_TEXT + 256];
+	va_list ap;
 
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	syslogger_event(m);
+	log_line(level, "%s", text);
+	syslogger_event(NULL);
+	if (!anybody_listens(g))
+		return;
 	m->time_ms = wall_ms();
 	TAILQ_FOREACH(a, &g->admin->clients, all)
 	if (a->listens)
@@ -123,36 +136,36 @@ void events_login(struct gateway *g, const struct msg_auth_event *e, const char 
 	struct msg_admin_event m = { .kind = e->outcome == AUTH_OK ? EVENT_LOGIN : EVENT_LOGIN_FAILED,
 		                     .client = e->client,
 		                     .milliseconds = e->milliseconds };
+	char text[ADDR_TEXT];
 
-	if (!anybody_listens(g))
-		return;
 	COPY(m.user, e->user);
 	COPY(m.group, e->group);
 	COPY(m.vhost, e->vhost[0] ? e->vhost : "default");
 	COPY(m.method, e->method);
 	COPY(m.reason, outcome);
-	tell(g, &m);
+	happens(g, &m, LOG_LEVEL_INFO, "login of '%s' from %s by %s: %s (%u ms)", e->user, addr_text(&e->client, text), e->method,
+	        outcome, e->milliseconds);
 }
 
 void events_connect(const struct tunnel *t)
 {
 	struct msg_admin_event m = { .kind = EVENT_CONNECT };
+	const struct session *s = t->session;
+	char ipv4[ADDR_TEXT] = "", ipv6[ADDR_TEXT] = "";
 
-	if (!anybody_listens(t->g))
-		return;
 	put_tunnel(&m, t);
-	tell(t->g, &m);
+	happens(t->g, &m, LOG_LEVEL_INFO, "session %u: user '%s' connected by %s, tunnel %u, %s%s%s, mtu %u", s->id, s->user,
+	        t->conn->link.chan.name, t->number, addr_text(&s->ipv4, ipv4), s->ipv4.family && s->ipv6.family ? " " : "",
+	        addr_text(&s->ipv6, ipv6), t->mtu);
 }
 
 void events_refused(const struct conn *c, const char *user, const char *reason)
 {
 	struct msg_admin_event m = { .kind = EVENT_REFUSED, .client = c->client };
 
-	if (!anybody_listens(c->g))
-		return;
 	COPY(m.user, user);
 	COPY(m.reason, reason);
-	tell(c->g, &m);
+	happens(c->g, &m, LOG_LEVEL_INFO, "%s: no session: %s", c->link.chan.name, reason);
 }
 
 void events_disconnect(const struct tunnel *t)
@@ -162,63 +175,58 @@ void events_disconnect(const struct tunnel *t)
 		                     .bytes_in = t->now.bytes_in,
 		                     .bytes_out = t->now.bytes_out };
 
-	if (!anybody_listens(t->g))
-		return;
 	put_tunnel(&m, t);
 	COPY(m.reason, end_reason_text(t->reason));
-	tell(t->g, &m);
+	happens(t->g, &m, LOG_LEVEL_INFO, "session %u: user '%s' disconnected from %s: %s (after %u s, rx: %llu, tx: %llu)",
+	        t->session->id, t->session->user, t->from, m.reason, m.seconds, (unsigned long long)m.bytes_in,
+	        (unsigned long long)m.bytes_out);
 }
 
 void events_session_end(struct gateway *g, const struct msg_session_gone *gone, const struct session *s)
 {
 	struct msg_admin_event m = { .kind = EVENT_SESSION_END, .sid_len = SID_SIZE };
 
-	if (!anybody_listens(g))
-		return;
 	memcpy(m.sid, gone->sid, SID_SIZE);
 	if (s)
 		put_session(&m, s);
 	COPY(m.reason, end_reason_text((enum end_reason)gone->reason));
-	tell(g, &m);
+	happens(g, &m, LOG_LEVEL_DEBUG, "session %u: its cookie is void: %s", m.id, m.reason);
 }
 
-void events_worker(const struct conn *c, enum event_kind kind, const char *reason)
+void events_worker(const struct conn *c, enum event_kind kind, enum log_level level, const char *reason)
 {
 	struct msg_admin_event m = { .kind = kind, .client = c->client };
 
-	if (!anybody_listens(c->g))
-		return;
+	COPY(m.user, c->user);
 	if (c->tunnel)
 		put_tunnel(&m, c->tunnel);
 	COPY(m.reason, reason);
-	tell(c->g, &m);
+	happens(c->g, &m, level, "%s: %s", c->link.chan.name, reason);
 }
 
-void events_process(struct gateway *g, const char *name, const char *reason)
+void events_process(struct gateway *g, const char *name, int pid, const char *reason)
 {
 	struct msg_admin_event m = { .kind = EVENT_PROCESS };
 
-	if (!anybody_listens(g))
-		return;
 	COPY(m.process, name);
 	COPY(m.reason, reason);
-	tell(g, &m);
+	happens(g, &m, LOG_LEVEL_ERR, "%s (pid %d) %s", name, pid, reason);
 }
 
 void events_ban(struct gateway *g, const struct addr *network, const char *reason)
 {
 	struct msg_admin_event m = { .kind = EVENT_BAN, .client = *network, .seconds = g->policy.bans.ban_seconds };
+	char text[ADDR_TEXT];
 
-	if (!anybody_listens(g))
-		return;
 	COPY(m.reason, reason);
-	tell(g, &m);
+	happens(g, &m, LOG_LEVEL_NOTICE, "%s is banned for %u seconds: %s",
+	        network->prefix == 32 ? addr_text(network, text) : addr_text_prefix(network, text), m.seconds, reason);
 }
 
 void events_unban(struct gateway *g, const struct addr *network)
 {
 	struct msg_admin_event m = { .kind = EVENT_UNBAN, .client = *network };
+	char text[ADDR_TEXT];
 
-	if (anybody_listens(g))
-		tell(g, &m);
+	happens(g, &m, LOG_LEVEL_NOTICE, "%s is no longer banned", addr_text(network, text));
 }

@@ -1,6 +1,7 @@
 // What happens, told to operators who listen (penstockctl show events). Main process only.
 // Nobody is waited for: who reads slowly loses events, and is told how many.
 #pragma once
+#include "proto/log.h"
 #include "proto/messages.h"
 
 struct admin_client;
@@ -20,7 +21,7 @@ void events_refused(const struct conn *c, const char *user, const char *reason);
 void events_disconnect(const struct tunnel *t);
 void events_session_end(struct gateway *g, const struct msg_session_gone *m, const struct session *s); // s NULL: never connected
 // Of a client's worker: EVENT_STALL, EVENT_WORKER.
-void events_worker(const struct conn *c, enum event_kind kind, const char *reason);
-void events_process(struct gateway *g, const char *name, const char *reason);
+void events_worker(const struct conn *c, enum event_kind kind, enum log_level level, const char *reason);
+void events_process(struct gateway *g, const char *name, int pid, const char *reason);
 void events_ban(struct gateway *g, const struct addr *network, const char *reason);
 void events_unban(struct gateway *g, const struct addr *network);

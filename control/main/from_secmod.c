@@ -96,8 +96,7 @@ static int on_session_reply(void *who, const struct msg_session_reply *m, const 
 		return 0;
 	}
 	if (!m->ok) {
-		events_refused(c, "", "the cookie is unknown or has expired");
-		conn_deny(c, 401, "the cookie is unknown or has expired");
+		conn_deny(c, 401, "", "the cookie is unknown or has expired");
 		return 0;
 	}
 	ret = session_connect(c, m);
@@ -141,11 +140,8 @@ static int on_auth_event(void *who, const struct msg_auth_event *m, const int *f
 		                                "went away", "went away after an answer", "certificate refused" };
 	struct gateway *g = ((struct child *)who)->g;
 	bool guess = m->outcome == AUTH_BAD || m->outcome == AUTH_HUNG_UP;
-	char text[ADDR_TEXT];
 	struct conn *c;
 
-	log_info("login of '%s' from %s by %s: %s (%u ms)", m->user, addr_text(&m->client, text), m->method, outcomes[m->outcome],
-	         m->milliseconds);
 	events_login(g, m, outcomes[m->outcome]);
 	figures_login(g, m);
 	stats_login(g, guess || m->outcome == AUTH_ERROR || m->outcome == AUTH_REFUSED, m->milliseconds);

@@ -12,6 +12,7 @@
 #include "control/main/config.h"
 #include "control/main/daemon.h"
 #include "control/main/gateway.h"
+#include "control/main/journal.h"
 #include "control/main/import.h"
 #include "control/main/keep.h"
 #include "control/main/listen.h"
@@ -114,9 +115,9 @@ static int loop(struct gateway *g)
 	return ret;
 }
 
-static int gateway_run(const struct options *o, struct config *c, const char *pid_file, int ready_fd)
+static int gateway_run(const struct options *o, struct config *c, const char *pid_file, int ready_fd, bool to_syslog)
 {
-	struct gateway g = { .options = o, .config = c, .ready_fd = ready_fd, .to_syslog = !options_to_stderr(o) };
+	struct gateway g = { .options = o, .config = c, .ready_fd = ready_fd, .to_syslog = to_syslog };
 	bool write_pid = o->pid_file || !o->foreground;
 	int pid_fd = -1, ret = 0;
 
@@ -133,15 +134,20 @@ static int gateway_run(const struct options *o, struct config *c, const char *pi
 	return ret < 0 ? 1 : g.exit_status;
 }
 
-static int log_start(const struct options *o, const struct config *c)
+// False: the log stays on stderr.
+static bool log_start(const struct options *o, const struct config *c)
 {
+	bool journal = journal_has(STDERR_FILENO, getenv("JOURNAL_STREAM"));
+
 	log_init("penstockd", gateway_level(o, c), LOG_FORM_PLAIN);
-	if (options_to_stderr(o))
-		return 0;
+	if (options_to_stderr(o) && !journal)
+		return false;
 	syslogger_open("penstockd", gateway_facility(o, c));
+	if (journal)
+		syslogger_journal();
 	// whoever starts us has to see why it failed
 	syslogger_echo(!o->foreground);
-	return 0;
+	return true;
 }
 
 int main(int argc, char *argv[])
@@ -149,6 +155,7 @@ int main(int argc, char *argv[])
 	struct options options;
 	struct config *config;
 	char *pid_file;
+	bool to_syslog;
 	int ready_fd = -1, ret;
 
 	switch (options_parse(argc, argv, &options)) {
@@ -191,8 +198,8 @@ int main(int argc, char *argv[])
 			return 1;
 		}
 	}
-	log_start(&options, config);
-	ret = gateway_run(&options, config, pid_file, ready_fd);
+	to_syslog = log_start(&options, config);
+	ret = gateway_run(&options, config, pid_file, ready_fd, to_syslog);
 	syslogger_close();
 	free(pid_file);
 	return ret;

@@ -38,8 +38,7 @@ void opening_refuse(struct conn *c, int why, const char *user)
 		r++;
 	if (r->counts >= 0)
 		stats_refused(c->g, (enum refused)r->counts);
-	events_refused(c, user, r->reason);
-	conn_deny(c, r->status, r->reason);
+	conn_deny(c, r->status, user, r->reason);
 }
 
 // --------------------------------------------------------------------------------------------------------------- opening

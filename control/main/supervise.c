@@ -344,9 +344,10 @@ static void log_death(const struct child *c, int status)
 		snprintf(text, sizeof(text), "died of signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
 	else
 		snprintf(text, sizeof(text), "exited with %d", WEXITSTATUS(status));
-	log_line(expected ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERR, "%s (pid %d) %s", c->kind->name, (int)c->pid, text);
-	if (!expected)
-		events_process(c->g, c->kind->name, text);
+	if (expected)
+		log_debug("%s (pid %d) %s", c->kind->name, (int)c->pid, text);
+	else
+		events_process(c->g, c->kind->name, (int)c->pid, text);
 }
 
 static void lose(struct gateway *g, const struct child *c)

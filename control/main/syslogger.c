@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/main/journal.h"
 #include "control/main/logline.h"
 
 #define LINES_PER_SECOND 1000 // of one child with all its workers
@@ -20,6 +21,8 @@ static struct {
 	int facility, fd;
 	unsigned lost;
 	bool echo;
+	bool journal;                        // its own language, not syslog's
+	const struct msg_admin_event *event; // what the next line tells of
 } syslogger = { .fd = -1 };
 
 static int connect_log(void)
@@ -34,24 +37,31 @@ static int connect_log(void)
 	return -1;
 }
 
-static bool post(int level, const char *who, const char *text)
+// As /dev/log's readers expect it (RFC 3164: local time).
+static size_t syslog_packet(int level, const char *who, const char *text, char *packet, size_t room)
 {
-	char packet[LOGLINE_MAX + 128], stamp[32];
 	time_t now = time(NULL);
+	char stamp[32];
 	struct tm tm;
 	int len;
 
-	// RFC 3164: local time, which is what /dev/log's readers expect
 	strftime(stamp, sizeof(stamp), "%b %e %H:%M:%S", localtime_r(&now, &tm));
-	len = snprintf(packet, sizeof(packet), "<%d>%s %s: %s", syslogger.facility | level, stamp, who, text);
-	if (len >= (int)sizeof(packet))
-		len = sizeof(packet) - 1;
+	len = snprintf(packet, room, "<%d>%s %s: %s", syslogger.facility | level, stamp, who, text);
+	return (size_t)len < room ? (size_t)len : room - 1;
+}
+
+static bool post(int level, const char *who, const char *text)
+{
+	const struct journal_line l = { level, syslogger.facility, who, text, syslogger.event };
+	char packet[JOURNAL_ENTRY_MAX];
+	size_t len = syslogger.journal ? journal_entry(&l, packet) : syslog_packet(level, who, text, packet, LOGLINE_MAX + 128);
+
 	for (int i = 0; i < 2; i++) {
 		if (syslogger.fd < 0)
-			syslogger.fd = connect_log();
+			syslogger.fd = syslogger.journal ? journal_connect() : connect_log();
 		if (syslogger.fd < 0)
 			return false;
-		if (send(syslogger.fd, packet, (size_t)len, MSG_NOSIGNAL) >= 0)
+		if (send(syslogger.fd, packet, len, MSG_NOSIGNAL) >= 0)
 			return true;
 		if (errno == EAGAIN || errno == ENOBUFS)
 			return false;
@@ -64,14 +74,17 @@ static bool post(int level, const char *who, const char *text)
 
 static void line_pass(int level, const char *who, const char *text)
 {
+	const struct msg_admin_event *event = syslogger.event;
 	char lost[64];
 
 	if (syslogger.echo)
 		dprintf(STDERR_FILENO, "%s: %s\n", who, text);
 	if (syslogger.lost) {
+		syslogger.event = NULL;
 		snprintf(lost, sizeof(lost), "%u lines could not be logged", syslogger.lost);
 		if (post(LOG_LEVEL_WARN, who, lost))
 			syslogger.lost = 0;
+		syslogger.event = event;
 	}
 	if (!post(level, who, text))
 		syslogger.lost++;
@@ -95,6 +108,16 @@ void syslogger_open(const char *ident, int facility)
 void syslogger_facility(int facility)
 {
 	syslogger.facility = facility;
+}
+
+void syslogger_journal(void)
+{
+	syslogger.journal = true;
+}
+
+void syslogger_event(const struct msg_admin_event *event)
+{
+	syslogger.event = event;
 }
 
 void syslogger_close(void)

@@ -9,7 +9,12 @@
 // From here on log_line() of this process goes to syslog. facility: syslog(3)'s LOG_DAEMON and so on.
 void syslogger_open(const char *ident, int facility);
 void syslogger_facility(int facility); // from here on
+// Say it in the journal's own language (journal.h) instead.
+void syslogger_journal(void);
 void syslogger_close(void);
+// What the lines from here on tell of, until it is NULL again: the journal shows its fields.
+struct msg_admin_event;
+void syslogger_event(const struct msg_admin_event *event);
 // Until the gateway is up, its lines go to stderr as well: somebody waits there for the reason of a failure.
 // Returns what it was before.
 bool syslogger_echo(bool on);

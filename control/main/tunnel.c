@@ -103,21 +103,11 @@ const char *end_reason_text(enum end_reason reason)
 	return texts[reason];
 }
 
-static void log_end(const struct tunnel *t)
-{
-	if (t->was_up)
-		log_info("session %u: user '%s' disconnected from %s: %s (after %llu s, rx: %llu, tx: %llu)", t->session->id,
-		         t->session->user, t->from, end_reason_text(t->reason),
-		         (unsigned long long)(clock_ms() - t->since_ms) / 1000, (unsigned long long)t->now.bytes_in,
-		         (unsigned long long)t->now.bytes_out);
-}
-
 // The dataplane knows nothing of it any more.
 static void tunnel_over(struct tunnel *t)
 {
 	struct gateway *g = t->g;
 
-	log_end(t);
 	if (t->was_up)
 		events_disconnect(t);
 	t->session->left = t->session->left || t->revoke;
@@ -491,7 +481,6 @@ static int send_reply(struct tunnel *t)
 static void tunnel_up(struct tunnel *t)
 {
 	struct session *s = t->session;
-	char ipv4[ADDR_TEXT], ipv6[ADDR_TEXT];
 
 	t->phase = TUNNEL_UP;
 	if (!s->since_ms) {
@@ -507,9 +496,6 @@ static void tunnel_up(struct tunnel *t)
 	timer_set(t);
 	tally_up(t);
 	iroute_up(t);
-	log_info("session %u: user '%s' connected by %s, tunnel %u, %s%s%s, mtu %u", s->id, s->user, t->conn->link.chan.name,
-	         t->number, addr_text(&s->ipv4, ipv4), s->ipv4.family && s->ipv6.family ? " " : "", addr_text(&s->ipv6, ipv6),
-	         t->mtu);
 	events_connect(t);
 	hook_host_update(t);
 	utmp_login(t);
@@ -524,11 +510,13 @@ static void tunnel_up(struct tunnel *t)
 static void tunnel_refused(struct tunnel *t)
 {
 	struct conn *c = t->conn;
+	char user[LIMIT_USER + 1];
 
+	snprintf(user, sizeof(user), "%s", t->session->user);
 	stats_refused(t->g, REFUSED_TUNNEL);
 	detach(t, END_ERROR, false);
 	tunnel_over(t);
-	conn_deny(c, 503, "no tunnel");
+	conn_deny(c, 503, user, "no tunnel");
 }
 
 void tunnel_replied(struct gateway *g, const struct msg_tunnel_reply *m)

@@ -22,7 +22,8 @@ soon "somebody listens" eval '[ -n "$(ss -xH state established | grep "$WORK/adm
 kill -KILL "$worker"
 soon "its death is reported" has "$WORK/gateway.log" 'died of signal 9'
 soon "also as the reason why her session ended" has "$WORK/gateway.log" "user 'anna' disconnected .*: its worker has died"
-soon "and told to who listens" has <(jq -r 'select(.event == "worker-failed") | .Username + " " + .reason' "$WORK/events.log") '^anna died of signal 9'
+failed() { matches "$(jq -r 'select(.event == "worker-failed") | .Username + " " + .reason' "$WORK/events.log")" '^anna died of signal 9'; }
+soon "and told to who listens" failed
 came_back() { [ "$(grep -c 'CSTP connected' "$WORK/anna.log")" = 2 ]; }
 PATIENCE=40 soon "anna comes back by herself" came_back
 PATIENCE=40 soon "she is connected" user_has anna State connected

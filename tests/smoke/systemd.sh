@@ -41,6 +41,8 @@ login client anna
 expect "a client goes through" pings -I tun0 10.9.0.1
 soon "systemctl status tells of it" is StatusText "1 clients connected"
 
+connected() { journal -o json PENSTOCK_EVENT=connect | jq -r 'select(.PENSTOCK_USER == "anna") | .PENSTOCK_CLIENT + " " + .SYSLOG_IDENTIFIER'; }
+expect "the journal knows it by its fields" same "$(connected)" "192.0.2.2 penstockd"
 expect "a reload is tested first, and done" inside systemctl reload penstock
 inside sh -c 'echo nonsense = 1 >> /etc/penstock/penstock.conf'
 expect "a configuration with a mistake is not loaded" never inside systemctl reload penstock
