@@ -501,6 +501,18 @@ static void reload(struct admin_client *a)
 	reload_start(a->g);
 }
 
+static void maintenance_on(struct admin_client *a)
+{
+	door_maintain(a->g, true);
+	admin_end(a, true, "new connections are refused; %zu go on", a->g->conns_count);
+}
+
+static void maintenance_off(struct admin_client *a)
+{
+	door_maintain(a->g, false);
+	admin_end(a, true, "the gateway is %s", door_state(a->g));
+}
+
 static void stop_now(struct admin_client *a)
 {
 	admin_end(a, true, "the gateway stops");
@@ -534,6 +546,8 @@ static const struct admin_command commands[] = {
 	{ "limit user", .start = limit_user },
 	{ "limit session", .start = limit_session },
 	{ "reload", .start = reload },
+	{ "maintenance on", .start = maintenance_on },
+	{ "maintenance off", .start = maintenance_off },
 	{ "stop now", .start = stop_now },
 };
 

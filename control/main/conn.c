@@ -8,7 +8,6 @@
 
 #include "control/main/config.h"
 #include "control/main/events.h"
-#include "control/main/listen.h"
 #include "control/main/opening.h"
 #include "control/main/peers.h"
 #include "control/main/session.h"
@@ -54,7 +53,7 @@ static void conn_free(struct conn *c)
 	config_free(c->granted);
 	profile_forget(c);
 	free(c);
-	listen_resume(g);
+	door_settle(g);
 }
 
 static void score(struct conn *c, enum abuse what)

@@ -126,6 +126,7 @@ int gateway_init(struct gateway *g)
 	g->base = event_base_new();
 	if (!g->bans || !g->base || programs_open(g) < 0 || utmp_open(g) < 0)
 		return errno_log(ENOMEM, "out of memory");
+	door_init(g);
 	return pictures_take(g, g->config, &g->pictures);
 }
 
@@ -146,7 +147,7 @@ void gateway_fini(struct gateway *g)
 
 void gateway_up(struct gateway *g)
 {
-	if (listen_start(g) < 0) {
+	if (door_begin(g) < 0) {
 		gateway_stop(g, 1, "start failed");
 		return;
 	}
@@ -169,8 +170,9 @@ void gateway_stop(struct gateway *g, int exit_status, const char *why)
 	}
 	log_line(exit_status ? LOG_LEVEL_ERR : LOG_LEVEL_NOTICE, "stopping: %s", why);
 	g->phase = GATEWAY_STOPPING;
-	notify_stopping();
+	notify_stopping(0);
 	g->exit_status = exit_status;
+	door_end(g);
 	listen_close(g);
 	stats_end(g);
 	cputime_close(g);

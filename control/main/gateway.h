@@ -9,6 +9,7 @@
 #include "control/main/address.h"
 #include "control/main/ban.h"
 #include "control/main/config.h"
+#include "control/main/door.h"
 #include "control/main/figures.h"
 #include "control/main/htab.h"
 #include "control/main/iroute.h"
@@ -70,8 +71,10 @@ struct gateway {
 	TAILQ_HEAD(listener_list, listener) listeners;
 	bool accepting;
 	struct event accept_pause;
-	uint64_t pause_logged_ms, full_logged_ms, stranger_logged_ms;
+	uint64_t pause_logged_ms, stranger_logged_ms;
 	bool logins_wait; // sec-mod is behind
+
+	struct door door;
 
 	// conn.c
 	struct htab conns_by_id;

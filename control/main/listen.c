@@ -5,7 +5,6 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "control/main/config.h"
@@ -18,8 +17,6 @@
 #define BACKLOG 1024
 #define ACCEPT_BURST 32 // then the others get their turn
 #define PAUSE_MS 200    // after running out of descriptors or memory
-#define FDS_OF_MAIN 256 // listeners, children, the CLI
-#define FDS_OF_CONN 2   // its channel, and for a while its lane
 
 struct listener {
 	TAILQ_ENTRY(listener) all;
@@ -308,7 +305,8 @@ void listen_resume(struct gateway *g)
 {
 	struct listener *l;
 
-	if (g->accepting || g->phase != GATEWAY_UP || !ready(g->secmod) || !ready(g->dataplane) || !ready(g->nursery))
+	if (g->accepting || g->door.shut || g->phase != GATEWAY_UP || !ready(g->secmod) || !ready(g->dataplane) ||
+	    !ready(g->nursery))
 		return;
 	if (evtimer_initialized(&g->accept_pause) && evtimer_pending(&g->accept_pause, NULL))
 		return;
@@ -347,46 +345,6 @@ static void pause_for_logins(struct gateway *g)
 	pause_for(g, g->policy.rate_limit_ms);
 }
 
-// However many clients are allowed: the operator's door and the children keep their descriptors.
-static size_t room_in_files(void)
-{
-	struct rlimit files;
-
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > 2 * FDS_OF_MAIN)
-		return (files.rlim_cur - FDS_OF_MAIN) / FDS_OF_CONN;
-	return FDS_OF_MAIN;
-}
-
-static bool is_full(const struct gateway *g)
-{
-	return (g->policy.max_clients && g->conns_count >= g->policy.max_clients) || g->conns_count >= room_in_files();
-}
-
-static void refuse_full(struct gateway *g, const struct addr *client)
-{
-	const char *limit =
-	        g->policy.max_clients && g->conns_count >= g->policy.max_clients ? "max-clients" : "open files (ulimit -n)";
-	char text[ADDR_TEXT];
-
-	stats_refused(g, REFUSED_CLIENTS);
-	if (g->full_logged_ms && g->full_logged_ms + 10000 > clock_ms())
-		return;
-	log_warn("no room for %s: there are %zu clients, as many as %s allows", addr_text(client, text), g->conns_count, limit);
-	g->full_logged_ms = clock_ms();
-}
-
-// A ban or no room: closed at once, and no worker is started for it.
-static bool admitted(struct gateway *g, const struct addr *client)
-{
-	if (abuse_banned(g, client))
-		return false;
-	if (is_full(g)) {
-		refuse_full(g, client);
-		return false;
-	}
-	return !abuse_score(g, client, ABUSE_CONNECTION);
-}
-
 static void refuse_stranger(struct gateway *g, const struct addr *peer)
 {
 	char text[ADDR_TEXT];
@@ -399,18 +357,16 @@ static void refuse_stranger(struct gateway *g, const struct addr *peer)
 	g->stranger_logged_ms = clock_ms();
 }
 
-// Where all clients come by proxies: a ban counts once their header has said who it is.
-static bool proxy_admitted(struct gateway *g, const struct addr *peer)
+// Who is banned is closed at once, and no worker is started for him. Where all come by proxies, that is seen once their header has
+// said who they are.
+static bool admitted(struct gateway *g, const struct addr *peer)
 {
-	if (!netlist_has(g->policy.proxies, peer, clock_seconds())) {
-		refuse_stranger(g, peer);
-		return false;
-	}
-	if (is_full(g)) {
-		refuse_full(g, peer);
-		return false;
-	}
-	return true;
+	if (!g->policy.proxies)
+		return abuse_admits(g, peer);
+	if (netlist_has(g->policy.proxies, peer, clock_seconds()))
+		return true;
+	refuse_stranger(g, peer);
+	return false;
 }
 
 // 0 or -errno where we, not the client, are to blame.
@@ -420,17 +376,16 @@ static int client_take(struct gateway *g, int fd, const struct sockaddr_storage 
 	struct sockaddr_storage to;
 	socklen_t len = sizeof(to);
 	struct addr client, local = { 0 };
-	bool proxied = g->policy.proxies != NULL;
 
 	addr_from_sockaddr((const struct sockaddr *)from, &client);
 	if (getsockname(fd, (struct sockaddr *)&to, &len) == 0)
 		addr_from_sockaddr((struct sockaddr *)&to, &local);
-	if (!client.family || !local.family || !(proxied ? proxy_admitted : admitted)(g, &client)) {
+	if (!client.family || !local.family || !admitted(g, &client)) {
 		close(fd);
 		return 0;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	return conn_start(g, fd, &client, &local, proxied);
+	return conn_start(g, fd, &client, &local, g->policy.proxies != NULL);
 }
 
 static int client_accept(struct gateway *g, int listen_fd)
@@ -457,5 +412,19 @@ static void on_accept(evutil_socket_t listen_fd, short what, void *arg)
 		else if (g->logins_wait && g->policy.rate_limit_ms)
 			pause_for_logins(g);
 		// anything else is that client's network trouble: the next one
+		door_settle(g);
 	}
+}
+
+void listen_shut(struct gateway *g, bool take_waiting)
+{
+	struct listener *l;
+
+	TAILQ_FOREACH(l, &g->listeners, all)
+	{
+		for (int i = 0; i < BACKLOG && take_waiting && g->accepting && client_accept(g, l->tcp) == 0; i++)
+			;
+		shutdown(l->tcp, SHUT_RD);
+	}
+	listen_pause(g);
 }

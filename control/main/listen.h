@@ -8,6 +8,9 @@ int listen_open(struct gateway *g);
 // Clients may connect. 0 or -errno (logged). Accepting begins with listen_resume().
 int listen_start(struct gateway *g);
 void listen_close(struct gateway *g);
+// They cannot any more: the ports stay ours, and connections are refused until listen_start(). take_waiting: those that wait in the
+// kernel's queue are served still; otherwise they are reset.
+void listen_shut(struct gateway *g, bool take_waiting);
 // While a child that a connection needs is missing, clients wait in the kernel's queue.
 void listen_pause(struct gateway *g);
 void listen_resume(struct gateway *g);

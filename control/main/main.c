@@ -43,10 +43,11 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 		reload_signal(g);
 		break;
 	case SIGUSR2:
-		log_notice("SIGUSR2: maintenance has no effect yet");
+		log_notice("SIGUSR2");
+		door_maintain(g, !g->door.maintenance);
 		break;
 	default:
-		gateway_stop(g, 0, number == SIGINT ? "SIGINT" : "SIGTERM");
+		door_drain(g, number == SIGINT ? "SIGINT" : "SIGTERM");
 	}
 }
 

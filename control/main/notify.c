@@ -13,6 +13,7 @@
 #include "proto/err.h"
 
 #define WATCHDOG_MS_MIN 100
+#define STOP_MS 15000 // more than an orderly stop takes
 
 static struct {
 	int fd;
@@ -121,9 +122,13 @@ void notify_reloading(void)
 	tell(text);
 }
 
-void notify_stopping(void)
+void notify_stopping(uint64_t ms)
 {
-	tell("STOPPING=1");
+	char text[64];
+
+	// what systemd waits for a stop (TimeoutStopSec) by itself
+	snprintf(text, sizeof(text), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu", ((unsigned long long)ms + STOP_MS) * 1000);
+	tell(ms ? text : "STOPPING=1");
 }
 
 void notify_status(const char *fmt, ...)

@@ -52,6 +52,7 @@ int policy_load(const struct config *c, struct policy *out)
 		.max_clients = number32(c, OPT_MAX_CLIENTS),
 		.auth_timeout = number32(c, OPT_AUTH_TIMEOUT),
 		.rate_limit_ms = number32(c, OPT_RATE_LIMIT_MS),
+		.drain_ms = number32(c, OPT_SERVER_DRAIN_MS),
 		.stats_seconds = number32(c, OPT_SERVER_STATS_RESET_TIME),
 		.tcp_port = (uint16_t)config_num(c, OPT_TCP_PORT),
 		.udp_port = (uint16_t)config_num(c, OPT_UDP_PORT),

@@ -26,6 +26,7 @@ struct policy {
 	uint32_t max_clients;   // 0: no bound
 	uint32_t auth_timeout;  // seconds, 0: off
 	uint32_t rate_limit_ms; // 0: off
+	uint32_t drain_ms;      // 0: off
 	uint32_t stats_seconds; // server-stats-reset-time, 0: never
 	uint16_t tcp_port, udp_port;
 	gid_t readers; // who may look by penstockctl; 0: nobody but root

@@ -78,7 +78,8 @@ static void status_tell(const struct gateway *g)
 	if (missing)
 		notify_status("%s does not answer; %zu clients connected", missing->kind->name, g->sessions_active);
 	else
-		notify_status("%zu clients connected", g->sessions_active);
+		notify_status("%s%s%zu clients connected", g->accepting ? "" : door_state(g), g->accepting ? "" : "; ",
+		              g->sessions_active);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)

@@ -412,8 +412,7 @@ static void report_parts(struct report *r, const struct gateway *g)
 {
 	const struct child *missing = pulse_missing(g);
 
-	report_text(r, "Status", "%s%s%s", g->accepting ? "online" : "not accepting clients", missing ? "; no answer from " : "",
-	            missing ? missing->kind->name : "");
+	report_text(r, "Status", "%s%s%s", door_state(g), missing ? "; no answer from " : "", missing ? missing->kind->name : "");
 	report_number(r, "Server PID", (uint64_t)getpid(), NULL);
 	report_number(r, "Sec-mod PID", g->secmod ? (uint64_t)g->secmod->pid : 0, NULL);
 	report_number(r, "Sec-mod instance count", 1, NULL);

@@ -265,7 +265,7 @@ void supervise_step(struct gateway *g)
 		return;
 	if (g->phase == GATEWAY_STARTING)
 		gateway_up(g);
-	listen_resume(g);
+	door_settle(g);
 	reload_resume(g);
 	if (g->metrics)
 		have(g, &child_metrics);

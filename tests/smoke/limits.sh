@@ -41,11 +41,14 @@ expect "it is counted" counted 'no free address'
 soon "his connection is gone" has_connections 1
 tls_open
 soon "two connections are there" has_connections 2
-expect "a third is closed at once" turned_away third bert
-expect "the log names the option" logged 'no room for 192.0.2.2: there are 2 clients, as many as max-clients allows'
+soon "the gateway is full" same "$(ctl -j show status | jq -r .Status)" full
+expect "a third is refused, so that load balancers see it" turned_away third bert
+expect "by the kernel" client_says third 'Connection refused'
+expect "the log names the option" logged 'full: there are 2 connections, as many as max-clients allows'
 expect "it is counted" counted max-clients
 tls_close
 soon "one has left" has_connections 1
+expect "the gateway is open again" same "$(ctl -j show status | jq -r .Status)" online
 
 expect "anna has noticed nothing" goes_on
 leave anna

@@ -115,7 +115,9 @@ static void a_life(void **state)
 	heard(l, "STATUS=it's A MAINPID=1");
 	notify_reloading();
 	heard(l, "RELOADING=1\nMONOTONIC_USEC=");
-	notify_stopping();
+	notify_stopping(5000);
+	heard(l, "STOPPING=1\nEXTEND_TIMEOUT_USEC=20000000");
+	notify_stopping(0);
 	heard(l, "STOPPING=1");
 	heard(l, NULL);
 }
