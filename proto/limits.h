@@ -6,6 +6,10 @@
 #define LIMIT_MESSAGE 16384
 #define LIMIT_FDS 3 // CONN_START carries the most: client, main channel, sec-mod channel
 
+// What two processes agree on beside messages.def: the packets of a lane (lane.h), the snapshot, the meaning of a message's fields.
+// Raised by who changes it: a main of another generation does not take over children that run (control/main/handover.h).
+#define PARTS_GENERATION 1
+
 // Names, as ocserv bounds them (its MAX_USERNAME_SIZE is 64; domains make longer ones real).
 #define LIMIT_USER 128
 #define LIMIT_GROUP 128

@@ -407,3 +407,51 @@ struct addr address_told(const struct session *s, int family)
 	a.prefix = family == 4 ? lease_gateway(p->leases)->prefix : (uint8_t)lease_subnet_prefix(p->leases);
 	return a;
 }
+
+// -------------------------------------------------------------------------------------------------------------- handover
+
+const struct state_field address_fields[] = {
+	STATE_ADDR(struct address_state, ipv4),         STATE_ADDR(struct address_state, ipv6),
+	STATE_ADDR(struct address_state, network4),     STATE_ADDR(struct address_state, network6),
+	STATE_UPTO(struct address_state, subnet6, 128),
+};
+const unsigned address_fields_n = sizeof(address_fields) / sizeof(*address_fields);
+
+void address_save(const struct session *s, struct address_state *out)
+{
+	*out = (struct address_state){ .ipv4 = s->ipv4, .ipv6 = s->ipv6 };
+	if (s->pool4)
+		out->network4 = *lease_gateway(s->pool4->leases);
+	if (!s->pool6)
+		return;
+	out->network6 = *lease_gateway(s->pool6->leases);
+	out->subnet6 = (uint8_t)lease_subnet_prefix(s->pool6->leases);
+}
+
+static int take_again(struct session *s, const struct addr *ip, struct addr network, unsigned subnet)
+{
+	struct address_pool *pool = NULL;
+	char text[ADDR_TEXT];
+	int ret;
+
+	if (!ip->family)
+		return 0;
+	addr_mask(&network);
+	ret = pool_get(s->g, &network, subnet, &pool);
+	if (ret == 0)
+		ret = holder_of(&s->g->addresses, ip) ? -EADDRINUSE : claim(&s->g->addresses, ip, NULL);
+	if (ret < 0)
+		return errno_log(-ret, "state: session %u: address %s: %s", s->id, addr_text(ip, text), strerror(-ret));
+	slot_fill(slot_of(s, ip->family), ip, pool);
+	return 0;
+}
+
+int address_take_again(struct session *s, const struct address_state *a)
+{
+	int ret;
+
+	if (a->ipv4.family == 6 || a->ipv6.family == 4)
+		return -EBADMSG;
+	ret = take_again(s, &a->ipv4, a->network4, 32);
+	return ret < 0 ? ret : take_again(s, &a->ipv6, a->network6, a->subnet6);
+}

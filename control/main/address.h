@@ -6,6 +6,7 @@
 
 #include "control/main/htab.h"
 #include "control/main/lease.h"
+#include "control/main/state.h"
 
 struct gateway;
 struct session;
@@ -43,3 +44,18 @@ bool address_is_ours(const struct gateway *g, const struct addr *network);
 const struct addr *address_gateway(const struct session *s, int family);
 // The session's address with the prefix that its client is told; family 0 where it has none.
 struct addr address_told(const struct session *s, int family);
+
+// A session's addresses in a state, with the pools that they came from (networks; family 0: from none).
+struct address_state {
+	struct addr ipv4, ipv6, network4, network6;
+	uint8_t subnet6;
+};
+extern const struct state_field address_fields[];
+extern const unsigned address_fields_n;
+#define ADDRESS_PART(object)                                           \
+	{                                                              \
+		"", address_fields, address_fields_n, (void *)(object) \
+	}
+void address_save(const struct session *s, struct address_state *out);
+// 0 or -errno: it is another's already, or there is no such pool (logged).
+int address_take_again(struct session *s, const struct address_state *a);

@@ -7,6 +7,7 @@
 
 #include "control/main/caller.h"
 #include "control/main/events.h"
+#include "control/main/handover.h"
 #include "control/main/supervise.h"
 #include "control/main/watch.h"
 #include "proto/err.h"
@@ -151,6 +152,18 @@ static bool has_room(const struct admin *admin, enum caller_right right)
 	return admin->count < ADMIN_CLIENTS_MAX && (right == CALLER_ADMIN || admin->readers < ADMIN_READERS_MAX);
 }
 
+static void client_enter(struct admin_client *a)
+{
+	a->link.handlers = from_ctl;
+	a->link.who = a;
+	a->link.ended = on_ended;
+	a->link.drained = on_drained;
+	evtimer_assign(&a->more, a->g->base, on_more, a);
+	TAILQ_INSERT_TAIL(&a->g->admin->clients, a, all);
+	a->g->admin->count++;
+	a->g->admin->readers += a->reads_only;
+}
+
 static void client_new(void *gateway, int fd)
 {
 	struct gateway *g = gateway;
@@ -173,18 +186,9 @@ static void client_new(void *gateway, int fd)
 	a->reads_only = right == CALLER_READER;
 	chan_init(&a->link.chan, fd, ROLE_MAIN, ROLE_CTL, CHAN_PLAIN, "%s (uid %u, pid %d)", a->reads_only ? "reader" : "admin",
 	          who.uid, (int)who.pid);
-	a->link.handlers = from_ctl;
-	a->link.who = a;
-	a->link.ended = on_ended;
-	a->link.drained = on_drained;
-	evtimer_assign(&a->more, g->base, on_more, a);
-	if (link_open(&a->link, g->base, CLIENT_QUEUE) < 0) {
-		free(a);
-		return;
-	}
-	TAILQ_INSERT_TAIL(&g->admin->clients, a, all);
-	g->admin->count++;
-	g->admin->readers += a->reads_only;
+	client_enter(a);
+	if (link_open(&a->link, g->base, CLIENT_QUEUE) < 0)
+		client_free(a);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- socket
@@ -351,26 +355,30 @@ void admin_auth_status_end(struct gateway *g, const struct msg_auth_status_end *
 	admin_end(a, true, "%s", "");
 }
 
-void admin_reloaded(struct gateway *g, bool ok, const char *text)
+static void admin_tell(struct gateway *g, enum msg_number waits, bool ok, const char *text)
 {
 	struct admin_client *a;
 
 	if (!g->admin)
 		return;
 	TAILQ_FOREACH(a, &g->admin->clients, all)
-	if (a->waits == MSG_SECMOD_RELOADED)
+	if (a->waits == waits)
 		admin_end(a, ok, "%s", text);
+}
+
+void admin_reloaded(struct gateway *g, bool ok, const char *text)
+{
+	admin_tell(g, MSG_SECMOD_RELOADED, ok, text);
+}
+
+void admin_upgraded(struct gateway *g, bool ok, const char *text)
+{
+	admin_tell(g, MSG_ADMIN_END, ok, text);
 }
 
 void admin_peer_lost(struct gateway *g, enum msg_number number, const char *why)
 {
-	struct admin_client *a;
-
-	if (!g->admin)
-		return;
-	TAILQ_FOREACH(a, &g->admin->clients, all)
-	if (a->waits == number)
-		admin_end(a, false, "%s", why);
+	admin_tell(g, number, false, why);
 }
 
 void admin_dataplane_lost(struct gateway *g, const char *why)
@@ -379,4 +387,94 @@ void admin_dataplane_lost(struct gateway *g, const char *why)
 	admin_peer_lost(g, MSG_TUNNEL_VIEW, why);
 	admin_peer_lost(g, MSG_WATCH_END, why);
 	admin_peer_lost(g, MSG_TUNNEL_CHANGED, why);
+}
+
+// -------------------------------------------------------------------------------------------------------------- handover
+
+struct socket {
+	int fd;
+	char *path;
+	uint32_t group;
+	uint32_t last_token; // what is still under way for another must not be taken for an answer
+};
+
+static const struct state_field socket_fields[] = {
+	STATE_FD(struct socket, fd),
+	STATE_STRING(struct socket, path),
+	STATE_NUMBER(struct socket, group),
+	STATE_NUMBER(struct socket, last_token),
+};
+
+static const struct state_field client_fields[] = {
+	LINK_FIELDS(struct admin_client),
+	STATE_NUMBER(struct admin_client, token),
+	STATE_NUMBER(struct admin_client, reads_only),
+	STATE_UPTO(struct admin_client, waits, MSG_NUMBERS - 1),
+};
+
+bool admin_only(struct gateway *g, enum msg_number waits, const char *why)
+{
+	struct admin_client *a, *next;
+	bool quiet = true;
+
+	for (a = g->admin ? TAILQ_FIRST(&g->admin->clients) : NULL; a; a = next) {
+		next = TAILQ_NEXT(a, all);
+		if (a->waits == waits) {
+			quiet = quiet && link_is_quiet(&a->link);
+			continue;
+		}
+		if (a->command)
+			admin_end(a, false, "%s", why);
+		client_free(a);
+	}
+	return quiet;
+}
+
+void admin_save(const struct gateway *g, struct state_writer *w)
+{
+	const struct admin_client *a;
+
+	if (!g->admin)
+		return;
+	state_write(w, "admin",
+	            STATE_PARTS(STATE_PART("", socket_fields,
+	                                   &((struct socket){ g->admin->socket.fd, g->admin->socket.path, g->admin->group,
+	                                                      g->admin->last_token }))));
+	TAILQ_FOREACH(a, &g->admin->clients, all)
+	state_write(w, "admin-client", STATE_PARTS(STATE_PART("", client_fields, a)));
+}
+
+int admin_restore(struct handover *h, const struct state_record *rec)
+{
+	struct admin *admin = h->g->admin ? NULL : calloc(1, sizeof(*admin));
+	struct socket s = { 0 };
+	int ret = admin ? state_read(rec, STATE_PARTS(STATE_PART("", socket_fields, &s))) : -EBADMSG;
+
+	if (ret == 0)
+		ret = s.path && s.fd >= 0 ? unixsocket_again(&admin->socket, h->g->base, s.path, s.fd, client_new, h->g) : -EBADMSG;
+	free(s.path);
+	if (ret < 0) {
+		free(admin);
+		return ret;
+	}
+	TAILQ_INIT(&admin->clients);
+	admin->group = s.group;
+	admin->last_token = s.last_token;
+	h->g->admin = admin;
+	return 0;
+}
+
+int admin_client_restore(struct handover *h, const struct state_record *rec)
+{
+	struct admin_client *a = h->g->admin ? calloc(1, sizeof(*a)) : NULL;
+	int ret = a ? state_read(rec, STATE_PARTS(STATE_PART("", client_fields, a))) : -EBADMSG;
+
+	if (ret < 0 || a->link.chan.fd < 0) {
+		free(a);
+		return ret < 0 ? ret : -EBADMSG;
+	}
+	a->g = h->g;
+	client_enter(a);
+	a->report = (struct report){ .to = &a->link, .section = "" };
+	return link_open_again(&a->link, h->g->base, CLIENT_QUEUE, ROLE_CTL);
 }

@@ -46,6 +46,10 @@ struct admin_client {
 	uint64_t lost;   // packets or events that it did not take
 };
 
+struct handover;
+struct state_record;
+struct state_writer;
+
 struct admin {
 	struct unixsocket socket;
 	gid_t group; // whose members may look, as the socket has it
@@ -80,5 +84,12 @@ void admin_session_synced(struct gateway *g, const struct msg_session_synced *m)
 void admin_auth_status_row(struct gateway *g, const struct msg_auth_status_row *m);
 void admin_auth_status_end(struct gateway *g, const struct msg_auth_status_end *m);
 void admin_reloaded(struct gateway *g, bool ok, const char *text);
+void admin_upgraded(struct gateway *g, bool ok, const char *text); // they wait for MSG_ADMIN_END: no peer sends that to us
 void admin_peer_lost(struct gateway *g, enum msg_number number, const char *why);
 void admin_dataplane_lost(struct gateway *g, const char *why);
+
+// All but those who wait for this are told to come again. True: nothing waits for those either.
+bool admin_only(struct gateway *g, enum msg_number waits, const char *why);
+void admin_save(const struct gateway *g, struct state_writer *w);
+int admin_restore(struct handover *h, const struct state_record *rec);
+int admin_client_restore(struct handover *h, const struct state_record *rec);

@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "control/main/htab.h"
+#include "control/main/state.h"
 
 struct ban {
 	struct hlink link;
@@ -304,4 +305,67 @@ size_t ban_rows(struct ban_list *b, uint64_t now, bool scored, struct ban_row *r
 			rows[n++] = e->row;
 	}
 	return n;
+}
+
+// -------------------------------------------------------------------------------------------------------------- handover
+
+static const struct state_field ban_fields[] = {
+	STATE_ADDR(struct ban, row.who),     STATE_NUMBER(struct ban, row.score), STATE_NUMBER(struct ban, row.since),
+	STATE_NUMBER(struct ban, row.until), STATE_NUMBER(struct ban, faded),
+};
+
+struct nth_guess {
+	uint16_t place;
+	struct guess guess;
+};
+
+static const struct state_field guess_fields[] = {
+	STATE_UPTO(struct nth_guess, place, NAMES - 1),
+	STATE_NUMBER(struct nth_guess, guess.hash),
+	STATE_NUMBER(struct nth_guess, guess.score),
+	STATE_NUMBER(struct nth_guess, guess.faded),
+};
+
+static void queue_save(const struct ban_queue *q, struct state_writer *w)
+{
+	const struct ban *e;
+
+	TAILQ_FOREACH_REVERSE(e, q, ban_queue, order)
+	state_write(w, "ban", STATE_PARTS(STATE_PART("", ban_fields, e)));
+}
+
+void ban_save(const struct ban_list *b, struct state_writer *w)
+{
+	queue_save(&b->scored, w);
+	queue_save(&b->banned, w);
+	for (unsigned i = 0; i < NAMES; i++)
+		if (b->names[i].score)
+			state_write(w, "guess",
+			            STATE_PARTS(STATE_PART("", guess_fields, &((struct nth_guess){ (uint16_t)i, b->names[i] }))));
+}
+
+int ban_restore(struct ban_list *b, const struct state_record *rec)
+{
+	struct ban *e = calloc(1, sizeof(*e));
+	int ret = e ? state_read(rec, STATE_PARTS(STATE_PART("", ban_fields, e))) : -ENOMEM;
+
+	if (ret < 0 || !e->row.who.family) {
+		free(e);
+		return ret < 0 ? ret : -EBADMSG;
+	}
+	make_room(b);
+	htab_insert(&b->table, &e->link, htab_hash(&e->row.who, sizeof(e->row.who)));
+	TAILQ_INSERT_HEAD(queue_of(b, e), e, order);
+	b->banned_count += e->row.until > 0;
+	return 0;
+}
+
+int ban_guess_restore(struct ban_list *b, const struct state_record *rec)
+{
+	struct nth_guess n = { 0 };
+	int ret = state_read(rec, STATE_PARTS(STATE_PART("", guess_fields, &n)));
+
+	if (ret == 0)
+		b->names[n.place] = n.guess;
+	return ret;
 }

@@ -27,6 +27,8 @@ struct ban_row {
 };
 
 struct ban_list;
+struct state_record;
+struct state_writer;
 
 struct ban_list *ban_list_new(const struct ban_rules *rules, size_t entries_max); // NULL, errno
 void ban_list_free(struct ban_list *b);
@@ -45,3 +47,8 @@ size_t ban_entries(const struct ban_list *b); // enough room for that
 // A wrong password for this name, from wherever it came. True: the name is being guessed, by max_score points that have not faded
 // yet. Nobody is banned by it: else anybody could keep a user out.
 bool ban_guess(struct ban_list *b, const char *name, uint32_t points, uint64_t now);
+
+// Scores, bans and guesses. Newest first, so that they are restored from the oldest on.
+void ban_save(const struct ban_list *b, struct state_writer *w);
+int ban_restore(struct ban_list *b, const struct state_record *rec);
+int ban_guess_restore(struct ban_list *b, const struct state_record *rec);

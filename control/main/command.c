@@ -8,6 +8,7 @@
 #include "control/main/reload.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
+#include "control/main/upgrade.h"
 #include "control/main/view.h"
 #include "control/main/watch.h"
 #include "proto/err.h"
@@ -513,6 +514,17 @@ static void maintenance_off(struct admin_client *a)
 	admin_end(a, true, "the gateway is %s", door_state(a->g));
 }
 
+static void upgrade(struct admin_client *a)
+{
+	if (a->g->upgrade) {
+		admin_end(a, false, "another upgrade is going on; try again");
+		return;
+	}
+	// from whichever program goes on then
+	admin_wait(a, MSG_ADMIN_END);
+	upgrade_start(a->g);
+}
+
 static void stop_now(struct admin_client *a)
 {
 	admin_end(a, true, "the gateway stops");
@@ -548,6 +560,7 @@ static const struct admin_command commands[] = {
 	{ "reload", .start = reload },
 	{ "maintenance on", .start = maintenance_on },
 	{ "maintenance off", .start = maintenance_off },
+	{ "upgrade", .start = upgrade },
 	{ "stop now", .start = stop_now },
 };
 

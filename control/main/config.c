@@ -486,6 +486,20 @@ int config_granted(struct config *c, config_report *report, void *who)
 	return ret == 0 && log.errors ? -EINVAL : ret;
 }
 
+int config_restored(struct config *c)
+{
+	struct load *l = calloc(1, sizeof(*l));
+	int ret = -ENOMEM;
+
+	if (!l)
+		return ret;
+	l->c = l->in = c;
+	l->log.file = c->file;
+	ret = fill_defaults(l);
+	free(l);
+	return ret;
+}
+
 // --------------------------------------------------------------------------------------------------------------- getters
 
 // A staple belongs to its certificate: with others of its own a virtual host does not inherit it.

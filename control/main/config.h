@@ -81,6 +81,16 @@ enum config_view { VIEW_PUBLIC, VIEW_SECRET, VIEW_NURSERY, VIEWS };
 // Every option with its values and these words as a sealed snapshot. 0 or -errno.
 int config_snapshot(const struct config *c, const struct config_word *words, enum config_view view, int *fd);
 
+// What was given, for another penstockd (handover.h), and there: a configuration, record by record ("config", then "vhost" and
+// "option"), and at last the defaults. 0 or -errno (logged).
+struct state_record;
+struct state_writer;
+void config_save(const struct config *c, struct state_writer *w);
+int config_restore(struct config **out, const struct state_record *rec);
+int config_vhost_restore(struct config *c, const struct state_record *rec);
+int config_option_restore(struct config *c, const struct state_record *rec);
+int config_restored(struct config *c);
+
 // ocserv's log-level (or the command line's -d) as ours: 0 warnings, 1 notices, 2 information, 3 and above everything.
 enum log_level config_log_level(uint64_t level);
 // syslog(3)'s facility by its name ("daemon", "local0" ...), or -EINVAL.

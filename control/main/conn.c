@@ -8,6 +8,7 @@
 
 #include "control/main/config.h"
 #include "control/main/events.h"
+#include "control/main/handover.h"
 #include "control/main/opening.h"
 #include "control/main/peers.h"
 #include "control/main/session.h"
@@ -144,6 +145,19 @@ static void fds_close(struct conn_fds *f)
 			close(all[i]);
 }
 
+static void conn_enter(struct conn *c)
+{
+	struct gateway *g = c->g;
+
+	c->link.handlers = from_worker_handlers;
+	c->link.who = c;
+	c->link.ended = on_ended;
+	evtimer_assign(&c->timer, g->base, on_timer, c);
+	htab_insert(&g->conns_by_id, &c->by_id, htab_hash(&c->id, sizeof(c->id)));
+	TAILQ_INSERT_TAIL(&g->conns, c, all);
+	g->conns_count++;
+}
+
 static struct conn *conn_new(struct gateway *g, const struct addr *client, const struct addr *local, bool proxied)
 {
 	struct conn *c = calloc(1, sizeof(*c));
@@ -162,13 +176,7 @@ static struct conn *conn_new(struct gateway *g, const struct addr *client, const
 	cputime_init(&c->cputime);
 	chan_init(&c->link.chan, -1, ROLE_MAIN, ROLE_WORKER, proxied ? MW_PROXY : MW_FRESH, "worker %llu (%s)",
 	          (unsigned long long)c->id, addr_text(client, text));
-	c->link.handlers = from_worker_handlers;
-	c->link.who = c;
-	c->link.ended = on_ended;
-	evtimer_assign(&c->timer, g->base, on_timer, c);
-	htab_insert(&g->conns_by_id, &c->by_id, htab_hash(&c->id, sizeof(c->id)));
-	TAILQ_INSERT_TAIL(&g->conns, c, all);
-	g->conns_count++;
+	conn_enter(c);
 	return c;
 }
 
@@ -372,4 +380,116 @@ void conn_end_logins(struct gateway *g, const struct addr *network, enum end_rea
 	TAILQ_FOREACH(c, &g->conns, all)
 	if (!c->tunnel && (!network || (!c->of_proxy && addr_in(&c->client, network))))
 		conn_end(c, reason);
+}
+
+// -------------------------------------------------------------------------------------------------------------- handover
+
+#define N(member) STATE_NUMBER(struct conn, member)
+
+static const struct state_field fields[] = {
+	N(id),
+	LINK_FIELDS(struct conn),
+	STATE_ADDR(struct conn, client),
+	STATE_ADDR(struct conn, local),
+	N(of_proxy),
+	STATE_FD(struct conn, secmod_end),
+	N(pid),
+	N(cputime.used_us),
+	N(cputime.packets),
+	N(cputime.credit_us),
+	N(since_ms),
+	N(profile_asked),
+	STATE_TEXT(struct conn, user),
+	N(closed),
+	N(killed),
+};
+
+#undef N
+
+STATE_COVERS(struct conn, 2000);
+
+static const struct state_field login_fields[] = {
+	STATE_TEXT(struct profile_login, user),
+	STATE_TEXT(struct profile_login, group),
+	STATE_TEXT(struct profile_login, vhost),
+};
+
+struct rest {
+	uint32_t nursery; // pid
+	uint64_t due_ms;  // the timer
+	bool info, login; // there are such
+};
+
+static const struct state_field rest_fields[] = {
+	STATE_NUMBER(struct rest, nursery),
+	STATE_NUMBER(struct rest, due_ms),
+	STATE_NUMBER(struct rest, info),
+	STATE_NUMBER(struct rest, login),
+};
+
+bool conn_is_quiet(const struct conn *c)
+{
+	return link_is_quiet(&c->link) && !c->opening && !c->granted &&
+	       !(c->grants && c->link.chan.state == MW_OPENING && !c->tunnel);
+}
+
+void conn_save(const struct conn *c, struct state_writer *w)
+{
+	static const struct connect_info no_info;
+	static const struct profile_login no_login;
+	const struct rest rest = { c->nursery ? (uint32_t)c->nursery->pid : 0, handover_due(&c->timer), c->info, c->login };
+
+	state_write(w, "conn",
+	            STATE_PARTS(STATE_PART("", fields, c), STATE_PART("", rest_fields, &rest),
+	                        CONNECT_INFO_PART(c->info ? c->info : &no_info),
+	                        STATE_PART("login.", login_fields, c->login ? c->login : &no_login)));
+}
+
+// It may be NULL: the nursery has died.
+static struct child *nursery_of(struct gateway *g, uint32_t pid)
+{
+	struct child *n;
+
+	TAILQ_FOREACH(n, &g->children, all)
+	if (n->kind == &child_nursery && (uint32_t)n->pid == pid)
+		return n;
+	return NULL;
+}
+
+static int copy(void **to, const void *from, size_t size)
+{
+	*to = malloc(size);
+	if (!*to)
+		return -ENOMEM;
+	memcpy(*to, from, size);
+	return 0;
+}
+
+int conn_restore(struct handover *h, const struct state_record *rec)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+	struct connect_info info = { 0 };
+	struct profile_login login = { 0 };
+	struct rest rest = { 0 };
+	int ret = -ENOMEM;
+
+	if (!c)
+		return ret;
+	c->g = h->g;
+	ret = state_read(rec, STATE_PARTS(STATE_PART("", fields, c), STATE_PART("", rest_fields, &rest), CONNECT_INFO_PART(&info),
+	                                  STATE_PART("login.", login_fields, &login)));
+	if (ret == 0 && (!c->id || conn_find(h->g, c->id) || c->closed != (c->link.chan.fd < 0)))
+		ret = errno_log(EBADMSG, "state: conn: %llu is none", (unsigned long long)c->id);
+	if (ret < 0) {
+		free(c);
+		return ret;
+	}
+	conn_enter(c);
+	c->nursery = nursery_of(h->g, rest.nursery);
+	handover_arm(&c->timer, rest.due_ms);
+	if (rest.info)
+		ret = copy((void **)&c->info, &info, sizeof(info));
+	if (ret == 0 && rest.login)
+		ret = copy((void **)&c->login, &login, sizeof(login));
+	return ret < 0 ? ret : link_open_again(&c->link, h->g->base, WORKER_QUEUE, ROLE_WORKER);
 }

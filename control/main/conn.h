@@ -33,6 +33,10 @@ struct conn {
 	bool killed;               // by us: its signal is no news
 };
 
+struct handover;
+struct state_record;
+struct state_writer;
+
 // Take over an accepted socket (closed on failure as well). proxied: client is a proxy, whose header says whose connection it is. 0
 // or -errno.
 int conn_start(struct gateway *g, int fd, const struct addr *client, const struct addr *local, bool proxied);
@@ -56,3 +60,8 @@ void conn_lose_nursery(struct gateway *g, const struct child *nursery);
 void conn_end_all(struct gateway *g, enum end_reason reason);
 // Those that have no session yet, from one network or (NULL) all.
 void conn_end_logins(struct gateway *g, const struct addr *network, enum end_reason reason);
+
+// Not while messages wait for its worker, half of what its login brings has come, or something is to end before its tunnel begins.
+bool conn_is_quiet(const struct conn *c);
+void conn_save(const struct conn *c, struct state_writer *w);
+int conn_restore(struct handover *h, const struct state_record *rec);

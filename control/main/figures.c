@@ -1,9 +1,10 @@
 #include "control/main/figures.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "control/main/gateway.h"
+#include "control/main/handover.h"
 #include "control/main/tunnel.h"
 
 // ---------------------------------------------------------------------------------------------------------------- logins
@@ -108,4 +109,74 @@ void figures_reloaded(struct gateway *g)
 {
 	g->figures.reloads++;
 	g->figures.loaded = time(NULL);
+}
+
+// -------------------------------------------------------------------------------------------------------------- handover
+
+#define N(member) STATE_NUMBER(struct figures, member)
+#define TRAFFIC(member) \
+	N(member.cstp_in), N(member.cstp_out), N(member.dtls_in), N(member.dtls_out), N(member.packets_in), N(member.packets_out)
+
+static const struct state_field fields[] = {
+	STATE_BYTES(struct figures, ends),
+	STATE_BYTES(struct figures, starts),
+	STATE_BYTES(struct figures, pauses),
+	N(reloads),
+	N(reloads_refused),
+	N(connections),
+	N(crashes),
+	N(bans),
+	N(loaded),
+	TRAFFIC(over),
+	TRAFFIC(told),
+};
+
+#undef TRAFFIC
+#undef N
+
+STATE_COVERS(struct figures, 37200);
+
+static const struct state_field login_fields[] = {
+	STATE_TEXT(struct figures_logins, method),
+	STATE_BYTES(struct figures_logins, ended),
+	STATE_BYTES(struct figures_logins, within),
+	STATE_NUMBER(struct figures_logins, ms),
+};
+
+static const struct state_field vhost_fields[] = {
+	STATE_TEXT(struct figures_vhost, name),
+	STATE_NUMBER(struct figures_vhost, sessions),
+};
+
+void figures_save(const struct gateway *g, struct state_writer *w)
+{
+	const struct figures *f = &g->figures;
+
+	state_write(w, "figures", STATE_PARTS(STATE_PART("", fields, f)));
+	for (unsigned i = 0; i < f->n_logins; i++)
+		state_write(w, "figures-login", STATE_PARTS(STATE_PART("", login_fields, &f->logins[i])));
+	for (unsigned i = 0; i < f->n_vhosts; i++)
+		state_write(w, "figures-vhost", STATE_PARTS(STATE_PART("", vhost_fields, &f->vhosts[i])));
+}
+
+int figures_restore(struct handover *h, const struct state_record *rec)
+{
+	return state_read(rec, STATE_PARTS(STATE_PART("", fields, &h->g->figures)));
+}
+
+int figures_login_restore(struct handover *h, const struct state_record *rec)
+{
+	struct figures *f = &h->g->figures;
+
+	return f->n_logins < FIGURES_METHODS ? state_read(rec, STATE_PARTS(STATE_PART("", login_fields, &f->logins[f->n_logins++])))
+	                                     : -EBADMSG;
+}
+
+int figures_vhost_restore(struct handover *h, const struct state_record *rec)
+{
+	struct figures *f = &h->g->figures;
+
+	if (f->n_vhosts == sizeof(f->vhosts) / sizeof(f->vhosts[0]))
+		return -EBADMSG;
+	return state_read(rec, STATE_PARTS(STATE_PART("", vhost_fields, &f->vhosts[f->n_vhosts++])));
 }

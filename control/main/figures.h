@@ -9,6 +9,9 @@
 #include "proto/states.h"
 
 struct gateway;
+struct handover;
+struct state_record;
+struct state_writer;
 struct tunnel;
 struct msg_auth_event;
 
@@ -52,3 +55,8 @@ void figures_tunnel_over(struct gateway *g, const struct tunnel *t);
 void figures_reloaded(struct gateway *g);
 // With tunnels that are up, and no less than the last time.
 struct figures_traffic figures_traffic(struct gateway *g);
+
+void figures_save(const struct gateway *g, struct state_writer *w);
+int figures_restore(struct handover *h, const struct state_record *rec);
+int figures_login_restore(struct handover *h, const struct state_record *rec);
+int figures_vhost_restore(struct handover *h, const struct state_record *rec);

@@ -16,6 +16,7 @@
 #include "control/main/supervise.h"
 #include "control/main/syslogger.h"
 #include "control/main/utmp.h"
+#include "control/main/upgrade.h"
 #include "proto/err.h"
 
 uint64_t clock_ms(void)
@@ -113,11 +114,15 @@ void gateway_tables_fini(struct gateway *g)
 
 int gateway_init(struct gateway *g)
 {
-	int ret = gateway_tables_init(g);
+	if (gateway_tables_init(g) < 0)
+		return errno_log(ENOMEM, "out of memory");
+	return gateway_begin(g);
+}
 
-	if (ret < 0)
-		return errno_log(-ret, "out of memory");
-	ret = policy_load(g->config, &g->policy);
+int gateway_begin(struct gateway *g)
+{
+	int ret = policy_load(g->config, &g->policy);
+
 	if (ret == 0)
 		ret = address_pools(g, &g->policy);
 	if (ret < 0)
@@ -169,6 +174,7 @@ void gateway_stop(struct gateway *g, int exit_status, const char *why)
 		return;
 	}
 	log_line(exit_status ? LOG_LEVEL_ERR : LOG_LEVEL_NOTICE, "stopping: %s", why);
+	upgrade_give_up(g);
 	g->phase = GATEWAY_STOPPING;
 	notify_stopping(0);
 	g->exit_status = exit_status;

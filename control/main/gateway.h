@@ -29,6 +29,8 @@ struct admin;
 struct telemetry;
 struct metrics;
 struct reload;
+struct upgrade;
+struct handover_process;
 
 enum gateway_phase { GATEWAY_STARTING, GATEWAY_UP, GATEWAY_STOPPING };
 
@@ -47,8 +49,10 @@ struct pictures {
 struct gateway {
 	struct event_base *base;
 	const struct options *options;
-	struct config *config; // in force
-	struct policy policy;  // what of it main itself uses
+	char **argv;                         // as we were started
+	const struct handover_process *self; // what another program needs to know besides
+	struct config *config;               // in force
+	struct policy policy;                // what of it main itself uses
 	struct pictures pictures;
 	enum gateway_phase phase;
 	int exit_status;
@@ -115,6 +119,7 @@ struct gateway {
 	struct admin *admin;
 	struct telemetry *telemetry; // NULL: off
 	struct metrics *metrics;     // NULL: off
+	struct upgrade *upgrade;     // NULL: none is going on, of another program in the place of ours
 	struct reload *reload;       // NULL: none is going on
 	bool reload_due;             // SIGHUP came when none could begin
 };
@@ -128,6 +133,8 @@ static inline uint64_t clock_seconds(void)
 // From g->config and g->options. 0 or -errno (logged); gateway_fini() in any case.
 int gateway_init(struct gateway *g);
 void gateway_fini(struct gateway *g);
+// The second half of it, once there are tables and a configuration.
+int gateway_begin(struct gateway *g);
 // The empty tables and lists alone, without a configuration. 0 or -ENOMEM; gateway_tables_fini() in any case.
 int gateway_tables_init(struct gateway *g);
 void gateway_tables_fini(struct gateway *g);

@@ -93,15 +93,26 @@ static uint64_t mix(uint64_t h)
 	return h ^ h >> 33;
 }
 
+static uint64_t hash_key;
+
+uint64_t htab_key(void)
+{
+	if (!hash_key && secret_random(&hash_key, sizeof(hash_key)) < 0)
+		hash_key = 0x9e3779b97f4a7c15ULL;
+	return hash_key;
+}
+
+void htab_set_key(uint64_t key)
+{
+	hash_key = key;
+}
+
 uint64_t htab_hash(const void *data, size_t len)
 {
-	static uint64_t key;
 	const uint8_t *p = data;
 	uint64_t h;
 
-	if (!key && secret_random(&key, sizeof(key)) < 0)
-		key = 0x9e3779b97f4a7c15ULL;
-	for (h = key; len > 0;) {
+	for (h = htab_key(); len > 0;) {
 		size_t n = len < 8 ? len : 8;
 		uint64_t word = n;
 

@@ -27,3 +27,6 @@ struct hlink *htab_next(const struct hlink *link);
 
 // Keyed by a random value of this process: peers who choose their addresses must not choose buckets.
 uint64_t htab_hash(const void *data, size_t len);
+// The value, for who takes our place and knows hashes of ours; and to take it over, before anything is hashed.
+uint64_t htab_key(void);
+void htab_set_key(uint64_t key);

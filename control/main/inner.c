@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "control/main/handover.h"
 #include "control/main/netlink.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
@@ -143,4 +144,37 @@ void inner_down(struct gateway *g)
 	g->inner_mtu = 0;
 	LIST_FOREACH(n, &g->inner_networks, all)
 	n->set = n->told = false;
+}
+
+// -------------------------------------------------------------------------------------------------------------- handover
+
+static const struct state_field fields[] = {
+	STATE_ADDR(struct inner_network, gateway),
+	STATE_NUMBER(struct inner_network, set),
+	STATE_NUMBER(struct inner_network, told),
+};
+
+STATE_COVERS(struct inner_network, 48);
+
+void inner_save(const struct gateway *g, struct state_writer *w)
+{
+	const struct inner_network *n;
+
+	LIST_FOREACH(n, &g->inner_networks, all)
+	state_write(w, "inner-network", STATE_PARTS(STATE_PART("", fields, n)));
+}
+
+int inner_restore(struct handover *h, const struct state_record *rec)
+{
+	struct inner_network was = { 0 }, *n;
+	int ret = state_read(rec, STATE_PARTS(STATE_PART("", fields, &was)));
+
+	if (ret < 0)
+		return ret;
+	n = network_find(h->g, &was.gateway);
+	if (!n)
+		return errno_log(EBADMSG, "state: inner-network: no pool lends from it");
+	n->set = was.set;
+	n->told = was.told;
+	return 0;
 }

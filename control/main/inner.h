@@ -11,3 +11,10 @@ int inner_up(struct gateway *g, const char *interface);
 void inner_down(struct gateway *g);
 // Give it the addresses that it lacks. 0 or -errno (logged).
 int inner_sync(struct gateway *g);
+
+struct handover;
+struct state_record;
+struct state_writer;
+void inner_save(const struct gateway *g, struct state_writer *w);
+// After the pools: what the interface has and the dataplane knows of their networks.
+int inner_restore(struct handover *h, const struct state_record *rec);

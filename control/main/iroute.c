@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "control/main/config.h"
+#include "control/main/handover.h"
 #include "control/main/hook_env.h"
 #include "control/main/netlink.h"
 #include "control/main/program.h"
@@ -179,4 +180,45 @@ void iroute_release(struct tunnel *t)
 
 	while ((i = TAILQ_FIRST(&t->iroutes)))
 		forget(i);
+}
+
+// -------------------------------------------------------------------------------------------------------------- handover
+
+struct saved {
+	uint32_t tunnel;
+	struct iroute iroute;
+};
+
+static const struct state_field fields[] = {
+	STATE_NUMBER(struct saved, tunnel),
+	STATE_ADDR(struct saved, iroute.network),
+	STATE_UPTO(struct saved, iroute.kind, IROUTE_HOST),
+	STATE_UPTO(struct saved, iroute.way, WAY_COMMAND),
+};
+
+STATE_COVERS(struct iroute, 72);
+
+void iroute_save(const struct tunnel *t, struct state_writer *w)
+{
+	const struct iroute *i;
+
+	TAILQ_FOREACH(i, &t->iroutes, all)
+	state_write(w, "iroute", STATE_PARTS(STATE_PART("", fields, &((struct saved){ t->number, *i }))));
+}
+
+int iroute_restore(struct handover *h, const struct state_record *rec)
+{
+	struct saved s = { 0 };
+	struct tunnel *t;
+	int ret = state_read(rec, STATE_PARTS(STATE_PART("", fields, &s)));
+
+	if (ret < 0)
+		return ret;
+	t = tunnel_find(h->g, s.tunnel);
+	if (!t || !s.iroute.network.family || find(h->g, &s.iroute.network))
+		return errno_log(EBADMSG, "state: iroute: nobody's, or another's");
+	ret = add(t, &s.iroute.network, s.iroute.kind);
+	if (ret == 0)
+		find(h->g, &s.iroute.network)->way = s.iroute.way;
+	return ret;
 }

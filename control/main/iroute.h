@@ -40,3 +40,9 @@ int iroute_claim(struct tunnel *t);
 // The dataplane has the tunnel: the kernel's routes.
 void iroute_up(struct tunnel *t);
 void iroute_release(struct tunnel *t);
+
+struct handover;
+struct state_record;
+struct state_writer;
+void iroute_save(const struct tunnel *t, struct state_writer *w);
+int iroute_restore(struct handover *h, const struct state_record *rec);

@@ -222,3 +222,22 @@ void link_read_rest(struct link *l)
 	for (int i = 0; i < 64 && l->chan.fd >= 0 && !l->ending && !l->deaf; i++)
 		on_readable(l->chan.fd, EV_READ, l);
 }
+
+bool link_is_quiet(const struct link *l)
+{
+	return l->chan.fd < 0 || (l->queued == 0 && !l->ending);
+}
+
+int link_open_again(struct link *l, struct event_base *base, unsigned queue_max, enum role peer)
+{
+	bool deaf = l->deaf;
+	int ret;
+
+	l->chan.self = ROLE_MAIN;
+	l->chan.peer = (uint8_t)peer;
+	if (l->chan.fd < 0)
+		return 0;
+	ret = link_open(l, base, queue_max);
+	l->deaf = deaf;
+	return ret;
+}

@@ -6,6 +6,7 @@
 #include <event2/event_struct.h>
 #include <sys/queue.h>
 
+#include "control/main/state.h"
 #include "proto/chan.h"
 
 #define LINK_STALL_SECONDS 10
@@ -42,3 +43,12 @@ int link_send(struct link *l, enum msg_number number, const void *msg, const int
 void link_deafen(struct link *l);
 // Serve now what has come already, as from the loop.
 void link_read_rest(struct link *l);
+
+// An open channel that nothing waits in, in a state. What its peer has sent stays in the kernel.
+#define LINK_FIELDS(type)                                                                                                         \
+	STATE_FD(type, link.chan.fd), STATE_NUMBER(type, link.chan.state), STATE_BYTES(type, link.chan.used),                     \
+	        STATE_BYTES(type, link.chan.burst), STATE_NUMBER(type, link.chan.burst_second), STATE_TEXT(type, link.chan.name), \
+	        STATE_NUMBER(type, link.deaf), STATE_NUMBER(type, link.heard)
+bool link_is_quiet(const struct link *l); // nothing waits for its peer, and its end is not due
+// As link_open(), of a channel that those fields have come back of.
+int link_open_again(struct link *l, struct event_base *base, unsigned queue_max, enum role peer);

@@ -10,8 +10,10 @@
 #include "control/main/config.h"
 #include "control/main/conn.h"
 #include "control/main/netlist.h"
+#include "control/main/handover.h"
 #include "control/main/nic.h"
 #include "control/main/supervise.h"
+#include "control/main/upgrade.h"
 #include "proto/err.h"
 
 #define BACKLOG 1024
@@ -305,8 +307,8 @@ void listen_resume(struct gateway *g)
 {
 	struct listener *l;
 
-	if (g->accepting || g->door.shut || g->phase != GATEWAY_UP || !ready(g->secmod) || !ready(g->dataplane) ||
-	    !ready(g->nursery))
+	if (g->accepting || g->door.shut || upgrade_holds(g) || g->phase != GATEWAY_UP || !ready(g->secmod) ||
+	    !ready(g->dataplane) || !ready(g->nursery))
 		return;
 	if (evtimer_initialized(&g->accept_pause) && evtimer_pending(&g->accept_pause, NULL))
 		return;
@@ -427,4 +429,40 @@ void listen_shut(struct gateway *g, bool take_waiting)
 		shutdown(l->tcp, SHUT_RD);
 	}
 	listen_pause(g);
+}
+
+// -------------------------------------------------------------------------------------------------------------- handover
+
+static const struct state_field fields[] = {
+	STATE_FD(struct listener, tcp),
+	STATE_FD(struct listener, udp),
+	STATE_ADDR(struct listener, local),
+};
+
+STATE_COVERS(struct listener, 184);
+
+void listen_save(const struct gateway *g, struct state_writer *w)
+{
+	const struct listener *l;
+
+	TAILQ_FOREACH(l, &g->listeners, all)
+	state_write(w, "listener", STATE_PARTS(STATE_PART("", fields, l)));
+}
+
+// Clients that have come meanwhile wait in the kernel's queue.
+int listen_restore(struct handover *h, const struct state_record *rec)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+	int ret = l ? state_read(rec, STATE_PARTS(STATE_PART("", fields, l))) : -ENOMEM;
+
+	if (ret == 0 && l->tcp < 0)
+		ret = -EBADMSG;
+	if (ret < 0) {
+		free(l);
+		return ret;
+	}
+	l->g = h->g;
+	event_assign(&l->readable, h->g->base, l->tcp, EV_READ | EV_PERSIST, on_accept, l);
+	TAILQ_INSERT_TAIL(&h->g->listeners, l, all);
+	return 0;
 }

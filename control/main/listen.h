@@ -14,3 +14,9 @@ void listen_shut(struct gateway *g, bool take_waiting);
 // While a child that a connection needs is missing, clients wait in the kernel's queue.
 void listen_pause(struct gateway *g);
 void listen_resume(struct gateway *g);
+
+struct handover;
+struct state_record;
+struct state_writer;
+void listen_save(const struct gateway *g, struct state_writer *w);
+int listen_restore(struct handover *h, const struct state_record *rec);

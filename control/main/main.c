@@ -6,14 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "control/main/admin.h"
 #include "control/main/config.h"
+#include "control/main/cputime.h"
 #include "control/main/daemon.h"
 #include "control/main/gateway.h"
 #include "control/main/journal.h"
 #include "control/main/import.h"
+#include "control/main/handover.h"
 #include "control/main/keep.h"
 #include "control/main/listen.h"
 #include "control/main/notify.h"
@@ -22,8 +25,10 @@
 #include "control/main/reload.h"
 #include "control/main/supervise.h"
 #include "control/main/syslogger.h"
+#include "control/main/takeover.h"
 #include "control/main/telemetry.h"
 #include "control/main/trial.h"
+#include "control/main/upgrade.h"
 #include "proto/err.h"
 #include "proto/sandbox.h"
 
@@ -42,6 +47,10 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 	case SIGHUP:
 		reload_signal(g);
 		break;
+	case SIGUSR1:
+		log_notice("SIGUSR1: upgrade");
+		upgrade_start(g);
+		break;
 	case SIGUSR2:
 		log_notice("SIGUSR2");
 		door_maintain(g, !g->door.maintenance);
@@ -51,7 +60,7 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 	}
 }
 
-static const int signals_watched[] = { SIGCHLD, SIGHUP, SIGUSR2, SIGTERM, SIGINT };
+static const int signals_watched[] = { SIGCHLD, SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT };
 
 #define SIGNALS (sizeof(signals_watched) / sizeof(*signals_watched))
 
@@ -85,27 +94,43 @@ static void raise_file_limit(void)
 	setrlimit(RLIMIT_NOFILE, &files);
 }
 
+static int doors_open(struct gateway *g)
+{
+	const char *socket = config_bool(g->config, OPT_USE_OCCTL) ? config_str(g->config, OPT_OCCTL_SOCKET_FILE) : NULL;
+	int ret = listen_open(g);
+
+	return ret == 0 && socket ? admin_open(g, socket) : ret;
+}
+
+static int telemetry_start(struct gateway *g)
+{
+	const char *telemetry = config_str(g->config, OPT_TELEMETRY_SOCKET_FILE);
+
+	return telemetry ? telemetry_open(g, telemetry) : 0;
+}
+
+static void run(struct gateway *g)
+{
+	event_base_dispatch(g->base);
+	if (g->exit_status == 0)
+		keep_nothing(g);
+}
+
 static int loop(struct gateway *g)
 {
 	struct event *events[SIGNALS] = { NULL };
-	const char *socket = config_bool(g->config, OPT_USE_OCCTL) ? config_str(g->config, OPT_OCCTL_SOCKET_FILE) : NULL;
-	const char *telemetry = config_str(g->config, OPT_TELEMETRY_SOCKET_FILE);
 	int ret = signals_open(g, events);
 
 	// systemd that cannot be told anything ends us if it minds
 	notify_open(g->base);
 	if (ret == 0)
-		ret = listen_open(g);
-	if (ret == 0 && socket)
-		ret = admin_open(g, socket);
-	if (ret == 0 && telemetry)
-		ret = telemetry_open(g, telemetry);
+		ret = doors_open(g);
+	if (ret == 0)
+		ret = telemetry_start(g);
 	if (ret == 0) {
 		metrics_open(g);
 		supervise_open(g);
-		event_base_dispatch(g->base);
-		if (g->exit_status == 0)
-			keep_nothing(g);
+		run(g);
 	}
 	metrics_close(g);
 	telemetry_close(g);
@@ -116,49 +141,171 @@ static int loop(struct gateway *g)
 	return ret;
 }
 
-static int gateway_run(const struct options *o, struct config *c, const char *pid_file, int ready_fd, bool to_syslog)
+// In the place of another penstockd, which has left all of its own to us. Before takeover_done() nothing may be closed.
+static int loop_again(struct gateway *g, struct takeover *t, struct handover *h)
 {
-	struct gateway g = { .options = o, .config = c, .ready_fd = ready_fd, .to_syslog = to_syslog };
-	bool write_pid = o->pid_file || !o->foreground;
-	int pid_fd = -1, ret = 0;
+	struct event *events[SIGNALS] = { NULL };
+	int ret = signals_open(g, events);
 
-	if (write_pid) {
-		pid_fd = pidfile_open(pid_file);
-		ret = pid_fd < 0 ? pid_fd : 0;
+	if (ret == 0)
+		ret = telemetry_start(g);
+	if (ret < 0)
+		return ret;
+	notify_open(g->base);
+	supervise_go_on(g);
+	cputime_open(g);
+	takeover_done(t, h);
+	takeover_signals_release();
+	supervise_reap(g);
+	supervise_step(g);
+	upgrade_arrived(g, t, h);
+	handover_fini(h);
+	run(g);
+	metrics_close(g);
+	telemetry_close(g);
+	admin_close(g);
+	listen_close(g);
+	signals_close(events);
+	notify_close();
+	return 0;
+}
+
+// ----------------------------------------------------------------------------------------------------------------- start
+
+// False: the log stays on stderr.
+static bool log_start(const struct options *o, int facility, bool echo)
+{
+	bool journal = journal_has(STDERR_FILENO, getenv("JOURNAL_STREAM"));
+
+	if (options_to_stderr(o) && !journal)
+		return false;
+	syslogger_open("penstockd", facility);
+	if (journal)
+		syslogger_journal();
+	// whoever starts us has to see why it failed
+	syslogger_echo(echo);
+	return true;
+}
+
+static struct gateway gateway_of(const struct options *o, char **argv, const struct handover_process *self)
+{
+	return (struct gateway){ .options = o, .argv = argv, .self = self, .ready_fd = -1 };
+}
+
+static char *program_path(void)
+{
+	char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	if (n < 0)
+		return NULL;
+	path[n] = '\0';
+	return strdup(path);
+}
+
+static int gateway_run(const struct options *o, char **argv, struct config *c, char *pid_file, int ready_fd, bool to_syslog)
+{
+	struct handover_process self = {
+		.pid_file = pid_file, .pid_fd = -1, .program = program_path(), .version = (char *)PENSTOCK_VERSION
+	};
+	struct gateway g = gateway_of(o, argv, &self);
+	int ret = self.program ? 0 : -ENOMEM;
+
+	g.config = c;
+	g.ready_fd = ready_fd;
+	g.to_syslog = to_syslog;
+	if (ret == 0 && (o->pid_file || !o->foreground)) {
+		self.pid_fd = pidfile_open(pid_file);
+		ret = self.pid_fd < 0 ? self.pid_fd : 0;
 	}
 	if (ret == 0)
 		ret = gateway_init(&g);
 	if (ret == 0)
 		ret = loop(&g);
 	gateway_fini(&g);
-	pidfile_close(pid_file, pid_fd);
+	pidfile_close(pid_file, self.pid_fd);
+	free(self.program);
 	return ret < 0 ? 1 : g.exit_status;
 }
 
-// False: the log stays on stderr.
-static bool log_start(const struct options *o, const struct config *c)
+static int gateway_take_over(const struct options *o, char **argv, struct takeover *t)
 {
-	bool journal = journal_has(STDERR_FILENO, getenv("JOURNAL_STREAM"));
+	struct handover_process self = { .pid_fd = -1 };
+	struct gateway g = gateway_of(o, argv, &self);
+	struct handover h = { .g = &g };
+	int ret;
 
-	log_init("penstockd", gateway_level(o, c), LOG_FORM_PLAIN);
-	if (options_to_stderr(o) && !journal)
-		return false;
-	syslogger_open("penstockd", gateway_facility(o, c));
-	if (journal)
-		syslogger_journal();
-	// whoever starts us has to see why it failed
-	syslogger_echo(!o->foreground);
-	return true;
+	if (t->kind == TAKEOVER_TRIAL)
+		log_set_level(LOG_LEVEL_WARN);
+	else
+		g.to_syslog = log_start(o, o->syslog_facility >= 0 ? o->syslog_facility : LOG_DAEMON, false);
+	ret = takeover_restore(t, &h);
+	if (t->kind == TAKEOVER_TRIAL)
+		_exit(ret < 0 ? 1 : TAKEOVER_ABLE); // what we hold is another's, files and sockets too
+	if (ret == 0) {
+		self = h.process;
+		self.version = (char *)PENSTOCK_VERSION;
+		h.process.pid_file = h.process.program = NULL;
+		gateway_log_facility(&g);
+		gateway_log_level(&g);
+		ret = loop_again(&g, t, &h);
+	}
+	if (ret < 0) {
+		takeover_go_back("it cannot go on with what it has been given");
+		log_err("nobody can go on: the sessions are lost");
+		_exit(1);
+	}
+	gateway_fini(&g);
+	pidfile_close(self.pid_file, self.pid_fd);
+	syslogger_close();
+	free(self.pid_file);
+	free(self.program);
+	return g.exit_status;
 }
 
-int main(int argc, char *argv[])
+// As before anything of a gateway is there.
+static int start(const struct options *o, char **argv)
 {
-	struct options options;
 	struct config *config;
 	char *pid_file;
 	bool to_syslog;
 	int ready_fd = -1, ret;
 
+	if (config_load(options_config(o), CONFIG_START, NULL, NULL, &config) < 0)
+		return 1;
+	if (geteuid() != 0) {
+		log_err("penstockd has to be started by root");
+		config_free(config);
+		return 1;
+	}
+	raise_file_limit();
+	// a copy: a reload frees what config_str() gives, and a daemon changes its directory
+	pid_file = path_absolute(o->pid_file ? o->pid_file : config_str(config, OPT_PID_FILE));
+	if (!pid_file) {
+		log_err("pid file: %s", strerror(errno));
+		return 1;
+	}
+	if (!o->foreground) {
+		ret = daemon_start(o->no_chdir, &ready_fd);
+		if (ret < 0) {
+			log_err("cannot become a daemon: %s", strerror(-ret));
+			return 1;
+		}
+	}
+	log_init("penstockd", gateway_level(o, config), LOG_FORM_PLAIN);
+	to_syslog = log_start(o, gateway_facility(o, config), !o->foreground);
+	ret = gateway_run(o, argv, config, pid_file, ready_fd, to_syslog);
+	syslogger_close();
+	free(pid_file);
+	return ret;
+}
+
+int main(int argc, char *argv[])
+{
+	struct options options;
+	struct takeover takeover;
+
+	takeover_begin(&takeover, argv);
 	switch (options_parse(argc, argv, &options)) {
 	case OPTIONS_DONE:
 		return 0;
@@ -178,30 +325,5 @@ int main(int argc, char *argv[])
 		unsetenv(SANDBOX_TRACEABLE);
 	if (sandbox_harden() < 0)
 		return 1;
-	if (config_load(options_config(&options), CONFIG_START, NULL, NULL, &config) < 0)
-		return 1;
-	if (geteuid() != 0) {
-		log_err("penstockd has to be started by root");
-		config_free(config);
-		return 1;
-	}
-	raise_file_limit();
-	// a copy: a reload frees what config_str() gives, and a daemon changes its directory
-	pid_file = path_absolute(options.pid_file ? options.pid_file : config_str(config, OPT_PID_FILE));
-	if (!pid_file) {
-		log_err("pid file: %s", strerror(errno));
-		return 1;
-	}
-	if (!options.foreground) {
-		ret = daemon_start(options.no_chdir, &ready_fd);
-		if (ret < 0) {
-			log_err("cannot become a daemon: %s", strerror(-ret));
-			return 1;
-		}
-	}
-	to_syslog = log_start(&options, config);
-	ret = gateway_run(&options, config, pid_file, ready_fd, to_syslog);
-	syslogger_close();
-	free(pid_file);
-	return ret;
+	return takeover.kind == TAKEOVER_NONE ? start(&options, argv) : gateway_take_over(&options, argv, &takeover);
 }

@@ -5,6 +5,7 @@
 
 #include "control/main/config.h"
 #include "control/main/endpoint.h"
+#include "control/main/handover.h"
 #include "control/main/peers.h"
 #include "control/main/samples.h"
 #include "control/main/session.h"
@@ -332,4 +333,33 @@ void metrics_forget(struct metrics_place *place)
 {
 	if (place->changes)
 		place_leave(place);
+}
+
+// -------------------------------------------------------------------------------------------------------------- handover
+
+static const struct state_field fields[] = {
+	STATE_FD(struct metrics, place.fd),
+	STATE_STRING(struct metrics, place.text),
+	STATE_NUMBER(struct metrics, listens),
+};
+
+void metrics_save(const struct gateway *g, struct state_writer *w)
+{
+	if (g->metrics)
+		state_write(w, "metrics", STATE_PARTS(STATE_PART("", fields, g->metrics)));
+}
+
+int metrics_restore(struct handover *h, const struct state_record *rec)
+{
+	struct metrics *m = h->g->metrics ? NULL : metrics_new(h->g);
+	int ret = m ? state_read(rec, STATE_PARTS(STATE_PART("", fields, m))) : -EBADMSG;
+
+	if (ret < 0 || !m->place.text) {
+		free(m);
+		return ret < 0 ? ret : -EBADMSG;
+	}
+	if (m->place.fd < 0)
+		timer_set(&m->retry, RETRY_MS);
+	h->g->metrics = m;
+	return 0;
 }

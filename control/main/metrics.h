@@ -27,3 +27,10 @@ void metrics_lost(struct gateway *g);
 bool metrics_asked(uint32_t token);
 struct samples *metrics_samples(struct gateway *g, uint32_t token);
 void metrics_answered(struct gateway *g, uint32_t token, enum part whose);
+
+// Where they are told, for another penstockd, which starts a process of its own for it.
+struct handover;
+struct state_record;
+struct state_writer;
+void metrics_save(const struct gateway *g, struct state_writer *w);
+int metrics_restore(struct handover *h, const struct state_record *rec);

@@ -11,6 +11,7 @@
 #include "control/main/notify.h"
 #include "control/main/metrics.h"
 #include "control/main/supervise.h"
+#include "control/main/upgrade.h"
 #include "proto/err.h"
 
 #define RELOAD_SECONDS 60
@@ -23,7 +24,8 @@ struct reload {
 	uint32_t token;
 	struct child *nursery; // NULL: sec-mod is still preparing
 	bool secmod_asked;
-	bool again; // if a process dies meanwhile: once, for what is being loaded may have killed it
+	bool upgrade; // no file was read
+	bool again;   // if a process dies meanwhile: once, for what is being loaded may have killed it
 	struct event timer;
 	char problem[LIMIT_TEXT]; // the first error of the file
 };
@@ -47,6 +49,14 @@ static void secmod_switch(struct gateway *g, const struct reload *r, bool commit
 		link_send(&g->secmod->link, MSG_SECMOD_SWITCH, &m, NULL);
 }
 
+static void tell(struct gateway *g, const struct reload *r, bool ok, const char *text)
+{
+	if (r->upgrade)
+		upgrade_settled(g, ok, text);
+	else
+		admin_reloaded(g, ok, text);
+}
+
 static void reload_fail(struct gateway *g, const char *why)
 {
 	struct reload *r = g->reload;
@@ -54,14 +64,16 @@ static void reload_fail(struct gateway *g, const char *why)
 	g->reload = NULL;
 	notify_ready();
 	// what is wrong with the file stands in the log already
-	log_err("reload: %s; the old configuration stays", r->problem[0] ? "refused" : why);
+	if (!r->upgrade)
+		log_err("reload: %s; the old configuration stays", r->problem[0] ? "refused" : why);
 	secmod_switch(g, r, false);
 	if (r->nursery) {
 		r->nursery->leaving = true;
 		child_kill(r->nursery);
 	}
-	g->figures.reloads_refused++;
-	admin_reloaded(g, false, why);
+	if (!r->upgrade)
+		g->figures.reloads_refused++;
+	tell(g, r, false, why);
 	reload_free(r);
 	reload_resume(g);
 }
@@ -84,14 +96,19 @@ static void on_problem(void *who, const struct config_remark *found)
 		snprintf(r->problem, sizeof(r->problem), "%s", found->whole);
 }
 
-static int prepare(struct gateway *g, struct reload *r)
+static int read_file(struct gateway *g, struct reload *r)
 {
 	int ret = config_load(config_file(g->config), CONFIG_RELOAD, on_problem, r, &r->config);
 
-	if (ret == 0) {
+	if (ret == 0)
 		ret = config_keep(g->config, r->config, on_problem, r);
-		ret = ret < 0 ? ret : 0;
-	}
+	return ret < 0 ? ret : 0;
+}
+
+static int prepare(struct gateway *g, struct reload *r)
+{
+	int ret = r->upgrade ? 0 : read_file(g, r);
+
 	if (ret == 0)
 		ret = policy_load(r->config, &r->policy);
 	if (ret == 0)
@@ -119,25 +136,18 @@ static const char *why_not_now(const struct gateway *g)
 {
 	if (g->reload)
 		return "another reload is going on";
+	if (g->upgrade)
+		return "an upgrade is going on";
 	if (g->phase != GATEWAY_UP || !g->secmod || !g->secmod->ready)
 		return "the gateway is not whole";
 	return g->secmod->stuck ? "sec-mod does not answer" : NULL;
 }
 
-static void start(struct gateway *g, bool again)
+static void begin(struct gateway *g, struct reload *r)
 {
 	static uint32_t token;
-	struct reload *r;
 	int ret;
 
-	g->reload_due = false;
-	r = calloc(1, sizeof(*r));
-	if (!r) {
-		log_err("reload: out of memory");
-		admin_reloaded(g, false, "out of memory");
-		return;
-	}
-	r->again = again;
 	r->token = ++token;
 	g->reload = r;
 	notify_reloading();
@@ -146,6 +156,34 @@ static void start(struct gateway *g, bool again)
 		ask_secmod(g);
 	else
 		reload_fail(g, r->problem[0] ? r->problem : strerror(-ret));
+}
+
+static void start(struct gateway *g, bool again)
+{
+	struct reload *r = calloc(1, sizeof(*r));
+
+	g->reload_due = false;
+	if (!r) {
+		log_err("reload: out of memory");
+		admin_reloaded(g, false, "out of memory");
+		return;
+	}
+	r->again = again;
+	begin(g, r);
+}
+
+void reload_again(struct gateway *g, struct config *c)
+{
+	struct reload *r = calloc(1, sizeof(*r));
+
+	if (!r) {
+		config_free(c);
+		upgrade_settled(g, false, "out of memory");
+		return;
+	}
+	r->upgrade = true;
+	r->config = c;
+	begin(g, r);
 }
 
 void reload_start(struct gateway *g)
@@ -262,14 +300,15 @@ void reload_nursery_ready(struct gateway *g, bool ok, const char *text)
 	supervise_switch_nursery(g, r->nursery);
 	adopt(g, r);
 	g->reload = NULL;
-	reload_free(r);
 	// its failure is logged; the interface keeps what it has
 	inner_sync(g);
 	reload_tell_dataplane(g);
-	log_notice("configuration reloaded");
+	log_notice(r->upgrade ? "new workers are of this version" : "configuration reloaded");
 	notify_ready();
-	figures_reloaded(g);
-	admin_reloaded(g, true, "the configuration is reloaded");
+	if (!r->upgrade)
+		figures_reloaded(g);
+	tell(g, r, true, "the configuration is reloaded");
+	reload_free(r);
 	supervise_step(g);
 }
 

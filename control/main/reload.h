@@ -6,6 +6,9 @@
 
 // The result comes through the log and admin_reloaded(), perhaps before this returns.
 void reload_start(struct gateway *g);
+// The configuration in force once more (c, which is ours from here on), for processes of another version; upgrade_settled() is
+// told.
+void reload_again(struct gateway *g, struct config *c);
 // SIGHUP: now, or as soon as that is possible.
 void reload_signal(struct gateway *g);
 // Something has become ready or has ended: perhaps one that had to wait can begin.

@@ -408,12 +408,22 @@ void report_iroutes(struct report *r, const struct session *s)
 
 // ---------------------------------------------------------------------------------------------------------------- status
 
+// An upgrade leaves those two as they are.
+static void report_version(struct report *r, const char *key, const struct child *c)
+{
+	if (c)
+		report_text(r, key, "%s", c->version);
+}
+
 static void report_parts(struct report *r, const struct gateway *g)
 {
 	const struct child *missing = pulse_missing(g);
 
 	report_text(r, "Status", "%s%s%s", door_state(g), missing ? "; no answer from " : "", missing ? missing->kind->name : "");
+	report_text(r, "Version", "%s", PENSTOCK_VERSION);
 	report_number(r, "Server PID", (uint64_t)getpid(), NULL);
+	report_version(r, "Sec-mod version", g->secmod);
+	report_version(r, "Dataplane version", g->dataplane);
 	report_number(r, "Sec-mod PID", g->secmod ? (uint64_t)g->secmod->pid : 0, NULL);
 	report_number(r, "Sec-mod instance count", 1, NULL);
 	report_number(r, "Dataplane PID", g->dataplane ? (uint64_t)g->dataplane->pid : 0, NULL);

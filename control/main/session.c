@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "control/main/handover.h"
 #include "control/main/opening.h"
 #include "control/main/report.h"
 #include "control/main/supervise.h"
@@ -56,6 +57,18 @@ struct session *session_find_name(struct gateway *g, const char *text)
 	return found;
 }
 
+static void session_enter(struct session *s)
+{
+	struct gateway *g = s->g;
+
+	if (!s->gone)
+		htab_insert(&g->sessions_by_sid, &s->by_sid, htab_hash(s->sid, SID_SIZE));
+	htab_insert(&g->sessions_by_id, &s->by_id, htab_hash(&s->id, sizeof(s->id)));
+	htab_insert(&g->sessions_by_user, &s->by_user, htab_hash(s->user, strlen(s->user)));
+	TAILQ_INSERT_TAIL(&g->sessions, s, all);
+	g->sessions_count++;
+}
+
 static struct session *session_new(struct gateway *g, const struct msg_session_reply *m)
 {
 	struct session *s = calloc(1, sizeof(*s));
@@ -72,11 +85,7 @@ static struct session *session_new(struct gateway *g, const struct msg_session_r
 	snprintf(s->acct_id, sizeof(s->acct_id), "%s", m->acct_id);
 	s->certified = m->certified;
 	s->created = (time_t)m->created;
-	htab_insert(&g->sessions_by_sid, &s->by_sid, htab_hash(s->sid, SID_SIZE));
-	htab_insert(&g->sessions_by_id, &s->by_id, htab_hash(&s->id, sizeof(s->id)));
-	htab_insert(&g->sessions_by_user, &s->by_user, htab_hash(s->user, strlen(s->user)));
-	TAILQ_INSERT_TAIL(&g->sessions, s, all);
-	g->sessions_count++;
+	session_enter(s);
 	return s;
 }
 
@@ -191,6 +200,90 @@ void session_free_all(struct gateway *g)
 
 	while ((s = TAILQ_FIRST(&g->sessions)))
 		session_free(s);
+}
+
+// -------------------------------------------------------------------------------------------------------------- handover
+
+#define N(member) STATE_NUMBER(struct session, member)
+
+static const struct state_field fields[] = {
+	N(id),
+	STATE_BYTES(struct session, sid),
+	STATE_TEXT(struct session, user),
+	STATE_TEXT(struct session, group),
+	STATE_TEXT(struct session, vhost),
+	STATE_TEXT(struct session, method),
+	STATE_TEXT(struct session, acct_id),
+	N(certified),
+	N(created),
+	N(since_ms),
+	N(timeout),
+	N(gone),
+	N(orphan),
+	N(kept),
+	N(voided),
+	N(left),
+	N(listed),
+	N(ended.packets_in),
+	N(ended.bytes_in),
+	N(ended.packets_out),
+	N(ended.bytes_out),
+	N(ended.dropped),
+	N(ended.datagrams),
+	N(ended.cstp_bytes_in),
+	N(ended.cstp_bytes_out),
+	STATE_UPTO(struct session, changed.what, CHANGE_ALL),
+	N(changed.rx_rate),
+	N(changed.tx_rate),
+	N(changed.idle_timeout),
+	STATE_ADDR(struct session, client),
+	STATE_ADDR(struct session, local),
+	STATE_UPTO(struct session, reason, END_REASON_LAST),
+	N(ended_seconds),
+};
+
+#undef N
+
+STATE_COVERS(struct session, 976);
+
+struct filter {
+	uint32_t filter; // its terms
+};
+
+static const struct state_field filter_fields[] = { STATE_NUMBER(struct filter, filter) };
+
+void session_save(const struct session *s, struct state_writer *w)
+{
+	const struct filter filter = { s->changed.filter ? s->changed.filter->number : 0 };
+	struct address_state addresses;
+
+	address_save(s, &addresses);
+	state_write(w, "session",
+	            STATE_PARTS(STATE_PART("", fields, s), STATE_PART("", filter_fields, &filter), ADDRESS_PART(&addresses)));
+}
+
+int session_restore(struct handover *h, const struct state_record *rec)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	struct address_state addresses = { 0 };
+	struct filter filter = { 0 };
+	int ret = -ENOMEM;
+
+	if (!s)
+		return ret;
+	s->g = h->g;
+	ret = state_read(rec,
+	                 STATE_PARTS(STATE_PART("", fields, s), STATE_PART("", filter_fields, &filter), ADDRESS_PART(&addresses)));
+	if (ret == 0 && (!s->id || session_find_id(h->g, s->id) || filter.filter > h->n_terms))
+		ret = errno_log(EBADMSG, "state: session: %u is no number for it", s->id);
+	if (ret < 0) {
+		free(s);
+		return ret;
+	}
+	if (filter.filter)
+		s->changed.filter = terms_get(h->terms[filter.filter - 1]);
+	session_enter(s);
+	return address_take_again(s, &addresses);
 }
 
 // ------------------------------------------------------------------------------------------------------------------- mtu

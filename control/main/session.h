@@ -37,6 +37,10 @@ struct session {
 	uint32_t ended_seconds;             // when that was, from its first tunnel on
 };
 
+struct handover;
+struct state_record;
+struct state_writer;
+
 struct session *session_find(struct gateway *g, const uint8_t sid[SID_SIZE]);
 struct session *session_find_id(struct gateway *g, uint32_t id);
 // By the number of its connection, or six or more characters of its name. NULL: there is none, or several.
@@ -58,6 +62,8 @@ void session_tunnel_over(struct session *s);
 // sec-mod has no record of it any more: it ends with its tunnel.
 void session_orphan(struct session *s);
 void session_free_all(struct gateway *g);
+void session_save(const struct session *s, struct state_writer *w);
+int session_restore(struct handover *h, const struct state_record *rec);
 
 // The tunnel's MTU (wire protocol): the least of all that are known, never below what IP needs.
 struct mtu_facts {

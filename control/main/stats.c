@@ -1,6 +1,6 @@
 #include "control/main/stats.h"
 
-#include "control/main/gateway.h"
+#include "control/main/handover.h"
 #include "control/main/tunnel.h"
 
 // ----------------------------------------------------------------------------------------------------------------- reset
@@ -128,4 +128,54 @@ struct stats_sums stats_period(const struct gateway *g)
 	for (unsigned i = 0; i < REFUSED_KINDS; i++)
 		s.refused[i] -= before->refused[i];
 	return s;
+}
+
+// -------------------------------------------------------------------------------------------------------------- handover
+
+#define SUMS(member)                                                                                              \
+	STATE_NUMBER(struct stats, member.sessions), STATE_NUMBER(struct stats, member.logins),                   \
+	        STATE_NUMBER(struct stats, member.logins_failed), STATE_NUMBER(struct stats, member.login_ms),    \
+	        STATE_NUMBER(struct stats, member.ended), STATE_NUMBER(struct stats, member.ended_idle),          \
+	        STATE_NUMBER(struct stats, member.ended_timeout), STATE_NUMBER(struct stats, member.ended_error), \
+	        STATE_NUMBER(struct stats, member.session_seconds), STATE_NUMBER(struct stats, member.bytes_in),  \
+	        STATE_NUMBER(struct stats, member.bytes_out), STATE_BYTES(struct stats, member.refused)
+
+static const struct state_field fields[] = {
+	STATE_NUMBER(struct stats, up_since),
+	STATE_NUMBER(struct stats, reset),
+	STATE_NUMBER(struct stats, up_since_ms),
+	SUMS(total),
+	SUMS(before),
+	STATE_NUMBER(struct stats, login_ms_max),
+	STATE_NUMBER(struct stats, session_seconds_max),
+	STATE_NUMBER(struct stats, mtu_min),
+	STATE_NUMBER(struct stats, mtu_max),
+	STATE_NUMBER(struct stats, latency_median_ns),
+	STATE_NUMBER(struct stats, latency_stdev_ns),
+};
+
+STATE_COVERS(struct stats, 464);
+
+struct when {
+	uint64_t reset_due;
+};
+
+static const struct state_field when_fields[] = { STATE_NUMBER(struct when, reset_due) };
+
+void stats_save(const struct gateway *g, struct state_writer *w)
+{
+	const struct when when = { handover_due(&g->stats.timer) };
+
+	state_write(w, "stats", STATE_PARTS(STATE_PART("", fields, &g->stats), STATE_PART("", when_fields, &when)));
+}
+
+int stats_restore(struct handover *h, const struct state_record *rec)
+{
+	struct stats *st = &h->g->stats;
+	struct when when = { 0 };
+	int ret = state_read(rec, STATE_PARTS(STATE_PART("", fields, st), STATE_PART("", when_fields, &when)));
+
+	evtimer_assign(&st->timer, h->g->base, on_timer, h->g);
+	handover_arm(&st->timer, when.reset_due);
+	return ret;
 }

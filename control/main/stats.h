@@ -7,6 +7,9 @@
 #include <time.h>
 
 struct gateway;
+struct handover;
+struct state_record;
+struct state_writer;
 struct tunnel;
 
 // Clients turned away, mostly because something was full.
@@ -51,6 +54,9 @@ void stats_login(struct gateway *g, bool failed, uint32_t ms);
 void stats_refused(struct gateway *g, enum refused why);
 void stats_tunnel_up(struct gateway *g, const struct tunnel *t);
 void stats_tunnel_over(struct gateway *g, const struct tunnel *t);
+
+void stats_save(const struct gateway *g, struct state_writer *w);
+int stats_restore(struct handover *h, const struct state_record *rec);
 
 struct stats_sums stats_total(const struct gateway *g);  // since the start, with the bytes of tunnels that are up
 struct stats_sums stats_period(const struct gateway *g); // since the last reset

@@ -11,8 +11,10 @@
 #include "control/main/config.h"
 #include "control/main/conn.h"
 #include "control/main/events.h"
+#include "control/main/handover.h"
 #include "control/main/inner.h"
 #include "control/main/listen.h"
+#include "control/main/logline.h"
 #include "control/main/metrics.h"
 #include "control/main/peers.h"
 #include "control/main/program.h"
@@ -21,6 +23,7 @@
 #include "control/main/session.h"
 #include "control/main/spawn.h"
 #include "control/main/syslogger.h"
+#include "control/main/upgrade.h"
 #include "proto/err.h"
 
 #define START_SECONDS 60 // the dataplane may have to wait for huge pages
@@ -171,6 +174,17 @@ static void child_free(struct child *c)
 	free(c);
 }
 
+static void child_enter(struct gateway *g, struct child *c, const struct child_kind *kind)
+{
+	c->g = g;
+	c->kind = kind;
+	c->link.handlers = *kind->handlers;
+	c->link.who = c;
+	c->link.ended = on_ended;
+	evtimer_assign(&c->timer, g->base, on_timer, c);
+	TAILQ_INSERT_TAIL(&g->children, c, all);
+}
+
 static struct child *child_start(struct gateway *g, const struct child_kind *kind, const struct pictures *p)
 {
 	struct child *c = calloc(1, sizeof(*c));
@@ -180,19 +194,14 @@ static struct child *child_start(struct gateway *g, const struct child_kind *kin
 		log_err("%s: out of memory", kind->name);
 		return NULL;
 	}
-	c->g = g;
-	c->kind = kind;
 	c->since_ms = clock_ms();
-	evtimer_assign(&c->timer, g->base, on_timer, c);
+	snprintf(c->version, sizeof(c->version), "%s", PENSTOCK_VERSION);
 	c->link.chan.fd = -1;
-	TAILQ_INSERT_TAIL(&g->children, c, all);
+	child_enter(g, c, kind);
 	ret = chan_pair(fds);
 	if (ret < 0)
 		goto fail;
 	chan_init(&c->link.chan, fds[0], ROLE_MAIN, kind->role, CHAN_PLAIN, "%s", kind->name);
-	c->link.handlers = *kind->handlers;
-	c->link.who = c;
-	c->link.ended = on_ended;
 	ret = link_open(&c->link, g->base, kind->queue);
 	if (ret == 0)
 		ret = child_exec(c, fds[1], p->fd[kind->view]);
@@ -276,11 +285,16 @@ static void on_respawn(evutil_socket_t fd, short what, void *arg)
 	supervise_step(arg);
 }
 
-void supervise_open(struct gateway *g)
+void supervise_go_on(struct gateway *g)
 {
 	for (size_t i = 0; i < sizeof(g->respawn) / sizeof(*g->respawn); i++)
 		evtimer_assign(&g->respawn[i].timer, g->base, on_respawn, g);
 	pulse_open(g);
+}
+
+void supervise_open(struct gateway *g)
+{
+	supervise_go_on(g);
 	supervise_step(g);
 }
 
@@ -409,6 +423,8 @@ void supervise_reap(struct gateway *g)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (upgrade_reaped(g, pid, status))
+			continue;
 		TAILQ_FOREACH(c, &g->children, all)
 		if (c->pid == pid)
 			break;
@@ -495,4 +511,104 @@ void supervise_stop(struct gateway *g)
 	evtimer_assign(&g->stop_timer, g->base, on_stop, g);
 	stop_step_enter(g, 0);
 	timer_set(&g->stop_timer, 0);
+}
+
+// -------------------------------------------------------------------------------------------------------------- handover
+
+static const struct state_field fields[] = {
+	LINK_FIELDS(struct child),           STATE_NUMBER(struct child, pid),      STATE_NUMBER(struct child, ready),
+	STATE_NUMBER(struct child, leaving), STATE_NUMBER(struct child, since_ms), STATE_NUMBER(struct child, pings),
+	STATE_TEXT(struct child, version),
+};
+
+STATE_COVERS(struct child, 1760);
+
+struct rest {
+	uint8_t role;
+	bool current; // not a nursery that drains
+	uint64_t due_ms;
+	int log_fd;
+	char log_rest[LOGLINE_MAX + 1];
+};
+
+static const struct state_field rest_fields[] = {
+	STATE_NUMBER(struct rest, role), STATE_NUMBER(struct rest, current), STATE_NUMBER(struct rest, due_ms),
+	STATE_FD(struct rest, log_fd),   STATE_TEXT(struct rest, log_rest),
+};
+
+bool supervise_is_quiet(const struct gateway *g)
+{
+	const struct child *c;
+
+	TAILQ_FOREACH(c, &g->children, all)
+	if (c->kind != &child_metrics && !link_is_quiet(&c->link))
+		return false;
+	return true;
+}
+
+void supervise_save(const struct gateway *g, struct state_writer *w)
+{
+	const struct child *c;
+
+	TAILQ_FOREACH(c, &g->children, all)
+	{
+		struct rest rest = { c->kind->role, *slot_of((struct gateway *)g, c->kind) == c, handover_due(&c->timer), -1, "" };
+
+		if (c->kind == &child_metrics) // it ends with its channel, and another is started
+			continue;
+		if (c->log) {
+			rest.log_fd = logpipe_fd(c->log);
+			snprintf(rest.log_rest, sizeof(rest.log_rest), "%s", logpipe_rest(c->log));
+		}
+		state_write(w, "child", STATE_PARTS(STATE_PART("", fields, c), STATE_PART("", rest_fields, &rest)));
+	}
+}
+
+static const struct child_kind *kind_of(unsigned role)
+{
+	static const struct child_kind *const kinds[] = { &child_secmod, &child_dataplane, &child_nursery };
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (kinds[i]->role == role)
+			return kinds[i];
+	return NULL;
+}
+
+static int child_attach(struct gateway *g, struct child *c, const struct rest *rest)
+{
+	struct child **slot = slot_of(g, c->kind);
+
+	handover_arm(&c->timer, rest->due_ms);
+	if (rest->current) {
+		if (*slot)
+			return errno_log(EBADMSG, "state: child: two are the %s in force", c->kind->name);
+		*slot = c;
+	}
+	if (rest->log_fd >= 0) {
+		c->log = logpipe_again(g->base, c->kind->name, rest->log_fd, rest->log_rest);
+		if (!c->log)
+			return -ENOMEM;
+	}
+	return link_open_again(&c->link, g->base, c->kind->queue, c->kind->role);
+}
+
+int supervise_restore(struct handover *h, const struct state_record *rec)
+{
+	struct child *c = calloc(1, sizeof(*c));
+	struct rest rest = { 0 };
+	const struct child_kind *kind;
+	int ret = -ENOMEM;
+
+	if (!c)
+		return ret;
+	ret = state_read(rec, STATE_PARTS(STATE_PART("", fields, c), STATE_PART("", rest_fields, &rest)));
+	kind = kind_of(rest.role);
+	if (ret == 0 && (!kind || c->pid <= 0))
+		ret = errno_log(EBADMSG, "state: child: %u is none", rest.role);
+	if (ret < 0) {
+		free(c);
+		return ret;
+	}
+	child_enter(h->g, c, kind);
+	return child_attach(h->g, c, &rest);
 }

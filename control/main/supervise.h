@@ -30,9 +30,14 @@ struct child {
 	bool stuck;   // it does not answer (pulse.c)
 	unsigned silence, pings;
 	uint64_t since_ms;
+	char version[24];    // of penstockd when it was started: an upgrade leaves it as it is
 	struct event timer;  // its start takes too long; it is to be killed
 	struct logpipe *log; // its descriptor 2, where the log is syslog; else NULL
 };
+
+struct handover;
+struct state_record;
+struct state_writer;
 
 // Start what is missing and can be started now; called whenever something has become ready or has died.
 void supervise_step(struct gateway *g);
@@ -51,3 +56,10 @@ void supervise_hurry(struct gateway *g); // kill what is left
 void supervise_reap(struct gateway *g);
 // The directory of our programs: beside our own, else the installed one.
 const char *supervise_libexec(void);
+
+// Not while messages wait for one of them.
+bool supervise_is_quiet(const struct gateway *g);
+void supervise_save(const struct gateway *g, struct state_writer *w);
+int supervise_restore(struct handover *h, const struct state_record *rec);
+// In the place of supervise_open(), with children that have come from another penstockd.
+void supervise_go_on(struct gateway *g);

@@ -202,33 +202,53 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		event_del(p->readable);
 }
 
-struct logpipe *logpipe_new(struct event_base *base, const char *name, int *write_fd)
+struct logpipe *logpipe_again(struct event_base *base, const char *name, int fd, const char *rest)
 {
 	struct logpipe *p = calloc(1, sizeof(*p));
-	int fds[2];
 
 	if (!p)
 		return NULL;
-	// the child's end blocks: its lines are not lost, and we always read
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		goto free_pipe;
-	p->fd = fds[0];
+	p->fd = fd;
 	p->name = name;
-	if (fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0)
-		goto close_pipe;
-	p->readable = event_new(base, fds[0], EV_READ | EV_PERSIST, on_readable, p);
-	if (!p->readable || event_add(p->readable, NULL) < 0)
-		goto close_pipe;
-	*write_fd = fds[1];
-	return p;
-close_pipe:
+	p->used = strnlen(rest, LOGLINE_MAX);
+	memcpy(p->line, rest, p->used);
+	p->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, p);
+	if (p->readable && event_add(p->readable, NULL) == 0)
+		return p;
 	if (p->readable)
 		event_free(p->readable);
-	close(fds[0]);
-	close(fds[1]);
-free_pipe:
 	free(p);
 	return NULL;
+}
+
+struct logpipe *logpipe_new(struct event_base *base, const char *name, int *write_fd)
+{
+	struct logpipe *p = NULL;
+	int fds[2];
+
+	// the child's end blocks: its lines are not lost, and we always read
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return NULL;
+	if (fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0)
+		p = logpipe_again(base, name, fds[0], "");
+	if (p) {
+		*write_fd = fds[1];
+		return p;
+	}
+	close(fds[0]);
+	close(fds[1]);
+	return NULL;
+}
+
+int logpipe_fd(const struct logpipe *p)
+{
+	return p->fd;
+}
+
+const char *logpipe_rest(struct logpipe *p)
+{
+	p->line[p->used] = '\0';
+	return p->line;
 }
 
 void logpipe_free(struct logpipe *p)

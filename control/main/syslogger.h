@@ -23,4 +23,8 @@ bool syslogger_echo(bool on);
 // Lines are bounded, and so is how many a second are passed on: a worker may write what it wants.
 struct logpipe;
 struct logpipe *logpipe_new(struct event_base *base, const char *name, int *write_fd);
+// For another penstockd: its descriptor, and the beginning of a line that is still to end; and there.
+int logpipe_fd(const struct logpipe *p);
+const char *logpipe_rest(struct logpipe *p);
+struct logpipe *logpipe_again(struct event_base *base, const char *name, int fd, const char *rest);
 void logpipe_free(struct logpipe *p); // passes on what is left; NULL is fine

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "control/main/handover.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
 
@@ -16,9 +17,17 @@ static uint32_t seconds_of(const struct session *s)
 	return s->since_ms ? (uint32_t)((clock_ms() - s->since_ms) / 1000) : 0;
 }
 
+static void interval_start(struct tunnel *t)
+{
+	const struct timeval interval = { .tv_sec = t->terms->stats_report_time };
+
+	if (t->terms->stats_report_time)
+		evtimer_add(&t->report, &interval);
+}
+
 static void on_interval(evutil_socket_t fd, short what, void *arg)
 {
-	const struct tunnel *t = arg;
+	struct tunnel *t = arg;
 	const struct session *s = t->session;
 	struct link *secmod = secmod_of(s);
 	struct msg_session_stats m = {
@@ -33,6 +42,7 @@ static void on_interval(evutil_socket_t fd, short what, void *arg)
 	memcpy(m.sid, s->sid, SID_SIZE);
 	if (secmod)
 		LINK_SEND(secmod, SESSION_STATS, &m);
+	interval_start(t);
 }
 
 static struct msg_session_up up_of(const struct session *s, bool again)
@@ -90,14 +100,22 @@ void tally_again(const struct session *s)
 
 void tally_up(struct tunnel *t)
 {
-	const struct timeval interval = { .tv_sec = t->terms->stats_report_time };
-
 	t->session->client = t->client;
 	t->session->local = t->local;
 	tell_up(t, false);
-	event_assign(&t->report, t->g->base, -1, EV_PERSIST, on_interval, t);
-	if (t->terms->stats_report_time)
-		event_add(&t->report, &interval);
+	evtimer_assign(&t->report, t->g->base, on_interval, t);
+	interval_start(t);
+}
+
+uint64_t tally_due(const struct tunnel *t)
+{
+	return event_initialized(&t->report) ? handover_due(&t->report) : 0;
+}
+
+void tally_resume(struct tunnel *t, uint64_t due_ms)
+{
+	evtimer_assign(&t->report, t->g->base, on_interval, t);
+	handover_arm(&t->report, due_ms);
 }
 
 void tally_stop(struct tunnel *t)

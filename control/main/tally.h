@@ -14,6 +14,9 @@ void tally_up(struct tunnel *t);
 void tally_again(const struct session *s);
 // Nothing more is told of it but its end.
 void tally_stop(struct tunnel *t);
+// When the next SESSION_STATS is due (clock_ms), 0: never; and for a tunnel that has come from another penstockd, to go on so.
+uint64_t tally_due(const struct tunnel *t);
+void tally_resume(struct tunnel *t, uint64_t due_ms);
 // SESSION_CLOSE: the last word, with its last counters. sec-mod counts its opens: each gets one close, also where an older
 // connection was replaced, and where it has never been up.
 void tally_over(struct tunnel *t);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "control/main/config.h"
+#include "control/main/handover.h"
 #include "proto/err.h"
 #include "proto/limits.h"
 
@@ -335,4 +336,125 @@ bool terms_reach_all(const struct terms *t)
 	while ((text = terms_text(t, ITEM_ROUTE, n)) && strcmp(text, "default") != 0)
 		n++;
 	return text || n == 0;
+}
+
+// -------------------------------------------------------------------------------------------------------------- handover
+
+#define N(member) STATE_NUMBER(struct terms, member)
+
+static const struct state_field terms_fields[] = {
+	N(number),
+	N(session_timeout),
+	N(keepalive),
+	N(idle_timeout),
+	N(mobile_idle_timeout),
+	N(dpd),
+	N(mobile_dpd),
+	N(max_same_clients),
+	N(stats_report_time),
+	N(mtu),
+	N(udp_silence),
+	N(rekey_time),
+	STATE_UPTO(struct terms, rekey_method, REKEY_METHOD_LAST),
+	N(no_udp),
+	N(tunnel_all_dns),
+	N(client_bypass),
+	N(dtls_legacy),
+	N(predictable_ips),
+	STATE_BYTES(struct terms, packing.priority),
+	N(packing.above),
+	STATE_UPTO(struct terms, rules, RULES_ALL),
+	STATE_ADDR(struct terms, ipv4_network),
+	STATE_ADDR(struct terms, ipv6_network),
+	N(ipv6_subnet_prefix),
+	STATE_ADDR(struct terms, explicit_ipv4),
+	STATE_ADDR(struct terms, explicit_ipv6),
+	N(rx_rate),
+	N(tx_rate),
+	N(tos),
+	N(priority),
+	N(output_buffer),
+	N(restrict_to_routes),
+};
+
+#undef N
+
+STATE_COVERS(struct terms, 232);
+
+static const struct state_field ports_fields[] = {
+	STATE_NUMBER(struct port_rules, but),
+	STATE_UPTO(struct port_rules, n, LIMIT_PORTS),
+	STATE_BYTES(struct port_rules, rule),
+};
+
+static const struct state_field item_fields[] = {
+	STATE_UPTO(struct terms_item, kind, ITEM_KIND_LAST),
+	STATE_STRING(struct terms_item, text),
+};
+
+static const struct state_field iroute_fields[] = { { "network", STATE_KIND_ADDR, 0, sizeof(struct addr), 0 } };
+
+void terms_save(struct terms *t, uint32_t number, struct state_writer *w)
+{
+	static const struct port_rules none;
+
+	t->number = number;
+	state_write(w, "terms",
+	            STATE_PARTS(STATE_PART("", terms_fields, t), STATE_PART("ports.", ports_fields, t->ports ? t->ports : &none)));
+	for (size_t i = 0; i < t->n_items; i++)
+		state_write(w, "terms-item", STATE_PARTS(STATE_PART("", item_fields, &t->items[i])));
+	for (size_t i = 0; i < t->n_iroutes; i++)
+		state_write(w, "terms-iroute", STATE_PARTS(STATE_PART("", iroute_fields, &t->iroutes[i])));
+}
+
+int terms_restore(struct handover *h, const struct state_record *rec)
+{
+	struct terms *t = calloc(1, sizeof(*t)), **grown = realloc(h->terms, (h->n_terms + 1) * sizeof(*grown));
+	struct port_rules ports = { 0 };
+	int ret;
+
+	h->terms = grown ? grown : h->terms;
+	if (!t || !grown) {
+		free(t);
+		return -ENOMEM;
+	}
+	t->references = 1;
+	h->terms[h->n_terms++] = t;
+	ret = state_read(rec, STATE_PARTS(STATE_PART("", terms_fields, t), STATE_PART("ports.", ports_fields, &ports)));
+	if (ret < 0)
+		return ret;
+	if (t->number != h->n_terms)
+		return errno_log(EBADMSG, "state: terms: number %u is out of turn", t->number);
+	if (!ports.n && !ports.but)
+		return 0;
+	t->ports = malloc(sizeof(ports));
+	if (!t->ports)
+		return -ENOMEM;
+	*t->ports = ports;
+	return 0;
+}
+
+int terms_item_restore(struct handover *h, const struct state_record *rec)
+{
+	struct terms *t = h->n_terms ? h->terms[h->n_terms - 1] : NULL;
+	struct terms_item item = { 0 };
+	int ret = state_read(rec, STATE_PARTS(STATE_PART("", item_fields, &item)));
+
+	if (ret == 0)
+		ret = t && item.text ? item_add(t, item.kind, item.text) : -EBADMSG;
+	free(item.text);
+	return ret;
+}
+
+int terms_iroute_restore(struct handover *h, const struct state_record *rec)
+{
+	struct terms *t = h->n_terms ? h->terms[h->n_terms - 1] : NULL;
+
+	if (!t || t->n_iroutes == IROUTES_MAX)
+		return -EBADMSG;
+	if (!t->iroutes)
+		t->iroutes = calloc(IROUTES_MAX, sizeof(*t->iroutes));
+	if (!t->iroutes)
+		return -ENOMEM;
+	return state_read(rec, STATE_PARTS(STATE_PART("", iroute_fields, &t->iroutes[t->n_iroutes++])));
 }

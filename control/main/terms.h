@@ -45,7 +45,12 @@ struct terms {
 	size_t n_iroutes;
 	struct terms_item *items;
 	size_t n_items;
+	uint32_t number; // in the state that is being written
 };
+
+struct handover;
+struct state_record;
+struct state_writer;
 
 // From a virtual host's configuration, the files of the session's group and user, and what its login brought (NULL: none). What was
 // brought counts before a user's value, that before a group's, and that before everybody's; lists of these three add up, and stand
@@ -58,5 +63,10 @@ int terms_route(struct terms *t, const char *network);
 bool terms_reach_all(const struct terms *t);
 struct terms *terms_get(struct terms *t);
 void terms_put(struct terms *t); // NULL is fine
+// Once in a state; then `number` stands for them. Before the first: number 0.
+void terms_save(struct terms *t, uint32_t number, struct state_writer *w);
+int terms_restore(struct handover *h, const struct state_record *rec);
+int terms_item_restore(struct handover *h, const struct state_record *rec);
+int terms_iroute_restore(struct handover *h, const struct state_record *rec);
 // The n-th text of a kind, NULL past the end.
 const char *terms_text(const struct terms *t, enum item_kind kind, unsigned n);

@@ -203,6 +203,15 @@ void tunnel_retime(struct tunnel *t)
 	timer_set(t);
 }
 
+static void on_timer(evutil_socket_t fd, short what, void *arg);
+
+void tunnel_time(struct tunnel *t)
+{
+	evtimer_assign(&t->timer, t->g->base, on_timer, t);
+	if (t->phase == TUNNEL_UP)
+		timer_set(t);
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct tunnel *t = arg;

@@ -68,6 +68,17 @@ struct tunnel {
 	char from[48]; // the name of its connection
 };
 
+struct handover;
+struct state_record;
+struct state_writer;
+
+extern const struct state_field connect_info_fields[];
+extern const unsigned connect_info_fields_n;
+#define CONNECT_INFO_PART(object)                                                     \
+	{                                                                             \
+		"info.", connect_info_fields, connect_info_fields_n, (void *)(object) \
+	}
+
 // The dataplane has room for so many. 0 or -ENOMEM.
 int tunnel_table_open(struct gateway *g, uint32_t tunnels_max);
 void tunnel_table_close(struct gateway *g);
@@ -82,9 +93,20 @@ void tunnel_counted(struct gateway *g, const struct msg_tunnel_counters *m);
 void tunnel_changed(struct gateway *g, const struct msg_tunnel_state *m);
 const char *end_reason_text(enum end_reason reason);
 const char *channel_why_text(enum channel_why why);
+// Its timer, which runs once it is up: for one that has come from another penstockd.
+void tunnel_time(struct tunnel *t);
 // The session's timeout is another from now on; if that is over already, so is the session.
 void tunnel_retime(struct tunnel *t);
 // TUNNEL_DEL: it no longer belongs to its connection; the last counters end it. revoke: the cookie dies with it.
 void tunnel_end(struct tunnel *t, enum end_reason reason, bool revoke);
 // The dataplane has died: its tunnels are over, their clients come back by themselves.
 void tunnel_lose_all(struct gateway *g);
+
+// Not while the dataplane has a change to answer.
+bool tunnel_is_quiet(const struct tunnel *t);
+void tunnel_table_save(const struct gateway *g, struct state_writer *w);
+int tunnel_table_restore(struct handover *h, const struct state_record *rec);
+void tunnel_save(const struct tunnel *t, struct state_writer *w);
+int tunnel_restore(struct handover *h, const struct state_record *rec);
+// When all are there: the numbers that are free.
+void tunnel_table_restored(struct gateway *g);

@@ -135,6 +135,13 @@ int unixsocket_share(const struct unixsocket *u, gid_t group)
 	return 0;
 }
 
+int unixsocket_again(struct unixsocket *u, struct event_base *base, const char *path, int fd, void (*on_client)(void *who, int fd),
+                     void *who)
+{
+	*u = (struct unixsocket){ .fd = fd, .on_client = on_client, .who = who };
+	return watch(u, base, path);
+}
+
 void unixsocket_close(struct unixsocket *u)
 {
 	evtimer_del(&u->pause);

@@ -19,6 +19,9 @@ int unixsocket_listen(const char *path, int type, mode_t mode);
 // own from then on. 0 or -errno (logged).
 int unixsocket_open(struct unixsocket *u, struct event_base *base, const char *path, void (*on_client)(void *who, int fd),
                     void *who);
+// The same, with a socket that has come from another penstockd: who has connected meanwhile waits in it. 0 or -ENOMEM.
+int unixsocket_again(struct unixsocket *u, struct event_base *base, const char *path, int fd, void (*on_client)(void *who, int fd),
+                     void *who);
 // Nobody comes for a while: a fifth of a second.
 void unixsocket_pause(struct unixsocket *u);
 // Members of this group may connect, too; 0: root alone again. 0 or -errno (logged).

@@ -319,6 +319,11 @@ void utmp_tidy(struct gateway *g)
 		log_notice("utmp: %u records of clients of before are closed", n);
 }
 
+bool utmp_busy(const struct gateway *g)
+{
+	return g->utmp && g->utmp->n_jobs > 0;
+}
+
 int utmp_open(struct gateway *g)
 {
 	struct utmp_book *b = calloc(1, sizeof(*b));
