@@ -220,7 +220,7 @@ $(BUILD)/man/%: doc/man/%.scd
 	scdoc < $< > $@
 
 # penstock.conf(5): its options come from the table.
-$(BUILD)/gen/option-manual: scripts/option-manual.c control/main/config_table.c control/main/nearest.c control/main/config.def
+$(BUILD)/gen/option-manual: scripts/option-manual.c control/main/config_table.c control/main/nearest.c control/main/config.def control/worker/endpoint.def
 	@mkdir -p $(@D)
 	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(BASE_LDFLAGS) $(LDFLAGS) -MF $@.d -o $@ $(filter %.c,$^)
 $(BUILD)/man/%.scd: doc/man/%.scd.in $(BUILD)/gen/option-manual

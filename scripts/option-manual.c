@@ -1,5 +1,5 @@
-// penstock.conf(5) out of its template: the line @OPTIONS@ becomes the option table as scdoc text. A template on stdin, the page's
-// source on stdout. At build time only.
+// penstock.conf(5) out of its template: the lines @OPTIONS@ and @ENDPOINTS@ become the tables of options and of URLs as scdoc text.
+// A template on stdin, the page's source on stdout. At build time only.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,6 +136,38 @@ static void put_options(void)
 	}
 }
 
+#define EXACT ""
+#define BELOW "..."
+
+static const struct {
+	const char *path, *below, *methods, *help;
+} endpoints[] = {
+#define ENDPOINT(path, reach, methods, who, type, body, help) { path, reach, #methods, help },
+#include "control/worker/endpoint.def"
+#undef ENDPOINT
+};
+
+static void put_methods(const char *text)
+{
+	for (const char *p = text; (p = strstr(p, "METHOD_")); p += strcspn(p, " ")) {
+		p += strlen("METHOD_");
+		printf("%s%.*s", p == text + strlen("METHOD_") ? "" : ", ", (int)strcspn(p, " "), p);
+	}
+}
+
+static void put_endpoints(void)
+{
+	for (size_t i = 0; i < sizeof(endpoints) / sizeof(*endpoints); i++) {
+		printf("*");
+		put(endpoints[i].path);
+		printf("*%s (", endpoints[i].below);
+		put_methods(endpoints[i].methods);
+		printf(")\n\t");
+		put(endpoints[i].help);
+		printf("\n\n");
+	}
+}
+
 int main(void)
 {
 	char line[1024];
@@ -143,6 +175,8 @@ int main(void)
 	while (fgets(line, sizeof(line), stdin)) {
 		if (strcmp(line, "@OPTIONS@\n") == 0)
 			put_options();
+		else if (strcmp(line, "@ENDPOINTS@\n") == 0)
+			put_endpoints();
 		else
 			fputs(line, stdout);
 	}

@@ -42,7 +42,7 @@ static void check_udp(const struct config *c, struct config_log *log)
 		return;
 	}
 	if (!config_bool(top, OPT_DTLS_PSK) && !config_bool(c, OPT_DTLS_LEGACY) && !config_bool(c, OPT_CISCO_CLIENT_COMPAT) &&
-	    (is_said(c, OPT_DTLS_LEGACY) || is_said(c, OPT_DTLS_PSK)))
+	    !config_bool(c, OPT_CISCO_SVC_CLIENT_COMPAT) && (is_said(c, OPT_DTLS_LEGACY) || is_said(c, OPT_DTLS_PSK)))
 		warn(log, c, is_said(c, OPT_DTLS_LEGACY) ? OPT_DTLS_LEGACY : OPT_DTLS_PSK,
 		     "dtls-psk and dtls-legacy are both false: no client can use DTLS");
 }

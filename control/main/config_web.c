@@ -28,6 +28,15 @@ static void check_camouflage(const struct config *c, struct config_log *log)
 		        "-._~ in it");
 }
 
+static void check_phones(const struct config *c, struct config_log *log)
+{
+	uint64_t port = config_num(c->base ? c->base : c, OPT_UDP_PORT);
+
+	if (config_own(c, OPT_CISCO_SVC_CLIENT_COMPAT) && config_bool(c, OPT_CISCO_SVC_CLIENT_COMPAT) && port != 443 && port != 0)
+		config_say(log, LOG_LEVEL_ERR, config_line_of(c, OPT_CISCO_SVC_CLIENT_COMPAT), "cisco-svc-client-compat",
+		           "udp-port has to be 443, or 0: phones use no other for DTLS");
+}
+
 // --------------------------------------------------------------------------------------------------------------- headers
 
 // Headers that say how an answer is to be read: a second one would have it read otherwise.
@@ -99,6 +108,7 @@ static void check_proxy_url(const struct config *c, struct config_log *log)
 void config_check_web(const struct config *c, struct config_log *log)
 {
 	check_camouflage(c, log);
+	check_phones(c, log);
 	check_headers(c, OPT_CUSTOM_HEADER, NULL, log);
 	check_headers(c, OPT_INCLUDED_HTTP_HEADERS, ours, log);
 	check_placeholders(c, OPT_CUSTOM_HEADER, log);

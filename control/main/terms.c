@@ -260,7 +260,8 @@ static void numbers_load(struct terms *t, const struct layers *l)
 	t->udp_silence = number32(l, OPT_SWITCH_TO_TCP_TIMEOUT);
 	t->rekey_time = number32(l, OPT_REKEY_TIME);
 	t->rekey_method = strcmp(config_str(l->vhost, OPT_REKEY_METHOD), "ssl") == 0 ? REKEY_SSL : REKEY_NEW_TUNNEL;
-	t->dtls_legacy = truth(l, OPT_DTLS_LEGACY) || config_bool(l->vhost, OPT_CISCO_CLIENT_COMPAT);
+	t->dtls_legacy = truth(l, OPT_DTLS_LEGACY) || config_bool(l->vhost, OPT_CISCO_CLIENT_COMPAT) ||
+	                 config_bool(l->vhost, OPT_CISCO_SVC_CLIENT_COMPAT);
 	t->predictable_ips = truth(l, OPT_PREDICTABLE_IPS);
 	t->packing = packing_of(l->vhost);
 }

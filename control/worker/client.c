@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "connect.h"
 #include "egress.h"
+#include "endpoint.h"
 #include "http.h"
 #include "login.h"
 #include "mtu.h"
@@ -29,7 +30,6 @@
 
 #define FAREWELL_MS 2000 // for the last bytes to leave
 #define READ_SIZE 16384
-#define TUNNEL_PATH "/CSCOSSLC/tunnel"
 
 enum phase {
 	PHASE_HANDSHAKE,
@@ -132,9 +132,18 @@ static int end_session(struct client *c, enum end_reason reason)
 	return 0;
 }
 
+// A phone refuses a session of DTLS that has not the cipher of its TLS.
+static struct ciphers dtls_ciphers(const struct client *c)
+{
+	struct ciphers may = vhost_of(c->tls.ssl)->dtls;
+
+	may.match |= agent_of(http_header(&c->http, "User-Agent", 0)).family == FAMILY_IPPHONE;
+	return ciphers_beside(&may, tls_cipher(&c->tls));
+}
+
 static void ask_session(struct client *c)
 {
-	struct ciphers may = ciphers_beside(&vhost_of(c->tls.ssl)->dtls, tls_cipher(&c->tls));
+	struct ciphers may = dtls_ciphers(c);
 	uint16_t base = mtu_base(number_clamped(http_header(&c->http, "X-CSTP-Base-MTU", 0)), mtu_path(c->tls.fd));
 	struct msg_auth_cookie_req m;
 	unsigned status;
@@ -296,6 +305,32 @@ static void give_login(struct client *c)
 	}
 }
 
+static void send_text(struct client *c, const struct endpoint *e)
+{
+	struct reply r = { .head = c->http.verb == VERB_HEAD };
+
+	page_text(&r, e->type, e->body, c->http.keep_alive);
+	send_reply(c, &r);
+}
+
+// e: what is at its path, NULL: nothing that is always there.
+static void route(struct client *c, const struct endpoint *e)
+{
+	const struct http *h = &c->http;
+	bool reads = h->verb == VERB_GET || h->verb == VERB_HEAD;
+
+	if (h->verb == VERB_CONNECT && e && endpoint_takes(e, VERB_CONNECT))
+		ask_session(c);
+	else if (h->verb == VERB_CONNECT)
+		send_status(c, is_hidden(c) ? 405 : 404, false);
+	else if (e && e->who == ENDPOINT_TEXT && endpoint_takes(e, h->verb))
+		send_text(c, e);
+	else if ((reads || h->verb == VERB_POST) && login_serves(&c->login, h))
+		give_login(c);
+	else
+		send_status(c, reads ? 404 : 405, reads && h->keep_alive);
+}
+
 static void give_request(struct client *c)
 {
 	const struct http *h = &c->http;
@@ -307,15 +342,8 @@ static void give_request(struct client *c)
 	} else if (c->requests > LIMIT_HTTP_REQUESTS) {
 		log_info("more than %d requests", LIMIT_HTTP_REQUESTS);
 		send_status(c, 429, false);
-	} else if (h->verb == VERB_CONNECT) {
-		if (strcmp(http_path(h), TUNNEL_PATH) == 0)
-			ask_session(c);
-		else
-			send_status(c, is_hidden(c) ? 405 : 404, false);
-	} else if ((h->verb == VERB_GET || h->verb == VERB_POST) && login_serves(&c->login, h)) {
-		give_login(c);
 	} else {
-		send_status(c, h->verb == VERB_GET ? 404 : 405, h->keep_alive && h->verb == VERB_GET);
+		route(c, endpoint_find(http_path(h)));
 	}
 }
 

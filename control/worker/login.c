@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "credentials.h"
+#include "endpoint.h"
 #include "kkdcp.h"
 #include "login.h"
 #include "proto/log.h"
@@ -35,6 +36,12 @@ static void answer_user_form(struct login *l, const char *error)
 	};
 
 	page_form(&l->reply, &f, l->agent.bare_xml);
+	l->ready = true;
+}
+
+static void answer_phone(struct login *l)
+{
+	page_phone(&l->reply);
 	l->ready = true;
 }
 
@@ -119,7 +126,6 @@ static void show_question(struct login *l, const struct msg_auth_ask *m)
 		.query = l->query[0] ? l->query : NULL,
 	};
 
-	l->state = LOGIN_ASKED;
 	page_form(&l->reply, &f, l->agent.bare_xml);
 	l->ready = true;
 }
@@ -136,15 +142,23 @@ static void on_asked(void *who, const struct msg_auth_ask *m)
 	}
 	ret = use_held ? send_password(l, l->held) : 0;
 	drop_held(l);
-	if (ret < 0)
+	if (ret < 0) {
 		answer_status(l, 503);
-	else if (!use_held)
+	} else if (!use_held && l->phone) { // which can answer nothing
+		l->state = LOGIN_OVER;
+		answer_status(l, 401);
+	} else if (!use_held) {
+		l->state = LOGIN_ASKED;
 		show_question(l, m);
+	}
 }
 
 static void answer_success(struct login *l, const struct msg_auth_done *m)
 {
-	page_success(&l->reply, m, l->cert_sha1, l->profile, l->offers->welcome, l->agent.bare_xml);
+	if (l->phone)
+		page_phone_success(&l->reply, m, l->cert_sha1);
+	else
+		page_success(&l->reply, m, l->cert_sha1, l->profile, l->offers->welcome, l->agent.bare_xml);
 	l->ready = true;
 }
 
@@ -189,8 +203,8 @@ static void on_failed(void *who, const struct msg_auth_failed *m)
 	struct login *l = who;
 
 	drop_held(l);
-	l->state = m->tries_left > 0 ? LOGIN_NEW : LOGIN_OVER;
-	if (m->tries_left == 0)
+	l->state = m->tries_left > 0 && !l->phone ? LOGIN_NEW : LOGIN_OVER;
+	if (l->state == LOGIN_OVER)
 		answer_status(l, 401);
 	else if (l->kind == AUTH_NEGOTIATE || l->kind == AUTH_BEARER)
 		answer_challenge(l, NULL, 0);
@@ -248,28 +262,34 @@ static int hold_request(struct login *l, const struct http *h)
 	return ask_groups(l->ask, AUTH_PASSWORD);
 }
 
-static bool is_login_path(const char *path)
+static bool is_at(const struct http *h, enum endpoint_who who)
 {
-	static const char *const paths[] = { "/", "/auth", "/VPN" };
+	const struct endpoint *e = endpoint_find(http_path(h));
 
-	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
-		if (strcmp(path, paths[i]) == 0)
-			return true;
-	return false;
+	return e && e->who == who;
 }
 
 static bool is_for_profile(const struct login *l, const struct http *h)
 {
-	return l->profile->text && h->verb == VERB_GET && profile_is_path(http_path(h));
+	return l->profile->text && h->verb == VERB_GET && is_at(h, ENDPOINT_PROFILE);
+}
+
+static bool is_for_phone(const struct login *l, const struct http *h)
+{
+	return l->offers->phones && is_at(h, ENDPOINT_PHONE);
 }
 
 bool login_serves(const struct login *l, const struct http *h)
 {
 	char name[LIMIT_GROUP + 1];
 
-	if (is_for_profile(l, h))
+	if (h->verb == VERB_POST) // any before the login is the login's
 		return true;
-	if (h->verb == VERB_POST || is_login_path(http_path(h))) // any POST before the login is the login's
+	if (is_at(h, ENDPOINT_LOGIN))
+		return true;
+	if (h->verb == VERB_HEAD)
+		return false;
+	if (is_for_profile(l, h) || is_for_phone(l, h))
 		return true;
 	return l->offers->groups.by_url && path_name(http_path(h), name, sizeof(name)) == 0 &&
 	       (l->offers->groups.automatic || groups_has(l->groups, name));
@@ -285,7 +305,7 @@ static void note_group(struct login *l, const struct http *h, const struct login
 		groups_name(l->groups, f->group, l->group);
 		return;
 	}
-	if (!l->offers->groups.by_url || is_login_path(http_path(h)) || path_name(http_path(h), name, sizeof(name)) < 0)
+	if (!l->offers->groups.by_url || l->phone || is_at(h, ENDPOINT_LOGIN) || path_name(http_path(h), name, sizeof(name)) < 0)
 		return;
 	groups_name(l->groups, name, l->group);
 	l->group_by_url = true;
@@ -381,6 +401,13 @@ static bool by_certificate(struct login *l, const struct login_fields *f)
 	return yes;
 }
 
+// AnyConnect begins without a certificate, and openconnect may have one that does not count. Either says so if it has no other.
+static bool wants_certificate(const struct login *l, const struct login_fields *f)
+{
+	return l->offers->asks_certificate && l->state == LOGIN_NEW && !l->certified && !l->certificate_asked &&
+	       f->kind == LOGIN_INIT && !f->cert_fail;
+}
+
 static int serve(struct login *l, const struct http *h, const struct login_fields *f)
 {
 	int ret;
@@ -393,6 +420,12 @@ static int serve(struct login *l, const struct http *h, const struct login_field
 	}
 	if (l->state == LOGIN_NEW)
 		note_group(l, h, f);
+	if (wants_certificate(l, f)) {
+		l->certificate_asked = true;
+		page_ask_certificate(&l->reply);
+		l->ready = true;
+		return 0;
+	}
 	if (l->state == LOGIN_NEW && l->offers->needs_certificate && !l->certified) {
 		answer_status(l, 401);
 		return 0;
@@ -404,7 +437,9 @@ static int serve(struct login *l, const struct http *h, const struct login_field
 		return answer_question(l, f);
 	if (by_certificate(l, f))
 		return begin(l, AUTH_CERTIFICATE, h, f);
-	if (wants_challenge(l, h, f))
+	if (l->phone && l->offers->password && !(f->has_user && f->user[0] && f->has_password))
+		answer_phone(l);
+	else if (!l->phone && wants_challenge(l, h, f))
 		answer_challenge(l, NULL, 0);
 	else if (!l->offers->password)
 		answer_status(l, 401);
@@ -438,6 +473,16 @@ static void serve_profile(struct login *l, const struct http *h)
 	l->ready = true;
 }
 
+// Who only looks whether somebody is there begins nothing.
+static void answer_head(struct login *l)
+{
+	l->reply.head = true;
+	if (l->offers->password)
+		answer_user_form(l, NULL);
+	else
+		answer_status(l, 401);
+}
+
 static bool is_xml(const struct http *h)
 {
 	const char *p = h->body, *end = h->body + h->body_len;
@@ -455,12 +500,17 @@ int login_request(struct login *l, const struct http *h)
 	reply_clear(&l->reply);
 	l->ready = false;
 	l->agent = agent_of(http_header(h, "User-Agent", 0));
+	l->phone = is_for_phone(l, h);
 	if (is_for_profile(l, h)) {
 		serve_profile(l, h);
 		return 0;
 	}
 	if (l->state == LOGIN_WAITING || l->state == LOGIN_OVER) {
 		answer_status(l, 401);
+		return 0;
+	}
+	if (h->verb == VERB_HEAD) {
+		answer_head(l);
 		return 0;
 	}
 	if (must_ask_groups(l))

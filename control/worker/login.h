@@ -36,6 +36,8 @@ struct login {
 	bool has_held;
 	enum auth_kind kind;           // of the login in progress
 	struct msg_auth_token *token;  // what the client has shown, until sec-mod asks for it; NULL: nothing
+	bool phone;                    // the last request is an IP phone's
+	bool certificate_asked;        // in XML, once
 	bool certified;                // by sec-mod: the client has a certificate that counts
 	bool by_certificate;           // which has been tried alone
 	const struct profile *profile; // the vhost's, or his own

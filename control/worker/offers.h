@@ -14,6 +14,8 @@ struct offers {
 	bool wants_certificate;           // some way has one: clients are asked in TLS
 	bool needs_certificate;           // every way has one
 	bool insists;                     // in TLS already: a client without one has no handshake
+	bool asks_certificate;            // in XML, who begins without: AnyConnect comes back with one
+	bool phones;                      // there is a login for IP phones
 	struct groups groups;             // that the login form lets its user choose from
 	char *banner, *welcome;           // above it, and after the login; NULL: none
 	unsigned n_kdc_paths;             // of kkdcp

@@ -10,6 +10,7 @@
 
 #define XML_HEAD "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 #define VERSION_WHO "<version who=\"sg\">" PENSTOCK_VERSION "</version>\n"
+#define EXPIRED "; expires=Thu, 01 Jan 1970 22:00:00 GMT; path=/; Secure"
 #define ESCAPED(limit) (6 * (limit) + 1)
 
 static const char *status_text(unsigned status)
@@ -175,7 +176,7 @@ static void add_cookies(struct reply *r, const uint8_t cookie[COOKIE_SIZE], cons
 	base64_encode(cookie, COOKIE_SIZE, text);
 	reply_add(r, "Set-Cookie: webvpn=%s; Secure; HttpOnly\r\n", text);
 	hex_encode(cert_sha1, CERT_SHA1_SIZE, sha1);
-	reply_add(r, "Set-Cookie: webvpnc=; expires=Thu, 01 Jan 1970 22:00:00 GMT; path=/; Secure; HttpOnly\r\n");
+	reply_add(r, "Set-Cookie: webvpnc=" EXPIRED "; HttpOnly\r\n");
 	reply_add(r, "Set-Cookie: webvpnc=bu:/&p:t&iu:1/&sh:%s", sha1);
 	if (profile->text)
 		reply_add(r, "&fu:%s%s&fh:%s", PROFILE_PATH + 1, profile->name, profile->sha1);
@@ -216,6 +217,36 @@ static void add_manifest(struct reply *r, const struct profile *p)
 	reply_add(r, "<file type=\"profile\" service-type=\"user\"><uri>%s%s</uri><hash type=\"sha1\">%s</hash></file>\n",
 	          PROFILE_PATH, p->name, p->sha1);
 	reply_add(r, "</vpn></vpn-profile-manifest></config>\n");
+}
+
+void page_phone(struct reply *r)
+{
+	add_head(r, 200, "text/xml", 0);
+	reply_add(r, "Set-Cookie: webvpn=" EXPIRED "\r\nSet-Cookie: webvpnlogin=1; Secure\r\n\r\n");
+}
+
+void page_phone_success(struct reply *r, const struct msg_auth_done *done, const uint8_t cert_sha1[CERT_SHA1_SIZE])
+{
+	add_head(r, 200, "text/xml", 0);
+	add_cookies(r, done->cookie, cert_sha1, &(struct profile){ 0 });
+	reply_add(r, "\r\n");
+}
+
+void page_ask_certificate(struct reply *r)
+{
+	struct reply body = { 0 };
+
+	reply_add(&body, XML_HEAD "<config-auth client=\"vpn\" type=\"auth-request\" aggregate-auth-version=\"2\">\n" VERSION_WHO
+	                          "<client-cert-request></client-cert-request>\n</config-auth>\n");
+	add_head(r, 200, "text/xml", body.len);
+	add_body(r, &body);
+}
+
+void page_text(struct reply *r, const char *type, const char *body, bool keep_alive)
+{
+	r->close = !keep_alive;
+	add_head(r, 200, type, strlen(body));
+	reply_add(r, "\r\n%s", r->head ? "" : body);
 }
 
 void page_profile(struct reply *r, const struct profile *p)

@@ -34,6 +34,13 @@ void page_form(struct reply *r, const struct form *f, bool bare);
 // profile: for the client to fetch, where it has a text. banner: to be shown; NULL: none.
 void page_success(struct reply *r, const struct msg_auth_done *done, const uint8_t cert_sha1[CERT_SHA1_SIZE],
                   const struct profile *profile, const char *banner, bool bare);
+// An IP phone is to post a user and a password; and it is let in.
+void page_phone(struct reply *r);
+void page_phone_success(struct reply *r, const struct msg_auth_done *done, const uint8_t cert_sha1[CERT_SHA1_SIZE]);
+// Come back with a certificate, or say that there is none.
+void page_ask_certificate(struct reply *r);
+// One of the texts that are always the same.
+void page_text(struct reply *r, const char *type, const char *body, bool keep_alive);
 void page_profile(struct reply *r, const struct profile *p);
 
 // 401: in which ways a client can show who it is (RFC 9110 11), as openconnect and ocserv understand each other.

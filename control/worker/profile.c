@@ -88,8 +88,3 @@ void profile_free(struct profile *p)
 	free(p->text);
 	memset(p, 0, sizeof(*p));
 }
-
-bool profile_is_path(const char *path)
-{
-	return strncmp(path, PROFILE_PATH, strlen(PROFILE_PATH)) == 0;
-}

@@ -7,8 +7,8 @@
 #include "proto/limits.h"
 
 #define PROFILE_NAME 64
-#define PROFILE_SHA1 40 // hex digits
-#define PROFILE_PATH "/profiles/"
+#define PROFILE_SHA1 40           // hex digits
+#define PROFILE_PATH "/profiles/" // whatever the name behind it, there is one
 
 struct profile {
 	char *text; // NULL: there is none
@@ -22,5 +22,3 @@ int profile_load(struct profile *p, const char *file, char text[LIMIT_TEXT + 1])
 // The same of a file that is open, and stays the caller's; file is only for its name.
 int profile_read(struct profile *p, int fd, const char *file, char text[LIMIT_TEXT + 1]);
 void profile_free(struct profile *p);
-// Is it the path of profiles? Whatever the name behind it, there is one.
-bool profile_is_path(const char *path);

@@ -124,6 +124,8 @@ static void on_start(void *arg, const char *name, const char **attributes)
 		refuse(r);
 	else if (r->text)
 		refuse(r); // an element inside a field
+	else if (r->depth == 2 && strcmp(name, "client-cert-fail") == 0)
+		r->out->cert_fail = true;
 	else
 		open_target(r, name);
 }

@@ -16,6 +16,7 @@ enum login_kind { LOGIN_OTHER, LOGIN_INIT, LOGIN_REPLY, LOGIN_LOGOUT };
 struct login_fields {
 	enum login_kind kind;
 	bool has_user, has_password;
+	bool cert_fail; // it has no certificate to show, or none that counts
 	char user[LIMIT_USER + 1];
 	char password[LIMIT_PASSWORD + 1]; // password, secondary_password or answer
 	char group[LIMIT_GROUP + 1];

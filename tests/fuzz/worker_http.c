@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/worker/endpoint.h"
 #include "control/worker/http.h"
 #include "control/worker/text.h"
 
@@ -25,6 +26,8 @@ static int run(const uint8_t *data, size_t size, size_t step, unsigned *requests
 		if (http_path(&h)[0] != '/' || h.body_len > LIMIT_HTTP_BODY)
 			abort();
 		http_query(&h);
+		if (endpoint_find(http_path(&h)))
+			endpoint_takes(endpoint_find(http_path(&h)), h.verb);
 		if (http_header(&h, "Cookie", 0))
 			cookie_get(http_header(&h, "Cookie", 0), cookie);
 		number_clamped(http_header(&h, "X-CSTP-MTU", 0));

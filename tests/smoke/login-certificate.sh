@@ -59,5 +59,7 @@ expect "bert's is not" matches "$(get_cookie bert x $(shows bert))" '.{40,}'
 AUTH=certificate configure 192.0.2.1 2001:db8::1 < <(certificates acme; echo cisco-client-compat = true)
 expect "with cisco-client-compat" ctl reload
 without_one() { tls_open; http_post / "$(init_xml)"; }
-expect "who has shown none has a handshake, and is refused in HTTP" matches "$(without_one)" 'HTTP/1.1 401'
+expect "who has shown none has a handshake, and is asked in XML" matches "$(without_one)" '<client-cert-request>'
+expect "openconnect, which has none, says so and is refused" same "$(get_cookie bert x -v)" ''
+expect "after it was asked" has "$WORK/authenticate.log" 'Server requested SSL client certificate; none was configured'
 expect "and bert is let in" matches "$(get_cookie bert x $(shows bert))" '.{40,}'

@@ -148,6 +148,115 @@ static void test_which_paths_are_the_logins(void **state)
 	assert_false(serves(&by_url, "GET /favicon.ico"));
 }
 
+// ----------------------------------------------------------------------------------------------- phones, certificates in XML
+
+static const struct offers for_phones = { .password = true, .phones = true, .groups = { .by_url = true } };
+
+static void get_from(struct rig *r, const char *path)
+{
+	char text[256];
+	int n = snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nUser-Agent: Cisco SVC IPPhone Client v1\r\n\r\n", path);
+
+	http_next(&r->http);
+	assert_int_equal(http_feed(&r->http, (const uint8_t *)text, (size_t)n), 1);
+	assert_int_equal(login_request(&r->login, &r->http), 0);
+}
+
+static void test_phones(void **state)
+{
+	struct rig r;
+
+	assert_true(serves(&for_phones, "GET /svc"));
+	assert_false(serves(&plain, "GET /svc"));
+	offers = &for_phones;
+	rig_init(&r);
+	get_from(&r, "/svc");
+	says(&r, "HTTP/1.1 200 OK\r\n");
+	says(&r, "\r\nContent-Length: 0\r\n");
+	says(&r, "\r\nSet-Cookie: webvpn=; expires=Thu, 01 Jan 1970 22:00:00 GMT; path=/; Secure\r\nSet-Cookie: webvpnlogin=1; "
+	         "Secure\r\n\r\n");
+	post_to(&r, "/svc", "username=anna"); // half of it is as nothing
+	says(&r, "Set-Cookie: webvpnlogin=1;");
+	post_to(&r, "/svc", "username=anna&password=secret&Login=Login");
+	group_is(&r, "");
+	assert_string_equal(r.init.user, "anna");
+	secmod_asks(&r, "Password:", 0, 0);
+	secmod_reads(&r, SW_ASKED);
+	assert_string_equal(r.cont.password, "secret");
+	secmod_agrees(&r);
+	says(&r, "\r\nContent-Length: 0\r\n");
+	says(&r, "Set-Cookie: webvpn=BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=; Secure");
+	says_not(&r, "<");
+	rig_fini(&r);
+
+	rig_init(&r); // whom nobody can ask again
+	post_to(&r, "/svc", "username=anna&password=wrong");
+	secmod_reads(&r, SW_SIGNED);
+	secmod_asks(&r, "Password:", 0, 0);
+	secmod_reads(&r, SW_ASKED);
+	secmod_fails(&r, 2);
+	says(&r, "HTTP/1.1 401 Unauthorized\r\n");
+	assert_true(r.login.reply.close);
+	rig_fini(&r);
+
+	rig_init(&r);
+	post_to(&r, "/svc", "username=anna&password=secret");
+	secmod_reads(&r, SW_SIGNED);
+	secmod_asks(&r, "Password:", 0, 0);
+	secmod_reads(&r, SW_ASKED);
+	secmod_asks(&r, "Code:", 0, 1);
+	says(&r, "HTTP/1.1 401 Unauthorized\r\n");
+	post_to(&r, "/svc", "username=anna&password=secret");
+	says(&r, "HTTP/1.1 401 Unauthorized\r\n");
+	rig_fini(&r);
+	offers = &plain;
+}
+
+#define ASKED "type=\"auth-request\" aggregate-auth-version=\"2\">\n"
+#define REQUEST "<client-cert-request></client-cert-request>"
+
+static void test_certificates_are_asked_for(void **state)
+{
+	static const struct offers either = {
+		.password = true, .certificate = true, .wants_certificate = true, .asks_certificate = true
+	};
+	static const struct offers only = {
+		.certificate = true, .wants_certificate = true, .needs_certificate = true, .asks_certificate = true
+	};
+	struct rig r;
+
+	offers = &either;
+	rig_init(&r);
+	get_from(&r, "/"); // a browser is not asked
+	says(&r, "name=\"username\"");
+	post(&r, INIT);
+	says(&r, ASKED);
+	says(&r, REQUEST);
+	post(&r, INIT); // once is enough
+	says(&r, "name=\"username\"");
+	rig_fini(&r);
+
+	rig_init(&r);
+	post(&r, XML("init", "<client-cert-fail/>"));
+	says(&r, "name=\"username\"");
+	rig_fini(&r);
+
+	rig_init(&r);
+	r.login.certified = true;
+	post(&r, INIT);
+	assert_false(r.login.ready); // it goes in by it
+	rig_fini(&r);
+
+	offers = &only;
+	rig_init(&r);
+	post(&r, INIT);
+	says(&r, REQUEST);
+	post(&r, XML("init", "<client-cert-fail></client-cert-fail>"));
+	says(&r, "HTTP/1.1 401 Unauthorized\r\n");
+	rig_fini(&r);
+	offers = &plain;
+}
+
 // sec-mod is asked before the first form, and once.
 static void test_groups_of_the_method(void **state)
 {
@@ -255,10 +364,15 @@ static void test_own_profiles(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_choice_of_groups),     cmocka_unit_test(test_names_and_labels),
-		cmocka_unit_test(test_groups_by_url),        cmocka_unit_test(test_which_paths_are_the_logins),
-		cmocka_unit_test(test_groups_of_the_method), cmocka_unit_test(test_profile),
+		cmocka_unit_test(test_choice_of_groups),
+		cmocka_unit_test(test_names_and_labels),
+		cmocka_unit_test(test_groups_by_url),
+		cmocka_unit_test(test_which_paths_are_the_logins),
+		cmocka_unit_test(test_groups_of_the_method),
+		cmocka_unit_test(test_profile),
 		cmocka_unit_test(test_own_profiles),
+		cmocka_unit_test(test_phones),
+		cmocka_unit_test(test_certificates_are_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
