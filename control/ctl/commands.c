@@ -37,6 +37,7 @@ const char *command_argument_name(enum command_argument argument)
 		[ARG_LIMIT_USER] = "NAME LIMIT=N [LIMIT=N] [LIMIT=N] [LIMIT=N]",
 		[ARG_LIMIT_SESSION] = "SESSION LIMIT=N [LIMIT=N] [LIMIT=N] [LIMIT=N]",
 		[ARG_EVENTS] = "[N]",
+		[ARG_FILE] = "[FILE]",
 		[ARG_TOP] = "[seconds=N] [count=N] [by=ORDER]",
 		[ARG_CAPTURE] = "SESSION FILE [packets=N] [bytes=N] [seconds=N]",
 	};

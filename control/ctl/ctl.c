@@ -6,6 +6,7 @@
 
 #include "capture.h"
 #include "ctl.h"
+#include "doctor.h"
 #include "events.h"
 #include "help.h"
 #include "render.h"
@@ -201,6 +202,8 @@ static int run_local(const struct ctl *ctl, const struct command *c, const struc
 		first++;
 	if (strcmp(c->words, "top") == 0)
 		return topview_run(ctl, c, &w->word[first], w->count - first);
+	if (strcmp(c->words, "doctor") == 0)
+		return doctor_run(ctl, argument);
 	if (strcmp(c->words, "help") == 0)
 		ret = ctl->json ? help_json(stdout) : help_text(stdout);
 	else

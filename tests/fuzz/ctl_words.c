@@ -20,7 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (words_split(line, &w) == 0) {
 		assert(w.count <= WORDS_MAX);
 		if (command_find(&w, &c, &argument) == COMMAND_FOUND)
-			assert(c && (c->argument == ARG_EVENTS || (c->argument == ARG_NONE) == !argument)); // which may be left out
+			assert(c && (c->argument == ARG_EVENTS || c->argument == ARG_FILE ||
+			             (c->argument == ARG_NONE) == !argument)); // which may be left out
 		command_next(&w, w.count, "", at, 32);
 	}
 	free(line);

@@ -67,6 +67,7 @@ tried "terminate id" '$(id)'
 tried "terminate session" '$(sid)'
 tried "reload"
 tried "top" "seconds=1 count=1"
+tried "doctor" '$WORK/penstock.conf' ""
 tried "help" "" ""
 tried "reset" "" ""
 tried "exit" "" ""

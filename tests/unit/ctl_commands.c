@@ -72,13 +72,16 @@ static void finds_commands(void **state)
 	calls("show user users", COMMAND_FOUND, "show user", "users");
 	// as short as is clear
 	calls("sh st", COMMAND_FOUND, "show status", NULL);
-	calls("d u anna", COMMAND_FOUND, "disconnect user", "anna");
+	calls("di u anna", COMMAND_FOUND, "disconnect user", "anna");
 	calls("un ip 192.0.2.1", COMMAND_FOUND, "unban ip", "192.0.2.1");
 	// a whole word wins over those that it begins
 	calls("show users", COMMAND_FOUND, "show users", NULL);
 	calls("show user", COMMAND_NO_ARGUMENT, "show user", NULL);
 	calls("s status", COMMAND_UNKNOWN, NULL, NULL); // show, stop
 	calls("show u", COMMAND_UNKNOWN, NULL, NULL);   // users, user
+	calls("d u anna", COMMAND_UNKNOWN, NULL, NULL); // disconnect, doctor
+	calls("do", COMMAND_FOUND, "doctor", NULL);
+	calls("doctor x.conf", COMMAND_FOUND, "doctor", "x.conf");
 	calls("", COMMAND_INCOMPLETE, NULL, NULL);
 	calls("show", COMMAND_INCOMPLETE, NULL, NULL);
 	calls("show ip", COMMAND_INCOMPLETE, NULL, NULL);
