@@ -315,6 +315,13 @@ void report_vhost(struct report *r, const char *name)
 	report_text(r, "vhost", "%s", name[0] ? name : "default");
 }
 
+// occtl has these as text.
+static void report_text_and_number(struct report *r, const char *key, const char *raw, uint32_t n)
+{
+	report_text(r, key, "%u", n);
+	report_number(r, raw, n, NULL);
+}
+
 static const char *state_text(const struct tunnel *t)
 {
 	return t->phase == TUNNEL_UP ? "connected" : "connecting";
@@ -340,7 +347,7 @@ void report_session(struct report *r, const struct session *s)
 	report_text(r, "State", "%s", state_text(t));
 	report_vhost(r, s->vhost);
 	report_text(r, "Device", "%s", s->g->inner);
-	report_text(r, "MTU", "%u", t->mtu);
+	report_text_and_number(r, "MTU", "raw_mtu", t->mtu);
 	report_text(r, "Remote IP", "%s", addr_text(&t->client, text));
 	report_location(r);
 	report_text(r, "Local Device IP", "%s", addr_text(&t->local, text));
@@ -348,8 +355,8 @@ void report_session(struct report *r, const struct session *s)
 	report_text(r, "User-Agent", "%s", t->info->user_agent);
 	report_limits(r, &t->kept);
 	report_traffic(r, s, t);
-	report_text(r, "DPD", "%u", t->dpd);
-	report_text(r, "KeepAlive", "%u", terms->keepalive);
+	report_text_and_number(r, "DPD", "raw_dpd", t->dpd);
+	report_text_and_number(r, "KeepAlive", "raw_keepalive", terms->keepalive);
 	report_text(r, "Hostname", "%s", hostname ? hostname : t->info->hostname);
 	report_time(r, "Last connected at", "raw_connected_at", t->since);
 	report_time(r, "Session started at", "raw_session_started_at", s->created);

@@ -50,7 +50,15 @@ something_happens() { # as often as it takes until it is told
 }
 declare -A before=() argument=()
 tried() { argument[$1]=${2-} before[$1]=${3-connected}; } # COMMAND ARGUMENT BEFORE
-for command in "status" "users" "iroutes" "sessions" "sessions all" "sessions valid" "auth" "dataplane" "dataplane cores"; do tried "show $command"; done
+tried "show status"
+tried "show users"
+tried "show iroutes"
+tried "show sessions"
+tried "show sessions all"
+tried "show sessions valid"
+tried "show auth"
+tried "show dataplane"
+tried "show dataplane cores"
 tried "show user" anna
 tried "show id" '$(id)'
 tried "show session" '$(sid)'
@@ -60,12 +68,17 @@ tried "show ip ban points"
 tried "unban ip" 198.51.100.3 ""
 tried "trace session" '$(id) 2' 'connected; flows'
 tried "capture session" '$(id) $WORK/packets packets=2' 'connected; flows'
+tried "limit user" "anna rx=100K"
+tried "limit session" '$(sid) tx=100K'
+tried "maintenance on"
+tried "maintenance off" "" ""
 tried "disconnect user" anna
 tried "disconnect id" '$(id)'
 tried "terminate user" anna
 tried "terminate id" '$(id)'
 tried "terminate session" '$(sid)'
 tried "reload"
+tried "upgrade"
 tried "top" "seconds=1 count=1"
 tried "doctor" '$WORK/penstock.conf' ""
 tried "help" "" ""
@@ -119,3 +132,4 @@ expect "how she was let in is there" same "$(jq -c '.[0] | [."Login method", .tl
 expect "as it is of the session" same "$(jq -r '.[0]."Acct-Session-Id"' "$WORK/show-session.json")" "$(jq -r '.[0]."Acct-Session-Id"' "$WORK/show-user.json")"
 numbers='[paths(type == "string" and test("^[0-9]+$")) as $p | [$p[-1], getpath($p)]]'
 expect "numbers are numbers" same "$(jq -c "$numbers | map(.[0]) | unique" "$WORK/show-id.json")" '["DPD","KeepAlive","MTU"]'
+expect "or stand beside" same "$(jq -c '.[0] | [.DPD, .KeepAlive, .MTU] == ([.raw_dpd, .raw_keepalive, .raw_mtu] | map(tostring))' "$WORK/show-id.json")" true

@@ -40,6 +40,11 @@ expect "and all else is" same "$(refusals false)" "$(with_arguments false)"
 expect "which the log says" has "$WORK/gateway.log" 'reader \(uid 65534, pid [0-9]+\): refused: stop now'
 expect "anna is still there" user_has anna State connected
 
+# What is no question at all.
+expect "nonsense is no way in" setpriv --reuid nobody --regid operator --clear-groups \
+  socat -u OPEN:/dev/urandom,readbytes=2000 "UNIX-CONNECT:$WORK/admin.socket,type=5"
+expect "and hurts nobody" member show users
+
 # Places: however many readers come, root gets in.
 for i in {1..9}; do start "reader$i" setpriv --reuid nobody --regid operator --clear-groups "$BIN/penstockctl" -s "$WORK/admin.socket" show events; done
 soon "four readers listen" eval '[ "$(ss -xH state established | grep -c "$WORK/admin.socket")" = 4 ]'
