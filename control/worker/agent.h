@@ -16,10 +16,9 @@ enum family {
 struct agent {
 	enum family family;
 	bool bare_xml;    // forms without config-auth
-	bool ipv6;        // may have an IPv6 address
-	bool ipv6_lists;  // and IPv6 routes and servers with it
+	bool ipv6_lists;  // knows IPv6 routes and servers
 	bool dns_ip6;     // wants IPv6 DNS servers in a header of their own
-	bool ios_default; // needs 2000::/3 beside IPv6 routes
+	bool ios_default; // needs 2000::/3 to use IPv6 at all
 };
 
 // user_agent NULL: none sent.

@@ -89,7 +89,7 @@ unsigned connect_request(struct connect *c, const struct http *h, uint16_t base_
 	out->base_mtu = base_mtu;
 	out->mtu = number_clamped(http_header(h, "X-CSTP-MTU", 0));
 	c->ipv4 = !types || list_has(types, "IPv4", ',');
-	c->ipv6 = c->agent.ipv6 && types && list_has(types, "IPv6", ',');
+	c->ipv6 = types && list_has(types, "IPv6", ',');
 	c->full_ipv6 = full_ipv6 && list_has(full_ipv6, "true", ',');
 	out->want_ipv4 = c->ipv4;
 	out->want_ipv6 = c->ipv6;
@@ -231,9 +231,12 @@ static bool is_networked(enum item_kind kind)
 
 static void add_items(const struct connect *c, const struct msg_auth_cookie_rep *rep, struct reply *r)
 {
-	bool all = routes_all(c), ipv6_routes = false;
+	bool all = routes_all(c);
 	unsigned i;
 
+	// AnyConnect on iOS uses IPv6 by this route only.
+	if (c->agent.ios_default && has_ipv6(c, rep) && c->full_ipv6 && !all)
+		reply_add(r, "X-CSTP-Split-Include-IP6: 2000::/3\r\n");
 	for (i = 0; i < c->n_items; i++) {
 		const char *text = c->items[i].text;
 
@@ -252,7 +255,6 @@ static void add_items(const struct connect *c, const struct msg_auth_cookie_rep 
 		case ITEM_ROUTE: // none at all: everything goes through the tunnel
 			if (!all)
 				add_route(c, text, "Split-Include", r);
-			ipv6_routes |= !all && is_ipv6(text);
 			break;
 		case ITEM_NO_ROUTE:
 			add_route(c, text, "Split-Exclude", r);
@@ -271,8 +273,6 @@ static void add_items(const struct connect *c, const struct msg_auth_cookie_rep 
 			break;
 		}
 	}
-	if (ipv6_routes && c->agent.ios_default)
-		reply_add(r, "X-CSTP-Split-Include-IP6: 2000::/3\r\n");
 }
 
 static void add_dtls(const struct connect *c, const struct msg_auth_cookie_rep *rep, struct reply *r)
@@ -323,7 +323,7 @@ void connect_answer(const struct connect *c, const struct msg_auth_cookie_rep *r
 	reply_add(r, "X-CSTP-DPD: %u\r\n", rep->dpd);
 	add_addresses(c, rep, r);
 	add_items(c, rep, r);
-	reply_add(r, "X-CSTP-Tunnel-All-DNS: %s\r\n", rep->tunnel_all_dns ? "true" : "false");
+	reply_add(r, "X-CSTP-Tunnel-All-DNS: %s\r\n", rep->tunnel_all_dns || routes_all(c) ? "true" : "false");
 	reply_add(r, "X-CSTP-Client-Bypass-Protocol: %s\r\n", rep->client_bypass ? "true" : "false");
 	reply_add(r, "X-CSTP-Keepalive: %u\r\n", rep->keepalive);
 	add_seconds(r, "X-CSTP-Idle-Timeout", rep->idle_timeout);

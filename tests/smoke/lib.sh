@@ -222,8 +222,10 @@ http_send() { # PATH BODY
 
 # The answer: status line and headers, an empty line, the body.
 http_post() { # PATH BODY
+  http_send "$@" && http_answer
+}
+http_answer() {
   local line length=0
-  http_send "$@" || return 1
   while IFS= read -r -t 20 -u "${TLS[0]}" line; do
     line=${line%$'\r'}
     say "$line"
