@@ -24,6 +24,7 @@
 #include "portxdp.h"
 #include "proto/addr.h"
 #include "proto/log.h"
+#include "proto/netns.h"
 
 // Frames of an af_packet ring, header included, and how many: some 100 ms of a busy gigabit link.
 #define FRAME_SIZE 2048
@@ -588,21 +589,37 @@ int ports_check(const struct snapshot *s, char *why)
 	return ret;
 }
 
+// Where clients are may be another network namespace than where their packets come out.
+static int open_outers(struct opening *o)
+{
+	const char *netns = snapshot_get(o->s, "listen-netns"), *word;
+	unsigned first = o->ports->n, n;
+	int back, ret = netns_enter(netns, &back);
+
+	if (ret < 0)
+		return START_ERROR(o->why, -ret, "listen-netns = %s: %s", netns, strerror(-ret));
+	for (n = 0; ret == 0 && (word = snapshot_nth(o->s, "outer", n)); n++)
+		ret = open_outer(o, word);
+	if (ret == 0 && n == 0)
+		ret = open_outer(o, "auto");
+	netns_leave(back);
+	for (; back >= 0 && first < o->ports->n; first++)
+		o->ports->all[first].elsewhere = o->ports->all[first].up = true;
+	return ret;
+}
+
 int ports_open(struct ports *p, const struct snapshot *s, unsigned cores, char *why)
 {
 	struct opening o = { .ports = p, .s = s, .cores = cores, .why = why };
 	uint16_t udp_port = (uint16_t)snapshot_number(s, "udp-port");
 	const char *word;
-	unsigned n;
 	int ret;
 
 	ret = pools_make(&o);
 	if (ret == 0)
 		ret = open_inner(&o);
-	for (n = 0; ret == 0 && udp_port != 0 && (word = snapshot_nth(s, "outer", n)); n++)
-		ret = open_outer(&o, word);
-	if (ret == 0 && udp_port != 0 && n == 0)
-		ret = open_outer(&o, "auto");
+	if (ret == 0 && udp_port != 0)
+		ret = open_outers(&o);
 	word = snapshot_get(s, "inner");
 	if (ret == 0 && word && eal_is_pci(word)) // beside the kernel's interface
 		ret = open_nic(&o, false, "inner", word);

@@ -45,6 +45,7 @@ struct port {
 	char interface[16];        // kernel interface behind it, "" for none
 	int index;                 // its number
 	uint8_t waited;            // control: rw; seconds for the first link of a NIC of ours
+	bool elsewhere;            // in another network namespace: nothing is heard of the interface
 	bool gone;                 // control: rw; the interface is no more
 	bool returned;             // control: rw; another one has its name
 	struct rte_ether_addr mac; // control: rw

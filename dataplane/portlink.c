@@ -84,8 +84,9 @@ int portlink_open(struct ports *p)
 		close(fd);
 		return ret;
 	}
+	// what becomes of interfaces in another namespace nobody tells us
 	for (unsigned i = 0; i < p->n; i++)
-		if (p->all[i].interface[0])
+		if (p->all[i].interface[0] && !p->all[i].elsewhere)
 			note_now(fd, &p->all[i]);
 	return fd;
 }

@@ -11,6 +11,7 @@
 #include "control/main/packing.h"
 #include "proto/kdcspec.h"
 #include "proto/limits.h"
+#include "proto/netns.h"
 
 static void wrong(struct config_log *log, const struct config *c, enum opt o, unsigned nth, const char *text)
 {
@@ -406,6 +407,20 @@ static void check_proxies(const struct config *c, struct config_log *log)
 		           "no effect without listen-proxy-proto = true");
 }
 
+// A NIC of the dataplane's has its interface beside it in our own.
+static void check_netns(const struct config *c, struct config_log *log)
+{
+	const char *name = config_str(c, OPT_LISTEN_NETNS), *word;
+
+	if (!name)
+		return;
+	if (!netns_is_name(name))
+		wrong(log, c, OPT_LISTEN_NETNS, 0, "it is to be a name in /run/netns, as ip netns shows it");
+	for (unsigned i = 0; (word = config_nth(c, OPT_OUTER, i)); i++)
+		if (strpbrk(word, ",:") || strncmp(word, "net_", 4) == 0)
+			wrong(log, c, OPT_OUTER, i, "with listen-netns it can be auto, udp or an interface in that namespace");
+}
+
 static void check_scale(const struct config *c, struct config_log *log)
 {
 	if (config_num(c, OPT_SEC_MOD_SCALE) > LIMIT_KEY_THREADS)
@@ -445,6 +460,7 @@ void config_check(const struct config *c, struct config_log *log)
 	check_nics(c, log);
 	check_netlist(c, OPT_BAN_EXEMPT, "it is to be a network as in 192.0.2.0/24, or local, or none", log);
 	check_proxies(c, log);
+	check_netns(c, log);
 	check_scale(c, log);
 	config_check_hooks(c, log);
 	check_metrics(c, log);

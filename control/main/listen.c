@@ -15,6 +15,7 @@
 #include "control/main/supervise.h"
 #include "control/main/upgrade.h"
 #include "proto/err.h"
+#include "proto/netns.h"
 
 #define BACKLOG 1024
 #define ACCEPT_BURST 32 // then the others get their turn
@@ -24,12 +25,13 @@ struct listener {
 	TAILQ_ENTRY(listener) all;
 	struct gateway *g;
 	struct event readable;
-	int tcp, udp; // udp -1: none
+	int tcp, udp; // one of them, the other is -1
 	struct addr local;
 };
 
 // Where to listen, as the configuration has it. host NULL: every address.
 struct place {
+	enum opt option; // that says so
 	const char *host;
 	struct sockaddr_storage sa;
 	socklen_t len;
@@ -94,14 +96,14 @@ static void port_set(struct sockaddr *sa, uint16_t port)
 		((struct sockaddr_in6 *)sa)->sin6_port = htons(port);
 }
 
-static int bind_failed(const struct place *p, const char *option, uint16_t port, int why)
+static int bind_failed(const struct place *p, enum opt port_option, uint16_t port, int why)
 {
 	char text[ADDR_TEXT];
 	struct addr a;
 
 	addr_from_sockaddr((const struct sockaddr *)&p->sa, &a);
-	return errno_log(-why, "%s%s, %s %u: cannot listen on %s: %s", p->host ? "listen-host " : "",
-	                 p->host ? p->host : "every address", option, port, addr_text(&a, text), strerror(-why));
+	return errno_log(-why, "%s%s%s, %s %u: cannot listen on %s: %s", p->host ? config_name(p->option) : "", p->host ? " " : "",
+	                 p->host ? p->host : "every address", config_name(port_option), port, addr_text(&a, text), strerror(-why));
 }
 
 // Where DTLS arrives through sockets of the dataplane, the port is theirs.
@@ -115,23 +117,6 @@ static bool dataplane_holds(const struct config *c)
 	return false;
 }
 
-static int listener_bind(struct listener *l, struct place place)
-{
-	const struct policy *p = &l->g->policy;
-
-	place.may_be_absent = nic_wanted(l->g->config);
-	port_set((struct sockaddr *)&place.sa, p->tcp_port);
-	addr_from_sockaddr((struct sockaddr *)&place.sa, &l->local);
-	l->tcp = socket_bind(&place, SOCK_STREAM);
-	if (l->tcp < 0)
-		return bind_failed(&place, "tcp-port", p->tcp_port, l->tcp);
-	if (!p->udp_port || dataplane_holds(l->g->config))
-		return 0;
-	port_set((struct sockaddr *)&place.sa, p->udp_port);
-	l->udp = udp_hold(&place);
-	return l->udp < 0 ? bind_failed(&place, "udp-port", p->udp_port, l->udp) : 0;
-}
-
 static void listener_free(struct listener *l)
 {
 	if (l->tcp >= 0) {
@@ -143,25 +128,34 @@ static void listener_free(struct listener *l)
 	free(l);
 }
 
-static int listener_open(struct gateway *g, const struct place *place)
+static int listener_add(struct gateway *g, int tcp, int udp, const struct addr *local)
 {
 	struct listener *l = calloc(1, sizeof(*l));
-	int ret;
 
-	if (!l)
-		return -ENOMEM;
-	l->g = g;
-	l->tcp = l->udp = -1;
-	ret = listener_bind(l, *place);
-	if (ret < 0) {
-		if (l->tcp >= 0)
-			close(l->tcp);
-		free(l);
-		return ret;
+	if (!l) {
+		close(tcp >= 0 ? tcp : udp);
+		return errno_log(ENOMEM, "out of memory");
 	}
-	event_assign(&l->readable, g->base, l->tcp, EV_READ | EV_PERSIST, on_accept, l);
+	*l = (struct listener){ .g = g, .tcp = tcp, .udp = udp, .local = *local };
+	if (tcp >= 0)
+		event_assign(&l->readable, g->base, tcp, EV_READ | EV_PERSIST, on_accept, l);
 	TAILQ_INSERT_TAIL(&g->listeners, l, all);
 	return 0;
+}
+
+static int place_open(struct gateway *g, struct place place, enum opt port_option)
+{
+	uint16_t port = port_option == OPT_TCP_PORT ? g->policy.tcp_port : g->policy.udp_port;
+	struct addr local;
+	int fd;
+
+	place.may_be_absent = nic_wanted(g->config);
+	port_set((struct sockaddr *)&place.sa, port);
+	addr_from_sockaddr((struct sockaddr *)&place.sa, &local);
+	fd = port_option == OPT_TCP_PORT ? socket_bind(&place, SOCK_STREAM) : udp_hold(&place);
+	if (fd < 0)
+		return bind_failed(&place, port_option, port, fd);
+	return port_option == OPT_TCP_PORT ? listener_add(g, fd, -1, &local) : listener_add(g, -1, fd, &local);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- places
@@ -171,14 +165,14 @@ struct places {
 	size_t n;
 };
 
-static int place_add(struct places *p, const char *host, const struct addrinfo *ai)
+static int place_add(struct places *p, enum opt option, const char *host, const struct addrinfo *ai)
 {
 	struct place *grown = realloc(p->all, (p->n + 1) * sizeof(*grown));
 
 	if (!grown)
 		return errno_log(ENOMEM, "out of memory");
 	p->all = grown;
-	grown[p->n] = (struct place){ .host = host, .len = ai->ai_addrlen };
+	grown[p->n] = (struct place){ .option = option, .host = host, .len = ai->ai_addrlen };
 	memcpy(&grown[p->n++].sa, ai->ai_addr, ai->ai_addrlen);
 	return 0;
 }
@@ -194,17 +188,18 @@ static bool family_missing(const struct addrinfo *ai)
 	return false;
 }
 
-static int places_of(struct places *p, const char *host)
+static int places_of(struct places *p, enum opt option, const char *host)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
 	struct addrinfo *list, *ai;
 	int ret = getaddrinfo(host, "0", &hints, &list);
 
 	if (ret != 0)
-		return errno_log(EADDRNOTAVAIL, "listen-host %s: %s", host ? host : "(every address)", gai_strerror(ret));
+		return errno_log(EADDRNOTAVAIL, "%s %s: %s", config_name(option), host ? host : "(every address)",
+		                 gai_strerror(ret));
 	for (ai = list; ai && ret == 0; ai = ai->ai_next)
 		if (host || !family_missing(ai))
-			ret = place_add(p, host, ai);
+			ret = place_add(p, option, host, ai);
 	freeaddrinfo(list);
 	return ret;
 }
@@ -234,29 +229,42 @@ static bool is_covered(const struct places *p, size_t nth)
 	return false;
 }
 
-static int places_open(struct gateway *g, const struct places *p)
+static int places_open(struct gateway *g, enum opt host_option, enum opt port_option)
 {
+	unsigned hosts = config_count(g->config, host_option);
+	struct places p = { 0 };
 	int ret = 0;
 
-	for (size_t i = 0; i < p->n && ret == 0; i++)
-		if (!is_covered(p, i))
-			ret = listener_open(g, &p->all[i]);
+	if (!hosts)
+		ret = places_of(&p, host_option, NULL);
+	for (unsigned i = 0; i < hosts && ret == 0; i++)
+		ret = places_of(&p, host_option, config_nth(g->config, host_option, i));
+	for (size_t i = 0; i < p.n && ret == 0; i++)
+		if (!is_covered(&p, i))
+			ret = place_open(g, p.all[i], port_option);
+	free(p.all);
+	return ret;
+}
+
+static int open_all(struct gateway *g)
+{
+	enum opt udp_hosts = config_count(g->config, OPT_UDP_LISTEN_HOST) ? OPT_UDP_LISTEN_HOST : OPT_LISTEN_HOST;
+	int ret = places_open(g, OPT_LISTEN_HOST, OPT_TCP_PORT);
+
+	if (ret == 0 && g->policy.udp_port && !dataplane_holds(g->config))
+		ret = places_open(g, udp_hosts, OPT_UDP_PORT);
 	return ret;
 }
 
 int listen_open(struct gateway *g)
 {
-	unsigned hosts = config_count(g->config, OPT_LISTEN_HOST);
-	struct places p = { 0 };
-	int ret = 0;
+	const char *netns = config_str(g->config, OPT_LISTEN_NETNS);
+	int back, ret = netns_enter(netns, &back);
 
-	if (!hosts)
-		ret = places_of(&p, NULL);
-	for (unsigned i = 0; i < hosts && ret == 0; i++)
-		ret = places_of(&p, config_nth(g->config, OPT_LISTEN_HOST, i));
-	if (ret == 0)
-		ret = places_open(g, &p);
-	free(p.all);
+	if (ret < 0)
+		return errno_log(-ret, "listen-netns %s: %s", netns, strerror(-ret));
+	ret = open_all(g);
+	netns_leave(back);
 	if (ret < 0)
 		listen_close(g);
 	return ret;
@@ -268,7 +276,7 @@ int listen_start(struct gateway *g)
 	char text[ADDR_TEXT];
 
 	TAILQ_FOREACH(l, &g->listeners, all)
-	if (listen(l->tcp, BACKLOG) < 0)
+	if (l->tcp >= 0 && listen(l->tcp, BACKLOG) < 0)
 		return errno_log(errno, "tcp-port %u: cannot listen on %s: %s", g->policy.tcp_port, addr_text(&l->local, text),
 		                 strerror(errno));
 	return 0;
@@ -295,7 +303,8 @@ void listen_pause(struct gateway *g)
 
 	g->accepting = false;
 	TAILQ_FOREACH(l, &g->listeners, all)
-	event_del(&l->readable);
+	if (l->tcp >= 0)
+		event_del(&l->readable);
 }
 
 static bool ready(const struct child *c)
@@ -314,7 +323,8 @@ void listen_resume(struct gateway *g)
 		return;
 	g->accepting = true;
 	TAILQ_FOREACH(l, &g->listeners, all)
-	event_add(&l->readable, NULL);
+	if (l->tcp >= 0)
+		event_add(&l->readable, NULL);
 }
 
 static void on_pause_over(evutil_socket_t fd, short what, void *arg)
@@ -424,6 +434,8 @@ void listen_shut(struct gateway *g, bool take_waiting)
 
 	TAILQ_FOREACH(l, &g->listeners, all)
 	{
+		if (l->tcp < 0)
+			continue;
 		for (int i = 0; i < BACKLOG && take_waiting && g->accepting && client_accept(g, l->tcp) == 0; i++)
 			;
 		shutdown(l->tcp, SHUT_RD);

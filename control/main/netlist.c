@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <ifaddrs.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "control/main/config.h"
+#include "proto/netns.h"
 
 // A host may have very many interfaces; who has more says so by name.
 #define LOCAL_MAX 512
@@ -13,6 +15,7 @@
 
 struct netlist {
 	bool local;
+	char netns[256]; // listen-netns: whose neighbours count
 	uint64_t looked; // at the interfaces, seconds; 0: not yet
 	unsigned n_local, n_named;
 	struct addr locals[LOCAL_MAX];
@@ -38,6 +41,8 @@ struct netlist *netlist_new(const struct config *c, enum opt o)
 	struct netlist *l = calloc(1, sizeof(*l) + count * sizeof(*l->named));
 	const char *text;
 
+	if (l && config_str(c, OPT_LISTEN_NETNS))
+		snprintf(l->netns, sizeof(l->netns), "%s", config_str(c, OPT_LISTEN_NETNS));
 	for (unsigned i = 0; l && i < count; i++) {
 		text = config_nth(c, o, i);
 		if (strcmp(text, "local") == 0)
@@ -86,9 +91,14 @@ static void add_local(struct netlist *l, const struct ifaddrs *i)
 static void look(struct netlist *l)
 {
 	struct ifaddrs *all, *i;
+	int back, ret;
 
 	// without an answer the picture of before still holds
-	if (getifaddrs(&all) < 0)
+	if (netns_enter(l->netns, &back) < 0)
+		return;
+	ret = getifaddrs(&all);
+	netns_leave(back);
+	if (ret < 0)
 		return;
 	l->n_local = 0;
 	for (i = all; i; i = i->ifa_next)

@@ -15,6 +15,7 @@
 #include "control/main/logline.h"
 #include "control/main/spawn.h"
 #include "control/main/supervise.h"
+#include "proto/netns.h"
 #include "proto/chan.h"
 
 #define ANSWER_MS 60000 // PAM's modules and large keys on a slow machine
@@ -227,6 +228,18 @@ static int children_try(const struct config *c, struct config_log *log)
 }
 
 // A start looks these names up, and does not begin without an address.
+static void netns_try(const struct config *c, struct config_log *log)
+{
+	const char *name = config_str(c, OPT_LISTEN_NETNS);
+	int back, ret = name ? netns_enter(name, &back) : 0;
+
+	if (name && ret == 0)
+		netns_leave(back);
+	if (ret == -ENOENT)
+		config_say(log, LOG_LEVEL_ERR, config_line_nth(c, OPT_LISTEN_NETNS, 0), "listen-netns",
+		           "%s: there is no such network namespace", name);
+}
+
 static void hosts_try(const struct config *c, struct config_log *log)
 {
 	static const enum opt options[] = { OPT_LISTEN_HOST, OPT_UDP_LISTEN_HOST };
@@ -257,6 +270,7 @@ int trial_check(const char *file, config_report *report, void *who)
 	if (!c)
 		return ret;
 	log.errors = ret < 0;
+	netns_try(c, &log);
 	hosts_try(c, &log);
 	config_check_supplements(c, &log);
 	found = children_try(c, &log);
