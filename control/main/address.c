@@ -18,6 +18,7 @@ struct address_pool {
 struct slot {
 	struct addr *ip;
 	struct address_pool **pool;
+	bool *fresh;
 	struct htab *holders;
 	struct hlink *link;
 };
@@ -27,8 +28,8 @@ static struct slot slot_of(struct session *s, int family)
 	struct address_book *b = &s->g->addresses;
 
 	if (family == 4)
-		return (struct slot){ &s->ipv4, &s->pool4, &b->ipv4, &s->by_ipv4 };
-	return (struct slot){ &s->ipv6, &s->pool6, &b->ipv6, &s->by_ipv6 };
+		return (struct slot){ &s->ipv4, &s->pool4, &s->fresh4, &b->ipv4, &s->by_ipv4 };
+	return (struct slot){ &s->ipv6, &s->pool6, &s->fresh6, &b->ipv6, &s->by_ipv6 };
 }
 
 // ------------------------------------------------------------------------------------------------------------------ book
@@ -254,6 +255,87 @@ int address_pools(struct gateway *g, const struct policy *policy)
 
 // -------------------------------------------------------------------------------------------------------------- sessions
 
+// What of a pool's network is one client's, with this address of it.
+static struct addr share_of(const struct address_pool *pool, const struct addr *ip)
+{
+	struct addr share = *ip;
+
+	if (pool && ip->family == 6 && lease_covers(pool->leases, ip))
+		share.prefix = (uint8_t)lease_subnet_prefix(pool->leases);
+	addr_mask(&share);
+	return share;
+}
+
+static bool overlap(const struct addr *a, const struct addr *b)
+{
+	return a->family == b->family && (a->prefix < b->prefix ? addr_in(b, a) : addr_in(a, b));
+}
+
+// Who has something of an IPv6 prefix; NULL: nobody but s.
+static struct session *sharer_of(const struct session *s, const struct addr *share)
+{
+	struct session *other;
+	struct addr has;
+
+	TAILQ_FOREACH(other, &s->g->sessions, all)
+	{
+		has = share_of(other->pool6, &other->ipv6);
+		if (other != s && has.family && overlap(&has, share))
+			return other;
+	}
+	return NULL;
+}
+
+// Where networks overlap that are lent in shares of different sizes, a pool knows too little by itself: two single addresses of
+// others may lie in one share of its, and the first that is given back frees that.
+static bool is_mixed(const struct address_book *b, const struct address_pool *pool)
+{
+	const struct address_pool *p;
+
+	TAILQ_FOREACH(p, &b->pools, all)
+	if (lease_gateway(p->leases)->family == 6 && lease_subnet_prefix(p->leases) != lease_subnet_prefix(pool->leases) &&
+	    overlap(lease_gateway(p->leases), lease_gateway(pool->leases)))
+		return true;
+	return false;
+}
+
+// Somebody else's, though the pool does not know it: another client's, or behind one, in a network that a reload has widened.
+static bool is_elsewhere(const struct session *s, const struct address_pool *pool, const struct addr *ip)
+{
+	struct addr share = share_of(pool, ip);
+
+	if (ip->family == 6 && is_mixed(&s->g->addresses, pool) && sharer_of(s, &share))
+		return true;
+	return iroute_touches(s->g, &share, lease_gateway(pool->leases));
+}
+
+// More than so many in the middle of others' networks, and a pool counts as full.
+#define TRIES 64
+
+static int take_free(struct session *s, struct address_pool *pool, uint64_t hint, struct addr *out)
+{
+	struct addr tried[TRIES];
+	unsigned n = 0;
+	int ret;
+
+	for (;;) {
+		// what somebody has got in another way stays taken here until it comes back
+		do
+			ret = lease_take(pool->leases, hint, out);
+		while (ret == 0 && holder_of(&s->g->addresses, out));
+		if (ret < 0 || !is_elsewhere(s, pool, out))
+			break;
+		tried[n++] = *out;
+		// the next one is likely to lie in the same network
+		ret = n == TRIES ? -ENOSPC : secret_random(&hint, sizeof(hint));
+		if (ret < 0)
+			break;
+	}
+	while (n > 0)
+		lease_return(pool->leases, &tried[--n]);
+	return ret;
+}
+
 static int take_any(struct session *s, const struct terms *t, struct address_pool *pool, struct addr *out)
 {
 	uint64_t hint;
@@ -263,10 +345,8 @@ static int take_any(struct session *s, const struct terms *t, struct address_poo
 		hint = lease_hint(s->user);
 	else
 		ret = secret_random(&hint, sizeof(hint));
-	// what somebody has got in another way stays taken here until it comes back
-	do
-		ret = ret < 0 ? ret : lease_take(pool->leases, hint, out);
-	while (ret == 0 && holder_of(&s->g->addresses, out));
+	if (ret == 0)
+		ret = take_free(s, pool, hint, out);
 	if (ret < 0)
 		return ret;
 	ret = claim(&s->g->addresses, out, pool);
@@ -287,18 +367,21 @@ static void slot_clear(struct session *s, int family)
 		(*slot.pool)->users--;
 	*slot.pool = NULL;
 	*slot.ip = (struct addr){ 0 };
+	*slot.fresh = false;
 }
 
 // A session of the same user that nobody is connected to has it for nothing.
-static int take_named(struct session *s, const struct addr *ip, struct addr *out)
+static int take_named(struct session *s, const struct address_pool *pool, const struct addr *ip, struct addr *out)
 {
-	struct session *holder = holder_of(&s->g->addresses, ip);
+	struct addr share = share_of(pool, ip);
+	struct session *holder;
 	int ret;
 
-	if (holder && (holder->tunnels || !session_is_same_user(holder, s)))
-		return -EADDRINUSE;
-	if (holder)
+	while ((holder = ip->family == 4 ? holder_of(&s->g->addresses, ip) : sharer_of(s, &share))) {
+		if (holder->tunnels || !session_is_same_user(holder, s))
+			return -EADDRINUSE;
 		slot_clear(holder, ip->family);
+	}
 	ret = claim(&s->g->addresses, ip, NULL);
 	if (ret == 0)
 		*out = *ip;
@@ -328,11 +411,34 @@ static int lend(struct session *s, const struct terms *t, int family)
 	ret = pool_get(s->g, network, family == 4 ? 32 : t->ipv6_subnet_prefix, &pool);
 	if (ret < 0 || (!pool && !named->family))
 		return ret;
-	ret = named->family ? take_named(s, named, &ip) : take_any(s, t, pool, &ip);
+	ret = named->family ? take_named(s, pool, named, &ip) : take_any(s, t, pool, &ip);
 	if (ret < 0)
 		return ret;
 	slot_fill(slot, &ip, pool);
+	*slot.fresh = !named->family;
 	return 0;
+}
+
+int address_another(struct session *s, const struct terms *t, int family, struct addr *occupied)
+{
+	struct slot slot = slot_of(s, family);
+	struct addr ip, was = *slot.ip;
+	int ret = take_any(s, t, *slot.pool, &ip);
+
+	if (ret < 0) {
+		slot_clear(s, family);
+		return ret;
+	}
+	htab_remove(slot.holders, slot.link);
+	*slot.ip = ip;
+	htab_insert(slot.holders, slot.link, htab_hash(ip.ip, sizeof(ip.ip)));
+	*occupied = was;
+	return 0;
+}
+
+void address_let(struct gateway *g, const struct addr *occupied)
+{
+	give_back(&g->addresses, occupied);
 }
 
 static void restore(struct session *s, const struct addr *ip, const struct addr *network, unsigned subnet)

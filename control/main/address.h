@@ -31,6 +31,10 @@ int address_pools(struct gateway *g, const struct policy *p);
 // user's file names; -EADDRNOTAVAIL: there is none of a kind that the client takes; -EINVAL and what
 // netlink says, for a network that is wrong (logged).
 int address_lend(struct session *s, const struct terms *t, bool ipv4, bool ipv6);
+// Somebody else has its address of that family: it gets another one of the same pool, and *occupied, the one of before, is
+// nobody's, but is not lent either until address_let(). 0 or -ENOSPC, and then it has none of that family.
+int address_another(struct session *s, const struct terms *t, int family, struct addr *occupied);
+void address_let(struct gateway *g, const struct addr *occupied);
 // After a restart: what the session had, where that is a network of its virtual host and free.
 void address_restore(struct session *s, const struct addr *ipv4, const struct addr *ipv6);
 void address_return(struct session *s);

@@ -182,6 +182,19 @@ void iroute_release(struct tunnel *t)
 		forget(i);
 }
 
+bool iroute_touches(const struct gateway *g, const struct addr *network, const struct addr *clients)
+{
+	for (size_t b = 0; g->iroutes.count && b <= g->iroutes.mask; b++)
+		for (struct hlink *l = g->iroutes.buckets[b]; l; l = l->next) {
+			const struct iroute *i = HTAB_OF(l, struct iroute, by_network);
+
+			if (i->kind == IROUTE_BEHIND && i->network.prefix >= clients->prefix && addr_in(&i->network, clients) &&
+			    (addr_in(network, &i->network) || addr_in(&i->network, network)))
+				return true;
+		}
+	return false;
+}
+
 // -------------------------------------------------------------------------------------------------------------- handover
 
 struct saved {

@@ -223,6 +223,8 @@ static const struct state_field fields[] = {
 	N(kept),
 	N(voided),
 	N(left),
+	N(fresh4),
+	N(fresh6),
 	N(listed),
 	N(ended.packets_in),
 	N(ended.bytes_in),
@@ -244,7 +246,7 @@ static const struct state_field fields[] = {
 
 #undef N
 
-STATE_COVERS(struct session, 976);
+STATE_COVERS(struct session, 984);
 
 struct filter {
 	uint32_t filter; // its terms

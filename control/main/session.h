@@ -21,6 +21,7 @@ struct session {
 	uint32_t timeout;                   // session-timeout in seconds, counted from then; 0: off
 	struct addr ipv4, ipv6;             // address.c: lent; family 0: none
 	struct address_pool *pool4, *pool6; // in whose networks
+	bool fresh4, fresh6;                // lent by a pool, and nobody has been asked yet who else has it (ping-leases)
 	struct tunnel *tunnel;              // the one in force; NULL: no client is connected
 	unsigned tunnels;                   // with those that are still being deleted, and its opening
 	struct opening *opening;            // a client that is about to have its tunnel; NULL: none

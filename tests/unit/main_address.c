@@ -246,6 +246,64 @@ static void subnets_beside_hosts(void **unused)
 	L(4, "bert", &own, 0, NULL);
 }
 
+// One share of a pool's, and single addresses of others in it.
+static void a_share_is_one_clients(void **unused)
+{
+	open_gateway(NULL, "fd00::/56");
+	own = terms_of(NULL, "fd00:0:0:10::/62", 64); // 10 is the gateway's, 11 to 13 are lent
+	everybody.explicit_ipv6 = addr_of("fd00:0:0:11::7");
+	L(1, "anna", &everybody, 0, NULL);
+	everybody.explicit_ipv6 = addr_of("fd00:0:0:11::8");
+	L(2, "bert", &everybody, 0, NULL);
+	session_gone(session_of(1, "anna"), END_TERMINATED);
+	L(3, "carl", &own, 0, NULL);
+	L(4, "dora", &own, 0, NULL);
+	L(5, "emil", &own, -ENOSPC, NULL); // bert is still in 11
+	session_gone(session_of(2, "bert"), END_TERMINATED);
+	told(L(5, "emil", &own, 0, NULL), 6, "fd00:0:0:11::1/64");
+	everybody.explicit_ipv6 = addr_of("fd00:0:0:11::9");
+	L(6, "anna", &everybody, -EADDRINUSE, NULL); // emil may use that
+}
+
+// A network within a client's share is full.
+static void no_hosts_in_a_share(void **unused)
+{
+	open_gateway("192.0.2.0/24", NULL);
+	own = terms_of(NULL, "fd00:0:0:10::/63", 64);
+	told(L(1, "anna", &own, 0, NULL), 6, "fd00:0:0:11::1/64");
+	everybody.ipv6_network = addr_of("fd00:0:0:11:1::/120");
+	assert_int_equal(pools_of(&everybody, NULL), 0);
+	L(2, "bert", &everybody, -ENOSPC, NULL);
+	session_gone(session_of(1, "anna"), END_TERMINATED);
+	L(2, "bert", &everybody, 0, NULL);
+}
+
+// ping-leases: what is somebody's in the LAN is lent to nobody while an address is looked for, and to anybody later.
+static void another_address(void **unused)
+{
+	struct addr occupied[2];
+	struct session *s;
+
+	open_gateway("192.0.2.0/29", NULL);
+	s = L(1, "anna", &everybody, 0, NULL);
+	assert_true(s->fresh4);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(address_another(s, &everybody, 4, &occupied[i]), 0);
+		assert_false(addr_equal(&s->ipv4, &occupied[i]));
+	}
+	assert_false(addr_equal(&s->ipv4, &occupied[0]));
+	L(2, "bert", &everybody, 0, NULL);
+	L(3, "carl", &everybody, 0, NULL);
+	L(4, "dora", &everybody, -ENOSPC, NULL);
+	address_let(g, &occupied[1]);
+	L(4, "dora", &everybody, 0, NULL);
+	assert_int_equal(address_another(s, &everybody, 4, &occupied[1]), -ENOSPC);
+	assert_int_equal(s->ipv4.family, 0); // and what it had is free
+	L(5, "emil", &everybody, 0, NULL);
+	address_let(g, &occupied[0]);
+	L(6, "fred", &everybody, 0, NULL);
+}
+
 static void what_the_client_takes(void **unused)
 {
 	struct session *s;
@@ -273,6 +331,9 @@ int main(void)
 		cmocka_unit_test_teardown(networks_within_networks, shut),
 		cmocka_unit_test_teardown(a_gateway_that_somebody_has, shut),
 		cmocka_unit_test_teardown(subnets_beside_hosts, shut),
+		cmocka_unit_test_teardown(a_share_is_one_clients, shut),
+		cmocka_unit_test_teardown(no_hosts_in_a_share, shut),
+		cmocka_unit_test_teardown(another_address, shut),
 		cmocka_unit_test_teardown(what_the_client_takes, shut),
 	};
 

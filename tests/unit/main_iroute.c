@@ -131,6 +131,23 @@ static void what_nobody_may_have(void **unused)
 	end(t);
 }
 
+// A reload has widened the clients' network over one that is behind a client: nobody gets an address of that.
+static void clients_around_it(void **unused)
+{
+	struct tunnel *t = tunnel_of(session_of(1, "anna"), "192.0.3.0/24 192.0.0.0/16");
+	const struct addr behind = addr_of("192.0.3.0/24"), around = addr_of("192.0.2.0/23");
+	struct session *s;
+
+	everybody.ipv4_network = around;
+	for (int i = 2; i < 60; i++) {
+		s = session_of(i, "bert");
+		assert_int_equal(address_lend(s, &everybody, true, false), 0);
+		assert_true(addr_in(&s->ipv4, &around));
+		assert_false(addr_in(&s->ipv4, &behind));
+	}
+	end(t);
+}
+
 static void what_is_the_sessions_anyway(void **unused)
 {
 	struct session *s = session_of(1, "anna");
@@ -155,6 +172,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_newest_of_one_user, open_gateway, shut),
 		cmocka_unit_test_setup_teardown(twice_in_the_files, open_gateway, shut),
 		cmocka_unit_test_setup_teardown(what_nobody_may_have, open_gateway, shut),
+		cmocka_unit_test_setup_teardown(clients_around_it, open_gateway, shut),
 		cmocka_unit_test_setup_teardown(what_is_the_sessions_anyway, open_gateway, shut),
 	};
 
