@@ -11,6 +11,7 @@
 #include "control/main/listen.h"
 #include "control/main/notify.h"
 #include "control/main/options.h"
+#include "control/main/ping.h"
 #include "control/main/program.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
@@ -137,6 +138,7 @@ int gateway_begin(struct gateway *g)
 
 void gateway_fini(struct gateway *g)
 {
+	pings_close(g);
 	programs_close(g);
 	utmp_close(g);
 	session_free_all(g);

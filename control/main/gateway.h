@@ -115,6 +115,7 @@ struct gateway {
 
 	struct programs *programs; // program.c
 	struct utmp_book *utmp;    // utmp.c
+	struct pings *pings;       // ping.c; NULL: none yet
 	struct ban_list *bans;
 	struct admin *admin;
 	struct telemetry *telemetry; // NULL: off

@@ -2,8 +2,10 @@
 
 #include <stdlib.h>
 
+#include "control/main/config.h"
 #include "control/main/events.h"
 #include "control/main/hook.h"
+#include "control/main/ping.h"
 #include "control/main/session.h"
 #include "control/main/tally.h"
 #include "proto/err.h"
@@ -47,6 +49,11 @@ static void opening_free(struct opening *o)
 {
 	struct session *s = o->session;
 
+	for (int f = 0; f < 2; f++) {
+		ping_cancel(o->asking[f].ping);
+		for (unsigned i = 0; i < o->asking[f].n_occupied; i++)
+			address_let(s->g, &o->asking[f].occupied[i]);
+	}
 	o->conn->opening = NULL;
 	if (s->opening == o)
 		s->opening = NULL;
@@ -72,7 +79,72 @@ static void refuse(struct opening *o, int why)
 	opening_refuse(o->conn, why, user);
 }
 
-void opening_resume(struct opening *o)
+// ---------------------------------------------------------------------------------------------------------------- asking
+
+static bool *fresh_of(struct session *s, int family)
+{
+	return family == 4 ? &s->fresh4 : &s->fresh6;
+}
+
+static bool has_to_ask(const struct session *s)
+{
+	return (s->fresh4 || s->fresh6) && config_bool(s->g->config, OPT_PING_LEASES);
+}
+
+static void on_answer(void *who, bool answered)
+{
+	struct asking *a = who;
+	struct opening *o = a->opening;
+	struct session *s = o->session;
+	char text[ADDR_TEXT];
+	int ret = 0;
+
+	a->ping = NULL;
+	if (answered) {
+		log_notice("session %u: %s is not lent: somebody answers there", s->id,
+		           addr_text(a->family == 4 ? &s->ipv4 : &s->ipv6, text));
+		ret = a->n_occupied == OPENING_PINGS ? -ENOSPC
+		                                     : address_another(s, o->terms, a->family, &a->occupied[a->n_occupied]);
+		a->n_occupied += ret == 0;
+	} else {
+		*fresh_of(s, a->family) = false;
+	}
+	if (ret < 0)
+		refuse(o, ret);
+	else
+		opening_resume(o);
+}
+
+static void ask(struct asking *a)
+{
+	struct session *s = a->opening->session;
+	bool *fresh = fresh_of(s, a->family);
+
+	if (!*fresh || a->ping)
+		return;
+	a->ping = ping_start(s->g, a->family == 4 ? &s->ipv4 : &s->ipv6, on_answer, a);
+	if (a->ping)
+		return;
+	log_err("ping-leases: %s", strerror(errno));
+	*fresh = false;
+}
+
+// ----------------------------------------------------------------------------------------------------------------- steps
+
+static int tunnel_take(struct opening *o, bool greeted)
+{
+	int ret = tunnel_add(o->session, o->conn, o->terms);
+
+	if (ret < 0) {
+		refuse(o, ret);
+		return ret;
+	}
+	o->conn->tunnel->greeted = greeted;
+	opening_free(o);
+	return 0;
+}
+
+static void script_run(struct opening *o)
 {
 	// what came before in this session has its disconnect-script first
 	if (o->hook || o->session->tunnels > 1)
@@ -82,19 +154,29 @@ void opening_resume(struct opening *o)
 		refuse(o, -ENOMEM);
 }
 
+void opening_resume(struct opening *o)
+{
+	if (has_to_ask(o->session)) {
+		ask(&o->asking[0]);
+		ask(&o->asking[1]);
+	}
+	if (o->asking[0].ping || o->asking[1].ping)
+		return;
+	if (o->hook || hook_decides(o->session->g))
+		script_run(o);
+	else
+		tunnel_take(o, false);
+}
+
 bool opening_decided(struct opening *o, enum program_end how)
 {
 	static const int why[] = { [PROGRAM_REFUSES] = -ECONNREFUSED, [PROGRAM_LATE] = -ETIMEDOUT, [PROGRAM_MISSING] = -ENOEXEC };
-	int ret = how == PROGRAM_DONE ? tunnel_add(o->session, o->conn, o->terms) : why[how];
 
 	o->hook = NULL;
-	if (ret < 0) {
-		refuse(o, ret);
-		return false;
-	}
-	o->conn->tunnel->greeted = true;
-	opening_free(o);
-	return true;
+	if (how == PROGRAM_DONE)
+		return tunnel_take(o, true) == 0;
+	refuse(o, why[how]);
+	return false;
 }
 
 static int opening_new(struct session *s, struct conn *c, struct terms *terms)
@@ -106,6 +188,8 @@ static int opening_new(struct session *s, struct conn *c, struct terms *terms)
 	o->conn = c;
 	o->session = s;
 	o->terms = terms_get(terms);
+	o->asking[0] = (struct asking){ .opening = o, .family = 4 };
+	o->asking[1] = (struct asking){ .opening = o, .family = 6 };
 	s->tunnels++;
 	s->opening = o;
 	c->opening = o;
@@ -127,5 +211,5 @@ int opening_start(struct session *s, struct conn *c, struct terms *terms)
 	ret = address_lend(s, terms, c->info->want_ipv4, c->info->want_ipv6);
 	if (ret < 0)
 		return ret;
-	return hook_decides(s->g) ? opening_new(s, c, terms) : tunnel_add(s, c, terms);
+	return has_to_ask(s) || hook_decides(s->g) ? opening_new(s, c, terms) : tunnel_add(s, c, terms);
 }

@@ -1,10 +1,14 @@
-// From a good cookie to a tunnel: addresses, then what takes its time (connect-script). Its client waits for that, everybody else
-// goes on. A connection has at most one, and so has a session; sec-mod counts it as a use of the session. Main process only.
+// From a good cookie to a tunnel: addresses, and what takes its time: whether somebody else has them (ping-leases), and what
+// connect-script says. Its client waits for that, everybody else goes on. A connection has at most one, and so has a session;
+// sec-mod counts it as a use of the session. Main process only.
 #pragma once
 #include "control/main/program.h"
 
+#define OPENING_PINGS 8 // addresses of a family that are tried
+
 struct conn;
 struct hook;
+struct ping;
 struct session;
 struct terms;
 
@@ -12,6 +16,14 @@ struct opening {
 	struct conn *conn;
 	struct session *session;
 	struct terms *terms;
+	// Of each family: whom we ask, and who has answered. Those addresses are nobody's, and not to be lent before this is over.
+	struct asking {
+		struct opening *opening;
+		uint8_t family;
+		struct ping *ping; // NULL: none
+		struct addr occupied[OPENING_PINGS];
+		unsigned n_occupied;
+	} asking[2];
 	struct hook *hook; // connect-script, which runs or waits to run; NULL: not yet
 };
 
