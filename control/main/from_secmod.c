@@ -7,6 +7,7 @@
 #include "control/main/metrics.h"
 #include "control/main/peers.h"
 #include "control/main/reload.h"
+#include "control/main/renew.h"
 #include "control/main/session.h"
 #include "control/main/supplement.h"
 #include "control/main/supervise.h"
@@ -21,7 +22,9 @@ const chan_handler *const from_secmod_handlers = from_secmod;
 
 static int on_secmod_ready(void *who, const struct msg_secmod_ready *m, const int *fds)
 {
-	if (m->ok)
+	if (((struct child *)who)->next)
+		renew_tried(who, m->ok, m->text);
+	else if (m->ok)
 		keep_ask(who, m->text);
 	else
 		child_ready(who, false, m->text);

@@ -13,6 +13,7 @@
 #include "control/main/options.h"
 #include "control/main/ping.h"
 #include "control/main/program.h"
+#include "control/main/renew.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
 #include "control/main/syslogger.h"
@@ -52,12 +53,18 @@ void gateway_log_facility(const struct gateway *g)
 
 int pictures_take(const struct gateway *g, const struct config *c, struct pictures *out)
 {
+	return pictures_take_with(g, c, &(struct config_word){ NULL, NULL }, out);
+}
+
+int pictures_take_with(const struct gateway *g, const struct config *c, const struct config_word *word, struct pictures *out)
+{
 	char level[8];
 	const struct config_word words[] = {
 		{ "@log-level", level },
 		{ "@log-form", g->to_syslog ? "priority" : "plain" },
 		{ "@libexec", supervise_libexec() },
 		{ "@version", PENSTOCK_VERSION },
+		*word,
 		{ NULL, NULL },
 	};
 	struct pictures p = { 0 };
@@ -181,6 +188,7 @@ void gateway_stop(struct gateway *g, int exit_status, const char *why)
 	notify_stopping(0);
 	g->exit_status = exit_status;
 	door_end(g);
+	renew_give_up(g);
 	listen_close(g);
 	stats_end(g);
 	cputime_close(g);

@@ -19,6 +19,7 @@
 #include "proto/log.h"
 
 struct config;
+struct config_word;
 struct options;
 struct conn;
 struct child;
@@ -121,6 +122,7 @@ struct gateway {
 	struct telemetry *telemetry; // NULL: off
 	struct metrics *metrics;     // NULL: off
 	struct upgrade *upgrade;     // NULL: none is going on, of another program in the place of ours
+	struct event renew;          // renew.c
 	struct reload *reload;       // NULL: none is going on
 	bool reload_due;             // SIGHUP came when none could begin
 };
@@ -150,4 +152,6 @@ int gateway_facility(const struct options *o, const struct config *c);
 void gateway_log_facility(const struct gateway *g);
 // The snapshots of a configuration for the children. 0 or -errno (logged); then there are none.
 int pictures_take(const struct gateway *g, const struct config *c, struct pictures *out);
+// With one word more.
+int pictures_take_with(const struct gateway *g, const struct config *c, const struct config_word *word, struct pictures *out);
 void pictures_drop(struct pictures *p);

@@ -228,7 +228,7 @@ void reload_secmod_ready(struct gateway *g, const struct msg_secmod_reloaded *m)
 		reload_fail(g, m->text);
 		return;
 	}
-	r->nursery = supervise_next_nursery(g, &r->pictures);
+	r->nursery = supervise_next(g, &child_nursery, &r->pictures);
 	if (!r->nursery)
 		reload_fail(g, "a new nursery cannot be started");
 }

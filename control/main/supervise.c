@@ -20,15 +20,17 @@
 #include "control/main/program.h"
 #include "control/main/pulse.h"
 #include "control/main/reload.h"
+#include "control/main/renew.h"
 #include "control/main/session.h"
 #include "control/main/spawn.h"
 #include "control/main/syslogger.h"
 #include "control/main/upgrade.h"
 #include "proto/err.h"
 
-#define START_SECONDS 60 // the dataplane may have to wait for huge pages
-#define LINGER_SECONDS 2 // from the end of its channel to SIGKILL
-#define STABLE_MS 30000  // a child that lived so long has not failed at its start
+#define START_SECONDS 60  // the dataplane may have to wait for huge pages
+#define LINGER_SECONDS 2  // from the end of its channel to SIGKILL
+#define RETIRE_SECONDS 10 // what it still has to write or to tell RADIUS servers
+#define STABLE_MS 30000   // a child that lived so long has not failed at its start
 #define FAILURES_MAX 8
 #define PAUSE_FIRST_MS 100
 #define PAUSE_MAX_MS 5000
@@ -122,6 +124,16 @@ static void pause_without(struct gateway *g, const struct child_kind *kind)
 	listen_pause(g);
 }
 
+void child_retire(struct child *c)
+{
+	respawn_of(c->g, c->kind)->failures = 0;
+	c->leaving = true;
+	c->ready = false;
+	link_close(&c->link);
+	pause_without(c->g, c->kind);
+	timer_set(&c->timer, RETIRE_SECONDS * 1000);
+}
+
 // Its process is reaped later; then supervise_reap() does the rest.
 static void on_ended(void *who, int why)
 {
@@ -195,7 +207,7 @@ static struct child *child_start(struct gateway *g, const struct child_kind *kin
 		return NULL;
 	}
 	c->since_ms = clock_ms();
-	snprintf(c->version, sizeof(c->version), "%s", PENSTOCK_VERSION);
+	snprintf(c->version, sizeof(c->version), "%s", g->self->version);
 	c->link.chan.fd = -1;
 	child_enter(g, c, kind);
 	ret = chan_pair(fds);
@@ -322,9 +334,9 @@ void child_ready(struct child *c, bool ok, const char *text)
 
 // --------------------------------------------------------------------------------------------------------------- nursery
 
-struct child *supervise_next_nursery(struct gateway *g, const struct pictures *p)
+struct child *supervise_next(struct gateway *g, const struct child_kind *kind, const struct pictures *p)
 {
-	struct child *c = child_start(g, &child_nursery, p);
+	struct child *c = child_start(g, kind, p);
 
 	if (c)
 		c->next = true;
@@ -404,10 +416,12 @@ static void child_died(struct child *c, int status)
 		conn_lose_nursery(g, c);
 	if (current)
 		lose(g, c);
-	if (c->next && g->reload)
+	if (c->next && kind == &child_secmod)
+		renew_tried(c, false, "it has died");
+	else if (c->next && g->reload)
 		reload_nursery_ready(g, false, "the new nursery died");
 	snprintf(why, sizeof(why), "%s died meanwhile", kind->name);
-	if (kind != &child_nursery || current)
+	if (current && kind != &child_metrics)
 		reload_peer_lost(g, why);
 	child_free(c);
 	if (!current || g->phase == GATEWAY_STOPPING)
@@ -541,7 +555,7 @@ bool supervise_is_quiet(const struct gateway *g)
 	const struct child *c;
 
 	TAILQ_FOREACH(c, &g->children, all)
-	if (c->kind != &child_metrics && !link_is_quiet(&c->link))
+	if (c->next || (c->kind != &child_metrics && !link_is_quiet(&c->link)))
 		return false;
 	return true;
 }

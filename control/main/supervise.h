@@ -44,11 +44,13 @@ void supervise_step(struct gateway *g);
 void supervise_open(struct gateway *g);
 // A child is ready, or has said why it will not be.
 void child_ready(struct child *c, bool ok, const char *text);
-// A nursery with another configuration, beside the one in force. NULL: it could not be started (logged).
-struct child *supervise_next_nursery(struct gateway *g, const struct pictures *p);
+// One more of a kind, with another configuration, beside the one in force. NULL: it could not be started (logged).
+struct child *supervise_next(struct gateway *g, const struct child_kind *kind, const struct pictures *p);
 // Put it in force; the old one drains.
 void supervise_switch_nursery(struct gateway *g, struct child *next);
 void child_kill(struct child *c);
+// It is to end by itself; then another is started.
+void child_retire(struct child *c);
 // The orderly end: everybody is told, waited for and at last killed; then the loop ends.
 void supervise_stop(struct gateway *g);
 void supervise_hurry(struct gateway *g); // kill what is left

@@ -14,6 +14,7 @@
 #include "control/main/listen.h"
 #include "control/main/program.h"
 #include "control/main/reload.h"
+#include "control/main/renew.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
 #include "control/main/takeover.h"
@@ -378,4 +379,6 @@ void upgrade_settled(struct gateway *g, bool ok, const char *text)
 		log_err("upgrade: %s", why);
 	}
 	admin_upgraded(g, ok, why);
+	if (ok)
+		renew_begin(g);
 }

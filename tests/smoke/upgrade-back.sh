@@ -99,6 +99,25 @@ expect "logins go on" user_has anna State connected
 leave third
 expect "and one that works takes over" ctl upgrade
 soon "with all that there was" eval 'same "$(facts)" "$before"'
+
+# A penstockd that works, of another version, beside a worker and a sec-mod that do not.
+install_part() { cp "$1" "$BIN/next" && chmod 755 "$BIN/next" && mv "$BIN/next" "$BIN/$2"; } # FILE PART
+VERSION=$("$BUILT/penstockd" --version | cut -d' ' -f2)
+sed "s/${VERSION//./\\.}/9${VERSION#?}/g" "$BUILT/penstockd" > "$WORK/newer"
+install_program "$WORK/newer"
+install_part "$(type -P false)" penstock-worker
+expect "workers that do not start" matches "$(ctl upgrade 2>&1 || :)" 'new workers stay those of before'
+expect "are not needed yet" same "$(facts)" "$before"
+install_part "$BUILT/penstock-worker" penstock-worker
+install_program "$BUILT/penstockd"
+install_part "$(type -P false)" penstock-secmod
+install_program "$WORK/newer"
+secmod=$(pid_of 'Sec-mod PID')
+expect "beside a sec-mod that does not start" ctl upgrade
+soon "the one of before goes on" has "$WORK/gateway.log" 'sec-mod 9.* cannot start: .*the one of before goes on'
+expect "indeed" same "$(pid_of 'Sec-mod PID')" "$secmod"
+INTERFACE=tun2 login fourth anna
+leave fourth
 for p in $pinging; do kill -INT "$p"; soon "pings end" gone "$p"; done
 # The last one may still have been under way.
 no_gap() { awk '/icmp_seq=/ { sub(/.*icmp_seq=/, ""); if ($1 + 0 != last + 1) exit 1; last++ } END { exit last < 10 }' "$WORK/$1.log"; }

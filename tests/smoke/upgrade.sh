@@ -96,6 +96,10 @@ for label in anna-up anna-down bert-up bert-down; do
 done
 stop "$handshaker"
 expect "no connect has failed" same "$(connects failed)" 0
+secmod_is() { same "$(ctl -j show status | jq -r '."Sec-mod version"')" "$1" && gateway_online; }
+soon "when nobody logs in sec-mod is of the new version too" secmod_is "$NEXT"
+expect "which knows every session" same "$(facts)" "$before"
+expect "the dataplane is of the old one" same "$(ctl -j show status | jq -r '."Dataplane version"')" "$VERSION"
 
 INTERFACE=tun2 login third anna
 expect "who comes now gets an address of his own" same "$(ctl -j show users | jq '[.[].IPv4] | unique | length')" 3

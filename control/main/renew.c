@@ -1,0 +1,86 @@
+#include "control/main/renew.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "control/main/config.h"
+#include "control/main/conn.h"
+#include "control/main/handover.h"
+#include "control/main/supervise.h"
+#include "proto/err.h"
+
+#define POLL_MS 250
+
+static bool is_due(const struct gateway *g)
+{
+	return g->secmod && strcmp(g->secmod->version, g->self->version) != 0;
+}
+
+static void poll_later(struct gateway *g)
+{
+	const struct timeval tv = { .tv_usec = POLL_MS * 1000 };
+
+	evtimer_add(&g->renew, &tv);
+}
+
+// Who has a tunnel needs it no more.
+static bool somebody_logs_in(const struct gateway *g)
+{
+	const struct conn *c;
+
+	TAILQ_FOREACH(c, &g->conns, all)
+	if (!c->tunnel && c->link.chan.state != MW_CLOSING)
+		return true;
+	return false;
+}
+
+static void on_poll(evutil_socket_t fd, short what, void *arg)
+{
+	struct gateway *g = arg;
+
+	// one that has died has been started anew by itself
+	if (g->phase != GATEWAY_UP || !is_due(g))
+		return;
+	if (!g->secmod->ready || g->secmod->stuck || g->reload || g->upgrade || !g->keeps_sessions || somebody_logs_in(g)) {
+		poll_later(g);
+		return;
+	}
+	log_notice("sec-mod %s makes room for %s", g->secmod->version, PENSTOCK_VERSION);
+	child_retire(g->secmod);
+}
+
+void renew_begin(struct gateway *g)
+{
+	const struct config_word trial = { "@trial", "1" };
+	struct pictures p;
+
+	if (!is_due(g))
+		return;
+	if (!g->keeps_sessions) {
+		log_notice("sec-mod stays at version %s: without session-file all cookies would be void", g->secmod->version);
+		return;
+	}
+	evtimer_assign(&g->renew, g->base, on_poll, g);
+	if (pictures_take_with(g, g->config, &trial, &p) < 0)
+		return;
+	supervise_next(g, &child_secmod, &p);
+	pictures_drop(&p);
+}
+
+void renew_tried(struct child *c, bool ok, const char *text)
+{
+	if (c->leaving)
+		return;
+	c->leaving = true;
+	child_kill(c);
+	if (ok)
+		poll_later(c->g);
+	else
+		log_err("sec-mod %s cannot start: %s; the one of before goes on", PENSTOCK_VERSION, text);
+}
+
+void renew_give_up(struct gateway *g)
+{
+	if (evtimer_initialized(&g->renew))
+		evtimer_del(&g->renew);
+}
