@@ -221,6 +221,23 @@ static void put_option(int letter, const char *name, const char *help)
 	printf("--%s ", name);
 }
 
+// As a pattern of case: where one stands.
+static void put_files(void)
+{
+	const char *before = "";
+
+	for (size_t i = 0; i < commands_count; i++) {
+		const char *argument = commands[i].alias_of ? "" : command_argument_name(commands[i].argument),
+		           *file = strstr(argument, "FILE");
+
+		if (!file)
+			continue;
+		printf("%s\"%s\"%s", before, commands[i].words,
+		       strchr(argument, ' ') && file > strchr(argument, ' ') ? "' '*" : "");
+		before = " | ";
+	}
+}
+
 static void bash(void)
 {
 	puts("# Completion of penstockctl for bash, made of its command table.\n"
@@ -260,8 +277,12 @@ static void bash(void)
 	     "    while IFS= read -r word; do\n"
 	     "      COMPREPLY+=(\"$(printf %q \"$word\")\")\n"
 	     "    done < <(\"${COMP_WORDS[0]}\" ${socket[@]+\"${socket[@]}\"} --complete=\"$line$current\" 2> /dev/null)\n"
-	     "    [ ${#COMPREPLY[@]} -gt 0 ] || mapfile -t COMPREPLY < <(compgen -f -- \"$current\")\n"
 	     "  fi\n"
+	     "  case $words in");
+	printf("  ");
+	put_files();
+	puts(") mapfile -t COMPREPLY < <(compgen -f -- \"$current\") ;;\n"
+	     "  esac\n"
 	     "}\n"
 	     "complete -F _penstockctl penstockctl");
 }

@@ -39,19 +39,6 @@ done
 
 expect "the shell takes commands" matches "$(printf 'reset\nshow users\nhelp\nexit\n' | "$BIN/penstockctl" -s "$WORK/admin.socket")" 'anna'
 
-# On a terminal: Tab completes "res", "sho" and the user's name.
-on_terminal() {
-  local line
-  coproc PTY { TERM=xterm exec script -qec "$BIN/penstockctl -n -s $WORK/admin.socket" /dev/null; }
-  read -r -t 10 -d '>' -u "${PTY[0]}" line || return 1
-  printf 'res\t\nsho\tuser an\t\nexit\n' >&"${PTY[1]}"
-  while read -r -t 10 -u "${PTY[0]}" line; do
-    [[ $line != *"Username: anna"* ]] || return 0
-  done
-  return 1
-}
-expect "the shell completes words and names" on_terminal
-
 status() { "$BIN/penstockctl" "$@" > /dev/null 2>&1 && say 0 || say $?; }
 expect "status 0" same "$(status -s "$WORK/admin.socket" show users)" 0
 expect "status 1 when refused" same "$(status -s "$WORK/admin.socket" show user zoe)" 1

@@ -13,15 +13,27 @@ ask() { "$BIN/penstockctl" -s "$WORK/admin.socket" "$@"; }
 
 # ---------------------------------------------------------------------------------------------------------------- the shell
 
+# A program on a terminal: from and to it by $from and $to, which outlive it (coproc's own go with it).
+on_pty() { # COMMAND
+  coproc PTY { TERM=xterm exec script -qec "$1" /dev/null; }
+  exec {from}<&"${PTY[0]}" {to}>&"${PTY[1]}"
+}
+screen() { # what it still shows, to its end
+  local line=''
+  while IFS= read -r -t 10 -u "$from" line; do say "$line"; done
+  say "$line"
+  exec {from}<&- {to}>&-
+}
+
 # Type these keys; what the terminal has shown by the end is in $WORK/screen.
 type() { # KEYS
-  local line=
-  coproc PTY { TERM=xterm exec script -qec "$BIN/penstockctl -n -s $WORK/admin.socket" /dev/null; }
-  IFS= read -r -t 10 -d '>' -u "${PTY[0]}" line || return 1
-  printf '%b' "$1" >&"${PTY[1]}"
-  while IFS= read -r -t 10 -u "${PTY[0]}" line; do say "$line"; done > "$WORK/screen"
+  local line
+  on_pty "$BIN/penstockctl -n -s $WORK/admin.socket"
+  IFS= read -r -t 10 -d '>' -u "$from" line || return 1
+  printf '%b' "$1" >&"$to"
+  screen > "$WORK/screen"
 }
-expect "a shell" type 'sho\tuser an\t\nexit\n'
+expect "a shell" type 'res\t\nsho\tuser an\t\nexit\n'
 expect "completes words and names" has "$WORK/screen" 'Username: anna'
 expect "another" type 'show ?users\nterminate user ?anna2\nexit\n'
 expect "says what may come next" has "$WORK/screen" '^ +status +how the gateway is doing'
@@ -88,14 +100,13 @@ expect "what is no word of it is said" same "$(status top by=colour)" 2
 # On a terminal it is a screen of its own, until q.
 top_on_terminal() { # waits for a user to be there before it types
   local line='' seen=''
-  coproc PTY { TERM=xterm exec script -qec "stty rows 12 cols 60; $BIN/penstockctl -s $WORK/admin.socket top seconds=1" /dev/null; }
-  while IFS= read -r -t 10 -u "${PTY[0]}" line; do
+  on_pty "stty rows 12 cols 60; $BIN/penstockctl -s $WORK/admin.socket top seconds=1"
+  while IFS= read -r -t 10 -u "$from" line; do
     seen+=$line$'\n'
     [[ $line != *anna* ]] || break
   done
-  printf 'sq' >&"${PTY[1]}"
-  while IFS= read -r -t 10 -u "${PTY[0]}" line; do seen+=$line$'\n'; done
-  say "$seen$line" | tr -d '\r' > "$WORK/screen"
+  printf 'sq' >&"$to"
+  { say "$seen"; screen; } | tr -d '\r' > "$WORK/screen"
 }
 expect "on a terminal it has a screen" top_on_terminal
 expect "with its users" has "$WORK/screen" 'anna'
@@ -116,7 +127,9 @@ expect "and how it goes on" same "$(offers show ip ban)" 'bans ban'
 expect "behind options" same "$(offers -j --socket-file = "$WORK/nowhere" show ip ban '')" points
 expect "which it knows, too" same "$(offers --no)" --no-pager
 expect "it asks who is there" same "$(offers "${at[@]}" show user a)" anna
-expect "also of a shortened command" same "$(offers "${at[@]}" d u '')" anna
+expect "also of a shortened command" same "$(offers "${at[@]}" disc u '')" anna
 expect "and of a session" same "$(offers "${at[@]}" terminate session '')" "$(user_field anna Session)"
 touch "$WORK/file-of-commands"
+expect "but for no file, where none is wanted" same "$(offers "${at[@]}" show user doc)" ""
+expect "a capture goes into one" same "$(offers "${at[@]}" capture session 1 "$WORK/file-of")" "$WORK/file-of-commands"
 expect "a file is a file" same "$(offers -f "$WORK/file-of")" "$WORK/file-of-commands"
