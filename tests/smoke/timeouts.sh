@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Sessions end by themselves: a client that is dead, one that is idle, one whose time is up, whatever it was doing in between. Pings are
-# no activity, either way.
+# no activity, either way. A mobile client is given more time (mobile-dpd, mobile-idle-timeout).
 #
 #   dead: SIGSTOP ═══════╮
+#   asleep, a mobile one ╡
 #   idle: pings only ════╪ 192.0.2.1 gateway, dpd = 2, idle-timeout = 7, session-timeout = 18
 #   busy: UDP ═══════════╯
 . "$(dirname "$0")/lib.sh"
@@ -11,6 +12,7 @@ network
 gateway << CONF
 dpd = 2
 idle-timeout = 7
+mobile-idle-timeout = 600
 session-timeout = 18
 switch-to-tcp-timeout = 0
 CONF
@@ -24,14 +26,17 @@ start ping ip netns exec "$CLIENT" ping -I tun1 -i 0.5 $INSIDE
 soon "bert's DTLS is up" client_on_dtls idle
 add_user carl carl-secret > /dev/null
 INTERFACE=tun2 login dead carl
-kill -STOP "${client[dead]}"
-at_end "kill -CONT ${client[dead]}"
+add_user dora dora-secret > /dev/null
+INTERFACE=tun3 login asleep dora --os=android
+kill -STOP "${client[dead]}" "${client[asleep]}"
+at_end "kill -CONT ${client[dead]} ${client[asleep]}"
 
 not_connected() { [ -z "$(user_field "$1" ID)" ]; }
 soon "the dead client is given up" not_connected carl
 soon "the log says why" has "$WORK/gateway.log" "'carl' disconnected .*(dead|peer)"
 PATIENCE=25 soon "the idle one is disconnected" not_connected bert
 soon "the log says why" has "$WORK/gateway.log" "'bert' disconnected .*idle"
+expect "a mobile one sleeps on, neither dead nor idle" user_has dora State connected
 expect "his pings were answered all the time" has "$WORK/ping.log" "icmp_seq=10 "
 expect "the busy one is not" user_has anna State connected
 kill -KILL "${client[busy]}"

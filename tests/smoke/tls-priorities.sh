@@ -40,6 +40,12 @@ soon "a client whose DTLS is weaker has none" client_says old 'Set up UDP failed
 leave old
 soon "it leaves" nobody
 
+session() { in_ns "$CLIENT" openssl s_client -connect 192.0.2.1:443 -tls1_2 "$@" < /dev/null 2>&1 | sed -n 's/^\(New\|Reused\), TLS.*/\1/p'; }
+expect "a TLS session" same "$(session -sess_out "$WORK/tls.session")" New
+expect "is resumed" same "$(session -sess_in "$WORK/tls.session")" Reused
+expect "a reload without its suite" reload <<< 'tls-priorities = "NORMAL:-AES-256-GCM"'
+expect "ends that" same "$(session -sess_in "$WORK/tls.session")" New
+
 expect "a reload" reload <<< 'tls-priorities = "PERFORMANCE:%SERVER_PRECEDENCE"'
 expect "changes it: AES-128 before AES-256" same "$(gets)" 'TLSv1.3 TLS_AES_128_GCM_SHA256'
 expect "in TLS 1.2, too" same "$(gets -tls1_2)" 'TLSv1.2 ECDHE-RSA-AES128-GCM-SHA256'
