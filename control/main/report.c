@@ -289,7 +289,7 @@ static const char *why_text(const struct tunnel *t)
 		return "no-udp is set";
 	if (!t->g->policy.udp_port)
 		return "there is no udp-port";
-	return t->info->dtls_offers ? "the client's kind of DTLS is switched off" : "the client offers no DTLS";
+	return t->info->dtls_offers ? "the client's kind of DTLS is switched off" : "the client offers no DTLS that it may have";
 }
 
 // Keys may outlive the way they were made for: only what packets go over now is told.
