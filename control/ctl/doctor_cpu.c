@@ -5,7 +5,7 @@
 #include "doctor_tree.h"
 
 #define NODES 64
-#define HUGE_WANTED_MB 256 // enough for a gateway of ordinary size (doc/operations.md)
+#define HUGE_WANTED_MB 256 // twice what 8192 clients take
 
 // ------------------------------------------------------------------------------------------------------------- huge pages
 
