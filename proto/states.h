@@ -42,6 +42,8 @@ enum chan_state {
 
 	// a worker, of sec-mod: KDC_REQ is out
 	WS_KDC = 1u << 24,
+	// likewise COOKIE_SHOW
+	WS_SHOWING = 1u << 26,
 };
 
 enum end_reason {

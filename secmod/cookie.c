@@ -163,19 +163,30 @@ int cookies_issue(struct cookies *c, const struct record *who, int64_t now, uint
 	return 0;
 }
 
-const struct record *cookies_open(struct cookies *c, const uint8_t cookie[COOKIE_SIZE], const struct addr *client, int64_t now)
+static struct record *look(struct cookies *c, const uint8_t cookie[COOKIE_SIZE], int64_t now)
 {
 	uint8_t sid[SID_SIZE];
 	struct record *r;
 
 	SHA256(cookie, COOKIE_SIZE, sid);
 	r = find(c, sid);
+	if (r == NULL || r->uses || r->deadline > now)
+		return r;
+	drop(c, r, r->reason);
+	return NULL;
+}
+
+const struct record *cookies_look(struct cookies *c, const uint8_t cookie[COOKIE_SIZE], int64_t now)
+{
+	return look(c, cookie, now);
+}
+
+const struct record *cookies_open(struct cookies *c, const uint8_t cookie[COOKIE_SIZE], const struct addr *client, int64_t now)
+{
+	struct record *r = look(c, cookie, now);
+
 	if (r == NULL)
 		return NULL;
-	if (!r->uses && r->deadline <= now) {
-		drop(c, r, r->reason);
-		return NULL;
-	}
 	if (!r->uses)
 		TAILQ_REMOVE(&c->idle, r, idle);
 	if (r->uses++ == 0 || !addr_equal(&r->client, client)) {

@@ -56,6 +56,9 @@ int cookies_issue(struct cookies *c, const struct record *who, int64_t now, uint
 // NULL: unknown, expired or revoked. The record is in use from now on, from `client`.
 const struct record *cookies_open(struct cookies *c, const uint8_t cookie[COOKIE_SIZE], const struct addr *client, int64_t now);
 
+// The same without opening it: whose it is.
+const struct record *cookies_look(struct cookies *c, const uint8_t cookie[COOKIE_SIZE], int64_t now);
+
 // NULL: there is none.
 const struct record *cookies_find(struct cookies *c, const uint8_t sid[SID_SIZE]);
 

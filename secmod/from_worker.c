@@ -74,6 +74,31 @@ static int on_resume_delete(void *who, const struct msg_resume_delete *m, const 
 	return resumption_delete(who, m);
 }
 
+static void tell_shown(const struct conn *conn, const struct record *r)
+{
+	struct msg_cookie_shown m = { .conn = conn->id };
+
+	strcpy(m.user, r->user);
+	strcpy(m.group, r->group);
+	strcpy(m.vhost, r->vhost);
+	to_main(conn->sm, MSG_COOKIE_SHOWN, &m);
+}
+
+// A profile is no session: main, who alone knows who may roam, is not asked, so nobody may.
+static int on_cookie_show(void *who, const struct msg_cookie_show *m, const int *fds)
+{
+	struct conn *conn = who;
+	const struct vhost *vhost = conn_vhost(conn);
+	const struct record *r = cookies_look(conn->sm->cookies, m->cookie, monotonic_ms());
+	struct msg_cookie_seen seen = { 0 };
+
+	seen.ok = r != NULL && vhost != NULL && strcmp(r->vhost, vhost->name) == 0 &&
+	          (addr_equal(&conn->client, &r->client) || addr_equal(&conn->client, &r->login));
+	if (seen.ok)
+		tell_shown(conn, r);
+	return CHAN_SEND(&conn->chan, COOKIE_SEEN, &seen);
+}
+
 static int on_kdc_req(void *who, const struct msg_kdc_req *m, const int *fds)
 {
 	return kdc_ask(who, m);

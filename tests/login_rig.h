@@ -18,7 +18,8 @@ struct rig {
 	struct msg_auth_cont cont;
 	struct msg_auth_token token;
 	struct msg_kdc_req kdc;
-	int n_init, n_cont, n_token, n_groups, n_kdc;
+	struct msg_cookie_show shown;
+	int n_init, n_cont, n_token, n_groups, n_kdc, n_shown;
 	uint8_t sha1[CERT_SHA1_SIZE];
 };
 
@@ -74,6 +75,15 @@ static RIG_UNUSED int on_groups_ask(void *who, const struct msg_groups_ask *m, c
 	struct rig *r = who;
 
 	r->n_groups++;
+	return 0;
+}
+
+static RIG_UNUSED int on_cookie_show(void *who, const struct msg_cookie_show *m, const int *fds)
+{
+	struct rig *r = who;
+
+	r->shown = *m;
+	r->n_shown++;
 	return 0;
 }
 

@@ -83,6 +83,11 @@ static int on_auth_token(void *who, const struct msg_auth_token *m, const int *f
 	return -EPROTO;
 }
 
+static int on_cookie_show(void *who, const struct msg_cookie_show *m, const int *fds)
+{
+	return -EPROTO;
+}
+
 static int on_kdc_req(void *who, const struct msg_kdc_req *m, const int *fds)
 {
 	return -EPROTO;

@@ -131,6 +131,15 @@ static int on_session_gone(void *who, const struct msg_session_gone *m, const in
 
 // ---------------------------------------------------------------------------------------------------------------- logins
 
+static int on_cookie_shown(void *who, const struct msg_cookie_shown *m, const int *fds)
+{
+	struct conn *c = conn_find(((struct child *)who)->g, m->conn);
+
+	if (c)
+		profile_login(c, m->user, m->group, m->vhost);
+	return 0;
+}
+
 static int on_kdc_used(void *who, const struct msg_kdc_used *m, const int *fds)
 {
 	abuse_score(((struct child *)who)->g, &m->client, ABUSE_KKDCP);
@@ -152,7 +161,7 @@ static int on_auth_event(void *who, const struct msg_auth_event *m, const int *f
 		abuse_guess(g, &m->client, m->user);
 	c = m->outcome == AUTH_OK ? conn_find(g, m->conn) : NULL;
 	if (c)
-		profile_login(c, m);
+		profile_login(c, m->user, m->group, m->vhost);
 	return 0;
 }
 

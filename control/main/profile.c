@@ -71,7 +71,7 @@ void profile_ask(struct conn *c)
 		answer(c);
 }
 
-void profile_login(struct conn *c, const struct msg_auth_event *m)
+void profile_login(struct conn *c, const char *user, const char *group, const char *vhost)
 {
 	// a worker that has nothing to ask has gone on already
 	if (c->link.chan.state != MW_FRESH || c->login)
@@ -81,9 +81,9 @@ void profile_login(struct conn *c, const struct msg_auth_event *m)
 		conn_end(c, END_ERROR);
 		return;
 	}
-	strcpy(c->login->user, m->user);
-	strcpy(c->login->group, m->group);
-	strcpy(c->login->vhost, m->vhost);
+	snprintf(c->login->user, sizeof(c->login->user), "%s", user);
+	snprintf(c->login->group, sizeof(c->login->group), "%s", group);
+	snprintf(c->login->vhost, sizeof(c->login->vhost), "%s", vhost);
 	if (c->profile_asked)
 		answer(c);
 }

@@ -4,7 +4,6 @@
 #include "proto/limits.h"
 
 struct conn;
-struct msg_auth_event;
 
 // Whose login it was.
 struct profile_login {
@@ -13,7 +12,7 @@ struct profile_login {
 
 // The worker asks.
 void profile_ask(struct conn *c);
-// A login on the connection has come to a good end.
-void profile_login(struct conn *c, const struct msg_auth_event *m);
+// A login on the connection has come to a good end, or its client has shown a cookie: whose it is.
+void profile_login(struct conn *c, const char *user, const char *group, const char *vhost);
 // Nobody will ask any more.
 void profile_forget(struct conn *c);

@@ -3,6 +3,7 @@
 
 #include "ask.h"
 #include "proto/log.h"
+#include "proto/secret.h"
 
 #define HANDLERS from_secmod
 #define ON_SECMOD_WORKER(...) __VA_ARGS__
@@ -79,6 +80,15 @@ static int on_kdc_rep(void *who, const struct msg_kdc_rep *m, const int *fds)
 
 	chan_enter(&a->chan, WS_QUIET);
 	a->events->kdc(a->who, m);
+	return 0;
+}
+
+static int on_cookie_seen(void *who, const struct msg_cookie_seen *m, const int *fds)
+{
+	struct ask *a = who;
+
+	chan_enter(&a->chan, WS_QUIET);
+	a->events->seen(a->who, m->ok);
 	return 0;
 }
 
@@ -190,6 +200,19 @@ int ask_answer(struct ask *a, const struct msg_auth_cont *m)
 int ask_token(struct ask *a, const struct msg_auth_token *m)
 {
 	return CHAN_SEND(&a->chan, AUTH_TOKEN, m);
+}
+
+int ask_cookie(struct ask *a, const uint8_t cookie[COOKIE_SIZE])
+{
+	struct msg_cookie_show m = { .cookie_len = COOKIE_SIZE };
+	int ret;
+
+	memcpy(m.cookie, cookie, COOKIE_SIZE);
+	ret = CHAN_SEND(&a->chan, COOKIE_SHOW, &m);
+	secret_wipe(&m, sizeof(m));
+	if (ret == 0)
+		chan_enter(&a->chan, WS_SHOWING);
+	return ret;
 }
 
 int ask_groups(struct ask *a, uint8_t kind)

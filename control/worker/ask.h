@@ -13,6 +13,7 @@ struct ask_events {
 	void (*failed)(void *who, const struct msg_auth_failed *m);
 	void (*groups)(void *who, const char *names); // with commas between
 	void (*kdc)(void *who, const struct msg_kdc_rep *m);
+	void (*seen)(void *who, bool known);
 };
 
 struct ask {
@@ -48,6 +49,9 @@ int ask_login(struct ask *a, const struct msg_auth_init *m);
 int ask_answer(struct ask *a, const struct msg_auth_cont *m);
 int ask_token(struct ask *a, const struct msg_auth_token *m);
 int ask_kdc(struct ask *a, const struct msg_kdc_req *m); // apart from any login
+
+// Is this a session's cookie, and its client's? Once a connection.
+int ask_cookie(struct ask *a, const uint8_t cookie[COOKIE_SIZE]);
 
 // Which groups there are, for a login of that kind (enum auth_kind). Once a connection.
 int ask_groups(struct ask *a, uint8_t kind);

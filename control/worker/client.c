@@ -392,7 +392,7 @@ static void ask_profile(struct client *c)
 
 static void serve_secmod(struct client *c)
 {
-	bool waits = c->login.done != NULL; // for main: sec-mod has nothing more to say
+	bool waits = login_asks_main(&c->login); // for main: sec-mod has nothing more to say
 	int ret = ask_serve(&c->ask);
 
 	if (ret < 0) {
@@ -403,7 +403,7 @@ static void serve_secmod(struct client *c)
 		send_status(c, 503, false);
 	} else if (c->phase == PHASE_LOGIN && c->login.ready) {
 		answer_login(c);
-	} else if (c->login.done && !waits) {
+	} else if (login_asks_main(&c->login) && !waits) {
 		ask_profile(c);
 	}
 }

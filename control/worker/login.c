@@ -185,16 +185,35 @@ static void on_done(void *who, const struct msg_auth_done *m)
 		answer_success(l, m);
 }
 
+bool login_asks_main(const struct login *l)
+{
+	return l->done || l->showing;
+}
+
+static void show_profile(struct login *l)
+{
+	if (!l->profile->text) {
+		answer_status(l, 404);
+		return;
+	}
+	page_profile(&l->reply, l->profile);
+	l->ready = true;
+}
+
 void login_profile(struct login *l, struct profile *own)
 {
-	if (!l->done) {
+	if (!login_asks_main(l)) {
 		profile_free(own);
 		return;
 	}
 	l->own_profile = *own;
 	if (own->text)
 		l->profile = &l->own_profile;
-	answer_success(l, l->done);
+	if (l->done)
+		answer_success(l, l->done);
+	else
+		show_profile(l);
+	l->showing = false;
 	drop_done(l);
 }
 
@@ -245,7 +264,20 @@ static void on_kdc(void *who, const struct msg_kdc_rep *m)
 	secret_wipe(wrapped, len);
 }
 
-const struct ask_events login_events = { on_asked, on_done, on_failed, on_groups, on_kdc };
+static void on_seen(void *who, bool known)
+{
+	struct login *l = who;
+
+	l->state = LOGIN_OVER;
+	l->has_sid = known;
+	l->showing = known && l->offers->own_profiles;
+	if (!known)
+		answer_status(l, 401);
+	else if (!l->showing)
+		show_profile(l);
+}
+
+const struct ask_events login_events = { on_asked, on_done, on_failed, on_groups, on_kdc, on_seen };
 
 // ---------------------------------------------------------------------------------------------------------------- groups
 
@@ -271,7 +303,9 @@ static bool is_at(const struct http *h, enum endpoint_who who)
 
 static bool is_for_profile(const struct login *l, const struct http *h)
 {
-	return l->profile->text && h->verb == VERB_GET && is_at(h, ENDPOINT_PROFILE);
+	bool there = l->profile->text || l->offers->own_profiles;
+
+	return there && h->verb == VERB_GET && is_at(h, ENDPOINT_PROFILE);
 }
 
 static bool is_for_phone(const struct login *l, const struct http *h)
@@ -450,7 +484,7 @@ static int serve(struct login *l, const struct http *h, const struct login_field
 	return 0;
 }
 
-// With the cookie that this connection has been given: nobody else's can be told from a guess here.
+// With the cookie that this connection has been given, or has shown.
 static bool has_own_cookie(const struct login *l, const struct http *h)
 {
 	uint8_t cookie[COOKIE_SIZE] = { 0 }, sid[EVP_MAX_MD_SIZE] = { 0 };
@@ -463,14 +497,31 @@ static bool has_own_cookie(const struct login *l, const struct http *h)
 	return own && memcmp(sid, l->sid, SID_SIZE) == 0;
 }
 
-static void serve_profile(struct login *l, const struct http *h)
+// Another connection's may be right, too; sec-mod knows.
+static int show_cookie(struct login *l, const struct http *h)
 {
-	if (!has_own_cookie(l, h)) {
+	uint8_t cookie[COOKIE_SIZE] = { 0 }, sid[EVP_MAX_MD_SIZE];
+	const char *header = http_header(h, "Cookie", 0);
+	int ret = 0;
+
+	if (l->state != LOGIN_NEW || !header || cookie_get(header, cookie) < 0) {
 		answer_status(l, 401);
-		return;
+		return 0;
 	}
-	page_profile(&l->reply, l->profile);
-	l->ready = true;
+	EVP_Digest(cookie, COOKIE_SIZE, sid, NULL, EVP_sha256(), NULL);
+	memcpy(l->sid, sid, SID_SIZE);
+	l->state = LOGIN_WAITING;
+	ret = ask_cookie(l->ask, cookie);
+	secret_wipe(cookie, sizeof(cookie));
+	return ret;
+}
+
+static int serve_profile(struct login *l, const struct http *h)
+{
+	if (!has_own_cookie(l, h))
+		return show_cookie(l, h);
+	show_profile(l);
+	return 0;
 }
 
 // Who only looks whether somebody is there begins nothing.
@@ -501,10 +552,8 @@ int login_request(struct login *l, const struct http *h)
 	l->ready = false;
 	l->agent = agent_of(http_header(h, "User-Agent", 0));
 	l->phone = is_for_phone(l, h);
-	if (is_for_profile(l, h)) {
-		serve_profile(l, h);
-		return 0;
-	}
+	if (is_for_profile(l, h))
+		return serve_profile(l, h);
 	if (l->state == LOGIN_WAITING || l->state == LOGIN_OVER) {
 		answer_status(l, 401);
 		return 0;

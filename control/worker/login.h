@@ -42,6 +42,7 @@ struct login {
 	bool by_certificate;           // which has been tried alone
 	const struct profile *profile; // the vhost's, or his own
 	struct profile own_profile;
+	bool showing;               // a profile, to who has come with a session's cookie, and main is to be asked for his
 	struct msg_auth_done *done; // sec-mod has let him in, and main is to be asked for his profile; NULL: not so
 	unsigned kdc_uses;
 	bool ready; // reply holds the answer to the last request
@@ -61,8 +62,9 @@ bool login_serves(const struct login *l, const struct http *h);
 // A whole request for the login; it stays until it is answered. The answer is there when l->ready is set, now or after events of
 // sec-mod's. 0; or a negative errno: sec-mod cannot be asked, the connection ends.
 int login_request(struct login *l, const struct http *h);
-// What main says of the profile of the user who has just logged in (l->done), taken over; without a text he has none. The answer is
-// there.
+// Has sec-mod said who the user is, and is main to be asked for his profile?
+bool login_asks_main(const struct login *l);
+// What main says of it, taken over; without a text he has none of his own. The answer is there.
 void login_profile(struct login *l, struct profile *own);
 // Likewise a whole request for the Kerberos proxy, which is there before the login.
 bool login_is_kdc(const struct login *l, const struct http *h);

@@ -48,7 +48,7 @@ static PROBE_UNUSED int login_write_files(const char *dir)
 
 struct login {
 	struct chan chan; // to sec-mod
-	bool signature, asked, done, failed, certified, resumed;
+	bool signature, asked, done, failed, certified, resumed, seen;
 	struct msg_sign_rep signed_by;
 	struct msg_auth_done cookie;
 };
@@ -95,9 +95,16 @@ static int login_on_resume(void *who, const void *m, const int *fds)
 	return 0;
 }
 
+static int login_on_seen(void *who, const void *m, const int *fds)
+{
+	((struct login *)who)->seen = ((const struct msg_cookie_seen *)m)->ok;
+	return 0;
+}
+
 static const chan_handler login_handlers[MSG_NUMBERS] = {
 	[MSG_SIGN_REP] = login_on_sign_rep,  [MSG_AUTH_ASK] = login_on_ask,     [MSG_AUTH_DONE] = login_on_done,
 	[MSG_AUTH_FAILED] = login_on_failed, [MSG_CERT_RESULT] = login_on_cert, [MSG_RESUME_REP] = login_on_resume,
+	[MSG_COOKIE_SEEN] = login_on_seen,
 };
 
 static PROBE_UNUSED void login_init(struct login *l, int fd)

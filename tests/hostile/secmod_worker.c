@@ -21,7 +21,7 @@ static long attacks;
 // -------------------------------------------------------------------------------------------------- main's side: take it all
 
 static bool ready;
-static int events;
+static int events, cookies_shown;
 
 static int on_ready(void *who, const void *m, const int *fds)
 {
@@ -37,11 +37,16 @@ static int on_event(void *who, const void *m, const int *fds)
 	return 0;
 }
 
+static int on_shown(void *who, const void *m, const int *fds)
+{
+	assert_string_equal(((const struct msg_cookie_shown *)m)->user, "alice");
+	cookies_shown++;
+	return 0;
+}
+
 static const chan_handler from_secmod[MSG_NUMBERS] = {
-	[MSG_SECMOD_READY] = on_ready,
-	[MSG_AUTH_EVENT] = on_event,
-	[MSG_SESSION_GONE] = on_event,
-	[MSG_KDC_USED] = on_event,
+	[MSG_SECMOD_READY] = on_ready, [MSG_AUTH_EVENT] = on_event,   [MSG_SESSION_GONE] = on_event,
+	[MSG_KDC_USED] = on_event,     [MSG_COOKIE_SHOWN] = on_shown,
 };
 
 static void drain_main(void)
@@ -205,7 +210,7 @@ static const struct {
 } malformed[] = {
 	{ MSG_SIGN_REQ, 0, 17 },  { MSG_AUTH_INIT, 1, 23 },    { MSG_AUTH_CONT, 2, 7 },      { MSG_CERT_PART, 1, 1999 },
 	{ MSG_CERT_PROVE, 1, 1 }, { MSG_RESUME_FETCH, 0, 11 }, { MSG_RESUME_STORE, 1, 299 }, { MSG_RESUME_DELETE, 5, 11 },
-	{ MSG_GROUPS_ASK, 1, 1 }, { MSG_KDC_REQ, 1, 997 },     { MSG_AUTH_TOKEN, 2, 797 },
+	{ MSG_GROUPS_ASK, 1, 1 }, { MSG_KDC_REQ, 1, 997 },     { MSG_AUTH_TOKEN, 2, 797 },   { MSG_COOKIE_SHOW, 1, 5 },
 };
 
 #define MALFORMED (sizeof(malformed) / sizeof(malformed[0]))
@@ -534,6 +539,49 @@ static void three_tries_are_three(void **state)
 	honest_login_works();
 }
 
+static bool shows(struct login *w, const uint8_t cookie[COOKIE_SIZE])
+{
+	struct msg_cookie_show m = { .cookie_len = COOKIE_SIZE };
+
+	memcpy(m.cookie, cookie, COOKIE_SIZE);
+	chan_enter(&w->chan, WS_SHOWING);
+	assert_int_equal(CHAN_SEND(&w->chan, COOKIE_SHOW, &m), 0);
+	assert_int_equal(login_await(w, MSG_COOKIE_SEEN), 0);
+	return w->seen;
+}
+
+// It is known where its client is, once a connection, and opens nothing.
+static void a_cookie_is_shown_once(void **state)
+{
+	uint8_t cookie[COOKIE_SIZE];
+	struct login w;
+
+	reach_done(&w);
+	memcpy(cookie, w.cookie.cookie, COOKIE_SIZE);
+	chan_fini(&w.chan);
+
+	worker_open_from(&w, 1);
+	assert_true(login_sign(&w));
+	assert_true(shows(&w, cookie));
+	chan_enter(&w.chan, WS_SHOWING);
+	assert_int_equal(CHAN_SEND(&w.chan, COOKIE_SHOW, &(struct msg_cookie_show){ .cookie_len = COOKIE_SIZE }), 0);
+	assert_true(victim_drops(w.chan.fd));
+	chan_fini(&w.chan);
+
+	worker_open_from(&w, 2);
+	assert_true(login_sign(&w));
+	assert_false(shows(&w, cookie));
+	chan_fini(&w.chan);
+
+	cookie[0] ^= 1;
+	worker_open_from(&w, 1);
+	assert_true(login_sign(&w));
+	assert_false(shows(&w, cookie));
+	chan_fini(&w.chan);
+	honest_login_works();
+	assert_int_equal(cookies_shown, 1); // main has heard of the right one
+}
+
 static void leaving_in_every_state(void **state)
 {
 	struct login w;
@@ -690,6 +738,7 @@ int main(void)
 		cmocka_unit_test(no_lie_is_a_proof),
 		cmocka_unit_test(another_vhost_signs_too),
 		cmocka_unit_test(sessions_are_their_clients),
+		cmocka_unit_test(a_cookie_is_shown_once),
 		cmocka_unit_test(leaving_in_every_state),
 		cmocka_unit_test(floods),
 		cmocka_unit_test(a_crowd_that_says_nothing),

@@ -39,5 +39,21 @@ expect "he logs in without one" matches "$(bert)" '.{40,}'
 expect "and gets everybody's" same "$(cat "$WORK/berts.xml")" "$(cat "$WORK/our.xml")"
 expect "as the log says" has "$WORK/gateway.log" 'bert.xml: No such file'
 
+# AnyConnect fetches it on a connection of its own.
+fetch() { in_ns "${2:-$CLIENT}" curl -sk -w '%{http_code}' --max-time 10 -H "Cookie: $1" https://192.0.2.1/profiles/any.xml; } # COOKIE [NETNS]
+echo '<AnyConnectProfile>of bert</AnyConnectProfile>' > "$WORK/users/bert.xml"
+expect "with bert's cookie there is his" same "$(fetch "$(bert)")" "$(cat "$WORK/users/bert.xml")
+200"
+cookie=$(get_cookie anna anna-secret)
+expect "with anna's everybody's" same "$(fetch "$cookie")" "$(cat "$WORK/our.xml")
+200"
+login_with_cookie tunnel "$cookie"
+expect "and it still opens her session" user_has anna Username anna
+expect "as it does while that is up" matches "$(fetch "$cookie")" '200$'
+expect "without a cookie there is none" matches "$(fetch "webvpn=")" '401$'
+expect "nor with another" matches "$(fetch "webvpn=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")" '401$'
+expect "nor from elsewhere" matches "$(in_ns "$SERVER" curl -sk -w '%{http_code}' -H "Cookie: $cookie" https://192.0.2.1/profiles/any.xml)" '401$'
+leave tunnel
+
 head -c 70000 /dev/zero | tr '\0' x > "$WORK/our.xml"
 expect "a file that is too large is refused" never "$BIN/penstockd" -t -c "$CONFIG"

@@ -86,6 +86,25 @@ static void opens_what_was_issued(void **state)
 	cookies_free(c);
 }
 
+static void looks_without_opening(void **state)
+{
+	struct cookies *c = make(10);
+	uint8_t a[COOKIE_SIZE];
+	const struct record *r;
+
+	issue(c, "joe", 0, a);
+	r = cookies_look(c, a, 1);
+	assert_non_null(r);
+	assert_string_equal(r->user, "joe");
+	assert_int_equal(r->uses, 0);
+	assert_int_equal(cookies_expire(c, 1), TIMEOUT - 1); // it lives no longer for that
+	assert_null(cookies_look(c, a, TIMEOUT));
+	assert_int_equal(cookies_count(c), 0);
+	a[0] ^= 1;
+	assert_null(cookies_look(c, a, 1));
+	cookies_free(c);
+}
+
 static void expires_when_not_in_use(void **state)
 {
 	struct cookies *c = make(10);
@@ -284,6 +303,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(opens_what_was_issued),
+		cmocka_unit_test(looks_without_opening),
 		cmocka_unit_test(expires_when_not_in_use),
 		cmocka_unit_test(is_not_opened_late_by_a_late_timer),
 		cmocka_unit_test(closing_starts_the_clock_again),

@@ -313,7 +313,6 @@ static void test_profile(void **state)
 	offers = &with_profile;
 	rig_init(&r);
 	get_profile(&r, "", "401 Unauthorized");
-	get_profile(&r, OWN, "401 Unauthorized"); // not yet
 	post(&r, USER);
 	secmod_asks(&r, "Password:", 0, 0);
 	post(&r, PASSWORD);
@@ -361,6 +360,73 @@ static void test_own_profiles(void **state)
 	rig_fini(&r);
 }
 
+static void show(struct rig *r, const char *cookie)
+{
+	char text[512];
+	int n = snprintf(text, sizeof(text), "GET /profiles/x HTTP/1.1\r\n%s\r\n", cookie);
+
+	http_next(&r->http);
+	assert_int_equal(http_feed(&r->http, (const uint8_t *)text, (size_t)n), 1);
+	assert_true(login_serves(&r->login, &r->http));
+	assert_int_equal(login_request(&r->login, &r->http), 0);
+	assert_false(r->login.ready);
+	secmod_reads(r, SW_SIGNED);
+	assert_int_equal(r->n_shown, 1);
+	assert_int_equal(r->shown.cookie[0], 8);
+}
+
+static void secmod_knows(struct rig *r, bool it)
+{
+	assert_int_equal(CHAN_SEND(&r->secmod, COOKIE_SEEN, &(struct msg_cookie_seen){ .ok = it }), 0);
+	assert_int_equal(ask_serve(&r->ask), 0);
+}
+
+// AnyConnect fetches it on another connection than that of its login.
+static void test_profile_of_a_session(void **state)
+{
+	static const struct offers own_only = { .password = true, .own_profiles = true };
+	struct profile own = { .text = strdup("<own/>"), .len = 6 };
+	struct rig r;
+
+	rig_init_offers(&r, &with_profile);
+	show(&r, OTHERS);
+	secmod_knows(&r, true);
+	assert_false(login_asks_main(&r.login));
+	says(&r, "\r\n\r\n<profile/>");
+	get_profile(&r, OTHERS, "<profile/>"); // it has shown it
+	assert_int_equal(r.n_shown, 1);
+	get_profile(&r, OWN, "401 Unauthorized");
+	post(&r, USER);
+	says(&r, "401 Unauthorized");
+	rig_fini(&r);
+
+	rig_init_offers(&r, &with_profile);
+	show(&r, OTHERS);
+	secmod_knows(&r, false);
+	says(&r, "401 Unauthorized");
+	assert_true(r.login.reply.close);
+	get_profile(&r, OTHERS, "401 Unauthorized");
+	assert_int_equal(r.n_shown, 1);
+	rig_fini(&r);
+
+	rig_init_offers(&r, &own_only); // whose it is, main is asked
+	show(&r, OTHERS);
+	secmod_knows(&r, true);
+	assert_true(login_asks_main(&r.login));
+	assert_false(r.login.ready);
+	login_profile(&r.login, &own);
+	says(&r, "\r\n\r\n<own/>");
+	assert_false(login_asks_main(&r.login));
+	rig_fini(&r);
+
+	rig_init_offers(&r, &own_only); // and he has none
+	show(&r, OTHERS);
+	secmod_knows(&r, true);
+	login_profile(&r.login, &(struct profile){ 0 });
+	says(&r, "404 Not Found");
+	rig_fini(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -370,6 +436,7 @@ int main(void)
 		cmocka_unit_test(test_which_paths_are_the_logins),
 		cmocka_unit_test(test_groups_of_the_method),
 		cmocka_unit_test(test_profile),
+		cmocka_unit_test(test_profile_of_a_session),
 		cmocka_unit_test(test_own_profiles),
 		cmocka_unit_test(test_phones),
 		cmocka_unit_test(test_certificates_are_asked_for),
