@@ -33,7 +33,7 @@ const char *command_argument_name(enum command_argument argument)
 		[ARG_ID] = "N",
 		[ARG_SESSION] = "SESSION",
 		[ARG_IP] = "ADDRESS",
-		[ARG_TRACE] = "SESSION PACKETS",
+		[ARG_TRACE] = "SESSION [PACKETS] [seconds=N]",
 		[ARG_LIMIT_USER] = "NAME LIMIT=N [LIMIT=N] [LIMIT=N] [LIMIT=N]",
 		[ARG_LIMIT_SESSION] = "SESSION LIMIT=N [LIMIT=N] [LIMIT=N] [LIMIT=N]",
 		[ARG_EVENTS] = "[N]",

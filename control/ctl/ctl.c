@@ -175,7 +175,9 @@ static void join(const struct command *c, const struct words *w, int first, cons
 	for (int i = first; i < w->count && used < LIMIT_TEXT; i++)
 		if (w->word[i] != file)
 			used += snprintf(out + used, (size_t)(LIMIT_TEXT + 1 - used), "%s%s%s", used ? " " : "",
-			                 c->argument == ARG_TRACE && i == first + 1 ? "packets=" : "", w->word[i]);
+			                 c->argument == ARG_TRACE && i > first && strspn(w->word[i], "0123456789") ? "packets="
+			                                                                                           : "",
+			                 w->word[i]);
 }
 
 static int run(const struct ctl *ctl, const struct command *c, const struct words *w, const char *argument)

@@ -10,7 +10,8 @@
 #define WAITING_MAX 512
 
 // What is looked for where the operator does not say.
-static const struct msg_watch_start defaults = { .packets = 10000, .bytes = 100u << 20, .seconds = 60 };
+static const struct msg_watch_start captures = { .packets = 10000, .bytes = 100u << 20, .seconds = 60 };
+static const struct msg_watch_start traces = { .packets = 20, .bytes = UINT64_MAX, .seconds = 60 };
 
 static bool number_of(const char *word, const char *key, uint64_t most, uint64_t *out)
 {
@@ -43,7 +44,7 @@ static bool take_limit(struct msg_watch_start *m, const char *word)
 static void start(struct admin_client *a, uint16_t snap)
 {
 	struct child *dataplane = a->g->dataplane;
-	struct msg_watch_start m = defaults;
+	struct msg_watch_start m = snap > 0 ? captures : traces;
 	const struct session *s;
 	char *save, *word = strtok_r(a->argument, " ", &save), *name = word;
 

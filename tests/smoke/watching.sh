@@ -45,6 +45,7 @@ expect "both sides are there" same "$(shown | grep -c ICMP) $(shown | grep -c 'U
 expect "nobody else may read it" same "$(stat -c %a "$WORK/anna.pcapng")" 600
 expect "seconds end it, too" ctl capture session "$(id anna)" "$WORK/none.pcapng" seconds=1
 expect "what is no limit is said" never ctl capture session "$(id anna)" "$WORK/none.pcapng" packets=0
+expect "a trace ends after its seconds, too" same "$(ctl trace session "$(id anna)" seconds=1)" 'the time is over'
 expect "nobody's session, too" never ctl trace session 99 1
 
 # The operator hangs up. No more than four may look at once: each of these has to make room.

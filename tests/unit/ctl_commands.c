@@ -102,9 +102,9 @@ static void finds_commands(void **state)
 	calls("show user a b", COMMAND_TOO_MANY, "show user", "a");
 	// an argument of several words
 	calls("trace session", COMMAND_NO_ARGUMENT, "trace session", NULL);
-	calls("trace session 1", COMMAND_NO_ARGUMENT, "trace session", "1");
+	calls("trace session 1", COMMAND_FOUND, "trace session", "1");
 	calls("trace s 1 20", COMMAND_FOUND, "trace session", "1");
-	calls("trace session 1 20 30", COMMAND_TOO_MANY, "trace session", "1");
+	calls("trace session 1 20 seconds=3 30", COMMAND_TOO_MANY, "trace session", "1");
 	calls("capture session 1 x.pcapng", COMMAND_FOUND, "capture session", "1");
 	calls("c s 1 x packets=1 bytes=2 seconds=3", COMMAND_FOUND, "capture session", "1");
 	calls("c s 1 x packets=1 bytes=2 seconds=3 4", COMMAND_TOO_MANY, "capture session", "1");
