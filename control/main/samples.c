@@ -133,6 +133,7 @@ static void tell_ends(struct samples *s, const struct gateway *g)
 		[END_SESSION_TIMEOUT] = "session-timeout",
 		[END_AUTH_TIMEOUT] = "auth-timeout",
 		[END_DEAD_PEER] = "dead-peer",
+		[END_FROZEN] = "frozen",
 		[END_SHUTDOWN] = "shutdown",
 		[END_ERROR] = "error",
 		[END_WORKER] = "worker",

@@ -40,6 +40,18 @@ static const struct {
 	  "'radus' is none of plain, pam, certificate, radius, gssapi, oidc; did you mean radius?" },
 	{ "enable-auth = gssapi[keytap=/k]\n", E, ":9: enable-auth: gssapi knows no 'keytap'; did you mean keytab?" },
 	{ "enable-auth = pam[password=x]\n", E, ":9: enable-auth: pam knows no 'password'; it has service, gid-min" },
+	// TLS
+	{ "tls-priorities = NORMAL:+AES-256-GMC:%COMPT\n", 2, 0,
+	  ":9: tls-priorities: '%COMPT' is no word of GnuTLS's priority strings; did you mean %COMPAT?" },
+	{ "tls-priorities = NORMAL:-VERS-ALL\n", E, ":9: tls-priorities: it leaves no version of TLS" },
+	{ "tls-priorities = NORMAL:+VERS-TLS1.1\n", W, ":9: tls-priorities: +VERS-TLS1.1 has no effect" },
+	{ "[vhost:a.example]\ntls-priorities = SECURE265\n", E,
+	  ":10: tls-priorities: 'SECURE265' is no word of GnuTLS's priority strings; did you mean SECURE256?" },
+	{ "udp-port = 443\nmatch-tls-dtls-ciphers = true\n", E,
+	  ":10: match-tls-dtls-ciphers: it cannot be together with dtls-legacy" },
+	{ "udp-port = 443\nmatch-tls-dtls-ciphers = true\ndtls-legacy = false\n", 0, 0, NULL },
+	{ "udp-port = 443\nmatch-tls-dtls-ciphers = true\ndtls-legacy = false\n[vhost:a.example]\ncisco-client-compat = true\n", E,
+	  "it cannot be together with" },
 	// numbers and addresses
 	{ "dpd = 90s\n", E, ":9: dpd: '90s' is not a whole number of seconds" },
 	{ "udp-port = 70000\n", E, ":9: udp-port: '70000' is not from 0 to 65535" },
