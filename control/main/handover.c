@@ -41,10 +41,7 @@ void handover_arm(struct event *timer, uint64_t due_ms)
 #define P(kind, member) STATE_##kind(struct handover_process, member)
 
 static const struct state_field process_fields[] = {
-	P(STRING, pid_file),
-	P(FD, pid_fd),
-	P(STRING, program),
-	P(STRING, version),
+	P(STRING, pid_file), P(FD, pid_fd), P(STRING, program), P(STRING, version), P(NUMBER, left_ms),
 };
 
 #undef P

@@ -12,8 +12,9 @@ struct terms;
 struct handover_process {
 	char *pid_file; // NULL: there is none
 	int pid_fd;
-	char *program; // where we were started from, and where the next one is looked for
-	char *version; // of who has written this
+	char *program;    // where we were started from, and where the next one is looked for
+	char *version;    // of who has written this
+	uint64_t left_ms; // when that was (clock_ms)
 };
 
 struct handover {

@@ -81,10 +81,12 @@ static void refuse(struct gateway *g, const char *fmt, ...)
 
 static int state_take(struct gateway *g, struct state_writer *w, int *fd)
 {
+	struct handover_process self = *g->self;
 	int ret;
 
+	self.left_ms = clock_ms();
 	state_writer_init(w);
-	ret = handover_save(g, g->self, w);
+	ret = handover_save(g, &self, w);
 	return ret < 0 ? ret : state_seal(w, fd);
 }
 
@@ -361,8 +363,8 @@ void upgrade_arrived(struct gateway *g, const struct takeover *t, struct handove
 		admin_upgraded(g, false, text);
 		return;
 	}
-	log_notice("penstockd %s has taken over from %s: %zu sessions, %zu connections", PENSTOCK_VERSION, h->process.version,
-	           g->sessions_count, g->conns_count);
+	log_notice("penstockd %s has taken over from %s in %llu ms: %zu sessions, %zu connections", PENSTOCK_VERSION,
+	           h->process.version, (unsigned long long)(clock_ms() - h->process.left_ms), g->sessions_count, g->conns_count);
 	reload_again(g, h->config_again);
 	h->config_again = NULL;
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Five hundred logins at once; two hundred clients that all get their tunnel, their DTLS and an answer over it, and all are gone afterwards.
+# Five hundred logins at once; two hundred clients that all get their tunnel, their DTLS and an answer over it, and all are gone afterwards. Another penstockd takes over meanwhile.
 #
 #   500 clients, one process ════ 192.0.2.1 gateway
 . "$(dirname "$0")/lib.sh"
@@ -34,7 +34,16 @@ expect "without a failure" has "$WORK/storm.log" '^200 logins, 0 failed'
 expect "all are connected" same "$(connected)" 200
 expect "by DTLS" same "$(ctl -j show users | jq '[.[] | select(.Channel == "DTLS")] | length')" 200
 soon "idle workers get small" eval 'more 256 "$(worker_memory)"'
+
+expect "another penstockd takes over from it" ctl upgrade
+expect "all are still connected" same "$(connected)" 200
+start more ip netns exec "$CLIENT" "$STORM" -n 300 192.0.2.1 443 anna anna-secret
+under_way() { more "$(ctl -j show status | jq .Connections)" 250; }
+soon "300 more log in" under_way
+expect "and meanwhile another takes over" ctl upgrade
+soon "they have ended" gone "$pid"
+expect "without a failure" has "$WORK/more.log" '^300 logins, 0 failed'
 exec 8>&-
 soon "and all have gone" nobody
-soon "but for the cookies of the first, which nobody came with" eval '[ "$(sessions)" = 500 ]'
+soon "but for the cookies that nobody came with" eval '[ "$(sessions)" = 800 ]'
 expect "the log has no error" never has "$WORK/gateway.log" 'error|cannot|no worker'
