@@ -467,14 +467,15 @@ int listen_restore(struct handover *h, const struct state_record *rec)
 	struct listener *l = calloc(1, sizeof(*l));
 	int ret = l ? state_read(rec, STATE_PARTS(STATE_PART("", fields, l))) : -ENOMEM;
 
-	if (ret == 0 && l->tcp < 0)
+	if (ret == 0 && l->tcp < 0 && l->udp < 0)
 		ret = -EBADMSG;
 	if (ret < 0) {
 		free(l);
 		return ret;
 	}
 	l->g = h->g;
-	event_assign(&l->readable, h->g->base, l->tcp, EV_READ | EV_PERSIST, on_accept, l);
+	if (l->tcp >= 0)
+		event_assign(&l->readable, h->g->base, l->tcp, EV_READ | EV_PERSIST, on_accept, l);
 	TAILQ_INSERT_TAIL(&h->g->listeners, l, all);
 	return 0;
 }
