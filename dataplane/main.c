@@ -178,6 +178,7 @@ int main(void)
 	struct snapshot *s;
 	int ret;
 
+	c->ports.n_given = udp_given(c->ports.given);
 	if (sandbox_harden() < 0 || snapshot_open(CHILD_FD_CONF, &s) < 0)
 		return EXIT_FAILURE;
 	open_log(s);

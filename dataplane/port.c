@@ -327,14 +327,16 @@ static bool has_socket(const struct ports *p, const struct addr *local)
 	return false;
 }
 
-static int open_socket(struct opening *o, struct addr local, const char *word)
+static int open_socket(struct opening *o, struct udp_wish wish, const char *word)
 {
 	struct ports *all = o->ports;
 	struct port *p = &all->all[all->n];
-	struct udp_wish wish = { .local = local, .port = (uint8_t)all->n, .queues = at_most(o->cores, QUEUES_MAX) };
+	struct addr local = wish.local;
 	char text[ADDR_TEXT];
 	int ret;
 
+	wish.port = (uint8_t)all->n;
+	wish.queues = at_most(o->cores, QUEUES_MAX);
 	wish.local.port = (uint16_t)snapshot_number(o->s, "udp-port");
 	wish.whole = snapshot_bool(o->s, "try-mtu-discovery");
 	if (has_socket(all, &wish.local))
@@ -364,6 +366,21 @@ static int open_socket(struct opening *o, struct addr local, const char *word)
 	return 0;
 }
 
+// One for both families has IPv4 as another kind of IPv6: with a socket of its own, which the kernel prefers, it is what it is.
+static int open_given(struct opening *o, const int *fd, const char *word)
+{
+	struct udp_wish wish = { .given = fd };
+	bool both;
+	int ret = udp_where(*fd, &wish.local, &both);
+
+	if (ret < 0)
+		return START_ERROR(o->why, -ret, "a UDP socket of systemd's: %s", strerror(-ret));
+	ret = open_socket(o, wish, word);
+	if (ret == 0 && both)
+		ret = open_socket(o, (struct udp_wish){ .local = { .family = 4 }, .shared = true }, word);
+	return ret;
+}
+
 static int open_sockets(struct opening *o, const char *word)
 {
 	static const struct addr any[] = { { .family = 4 }, { .family = 6 } };
@@ -374,17 +391,21 @@ static int open_sockets(struct opening *o, const char *word)
 		return START_ERROR(o->why, ENOMEM, "out of memory");
 	if (o->af_packets)
 		ret = START_ERROR(o->why, EINVAL, "outer = %s: with an interface beside it every datagram would come twice", word);
+	else if (o->ports->n_given > 0)
+		ret = 0;
 	else
 		ret = find_hosts(o->s, hosts, o->why);
 	if (ret == 0 && hosts->any && hosts->n == 0) {
 		memcpy(hosts->addr, any, sizeof(any));
 		hosts->n = RTE_DIM(any);
 	}
+	for (unsigned i = 0; i < o->ports->n_given && ret == 0; i++)
+		ret = open_given(o, &o->ports->given[i], word);
 	for (unsigned i = 0; i < hosts->n && ret == 0; i++)
 		if (is_any(&hosts->addr[i]))
-			ret = open_socket(o, hosts->addr[i], word);
+			ret = open_socket(o, (struct udp_wish){ .local = hosts->addr[i] }, word);
 	for (unsigned i = 0; i < hosts->n && ret == 0; i++)
-		ret = open_socket(o, hosts->addr[i], word);
+		ret = open_socket(o, (struct udp_wish){ .local = hosts->addr[i] }, word);
 	free(hosts);
 	return ret;
 }

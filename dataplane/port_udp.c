@@ -1,6 +1,7 @@
 #include "port_udp.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sock_diag.h>
 #include <netinet/udp.h>
 #include <stdlib.h>
@@ -78,7 +79,7 @@ static int socket_bind(int fd, const struct udp_wish *wish, bool first)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = addr_to_sockaddr(&wish->local, &ss);
-	int ret = first ? 0 : reuse(fd);
+	int ret = first && !wish->shared ? 0 : reuse(fd);
 
 	if (ret == 0 && bind(fd, (struct sockaddr *)&ss, len) < 0)
 		ret = -errno;
@@ -101,6 +102,17 @@ static int socket_open(const struct udp_wish *wish, bool first)
 	return ret;
 }
 
+// Others join it as they join ours: they are root's as well.
+static int socket_adopt(const struct udp_wish *wish)
+{
+	int fd = *wish->given, ret = reuse(fd);
+
+	options_set(fd, wish->local.family == 4, wish);
+	if (ret == 0 && fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		ret = -errno;
+	return ret < 0 ? ret : fd;
+}
+
 static void slot_init(struct udp_queue *q, unsigned i)
 {
 	struct udp_slot *s = &q->slot[i];
@@ -114,7 +126,7 @@ static int queue_open(const struct udp_wish *wish, struct udp_queue *q, bool fir
 	q->large = malloc((size_t)UDP_MESSAGES * UDP_LARGE);
 	if (!q->large)
 		return -ENOMEM;
-	q->fd = socket_open(wish, first);
+	q->fd = first && wish->given ? socket_adopt(wish) : socket_open(wish, first);
 	if (q->fd < 0) {
 		free(q->large);
 		return q->fd;
@@ -124,6 +136,37 @@ static int queue_open(const struct udp_wish *wish, struct udp_queue *q, bool fir
 	q->next = UDP_MESSAGES; // all places are empty
 	for (unsigned i = 0; i < UDP_MESSAGES; i++)
 		slot_init(q, i);
+	return 0;
+}
+
+static int option_of(int fd, int level, int option)
+{
+	socklen_t len = sizeof(int);
+	int value;
+
+	return getsockopt(fd, level, option, &value, &len) == 0 ? value : -1;
+}
+
+unsigned udp_given(int fds[CHILD_SOCKETS_MAX])
+{
+	unsigned n = 0;
+
+	while (n < CHILD_SOCKETS_MAX && option_of(CHILD_FD_SOCKETS + (int)n, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_UDP) {
+		fds[n] = CHILD_FD_SOCKETS + (int)n;
+		fcntl(fds[n++], F_SETFD, FD_CLOEXEC);
+	}
+	return n;
+}
+
+int udp_where(int fd, struct addr *local, bool *both)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
+		return -errno;
+	addr_from_sockaddr((struct sockaddr *)&ss, local);
+	*both = ss.ss_family == AF_INET6 && is_any(local) && option_of(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 0;
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "path.h"
 #include "port_stats.h"
 #include "proto/addr.h"
+#include "proto/snapshot.h"
 
 struct lcore;
 
@@ -56,8 +57,15 @@ struct udp_wish {
 	struct addr local; // with its port
 	uint8_t port;      // number
 	uint16_t queues;
-	bool whole; // datagrams are not fragmented on their way
+	bool whole;       // datagrams are not fragmented on their way
+	bool shared;      // one of systemd's has this address in its own
+	const int *given; // bound by systemd to `local`; NULL: none
 };
+
+// UDP sockets that we were started with, at CHILD_FD_SOCKETS; before any other descriptor is opened. How many.
+unsigned udp_given(int fds[CHILD_SOCKETS_MAX]);
+// Where it is bound. both: it stands for every address of IPv4 too. 0 or -errno.
+int udp_where(int fd, struct addr *local, bool *both);
 
 // 0 or -errno (-EADDRINUSE: somebody else has that port).
 int udp_open(const struct udp_wish *wish, struct udp **out);

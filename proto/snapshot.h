@@ -9,8 +9,10 @@
 #include <stdint.h>
 
 // Descriptors that every child finds open.
-#define CHILD_FD_MAIN 3 // its channel to main
-#define CHILD_FD_CONF 4 // its snapshot
+#define CHILD_FD_MAIN 3    // its channel to main
+#define CHILD_FD_CONF 4    // its snapshot
+#define CHILD_FD_SOCKETS 5 // the dataplane's: UDP sockets that systemd has opened, as many as there are
+#define CHILD_SOCKETS_MAX 16
 
 struct snapshot;
 struct snapshot_writer;

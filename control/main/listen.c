@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control/main/activation.h"
 #include "control/main/config.h"
 #include "control/main/conn.h"
 #include "control/main/netlist.h"
@@ -27,6 +28,7 @@ struct listener {
 	struct event readable;
 	int tcp, udp; // one of them, the other is -1
 	struct addr local;
+	bool foreign; // systemd has opened it, and has it too
 };
 
 // Where to listen, as the configuration has it. host NULL: every address.
@@ -73,15 +75,23 @@ static int socket_bind(const struct place *p, int type)
 }
 
 // The kernel has to think that somebody listens, or it answers each DTLS packet with port unreachable.
-static int udp_hold(const struct place *p)
+static int silence(int fd)
 {
 	static struct sock_filter drop_all = BPF_STMT(BPF_RET | BPF_K, 0);
 	static const struct sock_fprog program = { 1, &drop_all };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno : 0;
+}
+
+static int udp_hold(const struct place *p)
+{
 	int fd = socket_bind(p, SOCK_DGRAM), ret;
 
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0)
+	if (fd < 0)
 		return fd;
-	ret = -errno;
+	ret = silence(fd);
+	if (ret == 0)
+		return fd;
 	close(fd);
 	return ret;
 }
@@ -121,6 +131,9 @@ static void listener_free(struct listener *l)
 {
 	if (l->tcp >= 0) {
 		event_del(&l->readable);
+		// systemd waits there for who comes next
+		if (l->foreign)
+			listen(l->tcp, BACKLOG);
 		close(l->tcp);
 	}
 	if (l->udp >= 0)
@@ -128,7 +141,7 @@ static void listener_free(struct listener *l)
 	free(l);
 }
 
-static int listener_add(struct gateway *g, int tcp, int udp, const struct addr *local)
+static int listener_add(struct gateway *g, int tcp, int udp, const struct addr *local, bool foreign)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 
@@ -136,7 +149,7 @@ static int listener_add(struct gateway *g, int tcp, int udp, const struct addr *
 		close(tcp >= 0 ? tcp : udp);
 		return errno_log(ENOMEM, "out of memory");
 	}
-	*l = (struct listener){ .g = g, .tcp = tcp, .udp = udp, .local = *local };
+	*l = (struct listener){ .g = g, .tcp = tcp, .udp = udp, .local = *local, .foreign = foreign };
 	if (tcp >= 0)
 		event_assign(&l->readable, g->base, tcp, EV_READ | EV_PERSIST, on_accept, l);
 	TAILQ_INSERT_TAIL(&g->listeners, l, all);
@@ -155,7 +168,7 @@ static int place_open(struct gateway *g, struct place place, enum opt port_optio
 	fd = port_option == OPT_TCP_PORT ? socket_bind(&place, SOCK_STREAM) : udp_hold(&place);
 	if (fd < 0)
 		return bind_failed(&place, port_option, port, fd);
-	return port_option == OPT_TCP_PORT ? listener_add(g, fd, -1, &local) : listener_add(g, -1, fd, &local);
+	return port_option == OPT_TCP_PORT ? listener_add(g, fd, -1, &local, false) : listener_add(g, -1, fd, &local, false);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- places
@@ -246,14 +259,77 @@ static int places_open(struct gateway *g, enum opt host_option, enum opt port_op
 	return ret;
 }
 
+// Clients are told the port of udp-port, wherever the socket comes from.
+static int udp_given(struct gateway *g, int fd, const struct addr *local)
+{
+	char text[ADDR_TEXT];
+
+	if (local->port != g->policy.udp_port)
+		return errno_log(EINVAL, "udp-port is %u, but systemd has opened %s for UDP", g->policy.udp_port,
+		                 addr_text_port(local, text));
+	return dataplane_holds(g->config) ? 0 : silence(fd);
+}
+
+static int given_add(struct gateway *g, enum activation kind, int fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	char text[ADDR_TEXT];
+	struct addr local;
+	int ret;
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0) {
+		close(fd);
+		return errno_log(errno, "a socket of systemd's: %s", strerror(errno));
+	}
+	addr_from_sockaddr((struct sockaddr *)&ss, &local);
+	log_info("systemd has opened %s for %s", addr_text_port(&local, text), kind == ACTIVATION_TCP ? "TCP" : "UDP");
+	ret = kind == ACTIVATION_UDP ? udp_given(g, fd, &local) : 0;
+	if (ret < 0) {
+		close(fd);
+		return ret;
+	}
+	return kind == ACTIVATION_TCP ? listener_add(g, fd, -1, &local, true) : listener_add(g, -1, fd, &local, true);
+}
+
+// How many, or -errno.
+static int given_open(struct gateway *g, enum activation kind)
+{
+	int n = 0, fd, ret = 0;
+
+	while (ret == 0 && (fd = activation_next(kind)) >= 0) {
+		ret = given_add(g, kind, fd);
+		n++;
+	}
+	return ret < 0 ? ret : n;
+}
+
+// What systemd has opened takes the place of what the configuration says.
 static int open_all(struct gateway *g)
 {
 	enum opt udp_hosts = config_count(g->config, OPT_UDP_LISTEN_HOST) ? OPT_UDP_LISTEN_HOST : OPT_LISTEN_HOST;
-	int ret = places_open(g, OPT_LISTEN_HOST, OPT_TCP_PORT);
+	int ret = given_open(g, ACTIVATION_TCP);
 
+	if (ret == 0)
+		ret = places_open(g, OPT_LISTEN_HOST, OPT_TCP_PORT);
+	if (ret >= 0)
+		ret = given_open(g, ACTIVATION_UDP);
 	if (ret == 0 && g->policy.udp_port && !dataplane_holds(g->config))
 		ret = places_open(g, udp_hosts, OPT_UDP_PORT);
-	return ret;
+	return ret < 0 ? ret : 0;
+}
+
+unsigned listen_sockets(const struct gateway *g, int *fds, unsigned most)
+{
+	const struct listener *l;
+	unsigned n = 0;
+
+	if (!dataplane_holds(g->config))
+		return 0;
+	TAILQ_FOREACH(l, &g->listeners, all)
+	if (l->udp >= 0 && l->foreign && n < most)
+		fds[n++] = l->udp;
+	return n;
 }
 
 int listen_open(struct gateway *g)
@@ -449,6 +525,7 @@ static const struct state_field fields[] = {
 	STATE_FD(struct listener, tcp),
 	STATE_FD(struct listener, udp),
 	STATE_ADDR(struct listener, local),
+	STATE_NUMBER(struct listener, foreign),
 };
 
 STATE_COVERS(struct listener, 184);

@@ -9,6 +9,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "control/main/activation.h"
 #include "control/main/admin.h"
 #include "control/main/config.h"
 #include "control/main/cputime.h"
@@ -323,7 +324,7 @@ int main(int argc, char *argv[])
 		setenv(SANDBOX_TRACEABLE, "1", 1);
 	else
 		unsetenv(SANDBOX_TRACEABLE);
-	if (sandbox_harden() < 0)
+	if (sandbox_harden() < 0 || activation_take() < 0)
 		return 1;
 	return takeover.kind == TAKEOVER_NONE ? start(&options, argv) : gateway_take_over(&options, argv, &takeover);
 }

@@ -5,6 +5,7 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +13,6 @@
 
 #include "proto/sandbox.h"
 #include "proto/snapshot.h"
-
-#define FIRST_FREE 5 // 0-2, CHILD_FD_MAIN, CHILD_FD_CONF
 
 // The sanitizers' options have to reach the children of a sanitized build, and the software of tokens is told by its own where they
 // are.
@@ -58,27 +57,32 @@ static void signals_reset(void)
 // Moves a descriptor above all fixed places, so that no dup2 below overwrites one that is still needed.
 static int lift(int fd)
 {
-	return fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 16);
+	return fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, CHILD_FD_SOCKETS + CHILD_SOCKETS_MAX);
 }
 
-static void become(const char *path, int main_fd, int conf_fd, int log_fd)
+static bool place(int fd, int at)
+{
+	return fd >= 0 && dup2(fd, at) == at;
+}
+
+static void become(const char *path, const struct spawn_fds *fds)
 {
 	char *argv[] = { (char *)path, NULL }, *env[KEPT + 4], text[KEPT][512];
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int main_fd = lift(fds->main), conf_fd = lift(fds->conf), log_fd = lift(fds->log), sockets[CHILD_SOCKETS_MAX];
+	int null = lift(open("/dev/null", O_RDWR | O_CLOEXEC));
 
-	main_fd = lift(main_fd);
-	conf_fd = lift(conf_fd);
-	log_fd = lift(log_fd);
-	null = lift(null);
-	if (null < 0 || main_fd < 0 || conf_fd < 0)
-		_exit(126);
+	for (unsigned i = 0; i < fds->n_sockets; i++)
+		sockets[i] = lift(fds->sockets[i]);
 	signals_reset();
 	setpgid(0, 0); // the terminal speaks to main alone
 	if (log_fd >= 0)
 		dup2(log_fd, 2);
-	if (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(main_fd, CHILD_FD_MAIN) < 0 || dup2(conf_fd, CHILD_FD_CONF) < 0)
+	if (!place(null, 0) || !place(null, 1) || !place(main_fd, CHILD_FD_MAIN) || !place(conf_fd, CHILD_FD_CONF))
 		_exit(126);
-	close_range(FIRST_FREE, ~0U, 0);
+	for (unsigned i = 0; i < fds->n_sockets; i++)
+		if (!place(sockets[i], CHILD_FD_SOCKETS + (int)i))
+			_exit(126);
+	close_range(CHILD_FD_SOCKETS + fds->n_sockets, ~0U, 0);
 	child_environment(env, text);
 	if (chdir("/") == 0)
 		execve(path, argv, env);
@@ -86,14 +90,17 @@ static void become(const char *path, int main_fd, int conf_fd, int log_fd)
 	_exit(127);
 }
 
-int spawn(const char *path, int main_fd, int conf_fd, int log_fd, pid_t *pid)
+int spawn(const char *path, const struct spawn_fds *fds, pid_t *pid)
 {
-	pid_t child = fork();
+	pid_t child;
 
+	if (fds->n_sockets > CHILD_SOCKETS_MAX)
+		return -E2BIG;
+	child = fork();
 	if (child < 0)
 		return -errno;
 	if (child == 0)
-		become(path, main_fd, conf_fd, log_fd);
+		become(path, fds);
 	*pid = child;
 	return 0;
 }

@@ -2,8 +2,15 @@
 #pragma once
 #include <sys/types.h>
 
-// fds become CHILD_FD_MAIN, CHILD_FD_CONF and descriptor 2 (log_fd -1: our own). 0 or -errno; *pid on success.
-int spawn(const char *path, int main_fd, int conf_fd, int log_fd, pid_t *pid);
+struct spawn_fds {
+	int main, conf; // CHILD_FD_MAIN, CHILD_FD_CONF
+	int log;        // descriptor 2; -1: our own
+	const int *sockets;
+	unsigned n_sockets; // CHILD_FD_SOCKETS on
+};
+
+// 0 or -errno; *pid on success.
+int spawn(const char *path, const struct spawn_fds *fds, pid_t *pid);
 
 // A program of the operator's, in a process group of its own, in / and with this environment alone; out_fd becomes descriptors 1
 // and

@@ -26,6 +26,7 @@
 #include "control/main/syslogger.h"
 #include "control/main/upgrade.h"
 #include "proto/err.h"
+#include "proto/snapshot.h"
 
 #define START_SECONDS 60  // the dataplane may have to wait for huge pages
 #define LINGER_SECONDS 2  // from the end of its channel to SIGKILL
@@ -162,18 +163,22 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 static int child_exec(struct child *c, int main_fd, int snapshot_fd)
 {
+	struct spawn_fds fds = { .main = main_fd, .conf = snapshot_fd, .log = -1 };
+	int sockets[CHILD_SOCKETS_MAX], ret;
 	char path[4200];
-	int log_fd = -1, ret;
 
 	snprintf(path, sizeof(path), "%s/%s", supervise_libexec(), c->kind->binary);
 	if (c->g->to_syslog) {
-		c->log = logpipe_new(c->g->base, c->kind->name, &log_fd);
+		c->log = logpipe_new(c->g->base, c->kind->name, &fds.log);
 		if (!c->log)
 			return -errno;
 	}
-	ret = spawn(path, main_fd, snapshot_fd, log_fd, &c->pid);
-	if (log_fd >= 0)
-		close(log_fd);
+	fds.sockets = sockets;
+	if (c->kind == &child_dataplane)
+		fds.n_sockets = listen_sockets(c->g, sockets, CHILD_SOCKETS_MAX);
+	ret = spawn(path, &fds, &c->pid);
+	if (fds.log >= 0)
+		close(fds.log);
 	return ret;
 }
 

@@ -92,7 +92,7 @@ static void child_try(const struct child_kind *kind, enum msg_number ready, int 
 	ret = chan_pair(fds);
 	if (ret == 0) {
 		chan_init(&chan, fds[0], ROLE_MAIN, kind->role, CHAN_PLAIN, "%s", kind->name);
-		ret = spawn(path, fds[1], snapshot_fd, log_fd, &pid);
+		ret = spawn(path, &(struct spawn_fds){ .main = fds[1], .conf = snapshot_fd, .log = log_fd }, &pid);
 		close(fds[1]);
 		if (ret == 0)
 			answer_wait(&chan, pid, ready, a);

@@ -61,3 +61,17 @@ PATIENCE=30 soon "the client comes back by itself" pings -I tun0 10.9.0.1
 expect "it stops" inside systemctl stop penstock
 expect "in good order" is Result success
 expect "and has left nothing" never inside pgrep penstock
+
+inside sh -c 'cat > /etc/systemd/system/penstock.socket' < "$TOP/doc/examples/penstock.socket"
+expect "its ports may be systemd's" inside sh -c 'systemctl daemon-reload && systemctl start penstock.socket'
+expect "it does not run" is SubState dead
+start_client waker "$CLIENT" anna anna-secret 192.0.2.1
+client[waker]=$pid
+PATIENCE=30 soon "before a client comes" is SubState running
+soon "who gets in" client_up waker
+soon "with DTLS by systemd's socket" client_on_dtls waker
+expect "a client goes through" pings -I tun0 10.9.0.1
+expect "nobody listens there but by these" same "$(in_ns "$SERVER" ss -Hnltu 'sport = :443' | awk '{ print $1, $5 }' | sort | tr '\n' ' ')" 'tcp *:443 udp *:443 udp 0.0.0.0:443 '
+stop "${client[waker]}"
+inside systemctl stop penstock.socket penstock
+expect "it stops with them" is SubState dead
