@@ -58,6 +58,7 @@ inside sh -c 'echo nonsense = 1 >> /etc/penstock/penstock.conf'
 expect "a mistake is told by the reload" never reload
 expect "and the client stays" pings -I tun0 10.9.0.1
 expect "installing it again" apt_says -i --force-confold /root/penstock.deb
+soon "lets the new program take over" has "$WORK/gateway.log" 'penstockd .* has taken over from .*: 1 sessions'
 expect "disturbs nobody" pings -I tun0 10.9.0.1
 expect "and leaves the configuration alone" inside grep -q nonsense /etc/penstock/penstock.conf
 expect "it stops" inside penstockctl stop now
