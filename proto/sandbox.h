@@ -13,6 +13,8 @@ int sandbox_harden(void);
 // the log.
 int sandbox_drop_user(const char *user, const char *group);
 
+// Is this a build for sanitizers, whose shadow alone is larger than any limit of ours?
+bool sandbox_sanitized(void);
 // Limits of a worker: address space data (bytes, 0 = leave), no new files beyond `files`, no child processes, no core.
 int sandbox_limit(size_t data_bytes, unsigned files);
 

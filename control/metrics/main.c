@@ -104,7 +104,7 @@ static int confine(const struct snapshot *conf)
 	localtime_r(&now, &tm);
 	ret = sandbox_drop_user(snapshot_get(conf, "run-as-user"), snapshot_get(conf, "run-as-group"));
 	if (ret == 0)
-		ret = sandbox_limit(MEMORY_MAX, SERVER_FILES);
+		ret = sandbox_limit(sandbox_sanitized() ? 0 : MEMORY_MAX, SERVER_FILES);
 	if (ret == 0)
 		ret = sandbox_seccomp(SANDBOX_METRICS);
 	return ret;

@@ -17,7 +17,7 @@
 #define FRESH_MS 500
 #define ANSWER_SECONDS 5  // main's
 #define SILENCE_SECONDS 5 // a client's
-#define CLIENT_SECONDS 15 // all that it has
+#define CLIENT_SECONDS 8  // all that it has
 #define REQUEST_MAX 8192  // its headers
 #define BODY_MAX 1024     // which nobody needs
 
