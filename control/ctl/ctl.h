@@ -9,6 +9,8 @@
 
 // Where main listens unless its configuration says otherwise (occtl-socket-file).
 #define CTL_SOCKET "/run/penstockctl.socket"
+// Where ocserv's own configurations put it: taken where there is nothing at the first.
+#define CTL_SOCKET_OCCTL "/run/occtl.socket"
 
 enum ctl_exit { CTL_OK = 0, CTL_REFUSED = 1, CTL_USAGE = 2 };
 

@@ -1,6 +1,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "batch.h"
 #include "complete.h"
@@ -102,9 +103,14 @@ static int run_words(const struct ctl *ctl, int argc, char **argv)
 	return ctl_run_words(ctl, &w);
 }
 
+static const char *usual_socket(void)
+{
+	return access(CTL_SOCKET, F_OK) < 0 && access(CTL_SOCKET_OCCTL, F_OK) == 0 ? CTL_SOCKET_OCCTL : CTL_SOCKET;
+}
+
 int main(int argc, char **argv)
 {
-	struct ctl ctl = { .socket = CTL_SOCKET, .pager = true };
+	struct ctl ctl = { .socket = usual_socket(), .pager = true };
 	struct wanted wanted = { 0 };
 	int ret;
 

@@ -11,6 +11,9 @@ export HOME=$WORK
 unset XDG_STATE_HOME PENSTOCKCTL_PAGER OCCTL_PAGER PAGER NO_COLOR
 ask() { "$BIN/penstockctl" -s "$WORK/admin.socket" "$@"; }
 
+as_occtl() { unshare -m sh -c 'mount -t tmpfs none /run && ln -s "$1/admin.socket" /run/occtl.socket && exec "$2/penstockctl" show users' sh "$WORK" "$BIN"; }
+expect "where ocserv's configuration has it, the socket is found" matches "$(as_occtl)" anna
+
 # ---------------------------------------------------------------------------------------------------------------- the shell
 
 # A program on a terminal: from and to it by $from and $to, which outlive it (coproc's own go with it).
