@@ -107,6 +107,12 @@ void notify_close(void)
 	notify.status[0] = 0;
 }
 
+void notify_alive(void)
+{
+	if (notify.watchdog)
+		tell("WATCHDOG=1");
+}
+
 void notify_ready(void)
 {
 	tell("READY=1");

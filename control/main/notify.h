@@ -18,6 +18,7 @@ int notify_open(struct event_base *base);
 void notify_close(void);
 
 void notify_ready(void);
+void notify_alive(void);           // feeds the watchdog now: what comes next may take its time
 void notify_reloading(void);       // until notify_ready()
 void notify_stopping(uint64_t ms); // which takes so much longer than it would; 0: no longer
 // For `systemctl status`; the same as before is not said again.

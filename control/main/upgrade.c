@@ -12,6 +12,7 @@
 #include "control/main/admin.h"
 #include "control/main/handover.h"
 #include "control/main/listen.h"
+#include "control/main/notify.h"
 #include "control/main/program.h"
 #include "control/main/reload.h"
 #include "control/main/renew.h"
@@ -251,6 +252,7 @@ static int exchange(struct gateway *g)
 	ret = state_take(g, &w, &state_fd);
 	if (ret == 0) {
 		snprintf(word, sizeof(word), "%s=go:%d:%d", TAKEOVER_WORD, state_fd, back_fd);
+		notify_alive();
 		takeover_signals_hold();
 		fds_keep(&w, true);
 		fcntl(state_fd, F_SETFD, 0);

@@ -171,6 +171,27 @@ static struct terms *a_filter(const struct terms *like)
 	return t;
 }
 
+// An address of a network that only his file names, and one of no network at all.
+static void session_of_its_own(struct gateway *g)
+{
+	struct msg_session_reply m = { .ok = 1, .sid_len = SID_SIZE, .user = "dora", .sid = "dora" };
+	struct terms *terms = calloc(1, sizeof(*terms));
+	struct session *s = session_get(g, &m);
+
+	assert_int_equal(addr_parse("10.77.0.0/24", &terms->ipv4_network), 0);
+	assert_int_equal(addr_parse("fd77::7", &terms->explicit_ipv6), 0);
+	assert_int_equal(address_lend(s, terms, true, true), 0);
+	assert_string_equal(s->user, "dora");
+	free(terms);
+}
+
+// As a client's connection is until its proxy's header has come.
+static void proxied(struct conn *c)
+{
+	c->of_proxy = true;
+	c->secmod_end = a_descriptor();
+}
+
 static int begin(void **state)
 {
 	struct conn *one, *two;
@@ -194,6 +215,8 @@ static int begin(void **state)
 	two = conn_of(&old, 8, MW_OPENING);
 	conn_of(&old, 9, MW_FRESH)->login = calloc(1, sizeof(struct profile_login));
 	conn_of(&old, 10, MW_CLOSING);
+	proxied(conn_of(&old, 11, MW_PROXY));
+	session_of_its_own(&old);
 	tunnel_of(anna, one, 0, TUNNEL_UP);
 	tunnel_of(anna, NULL, 1, TUNNEL_DELETING);
 	tunnel_of(bert, two, 2, TUNNEL_ADDING);
@@ -201,6 +224,9 @@ static int begin(void **state)
 	anna->changed.filter = a_filter(anna->tunnel->terms);
 	anna->tunnel->kept.where = anna->changed.filter;
 	anna->tunnel->kept.rx_rate = anna->changed.rx_rate = 1000;
+	terms_put(anna->tunnel->terms);
+	anna->tunnel->terms = terms_get(anna->changed.filter);
+	assert_int_equal(iroute_claim(anna->tunnel), 0);
 	networks_are_set(&old);
 	bans_and_numbers(&old);
 	return 0;
@@ -250,6 +276,10 @@ static void all_that_there_was(void **unused)
 	assert_int_equal(new.nursery->pid, 1004);
 	assert_ptr_equal(conn_find(&new, 8)->nursery, new.nursery);
 	assert_true(conn_find(&new, 10)->link.deaf);
+	assert_true(new.iroutes.count > 0);
+	assert_int_equal(new.iroutes.count, old.iroutes.count);
+	assert_int_equal(new.addresses.n_pools, old.addresses.n_pools);
+	assert_true(conn_find(&new, 11)->of_proxy && conn_find(&new, 11)->secmod_end > 2);
 	assert_int_equal(new.tunnels_free_count, 13);
 	assert_int_equal(new.tunnels_free[0], 3);
 	state_writer_fini(&w);
