@@ -14,6 +14,7 @@ struct hook {
 	struct connect_info *info;
 	struct terms *terms;
 	struct opening *opening; // HOOK_CONNECT: who waits for it; NULL: nobody any more
+	struct hook *next;       // likewise: disconnect-script that follows it, unless it refuses; NULL: none waits yet
 	struct program *program;
 };
 
@@ -125,16 +126,19 @@ static int run(struct hook *h, enum hook_kind kind)
 	return h->program ? 0 : errno_log(ENOMEM, "no memory for the %s", name);
 }
 
-static void run_or_free(struct hook *h, enum hook_kind kind)
+// Is it under way?
+static bool run_or_free(struct hook *h, enum hook_kind kind)
 {
-	if (!script_of(h->g, kind) || run(h, kind) < 0)
-		hook_free(h);
+	if (script_of(h->g, kind) && run(h, kind) == 0)
+		return true;
+	hook_free(h);
+	return false;
 }
 
 static void on_ended(void *who, enum program_end how)
 {
 	struct hook *h = who;
-	bool taken = false;
+	bool taken = false, follows;
 
 	h->program = NULL;
 	if (h->facts.kind != HOOK_CONNECT) {
@@ -145,7 +149,10 @@ static void on_ended(void *who, enum program_end how)
 		taken = opening_decided(h->opening, how);
 	h->opening = NULL;
 	// one that was killed may have done half of its work
-	if (how == PROGRAM_LATE || (how == PROGRAM_DONE && !taken))
+	follows = how == PROGRAM_LATE || (how == PROGRAM_DONE && !taken);
+	if (h->next && !follows && program_cancel(h->next->program))
+		hook_free(h->next);
+	if (follows && !h->next)
 		run_or_free(h, HOOK_DISCONNECT);
 	else
 		hook_free(h);
@@ -167,11 +174,36 @@ struct hook *hook_connect(struct opening *o)
 	return NULL;
 }
 
+static struct hook *hook_copy(const struct hook *h)
+{
+	struct hook *copy = malloc(sizeof(*copy));
+
+	if (!copy)
+		return NULL;
+	*copy = *h;
+	copy->opening = NULL;
+	copy->next = NULL;
+	copy->program = NULL;
+	copy->terms = terms_get(h->terms);
+	copy->info = info_copy(h->info);
+	copy->facts.info = copy->info;
+	if (copy->info)
+		return copy;
+	hook_free(copy);
+	return NULL;
+}
+
 void hook_abandon(struct hook *h)
 {
 	h->opening = NULL;
-	if (program_cancel(h->program))
+	if (program_cancel(h->program)) {
 		hook_free(h);
+		return;
+	}
+	// it takes its place in the row now, before the next connect-script of the same session or address does
+	h->next = hook_copy(h);
+	if (h->next && !run_or_free(h->next, HOOK_DISCONNECT))
+		h->next = NULL;
 }
 
 void hook_host_update(struct tunnel *t)
