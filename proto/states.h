@@ -59,6 +59,8 @@ enum end_reason {
 	END_DEAD_PEER, // dead peer detection
 	END_FROZEN,    // the client has stopped reading
 	END_SHUTDOWN,  // the gateway stops
+	END_QUOTA,     // its user has used up his quota
+	END_EXPIRED,   // valid-until
 	END_ERROR,     // a protocol violation; this and what follows count as errors
 	END_WORKER,    // its worker died
 	END_NURSERY,   // the process that its worker belonged to died
@@ -183,16 +185,7 @@ enum aead_cipher { AEAD_NONE, AEAD_AES_128_GCM, AEAD_AES_256_GCM, AEAD_CHACHA20_
 enum compressor { COMPRESS_NONE, COMPRESS_LZ4, COMPRESS_LZS, COMPRESS_LAST = COMPRESS_LZS };
 
 // What a counter of the packet path tells (dataplane/counters.def).
-enum counter_role {
-	COUNTER_NOTE,
-	COUNTER_DROP,
-	COUNTER_IN,
-	COUNTER_OUT,
-	COUNTER_TAKEN,
-	COUNTER_GIVEN,
-	COUNTER_ROLE_LAST = COUNTER_GIVEN,
-	COUNTER_ROLES,
-};
+enum counter_role { COUNTER_NOTE, COUNTER_DROP, COUNTER_IN, COUNTER_OUT, COUNTER_TAKEN, COUNTER_GIVEN, COUNTER_ROLES };
 
 // Why an operator's look at a tunnel ended: one of its limits, the tunnel is gone, or too many look already.
 enum watch_end { WATCH_PACKETS, WATCH_BYTES, WATCH_SECONDS, WATCH_GONE, WATCH_BUSY, WATCH_END_LAST = WATCH_BUSY };

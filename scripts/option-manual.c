@@ -42,7 +42,8 @@ static const char *kind_words(enum opt_kind kind)
 		[KIND_NETWORK4] = "network",   [KIND_NETWORK6] = "network",     [KIND_NETMASK] = "netmask",
 		[KIND_ROUTE] = "network",      [KIND_DEVICE] = "name",          [KIND_AUTH] = "method",
 		[KIND_PRIORITY] = "priority",  [KIND_PORTS] = "ports",          [KIND_DOMAIN] = "domain",
-		[KIND_DOMAINS] = "domains",    [KIND_DIRECTORY] = "directory",
+		[KIND_DOMAINS] = "domains",    [KIND_DIRECTORY] = "directory",  [KIND_SIZE] = "bytes",
+		[KIND_DATE] = "date",
 	};
 
 	return words[kind];

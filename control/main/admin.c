@@ -36,9 +36,11 @@ static void answer_forget(struct admin_client *a)
 	free(a->rows);
 	free(a->ids);
 	free(a->bans);
+	free(a->quotas);
 	a->rows = NULL;
 	a->ids = NULL;
 	a->bans = NULL;
+	a->quotas = NULL;
 	a->count = a->at = a->room = 0;
 	a->n_drops = 0;
 	a->cut = false;

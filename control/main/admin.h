@@ -34,6 +34,7 @@ struct admin_client {
 	bool (*next)(struct admin_client *a); // one more record; false: that was all
 	uint32_t *ids;                        // of sessions, for next()
 	struct ban_row *bans;
+	struct quota_row *quotas;
 	struct admin_row *rows;
 	size_t count, at, room;
 	struct msg_tunnel_drop drops[ADMIN_DROPS_MAX]; // what TUNNEL_VIEW will end

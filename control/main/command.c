@@ -5,10 +5,12 @@
 #include "control/main/caller.h"
 #include "control/main/events.h"
 #include "control/main/limit.h"
+#include "control/main/quota_row.h"
 #include "control/main/reload.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
 #include "control/main/upgrade.h"
+#include "control/main/usage.h"
 #include "control/main/view.h"
 #include "control/main/watch.h"
 #include "proto/err.h"
@@ -459,6 +461,48 @@ static void unban_ip(struct admin_client *a)
 	}
 }
 
+// ---------------------------------------------------------------------------------------------------------------- quotas
+
+static bool next_quota(struct admin_client *a)
+{
+	if (a->at >= a->count)
+		return false;
+	report_quota(&a->report, &a->quotas[a->at++]);
+	return true;
+}
+
+static bool quotas_take(struct admin_client *a, const char *user)
+{
+	a->quotas = usage_rows(a->g, user, &a->count);
+	if (!a->quotas)
+		admin_end(a, false, "out of memory");
+	return a->quotas;
+}
+
+static void show_quota(struct admin_client *a)
+{
+	if (quotas_take(a, NULL))
+		admin_stream(a, next_quota);
+}
+
+static void show_quota_user(struct admin_client *a)
+{
+	if (!quotas_take(a, a->argument))
+		return;
+	if (a->count)
+		admin_stream(a, next_quota);
+	else
+		admin_end(a, false, "of user '%s' nothing has been counted", a->argument);
+}
+
+static void reset_quota_user(struct admin_client *a)
+{
+	if (usage_reset(a->g, a->argument))
+		admin_end(a, true, "user '%s' begins anew", a->argument);
+	else
+		admin_end(a, false, "of user '%s' nothing has been counted", a->argument);
+}
+
 // --------------------------------------------------------------------------------------------------------------- gateway
 
 static void show_auth(struct admin_client *a)
@@ -555,6 +599,9 @@ static const struct admin_command commands[] = {
 	{ "terminate user", ask_rows, .rows = terminate_user_rows },
 	{ "terminate id", .start = terminate_id },
 	{ "terminate session", ask_row, .rows = terminate_session_rows },
+	{ "show quota", .start = show_quota },
+	{ "show quota user", .start = show_quota_user },
+	{ "reset quota user", .start = reset_quota_user },
 	{ "limit user", .start = limit_user },
 	{ "limit session", .start = limit_session },
 	{ "reload", .start = reload },

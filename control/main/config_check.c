@@ -293,6 +293,18 @@ static void check_accounting(const struct config *c, struct config_log *log)
 		config_say(log, LOG_LEVEL_ERR, config_line_of(c, OPT_ACCT_SPOOL), "acct-spool", "%s: %s", spool, why);
 }
 
+static void check_quota_file(const struct config *c, struct config_log *log)
+{
+	const char *file = config_str(c, OPT_QUOTA_FILE), *why;
+	char reason[VALUE_WHY];
+
+	if (!config_given(c, OPT_QUOTA_FILE))
+		return;
+	why = file[0] == '/' ? config_no_room(file, reason) : "it has to begin with /";
+	if (why && strcmp(why, "it is no directory") != 0) // the file itself, where it is there already
+		config_say(log, LOG_LEVEL_ERR, config_line_of(c, OPT_QUOTA_FILE), "quota-file", "%s: %s", file, why);
+}
+
 // -------------------------------------------------------------------------------------------------------------- sessions
 
 // Everything that a session is told: one message each, so the number is bounded.
@@ -462,6 +474,7 @@ void config_check(const struct config *c, struct config_log *log)
 	check_proxies(c, log);
 	check_netns(c, log);
 	check_scale(c, log);
+	check_quota_file(c, log);
 	config_check_hooks(c, log);
 	check_metrics(c, log);
 }

@@ -101,7 +101,8 @@ static void check_pins(const struct config *c, struct config_log *log)
 // Each would remove the other's.
 static void check_places(const struct config *c, struct config_log *log)
 {
-	static const enum opt places[] = { OPT_PID_FILE, OPT_OCCTL_SOCKET_FILE, OPT_TELEMETRY_SOCKET_FILE, OPT_SESSION_FILE };
+	static const enum opt places[] = { OPT_PID_FILE, OPT_OCCTL_SOCKET_FILE, OPT_TELEMETRY_SOCKET_FILE, OPT_SESSION_FILE,
+		                           OPT_QUOTA_FILE };
 
 	for (size_t a = 0; a < sizeof(places) / sizeof(*places); a++)
 		for (size_t b = a + 1; b < sizeof(places) / sizeof(*places); b++) {

@@ -115,9 +115,101 @@ int value_size(const char *text, uint64_t *out)
 		if (__builtin_mul_overflow(value, 10u, &value) || __builtin_add_overflow(value, (uint64_t)(text[i] - '0'), &value))
 			return -EINVAL;
 	for (; unit && unit >= units; unit--)
-		if (__builtin_mul_overflow(value, 1024u, &value))
+		if (__builtin_mul_overflow(value, 1000u, &value))
 			return -EINVAL;
 	*out = value;
+	return 0;
+}
+
+static bool take_digits(const char **at, unsigned n, int least, int most, int *out)
+{
+	*out = 0;
+	for (; n > 0; n--, ++*at) {
+		if (!isdigit((unsigned char)**at))
+			return false;
+		*out = *out * 10 + (**at - '0');
+	}
+	return *out >= least && *out <= most;
+}
+
+static bool take_char(const char **at, const char *any)
+{
+	if (!**at || !strchr(any, **at))
+		return false;
+	++*at;
+	return true;
+}
+
+static int days_in(int year, int month)
+{
+	static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+	return month == 2 && leap ? 29 : days[month - 1];
+}
+
+// *timed: there is a time behind the day.
+static int date_take(const char *text, struct tm *out, bool *timed)
+{
+	int year, month, day, hour = 0, minute = 0, second = 0;
+	const char *p = text;
+
+	if (!take_digits(&p, 4, 1970, 9999, &year) || !take_char(&p, "-") || !take_digits(&p, 2, 1, 12, &month) ||
+	    !take_char(&p, "-") || !take_digits(&p, 2, 1, days_in(year, month), &day))
+		return -EINVAL;
+	*timed = *p != '\0';
+	if (*timed && (!take_char(&p, " T") || !take_digits(&p, 2, 0, 23, &hour) || !take_char(&p, ":") ||
+	               !take_digits(&p, 2, 0, 59, &minute)))
+		return -EINVAL;
+	if (*timed && *p && (!take_char(&p, ":") || !take_digits(&p, 2, 0, 59, &second)))
+		return -EINVAL;
+	if (*p)
+		return -EINVAL;
+	*out = (struct tm){ .tm_year = year - 1900,
+		            .tm_mon = month - 1,
+		            .tm_mday = day,
+		            .tm_hour = hour,
+		            .tm_min = minute,
+		            .tm_sec = second,
+		            .tm_isdst = -1 };
+	return 0;
+}
+
+int value_until(const char *text, time_t *out)
+{
+	struct tm tm;
+	bool timed;
+	time_t when;
+
+	if (date_take(text, &tm, &timed) < 0)
+		return -EINVAL;
+	// to the end of the day, however long it is
+	tm.tm_mday += !timed;
+	when = mktime(&tm);
+	if (when < 0)
+		return -EINVAL;
+	*out = when;
+	return 0;
+}
+
+static int parse_size(const struct opt_info *o, const char *text, const char *dir, struct value_out *out)
+{
+	uint64_t value;
+
+	if (value_size(text, &value) < 0)
+		return value_wrong(out, "'%s' is no number of bytes such as 500M or 2G (K, M, G, T)", text);
+	snprintf(out->text, sizeof(out->text), "%" PRIu64, value);
+	return 0;
+}
+
+static int parse_date(const struct opt_info *o, const char *text, const char *dir, struct value_out *out)
+{
+	struct tm tm;
+	bool timed;
+
+	if (date_take(text, &tm, &timed) < 0)
+		return value_wrong(out, "'%s' is no date such as 2027-03-31, nor one with a time such as 2027-03-31 18:00", text);
+	strftime(out->text, sizeof(out->text), timed ? "%Y-%m-%d %H:%M:%S" : "%Y-%m-%d", &tm);
 	return 0;
 }
 
@@ -385,7 +477,8 @@ static int (*const parsers[])(const struct opt_info *o, const char *text, const 
 	[KIND_NETWORK4] = parse_network,  [KIND_NETWORK6] = parse_network, [KIND_NETMASK] = parse_netmask,
 	[KIND_ROUTE] = parse_route,       [KIND_DEVICE] = parse_device,    [KIND_AUTH] = parse_auth,
 	[KIND_PRIORITY] = parse_priority, [KIND_PORTS] = parse_ports,      [KIND_DOMAIN] = parse_domain,
-	[KIND_DOMAINS] = parse_domains,   [KIND_DIRECTORY] = parse_path,
+	[KIND_DOMAINS] = parse_domains,   [KIND_DIRECTORY] = parse_path,   [KIND_SIZE] = parse_size,
+	[KIND_DATE] = parse_date,
 };
 
 // A comment behind a value, but not behind a text: those may have a # or a ; of their own.

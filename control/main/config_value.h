@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "control/main/config_table.h"
 
@@ -20,8 +21,11 @@ int value_parse(const struct opt_info *o, const char *text, bool quoted, const c
 // "10.9.0.7" and "255.255.255.0", or "fd00::" and "64": the network as address/prefix. Results as above.
 int value_network(const struct opt_info *o, const char *address, const char *mask, struct value_out *out);
 
-// "500", "20M", "1.5G" is none: whole bytes, with K, M, G or T for powers of 1024. 0 or -EINVAL.
+// "500", "20M", "1.5G" is none: whole bytes, with K, M, G or T for powers of 1000. 0 or -EINVAL.
 int value_size(const char *text, uint64_t *out);
+
+// "2027-03-31", "2027-03-31 18:00[:00]", the T between them or not: the moment that ends it, in local time. 0 or -EINVAL.
+int value_until(const char *text, time_t *out);
 
 // auth, enable-auth, acct: "method[key=value,...]", legacy forms included (config_auth.c). 0 or -EINVAL.
 int value_auth(const char *text, const char *dir, struct value_out *out);

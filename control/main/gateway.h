@@ -109,6 +109,8 @@ struct gateway {
 	uint32_t *tunnels_free;  // ring of free numbers: the longest unused is used first
 	uint32_t tunnels_max, tunnels_free_first, tunnels_free_count;
 
+	struct usage *usage; // usage.c; NULL: nothing is counted
+
 	// keep.c
 	char secmod_says[LIMIT_TEXT + 1]; // until it has told its records
 	bool keeps_sessions;              // sec-mod keeps them in a file

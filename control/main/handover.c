@@ -10,6 +10,7 @@
 #include "control/main/metrics.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
+#include "control/main/usage.h"
 #include "proto/err.h"
 
 // ---------------------------------------------------------------------------------------------------------------- timers
@@ -283,6 +284,7 @@ int handover_save(struct gateway *g, const struct handover_process *process, str
 	listen_save(g, w);
 	admin_save(g, w);
 	supervise_save(g, w);
+	usage_save(g, w);
 	terms_all(g, w);
 	TAILQ_FOREACH(s, &g->sessions, all)
 	session_save(s, w);
@@ -320,6 +322,8 @@ static const struct {
 	{ "admin", admin_restore },
 	{ "admin-client", admin_client_restore },
 	{ "child", supervise_restore },
+	{ "usage", usage_restore },
+	{ "quota-user", usage_user_restore },
 	{ "terms", terms_restore },
 	{ "terms-item", terms_item_restore },
 	{ "terms-iroute", terms_iroute_restore },

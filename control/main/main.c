@@ -30,6 +30,7 @@
 #include "control/main/telemetry.h"
 #include "control/main/trial.h"
 #include "control/main/upgrade.h"
+#include "control/main/usage.h"
 #include "proto/err.h"
 #include "proto/sandbox.h"
 
@@ -125,6 +126,8 @@ static int loop(struct gateway *g)
 	// systemd that cannot be told anything ends us if it minds
 	notify_open(g->base);
 	if (ret == 0)
+		ret = usage_open(g);
+	if (ret == 0)
 		ret = doors_open(g);
 	if (ret == 0)
 		ret = telemetry_start(g);
@@ -137,6 +140,7 @@ static int loop(struct gateway *g)
 	telemetry_close(g);
 	admin_close(g);
 	listen_close(g);
+	usage_close(g);
 	signals_close(events);
 	notify_close();
 	return ret;
@@ -148,6 +152,8 @@ static int loop_again(struct gateway *g, struct takeover *t, struct handover *h)
 	struct event *events[SIGNALS] = { NULL };
 	int ret = signals_open(g, events);
 
+	if (ret == 0)
+		ret = usage_open(g);
 	if (ret == 0)
 		ret = telemetry_start(g);
 	if (ret < 0)
@@ -166,6 +172,7 @@ static int loop_again(struct gateway *g, struct takeover *t, struct handover *h)
 	telemetry_close(g);
 	admin_close(g);
 	listen_close(g);
+	usage_close(g);
 	signals_close(events);
 	notify_close();
 	return 0;

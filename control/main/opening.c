@@ -8,6 +8,7 @@
 #include "control/main/ping.h"
 #include "control/main/session.h"
 #include "control/main/tally.h"
+#include "control/main/usage.h"
 #include "proto/err.h"
 
 // --------------------------------------------------------------------------------------------------------------- refusal
@@ -24,6 +25,9 @@ static const struct refusal {
 	{ EACCES, 503, -1, "what its user and group are granted cannot be used" },
 	{ EMFILE, 503, REFUSED_TUNNEL, "as many tunnels as max-clients has room for" },
 	{ EUSERS, 503, REFUSED_SAME, "the user has as many sessions as max-same-clients allows" },
+	{ EDQUOT, 503, -1, "the quota of this day is used up" },
+	{ EFBIG, 503, -1, "the quota of this month is used up" },
+	{ EKEYEXPIRED, 503, -1, "the account has expired (valid-until)" },
 	{ EPERM, 401, -1, "the session may not roam" },
 	{ ENOENT, 401, -1, "its virtual host is no more" },
 	{ ECONNREFUSED, 401, REFUSED_SCRIPT, "connect-script refuses it" },
@@ -199,8 +203,10 @@ static int opening_new(struct session *s, struct conn *c, struct terms *terms)
 
 int opening_start(struct session *s, struct conn *c, struct terms *terms)
 {
-	int ret;
+	int ret = usage_refuses(s->g, s, terms);
 
+	if (ret < 0)
+		return ret;
 	if (terms->max_same_clients && session_siblings(s) >= terms->max_same_clients)
 		return -EUSERS;
 	// the old one goes before the new one comes: both have the same addresses

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "control/main/pulse.h"
+#include "control/main/quota_row.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
 #include "proto/encoding.h"
@@ -235,6 +236,17 @@ static void report_limits(struct report *r, const struct kept *kept)
 		report_rate(r, "Limit TX", "raw_limit_tx", kept->tx_rate);
 }
 
+// What is left of them is show quota's to tell: users have it, not sessions.
+static void report_ends(struct report *r, const struct terms *terms)
+{
+	if (terms->quota.day)
+		report_number(r, "Day quota", terms->quota.day, NULL);
+	if (terms->quota.month)
+		report_number(r, "Month quota", terms->quota.month, NULL);
+	if (terms->valid_until)
+		report_time(r, "Valid until", "raw_valid_until", terms->valid_until);
+}
+
 static void report_list_of_iroutes(struct report *r, const struct tunnel *t)
 {
 	const struct iroute *i;
@@ -354,6 +366,7 @@ void report_session(struct report *r, const struct session *s)
 	report_addresses(r, s);
 	report_text(r, "User-Agent", "%s", t->info->user_agent);
 	report_limits(r, &t->kept);
+	report_ends(r, t->terms);
 	report_traffic(r, s, t);
 	report_text_and_number(r, "DPD", "raw_dpd", t->dpd);
 	report_text_and_number(r, "KeepAlive", "raw_keepalive", terms->keepalive);
@@ -543,6 +556,21 @@ void report_ban(struct report *r, const struct ban_row *row)
 	if (row->until)
 		report_time(r, "Expires", "raw_expires", wall + (time_t)row->until);
 	report_number(r, "Score", row->score, NULL);
+}
+
+void report_quota(struct report *r, const struct quota_row *row)
+{
+	report_begin(r, "");
+	report_text(r, "Username", "%s", row->user);
+	report_vhost(r, row->vhost);
+	report_bytes_raw(r, "Day", "raw_day", row->day);
+	report_bytes_raw(r, "Month", "raw_month", row->month);
+	if (row->limits.day)
+		report_bytes_raw(r, "Day quota", "raw_day_quota", row->limits.day);
+	if (row->limits.month)
+		report_bytes_raw(r, "Month quota", "raw_month_quota", row->limits.month);
+	if (row->valid_until)
+		report_time(r, "Valid until", "raw_valid_until", row->valid_until);
 }
 
 static void report_us(struct report *r, const char *key, const char *raw, uint32_t us)

@@ -7,6 +7,7 @@
 struct gateway;
 struct session;
 struct ban_row;
+struct quota_row;
 
 struct report {
 	struct link *to;
@@ -30,6 +31,7 @@ void report_session(struct report *r, const struct session *s);       // connect
 void report_session_brief(struct report *r, const struct session *s); // what a table has of it, and its traffic
 void report_iroutes(struct report *r, const struct session *s);       // a record for each
 void report_ban(struct report *r, const struct ban_row *row);
+void report_quota(struct report *r, const struct quota_row *row);
 void report_login(struct report *r, const char *method, const char *acct_id);
 void report_vhost(struct report *r, const char *name); // "": the default one
 void report_health(struct report *r, const struct msg_auth_status_row *m);

@@ -132,6 +132,8 @@ static void tell_ends(struct samples *s, const struct gateway *g)
 		[END_IDLE] = "idle",
 		[END_SESSION_TIMEOUT] = "session-timeout",
 		[END_AUTH_TIMEOUT] = "auth-timeout",
+		[END_QUOTA] = "quota",
+		[END_EXPIRED] = "expired",
 		[END_DEAD_PEER] = "dead-peer",
 		[END_FROZEN] = "frozen",
 		[END_SHUTDOWN] = "shutdown",

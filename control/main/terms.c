@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "control/main/config.h"
+#include "control/main/config_value.h"
 #include "control/main/handover.h"
 #include "proto/err.h"
 #include "proto/limits.h"
@@ -59,6 +60,14 @@ static uint64_t rate(const struct layers *l, enum opt o)
 	uint64_t n = config_num(who_says(l, o), o);
 
 	return n > LIMIT_RATE ? 0 : n;
+}
+
+static time_t until(const struct layers *l)
+{
+	const char *text = config_str(who_says(l, OPT_VALID_UNTIL), OPT_VALID_UNTIL);
+	time_t when = 0;
+
+	return text && value_until(text, &when) == 0 ? when : 0;
 }
 
 // A TOS byte, or a priority of the kernel's queues, for which the dataplane has no use.
@@ -251,6 +260,9 @@ static void numbers_load(struct terms *t, const struct layers *l)
 	t->tx_rate = rate(l, OPT_TX_DATA_PER_SEC);
 	net_priority(t, l);
 	t->output_buffer = (uint16_t)number32(l, OPT_OUTPUT_BUFFER);
+	t->quota.day = config_num(who_says(l, OPT_QUOTA_DAY), OPT_QUOTA_DAY);
+	t->quota.month = config_num(who_says(l, OPT_QUOTA_MONTH), OPT_QUOTA_MONTH);
+	t->valid_until = until(l);
 	t->no_udp = truth(l, OPT_NO_UDP);
 	t->rules = (truth(l, OPT_DENY_ROAMING) ? RULE_DENY_ROAMING : 0) | (truth(l, OPT_COPY_DSCP) ? RULE_COPY_DSCP : 0) |
 	           (truth(l, OPT_MSS_CLAMP) ? RULE_CLAMP_MSS : 0);
@@ -372,6 +384,9 @@ static const struct state_field terms_fields[] = {
 	STATE_ADDR(struct terms, explicit_ipv6),
 	N(rx_rate),
 	N(tx_rate),
+	N(quota.day),
+	N(quota.month),
+	N(valid_until),
 	N(tos),
 	N(priority),
 	N(output_buffer),
@@ -380,7 +395,7 @@ static const struct state_field terms_fields[] = {
 
 #undef N
 
-STATE_COVERS(struct terms, 232);
+STATE_COVERS(struct terms, 256);
 
 static const struct state_field ports_fields[] = {
 	STATE_NUMBER(struct port_rules, but),

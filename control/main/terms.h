@@ -8,6 +8,7 @@
 
 #include "control/main/packing.h"
 #include "control/main/ports.h"
+#include "control/main/quota.h"
 #include "proto/addr.h"
 #include "proto/states.h"
 
@@ -36,6 +37,8 @@ struct terms {
 	uint8_t ipv6_subnet_prefix;
 	struct addr explicit_ipv4, explicit_ipv6; // family 0: any
 	uint64_t rx_rate, tx_rate;                // bytes a second that the client may send, and get; 0: any
+	struct quota_limits quota;                // bytes that the user may have, both ways together
+	time_t valid_until;                       // from then on not any more; 0: no end
 	uint8_t tos;                              // of what goes to the client
 	uint8_t priority;                         // of that in the kernel's queues, where it goes by TCP
 	uint16_t output_buffer;                   // packets that may wait for it; 0: any

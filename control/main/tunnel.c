@@ -13,6 +13,7 @@
 #include "control/main/session.h"
 #include "control/main/supervise.h"
 #include "control/main/tally.h"
+#include "control/main/usage.h"
 #include "control/main/utmp.h"
 #include "proto/err.h"
 #include "proto/lane.h"
@@ -91,6 +92,8 @@ const char *end_reason_text(enum end_reason reason)
 		[END_IDLE] = "idle-timeout",
 		[END_SESSION_TIMEOUT] = "session-timeout",
 		[END_AUTH_TIMEOUT] = "auth-timeout",
+		[END_QUOTA] = "the user's quota is used up",
+		[END_EXPIRED] = "valid-until is over",
 		[END_DEAD_PEER] = "dead peer",
 		[END_FROZEN] = "the client has stopped reading",
 		[END_SHUTDOWN] = "the gateway stops",
@@ -113,6 +116,7 @@ static void tunnel_over(struct tunnel *t)
 	t->session->left = t->session->left || t->revoke;
 	if (t->was_up || t->greeted)
 		hook_disconnect(t);
+	usage_end(t);
 	tally_over(t);
 	stats_tunnel_over(g, t);
 	figures_tunnel_over(g, t);
@@ -179,6 +183,8 @@ void tunnel_lose_all(struct gateway *g)
 
 // ---------------------------------------------------------------------------------------------------------------- timers
 
+#define CLOCK_LOOK_SECONDS 60
+
 // Milliseconds of session-timeout that are left: they go on while no client is connected.
 static uint64_t left_ms(const struct session *s)
 {
@@ -187,12 +193,25 @@ static uint64_t left_ms(const struct session *s)
 	return end > now ? end - now : 0;
 }
 
+// Until valid-until: by a clock that may be set meanwhile, so it is looked at again and again.
+static uint64_t valid_ms(const struct tunnel *t)
+{
+	time_t now = time(NULL), until = t->terms->valid_until;
+
+	if (until <= now)
+		return 0;
+	return until - now < CLOCK_LOOK_SECONDS ? (uint64_t)(until - now) * 1000 : CLOCK_LOOK_SECONDS * 1000;
+}
+
 static void timer_set(struct tunnel *t)
 {
-	uint64_t left = left_ms(t->session);
-	struct timeval tv = { .tv_sec = (time_t)(left / 1000), .tv_usec = (suseconds_t)(left % 1000 * 1000) };
+	uint64_t left = t->session->timeout ? left_ms(t->session) : UINT64_MAX;
+	uint64_t valid = t->terms->valid_until ? valid_ms(t) : UINT64_MAX;
+	struct timeval tv;
 
-	if (t->session->timeout)
+	left = valid < left ? valid : left;
+	tv = (struct timeval){ .tv_sec = (time_t)(left / 1000), .tv_usec = (suseconds_t)(left % 1000 * 1000) };
+	if (left < UINT64_MAX)
 		evtimer_add(&t->timer, &tv);
 	else
 		evtimer_del(&t->timer);
@@ -216,10 +235,12 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct tunnel *t = arg;
 
-	if (left_ms(t->session) > 0)
-		timer_set(t);
-	else
+	if (t->session->timeout && left_ms(t->session) == 0)
 		session_terminate(t->session, END_SESSION_TIMEOUT);
+	else if (t->terms->valid_until && valid_ms(t) == 0)
+		session_terminate(t->session, END_EXPIRED);
+	else
+		timer_set(t);
 }
 
 // ------------------------------------------------------------------------------------------------------------------- add
@@ -391,6 +412,7 @@ int tunnel_add(struct session *s, struct conn *c, struct terms *terms)
 	s->tunnel = t;
 	s->tunnels++;
 	g->tunnels[number] = t;
+	usage_begin(t);
 	return 0;
 give_back:
 	if (t) {
@@ -554,13 +576,20 @@ void tunnel_replied(struct gateway *g, const struct msg_tunnel_reply *m)
 void tunnel_counted(struct gateway *g, const struct msg_tunnel_counters *m)
 {
 	struct tunnel *t = tunnel_find(g, m->tunnel);
+	uint64_t more;
 
 	if (!t) {
 		log_warn("dataplane: counters of tunnel %u, which does not exist", m->tunnel);
 		return;
 	}
+	more = m->bytes_in + m->bytes_out - t->now.bytes_in - t->now.bytes_out;
 	t->now = (struct tunnel_totals){ m->packets_in, m->bytes_in,  m->packets_out,   m->bytes_out,
 		                         m->dropped,    m->datagrams, m->cstp_bytes_in, m->cstp_bytes_out };
+	usage_count(t, more);
+	// it may have been too much
+	t = tunnel_find(g, m->tunnel);
+	if (!t)
+		return;
 	if (m->last && t->phase == TUNNEL_DELETING)
 		tunnel_over(t);
 	else if (t->phase == TUNNEL_UP && t->kept.idle_timeout && m->idle_ms >= t->kept.idle_timeout * 1000ULL)

@@ -54,7 +54,8 @@ struct tunnel {
 	uint16_t compress_above;
 	uint32_t dpd, rekey_time; // seconds, 0: off; as its client was told
 	struct kept kept;
-	struct change *change; // what the dataplane has been told of it and not yet answered; NULL: nothing
+	struct change *change;    // what the dataplane has been told of it and not yet answered; NULL: nothing
+	struct quota_user *quota; // where what it carries is counted; NULL: nowhere
 	enum aead_cipher cipher;
 	struct addr path;
 	struct event timer;  // session-timeout

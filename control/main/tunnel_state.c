@@ -7,6 +7,7 @@
 #include "control/main/handover.h"
 #include "control/main/session.h"
 #include "control/main/tally.h"
+#include "control/main/usage.h"
 #include "proto/err.h"
 
 #define I(member) STATE_NUMBER(struct connect_info, member)
@@ -123,7 +124,7 @@ static const struct state_field fields[] = {
 
 #undef N
 
-STATE_COVERS(struct tunnel, 648);
+STATE_COVERS(struct tunnel, 656);
 
 struct of {
 	uint32_t session, terms, where; // terms: by number
@@ -185,6 +186,7 @@ static void attach(struct handover *h, struct tunnel *t, struct session *s, stru
 	g->sessions_active += t->phase == TUNNEL_UP;
 	s->tunnels++;
 	tunnel_time(t);
+	usage_begin(t);
 	if (!c)
 		return;
 	s->tunnel = t;

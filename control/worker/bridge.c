@@ -468,6 +468,8 @@ void bridge_goodbye(struct bridge *b, enum end_reason reason)
 		{ END_REPLACED, CSTP_DISCONNECT, "replaced by another connection" },
 		{ END_IDLE, CSTP_DISCONNECT, "idle timeout" },
 		{ END_SESSION_TIMEOUT, CSTP_TERMINATE, "session timeout" },
+		{ END_QUOTA, CSTP_DISCONNECT, "your quota is used up" },
+		{ END_EXPIRED, CSTP_DISCONNECT, "your account has expired" },
 		{ END_SHUTDOWN, CSTP_DISCONNECT, "the gateway is shutting down" },
 	};
 	uint8_t payload[64];

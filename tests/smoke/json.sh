@@ -20,6 +20,8 @@ tx-data-per-sec = 1000000
 restrict-user-to-ports = "tcp(443), icmp()"
 compression = true
 max-ban-score = 40
+quota-day = 1G
+quota-file = $WORK/quota
 ban-points-wrong-password = 30
 CONF
 
@@ -68,6 +70,9 @@ tried "show ip ban points"
 tried "unban ip" 198.51.100.3 ""
 tried "trace session" '$(id) 2' 'connected; flows'
 tried "capture session" '$(id) $WORK/packets packets=2' 'connected; flows'
+tried "show quota"
+tried "show quota user" anna
+tried "reset quota user" anna
 tried "limit user" "anna rx=100K"
 tried "limit session" '$(sid) tx=100K'
 tried "maintenance on"

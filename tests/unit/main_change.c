@@ -162,7 +162,7 @@ static void words_of_operators(void **unused)
 	assert_true(limit_take(&m, "idle-timeout=0"));
 	assert_int_equal(m.what, CHANGE_RX_RATE | CHANGE_TX_RATE | CHANGE_SESSION_TIMEOUT | CHANGE_IDLE_TIMEOUT);
 	assert_int_equal(m.rx_rate, 125000);
-	assert_int_equal(m.tx_rate, 2 << 20);
+	assert_int_equal(m.tx_rate, 2000000);
 	assert_int_equal(m.session_timeout, 3600);
 	assert_int_equal(m.idle_timeout, 0);
 	assert_false(limit_take(&m, "rx=1")); // twice

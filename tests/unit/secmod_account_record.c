@@ -79,6 +79,8 @@ static void every_end_has_its_cause(void **unused)
 		{ END_DEAD_PEER, 2 },       // Lost Carrier
 		{ END_FROZEN, 2 },          // Lost Carrier
 		{ END_SHUTDOWN, 7 },        // Admin Reboot
+		{ END_QUOTA, 5 },           // Session Timeout
+		{ END_EXPIRED, 5 },         // Session Timeout
 		{ END_ERROR, 8 },           // Port Error
 		{ END_WORKER, 9 },          // NAS Error
 		{ END_NURSERY, 9 },         // NAS Error

@@ -1,0 +1,14 @@
+// A file that is written whole again and again, and nobody waits for the disk: a thread of its own writes it beside the old one,
+// with fsync, and puts it in its place. Main process only; everything here is called from the loop's thread.
+#pragma once
+#include <stddef.h>
+
+struct filewriter;
+
+struct filewriter *filewriter_new(const char *path); // NULL, errno
+// The text is taken over (malloc); one that still waits gives way to it.
+void filewriter_put(struct filewriter *w, char *text, size_t len);
+// Of the last that was written: 0 or -errno.
+int filewriter_result(struct filewriter *w);
+// Waits until all that was put is on the disk. Its result, as above.
+int filewriter_free(struct filewriter *w);

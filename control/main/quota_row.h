@@ -1,0 +1,14 @@
+// What one user has used of his quotas, as the operator is told. Main process only.
+#pragma once
+#include <stdint.h>
+#include <time.h>
+
+#include "control/main/quota.h"
+#include "proto/limits.h"
+
+struct quota_row {
+	char user[LIMIT_USER + 1], vhost[LIMIT_VHOST + 1];
+	uint64_t day, month;        // bytes
+	struct quota_limits limits; // of a connected session of his; all 0: he has none
+	time_t valid_until;         // likewise
+};
