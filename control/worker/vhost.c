@@ -124,6 +124,18 @@ static int load_rule(struct vhost *vhost, const struct snapshot *conf, char text
 	return tls_ctx_rule(vhost->tls, conf, vhost->number, text);
 }
 
+// A web server says which HTTP it speaks to who asks (RFC 7301); VPN gateways do not.
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in, unsigned in_len, void *who)
+{
+	static const unsigned char ours[] = "\x08http/1.1";
+	unsigned char *found;
+
+	if (SSL_select_next_proto(&found, out_len, ours, sizeof(ours) - 1, in, in_len) != OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_NOACK;
+	*out = found;
+	return SSL_TLSEXT_ERR_OK;
+}
+
 static int load(struct vhost *vhost, const struct snapshot *conf, char text[LIMIT_TEXT + 1])
 {
 	int ret;
@@ -136,6 +148,8 @@ static int load(struct vhost *vhost, const struct snapshot *conf, char text[LIMI
 	ret = offers_load(&vhost->offers, conf, vhost->number, text);
 	if (ret == 0)
 		ret = camouflage_load(&vhost->camouflage, conf, vhost->number);
+	if (vhost->camouflage.on)
+		SSL_CTX_set_alpn_select_cb(vhost->tls, on_alpn, NULL);
 	if (ret == 0)
 		ret = headers_load(&vhost->headers, conf, vhost->number);
 	if (ret == 0)

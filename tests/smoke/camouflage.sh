@@ -34,6 +34,9 @@ expect "no header or word tells what this is" never has <(ask $URL/; ask -I $URL
 expect "CONNECT is a method that is not allowed" same "$(status -X CONNECT --request-target /CSCOSSLC/tunnel $URL/)" 'HTTP/1.1 405 Method Not Allowed'
 expect "also with a cookie that might be one" same \
   "$(status -X CONNECT --request-target /CSCOSSLC/tunnel -H 'Cookie: webvpn=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=' $URL/)" 'HTTP/1.1 405 Method Not Allowed'
+says_alpn() { in_ns "$CLIENT" curl -skv --http1.1 --resolve "$1:443:192.0.2.1" -o /dev/null "https://$1/" 2>&1 | grep -c 'accepted http/1.1'; } # HOST
+expect "TLS says which HTTP there is, as web servers do" same "$(says_alpn hidden.example)" 1
+expect "where it hides" same "$(says_alpn open.example)" 0
 expect "openconnect without the secret gets nowhere" same "$(get_cookie anna anna-secret)" ''
 expect "nor did anybody get points for it" same "$(ctl -j show ip ban points | jq '[.[] | select(.Score > 20)] | length')" 0
 
