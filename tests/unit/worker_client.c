@@ -560,6 +560,7 @@ static void test_a_preface_that_is_none(void **state)
 		if (i == 3)
 			assert_int_equal(shutdown(w.socket, SHUT_WR), 0);
 		assert_int_equal(recv(w.socket, &c, 1, 0) <= 0, 1);
+		assert_int_equal(poll(&(struct pollfd){ .fd = w.main.fd, .events = POLLIN }, 1, 5000), 1);
 		assert_int_equal(chan_serve(&w.main, from_worker, &w, 1), 0); // it has said nothing
 		assert_int_equal(w.signatures, 0);
 		world_fini(&w);
