@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/log.h"
 #include "render.h"
 #include "text.h"
 
@@ -49,6 +50,8 @@ static int put_cell(json_t *object, const struct cell *c)
 	if (!key)
 		return -ENOMEM;
 	if (c->kind != VALUE_LIST) {
+		if (json_object_get(object, key))
+			log_debug("%s is there twice", key);
 		ret = json_object_set_new_nocheck(object, key, to_value(c));
 	} else {
 		array = array_at(object, key);
