@@ -108,7 +108,8 @@ expect "a missing file is named" matches "$(check || :)" "$CONFIG"
 
 # Every documented option of ocserv is known: supported, or accepted with a warning.
 CONFIG=$WORK/ocserv.conf
-sed "s,@DIR@,$WORK,g" "$TOP/tests/smoke/data/ocserv-options.conf" > "$CONFIG"
+add_netns "$NAME-outside"
+sed "s,@DIR@,$WORK,g; s,^listen-netns = .*,listen-netns = $NAME-outside," "$TOP/tests/smoke/data/ocserv-options.conf" > "$CONFIG"
 mkdir -p "$WORK/config-per-user" "$WORK/config-per-group"
 make_authority authority
 touch "$WORK/empty"

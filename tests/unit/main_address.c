@@ -149,6 +149,7 @@ static void an_address_by_name(void **unused)
 	s = L(1, "anna", &own, 0, "192.0.2.77");
 	told(s, 4, "192.0.2.77/24");
 	told(s, 6, "fd00::77/128");
+	assert_false(s->fresh4 || s->fresh6);                   // it is not asked who else has it
 	assert_int_equal(address_lend(s, &own, true, true), 0); // comes again with its cookie
 	s->tunnels = 1;
 	L(2, "anna", &own, -EADDRINUSE, NULL); // while a client is connected
