@@ -52,6 +52,10 @@ expect "nothing else has changed" is SubState running
 expect "and the client stays" pings -I tun0 10.9.0.1
 
 main=$(shown MainPID)
+expect "another penstockd takes over in place" inside penstockctl upgrade
+expect "for systemd it is the same" eval 'is SubState running && is MainPID "$main" && is NRestarts 0'
+expect "and for the client" pings -I tun0 10.9.0.1
+expect "the journal has its fields from the new one, too" matches "$(journal _PID="$main" -n 20)" 'has taken over from'
 inside kill -STOP "$main"
 soon "when main is silent, the watchdog starts it anew" is NRestarts 1
 soon "it is up again" is SubState running
