@@ -2,6 +2,7 @@
 // kernel's.
 #include <ctype.h>
 #include <dirent.h>
+#include <glob.h>
 #include <limits.h>
 #include <net/if.h>
 #include <stdlib.h>
@@ -43,6 +44,52 @@ static void say_driver(struct doctor *d, const char *pci)
 			return;
 		}
 	doctor_say(d, DOCTOR_FAIL, fix, "%s is the kernel's: its driver is %s", pci, driver);
+}
+
+static bool is_installed(const struct doctor *d, const char *driver)
+{
+	char pattern[PATH_MAX];
+	glob_t found;
+	bool yes;
+
+	snprintf(pattern, sizeof(pattern), "%s/usr/lib/*/dpdk/pmds-*/librte_net_%s.so.*", d->root, driver);
+	yes = glob(pattern, 0, NULL, &found) == 0;
+	globfree(&found);
+	return yes;
+}
+
+// Which of a vendor's drivers a card takes only DPDK knows; without any of them it has none.
+static void say_dpdk_driver(struct doctor *d, const char *pci)
+{
+	static const struct {
+		const char *vendor;
+		const char *drivers[6];
+		const char *fix;
+	} known[] = {
+		{ "0x8086",
+		  { "ixgbe", "i40e", "ice", "iavf", "e1000" },
+		  "apt install librte-net-ixgbe23, librte-net-i40e23, librte-net-ice23 or librte-net-e1000-23" },
+		{ "0x15b3", { "mlx5" }, "apt install librte-net-mlx5-23" },
+		{ "0x14e4", { "bnxt" }, "apt install librte-net-bnxt23" },
+		{ "0x1af4", { "virtio" }, "apt install librte-net-virtio23" },
+		{ "0x15ad", { "vmxnet3" }, "apt install librte-net-vmxnet3-23" },
+		{ "0x1d0f", { "ena" }, "apt install librte-net-ena23" },
+	};
+	char vendor[16];
+
+	if (!tree_read(d, vendor, sizeof(vendor), "/sys/bus/pci/devices/%s/vendor", pci))
+		return;
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+		bool any = false;
+
+		if (strcmp(vendor, known[i].vendor) != 0)
+			continue;
+		for (const char *const *name = known[i].drivers; *name; name++)
+			any = any || is_installed(d, *name);
+		if (!any)
+			doctor_say(d, DOCTOR_FAIL, known[i].fix, "%s: no driver of DPDK's for cards of its vendor is installed",
+			           pci);
+	}
 }
 
 // VFIO hands out groups as wholes.
@@ -116,6 +163,7 @@ static unsigned say_nics(struct doctor *d, const char *option)
 			continue;
 		}
 		say_driver(d, pci);
+		say_dpdk_driver(d, pci);
 		say_iommu(d, pci);
 		say_node(d, pci);
 	}

@@ -105,6 +105,13 @@ static void says(const char *state, const char *check, const char *finding)
 	fail_msg("nobody says %s %s: %s", state, check, finding);
 }
 
+static void says_not(const char *finding)
+{
+	for (size_t i = 0; i < a.count; i = answer_record_end(&a, i))
+		if (strstr(text_of(i, "finding"), finding))
+			fail_msg("somebody says %s", finding);
+}
+
 static void an_empty_machine_is_no_reason_to_fall(void **unused)
 {
 	look();
@@ -165,11 +172,15 @@ static void a_nic_that_is_given_away(void **unused)
 {
 	strcpy(conf, "inner = \"0000:01:00.0\"\npoll-core = 0,1\n");
 	link_to(NIC "/driver", "../../../bus/pci/drivers/vfio-pci");
+	file(NIC "/vendor", "0x8086\n");
 	look();
 	says("ok", "NICs", "has the driver vfio-pci");
+	says("fail", "NICs", "no driver of DPDK's for cards of its vendor");
 	says("fail", "NICs", "is behind no IOMMU, and VFIO");
 	file("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode", "Y\n");
+	file("/usr/lib/x86_64-linux-gnu/dpdk/pmds-23.0/librte_net_ice.so.23", "");
 	look();
+	says_not("no driver of DPDK's");
 	says("warn", "NICs", "the card may write anywhere");
 	file(NIC "/iommu_group/devices/0000:01:00.1", "");
 	link_to("/sys/bus/pci/devices/0000:01:00.1/driver", "../drivers/ixgbe");
