@@ -70,9 +70,6 @@ static void put_status(const struct opt_info *i)
 	switch (i->status) {
 	case STATUS_WORKS:
 		return;
-	case STATUS_LATER:
-		printf(" *No effect yet*");
-		break;
 	case STATUS_VOID:
 		printf(" *No effect here*");
 		break;

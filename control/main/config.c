@@ -170,8 +170,7 @@ static void warn_idle(struct load *l, enum opt o, const char *value, unsigned li
 	if (info->as_is && value_parse(info, info->as_is, true, "/", &as_is) >= 0 && strcmp(as_is.text, value) == 0)
 		return;
 	l->mentioned[o] = true;
-	config_say(&l->log, LOG_LEVEL_WARN, line, info->name, "has no effect%s%s%s", info->status == STATUS_LATER ? " yet" : "",
-	           info->note ? ": " : "", info->note ? info->note : "");
+	config_say(&l->log, LOG_LEVEL_WARN, line, info->name, "has no effect: %s", info->note);
 }
 
 static int keep(struct load *l, enum opt o, unsigned line)

@@ -35,7 +35,7 @@ enum opt_kind {
 enum opt_where { WHERE_GLOBAL, WHERE_VHOST, WHERE_USER, WHERE_USERFILE };
 enum opt_count { COUNT_ONE, COUNT_LIST, COUNT_MUST, COUNT_MUSTS };
 enum opt_load { LOAD_RELOAD, LOAD_START };
-enum opt_status { STATUS_WORKS, STATUS_LATER, STATUS_VOID, STATUS_REMOVED };
+enum opt_status { STATUS_WORKS, STATUS_VOID, STATUS_REMOVED };
 
 // The columns of config.def.
 struct opt_info {

@@ -88,8 +88,8 @@ static void judge_value(const struct opt_info *o, const struct config_line *line
 	why = why_otherwise(o, line, &value);
 	if (!why && strcmp(line->key, o->name) != 0)
 		why = other_name;
-	if ((o->status == STATUS_VOID || o->status == STATUS_LATER) && !asks_for_the_usual(o, &value))
-		set(out, IMPORT_IDLE, o->note ? o->note : "not supported yet");
+	if (o->status == STATUS_VOID && !asks_for_the_usual(o, &value))
+		set(out, IMPORT_IDLE, o->note);
 	else
 		set(out, why ? IMPORT_TRANSLATED : IMPORT_SUPPORTED, why);
 }
