@@ -72,6 +72,7 @@ stop "${client[six]}"
 stop "$early"
 soon "they leave" nobody
 
+expect "another penstockd takes over" ctl upgrade
 dead=$(pid_of 'Dataplane PID')
 kill -KILL "$dead"
 soon "the next dataplane has these sockets too" another_runs

@@ -61,7 +61,9 @@ expect "not even one connection is lost on the way" goes_to_other
 soon "HAProxy takes it out" up 0
 expect "new ones go to the other" goes_to_other
 expect "a reload changes nothing of that" ctl reload
-expect "nor for those who connect" never listening
+expect "nor does an upgrade" ctl upgrade
+expect "the gateway says so" is maintenance
+expect "nobody listens" never listening
 expect "maintenance ends" matches "$(ctl maintenance off)" online
 soon "HAProxy takes it in again" up 1
 expect "clients can log in" login_works
