@@ -37,7 +37,7 @@ is() { same "$(status)" "$1"; }
 listening() { [ -n "$(in_ns "$SERVER" ss -Hltn 'sport = :443')" ]; }
 goes_to_other() { same "$(in_ns "$CLIENT" timeout 5 socat -u TCP:203.0.113.1:443 - 2>/dev/null)" other; }
 login_works() { matches "$(HOST=203.0.113.1 get_cookie bert bert-secret)" '.{40,}'; }
-pinging() { start "$1" in_ns "$CLIENT" ping -i 0.05 $INSIDE; ping=$pid; soon "pings cross" has "$WORK/$1.log" 'icmp_seq=5'; } # LABEL
+pinging() { start "$1" ip netns exec "$CLIENT" ping -i 0.05 $INSIDE; ping=$pid; soon "pings cross" has "$WORK/$1.log" 'icmp_seq=5'; } # LABEL
 none_lost() { # LABEL
   stop "$ping"
   same "$(grep -c 'bytes from' "$WORK/$1.log")" "$(sed -n 's/.*icmp_seq=\([0-9]*\) .*/\1/p' "$WORK/$1.log" | tail -n 1)"
