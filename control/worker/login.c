@@ -21,10 +21,19 @@ static void answer_status(struct login *l, unsigned status)
 	l->ready = true;
 }
 
+// It may answer a form by another connection than it has come from, and a login is one connection's: the first answer has to be
+// whole.
+static bool wants_one_form(const struct login *l)
+{
+	return l->offers->one_form && (l->agent.family == FAMILY_ANYCONNECT || l->agent.family == FAMILY_APPLE);
+}
+
 static void answer_user_form(struct login *l, const char *error)
 {
+	const bool both = wants_one_form(l);
 	const struct form f = {
-		.message = "Please enter your username.",
+		.message = both ? "Please enter your username and password." : "Please enter your username.",
+		.with_password = both,
 		.error = error,
 		.label = "Username:",
 		.name = "username",

@@ -106,6 +106,7 @@ int offers_load(struct offers *o, const struct snapshot *conf, unsigned vhost, c
 	// AnyConnect begins without one, and has to be told in HTTP
 	o->insists = o->needs_certificate && !snapshot_vhost_bool(conf, vhost, "cisco-client-compat");
 	o->asks_certificate = o->wants_certificate && snapshot_vhost_bool(conf, vhost, "cisco-client-compat");
+	o->one_form = snapshot_vhost_bool(conf, vhost, "cisco-client-compat");
 	o->phones = snapshot_vhost_bool(conf, vhost, "cisco-svc-client-compat");
 	load_kdcs(o, conf, vhost);
 	o->own_profiles = has_files(conf, vhost);

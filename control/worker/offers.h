@@ -15,6 +15,7 @@ struct offers {
 	bool needs_certificate;           // every way has one
 	bool insists;                     // in TLS already: a client without one has no handshake
 	bool asks_certificate;            // in XML, who begins without: AnyConnect comes back with one
+	bool one_form;                    // AnyConnect is asked for user and password at once
 	bool phones;                      // there is a login for IP phones
 	struct groups groups;             // that the login form lets its user choose from
 	char *banner, *welcome;           // above it, and after the login; NULL: none

@@ -155,6 +155,8 @@ void page_form(struct reply *r, const struct form *f, bool bare)
 	add_form(&body, f->query);
 	reply_add(&body, "<input type=\"%s\" name=\"%s\" label=\"%s\" />\n", f->kind == FIELD_TEXT ? "text" : "password", f->name,
 	          label);
+	if (f->with_password)
+		reply_add(&body, "<input type=\"password\" name=\"password\" label=\"Password:\" />\n");
 	add_choices(&body, f->groups, f->group);
 	reply_add(&body, "</form></auth>\n");
 	if (!bare)

@@ -19,6 +19,7 @@ struct form {
 	const char *label;
 	const char *name;
 	enum field_kind kind;
+	bool with_password;          // one more input
 	const char *banner;          // NULL: none
 	const struct groups *groups; // to choose from besides; NULL or none: nothing is to be chosen
 	const char *group;           // the one that is chosen already, by its name

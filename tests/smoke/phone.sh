@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # A Cisco IP phone: GET /svc, a form with user and password, CONNECT with the cookie, DTLS with the cipher of its TLS. curl plays its
-# login and openconnect, under the phone's name, its tunnel. And the texts that AnyConnect asks for before its login.
+# login and openconnect, under the phone's name, its tunnel. And AnyConnect: one form for user
+# and password, and the texts that it asks for before its login.
 #
-#   phone 192.0.2.2 tun0 10.99.0.x ═══ 192.0.2.1 gateway vpns0 10.99.0.1; plain.example, a virtual host without phones
+#   phone 192.0.2.2 tun0 10.99.0.x ═══ 192.0.2.1 gateway vpns0 10.99.0.1; plain.example, a virtual host for AnyConnect
 . "$(dirname "$0")/lib.sh"
 
 network
@@ -11,6 +12,7 @@ cisco-svc-client-compat = true
 dtls-legacy = false
 [vhost:plain.example]
 cisco-svc-client-compat = false
+cisco-client-compat = true
 CONF
 
 PHONE='Cisco SVC IPPhone Client v1.0'
@@ -36,6 +38,9 @@ login_with_cookie other "webvpn=$cookie" --useragent "$PHONE" --gnutls-priority=
 expect "or with none" pings "$INSIDE"
 expect "as it would take no other" never client_says other 'X-DTLS-Session-ID'
 
+expect "AnyConnect answers user and password at once" matches \
+  "$(HOST=plain.example get_cookie anna anna-secret --resolve plain.example:192.0.2.1 --useragent 'AnyConnect Linux_64 4.10' -v)" '.{40,}'
+expect "as the form asks for them" has "$WORK/authenticate.log" 'Please enter your username and password'
 for path in /1/VPNManifest.xml /+CSCOT+/translation-table /1/binaries/update.txt /1/binaries/vpndownloader.sh /1/Linux_64 /logout; do
   expect "AnyConnect finds $path" has <(ask "https://192.0.2.1$path") '^HTTP/1.1 200 OK'
 done

@@ -212,6 +212,61 @@ static void test_phones(void **state)
 	offers = &plain;
 }
 
+// One that has a certificate needs no more.
+static void test_phones_with_certificates(void **state)
+{
+	static const struct offers certified = {
+		.certificate = true, .wants_certificate = true, .needs_certificate = true, .phones = true
+	};
+	struct rig r;
+
+	offers = &certified;
+	rig_init(&r);
+	get_from(&r, "/svc");
+	says(&r, "HTTP/1.1 401 Unauthorized\r\n");
+	rig_fini(&r);
+	rig_init(&r);
+	r.login.certified = true;
+	get_from(&r, "/svc");
+	secmod_reads(&r, SW_SIGNED);
+	assert_int_equal(r.init.kind, AUTH_CERTIFICATE);
+	secmod_agrees(&r);
+	says(&r, "Set-Cookie: webvpn=BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=; Secure");
+	rig_fini(&r);
+	offers = &plain;
+}
+
+// AnyConnect may answer a form by another connection.
+static void test_both_in_one_form(void **state)
+{
+	static const struct offers compatible = { .password = true, .one_form = true };
+	const char *usual = agent;
+	struct rig r;
+
+	offers = &compatible;
+	rig_init(&r);
+	post(&r, INIT);
+	says_not(&r, "type=\"password\"");
+	rig_fini(&r);
+	agent = "AnyConnect Windows 4.10.06079";
+	rig_init(&r);
+	post(&r, INIT);
+	says(&r, "<input type=\"text\" name=\"username\" label=\"Username:\" />\n<input type=\"password\" name=\"password\" "
+	         "label=\"Password:\" />");
+	rig_fini(&r);
+	rig_init(&r); // here it is
+	post(&r, REPLY("<username>anna</username><password>secret</password>"));
+	secmod_reads(&r, SW_SIGNED);
+	secmod_asks(&r, "Password:", 0, 0);
+	secmod_reads(&r, SW_ASKED);
+	assert_string_equal(r.cont.password, "secret");
+	secmod_fails(&r, 2);
+	says(&r, "name=\"password\"");
+	rig_fini(&r);
+	agent = usual;
+	offers = &plain;
+}
+
 #define ASKED "type=\"auth-request\" aggregate-auth-version=\"2\">\n"
 #define REQUEST "<client-cert-request></client-cert-request>"
 
@@ -439,6 +494,8 @@ int main(void)
 		cmocka_unit_test(test_profile_of_a_session),
 		cmocka_unit_test(test_own_profiles),
 		cmocka_unit_test(test_phones),
+		cmocka_unit_test(test_phones_with_certificates),
+		cmocka_unit_test(test_both_in_one_form),
 		cmocka_unit_test(test_certificates_are_asked_for),
 	};
 
