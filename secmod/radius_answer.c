@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "proto/addr.h"
 #include "proto/text.h"
@@ -15,6 +16,9 @@
 #define VENDOR_ROARING_PENGUIN 10055
 #define RP_UPSTREAM_SPEED_LIMIT 1
 #define RP_DOWNSTREAM_SPEED_LIMIT 2
+
+#define VENDOR_WISPR 14122
+#define WISPR_SESSION_TERMINATE_TIME 9
 
 #define SERVICE_FRAMED 2
 // RFC 2869 5.16 demands 60; ocserv obeys anything. What is less would be a flood of our own making.
@@ -298,15 +302,86 @@ static const char *on_time(struct reading *r, const struct radius_attribute *a)
 	return NULL;
 }
 
+// Where the form has a 0 there is to be a digit.
+static bool has_form(const char *text, const char *form)
+{
+	for (; *form != '\0'; form++, text++)
+		if (*form == '0' ? *text < '0' || *text > '9' : *text != *form)
+			return false;
+	return true;
+}
+
+static int two_digits(const char *text)
+{
+	return 10 * (text[0] - '0') + (text[1] - '0');
+}
+
+// "+01:00", "Z": seconds that it is ahead. False: it is neither.
+static bool zone_of(const char *text, time_t *ahead)
+{
+	*ahead = 0;
+	if (strcmp(text, "Z") == 0)
+		return true;
+	if (strlen(text) != 6 || (text[0] != '+' && text[0] != '-') || !has_form(text + 1, "00:00") || two_digits(text + 1) > 14 ||
+	    two_digits(text + 4) > 59)
+		return false;
+	*ahead = (two_digits(text + 1) * 60 + two_digits(text + 4)) * (text[0] == '-' ? -60 : 60);
+	return true;
+}
+
+// "2027-03-31T18:00:00" with its zone behind it; without one it is local time, as valid-until is.
+static bool time_of(const char *text, time_t *out)
+{
+	struct tm tm = { .tm_isdst = -1 };
+	time_t ahead;
+
+	if (!has_form(text, "0000-00-00T00:00:00"))
+		return false;
+	tm.tm_year = two_digits(text) * 100 + two_digits(text + 2) - 1900;
+	tm.tm_mon = two_digits(text + 5) - 1;
+	tm.tm_mday = two_digits(text + 8);
+	tm.tm_hour = two_digits(text + 11);
+	tm.tm_min = two_digits(text + 14);
+	tm.tm_sec = two_digits(text + 17);
+	if (tm.tm_mon < 0 || tm.tm_mon > 11 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59 ||
+	    tm.tm_sec > 59)
+		return false;
+	if (text[19] == '\0') {
+		*out = mktime(&tm);
+		return *out >= 0;
+	}
+	if (!zone_of(text + 19, &ahead))
+		return false;
+	*out = timegm(&tm) - ahead;
+	return *out >= 0;
+}
+
+static const char *on_end(struct reading *r, const struct radius_attribute *a)
+{
+	char text[32] = "";
+	struct tm tm;
+	time_t when;
+
+	if (a->len < sizeof(text))
+		memcpy(text, a->value, a->len);
+	if (strlen(text) != a->len || !time_of(text, &when) || !localtime_r(&when, &tm) ||
+	    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm) == 0)
+		return "the time of a session's end is malformed";
+	tell(r, "valid-until", text);
+	return NULL;
+}
+
 static const char *on_vendor(struct reading *r, const struct radius_attribute *a)
 {
 	if (a->vendor == VENDOR_MICROSOFT && (a->type == MS_PRIMARY_DNS_SERVER || a->type == MS_SECONDARY_DNS_SERVER))
 		return on_dns(r, a, 4);
-	if (a->vendor != VENDOR_ROARING_PENGUIN)
+	if (a->vendor != VENDOR_ROARING_PENGUIN && a->vendor != VENDOR_WISPR)
 		return NULL;
 	// a limit that cannot be read is still one
 	if (a->type == 0)
 		return "a vendor's attribute is malformed";
+	if (a->vendor == VENDOR_WISPR)
+		return a->type == WISPR_SESSION_TERMINATE_TIME ? on_end(r, a) : NULL;
 	if (a->type != RP_UPSTREAM_SPEED_LIMIT && a->type != RP_DOWNSTREAM_SPEED_LIMIT)
 		return NULL;
 	if (a->len != 4)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "secmod/radius_answer.h"
 #include "secmod/radius_packet.h"
@@ -67,6 +68,45 @@ static void check_rows(const struct row *rows, size_t n)
 		if ((why == NULL) != (rows[i].said != NULL) || (why == NULL && strcmp(said, rows[i].said) != 0))
 			fail_msg("row %zu: %s, '%s'", i, why != NULL ? why : "fine", said);
 	}
+}
+
+// 14122, its attribute 9, of so many letters.
+static const char *ends_at(const char *when)
+{
+	uint8_t bytes[64] = { 26, (uint8_t)(8 + strlen(when)), 0, 0, 14122 >> 8, 14122 & 0xff, 9, (uint8_t)(2 + strlen(when)) };
+	struct radius_answer a;
+
+	memcpy(bytes + 8, when, strlen(when));
+	return read_as(RADIUS_ACCESS_ACCEPT, bytes, bytes[1], "", ';', &a) == NULL ? said : NULL;
+}
+
+static void ends_of_accounts(void **state)
+{
+	static const char *const wrong[] = {
+		"",
+		"2027-03-31",
+		"2027-03-31 18:00:00",
+		"2027-13-31T18:00:00",
+		"2027-03-00T18:00:00",
+		"2027-03-31T24:00:00",
+		"2027-03-31T18:00:00+1:00",
+		"2027-03-31T18:00:00+15:00",
+		"2027-03-31T18:00:00 01:00",
+		"2027-03-31T18:00:00Z ",
+		"2027-03-31T18:00:00Europe/Berlin",
+		" 027-03-31T18:00:00",
+	};
+
+	setenv("TZ", "Europe/Berlin", 1);
+	tzset();
+	assert_string_equal(ends_at("2027-01-31T18:00:00"), "valid-until=2027-01-31 18:00:00 ");
+	assert_string_equal(ends_at("2027-01-31T18:00:00Z"), "valid-until=2027-01-31 19:00:00 ");
+	assert_string_equal(ends_at("2027-01-31T18:00:00+01:00"), "valid-until=2027-01-31 18:00:00 ");
+	assert_string_equal(ends_at("2027-01-31T18:00:00-05:30"), "valid-until=2027-02-01 00:30:00 ");
+	assert_string_equal(ends_at("2027-07-31T18:00:00Z"), "valid-until=2027-07-31 20:00:00 ");
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		if (ends_at(wrong[i]) != NULL)
+			fail_msg("%s is taken: %s", wrong[i], said);
 }
 
 static void addresses(void **state)
@@ -277,9 +317,9 @@ static void questions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(addresses), cmocka_unit_test(routes_and_servers),      cmocka_unit_test(times_and_limits),
-		cmocka_unit_test(groups),    cmocka_unit_test(as_many_as_there_may_be), cmocka_unit_test(without_settings),
-		cmocka_unit_test(questions),
+		cmocka_unit_test(ends_of_accounts), cmocka_unit_test(addresses), cmocka_unit_test(routes_and_servers),
+		cmocka_unit_test(times_and_limits), cmocka_unit_test(groups),    cmocka_unit_test(as_many_as_there_may_be),
+		cmocka_unit_test(without_settings), cmocka_unit_test(questions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
