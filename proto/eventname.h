@@ -16,6 +16,7 @@ static inline const char *event_name(unsigned kind)
 		[EVENT_STALL] = "stalled-login",
 		[EVENT_WORKER] = "worker-failed",
 		[EVENT_PROCESS] = "process-ended",
+		[EVENT_GATEWAY] = "gateway",
 		[EVENT_LOST] = "lost",
 	};
 

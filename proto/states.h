@@ -81,6 +81,7 @@ enum event_kind {
 	EVENT_STALL,   // a login that never ends
 	EVENT_WORKER,  // one has died, or broken the rules
 	EVENT_PROCESS, // one of the gateway's own has ended
+	EVENT_GATEWAY, // it was reloaded, is full, in maintenance, upgraded or stops
 	EVENT_LOST,    // so many were not told: who listens reads too slowly
 	EVENT_LAST = EVENT_LOST,
 };

@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include "control/main/events.h"
 #include "control/main/gateway.h"
 #include "control/main/listen.h"
 #include "control/main/notify.h"
@@ -53,11 +54,12 @@ static void look(struct gateway *g)
 	if (!d->full && g->conns_count >= most) {
 		d->full = true;
 		stats_refused(g, REFUSED_CLIENTS);
-		log_warn("full: there are %zu connections, as many as %s allows; new ones are refused until there are %zu",
-		         g->conns_count, limit, most * 9 / 10);
+		events_gateway(g, LOG_LEVEL_WARN,
+		               "full: there are %zu connections, as many as %s allows; new ones are refused until there are %zu",
+		               g->conns_count, limit, most * 9 / 10);
 	} else if (d->full && g->conns_count <= most * 9 / 10) {
 		d->full = false;
-		log_notice("there is room for clients again");
+		events_gateway(g, LOG_LEVEL_NOTICE, "there is room for clients again");
 	}
 }
 
@@ -126,9 +128,9 @@ void door_maintain(struct gateway *g, bool on)
 		return;
 	g->door.maintenance = on;
 	if (on)
-		log_notice("maintenance begins: new connections are refused, %zu go on", g->conns_count);
+		events_gateway(g, LOG_LEVEL_NOTICE, "maintenance begins: new connections are refused, %zu go on", g->conns_count);
 	else
-		log_notice("maintenance is over");
+		events_gateway(g, LOG_LEVEL_NOTICE, "maintenance is over");
 	door_settle(g);
 }
 

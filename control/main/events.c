@@ -213,6 +213,17 @@ void events_process(struct gateway *g, const char *name, int pid, const char *re
 	happens(g, &m, LOG_LEVEL_ERR, "%s (pid %d) %s", name, pid, reason);
 }
 
+void events_gateway(struct gateway *g, enum log_level level, const char *fmt, ...)
+{
+	struct msg_admin_event m = { .kind = EVENT_GATEWAY };
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(m.reason, sizeof(m.reason), fmt, ap);
+	va_end(ap);
+	happens(g, &m, level, "%s", m.reason);
+}
+
 void events_ban(struct gateway *g, const struct addr *network, const char *reason)
 {
 	struct msg_admin_event m = { .kind = EVENT_BAN, .client = *network, .seconds = g->policy.bans.ban_seconds };

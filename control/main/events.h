@@ -23,5 +23,7 @@ void events_session_end(struct gateway *g, const struct msg_session_gone *m, con
 // Of a client's worker: EVENT_STALL, EVENT_WORKER.
 void events_worker(const struct conn *c, enum event_kind kind, enum log_level level, const char *reason);
 void events_process(struct gateway *g, const char *name, int pid, const char *reason);
+// Of the whole: its text is the reason.
+void events_gateway(struct gateway *g, enum log_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void events_ban(struct gateway *g, const struct addr *network, const char *reason);
 void events_unban(struct gateway *g, const struct addr *network);

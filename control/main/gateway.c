@@ -7,6 +7,7 @@
 #include "control/main/config.h"
 #include "control/main/cputime.h"
 #include "control/main/daemon.h"
+#include "control/main/events.h"
 #include "control/main/inner.h"
 #include "control/main/listen.h"
 #include "control/main/notify.h"
@@ -182,7 +183,7 @@ void gateway_stop(struct gateway *g, int exit_status, const char *why)
 		supervise_hurry(g);
 		return;
 	}
-	log_line(exit_status ? LOG_LEVEL_ERR : LOG_LEVEL_NOTICE, "stopping: %s", why);
+	events_gateway(g, exit_status ? LOG_LEVEL_ERR : LOG_LEVEL_NOTICE, "stopping: %s", why);
 	upgrade_give_up(g);
 	g->phase = GATEWAY_STOPPING;
 	notify_stopping(0);

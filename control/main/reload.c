@@ -7,6 +7,7 @@
 
 #include "control/main/admin.h"
 #include "control/main/config.h"
+#include "control/main/events.h"
 #include "control/main/inner.h"
 #include "control/main/notify.h"
 #include "control/main/metrics.h"
@@ -65,7 +66,7 @@ static void reload_fail(struct gateway *g, const char *why)
 	notify_ready();
 	// what is wrong with the file stands in the log already
 	if (!r->upgrade)
-		log_err("reload: %s; the old configuration stays", r->problem[0] ? "refused" : why);
+		events_gateway(g, LOG_LEVEL_ERR, "reload: %s; the old configuration stays", r->problem[0] ? "refused" : why);
 	secmod_switch(g, r, false);
 	if (r->nursery) {
 		r->nursery->leaving = true;
@@ -303,7 +304,7 @@ void reload_nursery_ready(struct gateway *g, bool ok, const char *text)
 	// its failure is logged; the interface keeps what it has
 	inner_sync(g);
 	reload_tell_dataplane(g);
-	log_notice(r->upgrade ? "new workers are of this version" : "configuration reloaded");
+	events_gateway(g, LOG_LEVEL_NOTICE, "%s", r->upgrade ? "new workers are of this version" : "configuration reloaded");
 	notify_ready();
 	if (!r->upgrade)
 		figures_reloaded(g);

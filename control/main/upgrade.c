@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "control/main/admin.h"
+#include "control/main/events.h"
 #include "control/main/handover.h"
 #include "control/main/listen.h"
 #include "control/main/notify.h"
@@ -72,7 +73,7 @@ static void refuse(struct gateway *g, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
-	log_err("upgrade refused: %s; everything stays as it is", why);
+	events_gateway(g, LOG_LEVEL_ERR, "upgrade refused: %s; everything stays as it is", why);
 	if (g->upgrade)
 		upgrade_free(g);
 	admin_upgraded(g, false, why);
@@ -361,12 +362,13 @@ void upgrade_arrived(struct gateway *g, const struct takeover *t, struct handove
 
 	if (t->kind == TAKEOVER_BACK) {
 		snprintf(text, sizeof(text), "the new penstockd has failed: %s; penstockd %s goes on", t->why, PENSTOCK_VERSION);
-		log_err("upgrade: %s", text);
+		events_gateway(g, LOG_LEVEL_ERR, "upgrade: %s", text);
 		admin_upgraded(g, false, text);
 		return;
 	}
-	log_notice("penstockd %s has taken over from %s in %llu ms: %zu sessions, %zu connections", PENSTOCK_VERSION,
-	           h->process.version, (unsigned long long)(clock_ms() - h->process.left_ms), g->sessions_count, g->conns_count);
+	events_gateway(g, LOG_LEVEL_NOTICE, "penstockd %s has taken over from %s in %llu ms: %zu sessions, %zu connections",
+	               PENSTOCK_VERSION, h->process.version, (unsigned long long)(clock_ms() - h->process.left_ms),
+	               g->sessions_count, g->conns_count);
 	reload_again(g, h->config_again);
 	h->config_again = NULL;
 }

@@ -43,6 +43,11 @@ soon "programs are told the same" has "$WORK/programs.log" unban
 expect "each line is an object" same "$(jq -r .event "$WORK/programs.log" | sort -u | tr '\n' ' ')" 'ban connect disconnect login login-failed refused session-end unban '
 expect "with the session's name" same "$(jq -r 'select(.event == "disconnect") | ."Full session" | length' "$WORK/programs.log")" 64
 
+expect "a reload" ctl reload
+soon "is told" has "$WORK/people.log" ' gateway: configuration reloaded$'
+ctl maintenance on > /dev/null
+ctl maintenance off > /dev/null
+soon "and maintenance" has "$WORK/people.log" ' gateway: maintenance is over$'
 expect "what is no number is refused" never ctl show events many
 
 stop "$programs"
