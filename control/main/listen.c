@@ -29,6 +29,7 @@ struct listener {
 	int tcp, udp; // one of them, the other is -1
 	struct addr local;
 	bool foreign; // systemd has opened it, and has it too
+	int next;     // at another tcp-port, which a reload is about to bring; -1
 };
 
 // Where to listen, as the configuration has it. host NULL: every address.
@@ -138,6 +139,8 @@ static void listener_free(struct listener *l)
 	}
 	if (l->udp >= 0)
 		close(l->udp);
+	if (l->next >= 0)
+		close(l->next);
 	free(l);
 }
 
@@ -149,7 +152,7 @@ static int listener_add(struct gateway *g, int tcp, int udp, const struct addr *
 		close(tcp >= 0 ? tcp : udp);
 		return errno_log(ENOMEM, "out of memory");
 	}
-	*l = (struct listener){ .g = g, .tcp = tcp, .udp = udp, .local = *local, .foreign = foreign };
+	*l = (struct listener){ .g = g, .tcp = tcp, .udp = udp, .local = *local, .foreign = foreign, .next = -1 };
 	if (tcp >= 0)
 		event_assign(&l->readable, g->base, tcp, EV_READ | EV_PERSIST, on_accept, l);
 	TAILQ_INSERT_TAIL(&g->listeners, l, all);
@@ -519,6 +522,92 @@ void listen_shut(struct gateway *g, bool take_waiting)
 	listen_pause(g);
 }
 
+// ---------------------------------------------------------------------------------------------------------------- reload
+
+// What is bound by itself or by systemd stays where it is.
+static int next_open(struct listener *l, uint16_t port)
+{
+	struct place p = { .may_be_absent = nic_wanted(l->g->config) };
+	struct addr local = l->local;
+	char text[ADDR_TEXT];
+
+	local.port = port;
+	p.len = addr_to_sockaddr(&local, &p.sa);
+	l->next = socket_bind(&p, SOCK_STREAM);
+	if (l->next >= 0)
+		return 0;
+	errno = -l->next;
+	l->next = -1;
+	return errno_log(errno, "tcp-port %u: cannot listen on %s: %s", port, addr_text(&local, text), strerror(errno));
+}
+
+int listen_prepare(struct gateway *g, const struct policy *p)
+{
+	struct listener *l;
+	int back, ret;
+
+	if (p->tcp_port == g->policy.tcp_port)
+		return 0;
+	ret = netns_enter(config_str(g->config, OPT_LISTEN_NETNS), &back);
+	if (ret < 0)
+		return errno_log(-ret, "listen-netns: %s", strerror(-ret));
+	TAILQ_FOREACH(l, &g->listeners, all)
+	if (ret == 0 && l->tcp >= 0 && !l->foreign)
+		ret = next_open(l, p->tcp_port);
+	netns_leave(back);
+	if (ret < 0)
+		listen_forget(g);
+	return ret;
+}
+
+void listen_forget(struct gateway *g)
+{
+	struct listener *l;
+
+	TAILQ_FOREACH(l, &g->listeners, all)
+	{
+		if (l->next >= 0)
+			close(l->next);
+		l->next = -1;
+	}
+}
+
+// Who has come to the old one is served still.
+static void next_take(struct listener *l)
+{
+	struct gateway *g = l->g;
+
+	for (int i = 0; i < BACKLOG && g->accepting && client_accept(g, l->tcp) == 0; i++)
+		;
+	event_del(&l->readable);
+	close(l->tcp);
+	l->tcp = l->next;
+	l->next = -1;
+	l->local.port = g->policy.tcp_port;
+	event_assign(&l->readable, g->base, l->tcp, EV_READ | EV_PERSIST, on_accept, l);
+	if (g->accepting)
+		event_add(&l->readable, NULL);
+}
+
+int listen_ready(struct gateway *g)
+{
+	struct listener *l;
+
+	TAILQ_FOREACH(l, &g->listeners, all)
+	if (l->next >= 0 && !g->door.shut && listen(l->next, BACKLOG) < 0)
+		return errno_log(errno, "tcp-port: cannot listen: %s", strerror(errno));
+	return 0;
+}
+
+void listen_switch(struct gateway *g)
+{
+	struct listener *l;
+
+	TAILQ_FOREACH(l, &g->listeners, all)
+	if (l->next >= 0)
+		next_take(l);
+}
+
 // -------------------------------------------------------------------------------------------------------------- handover
 
 static const struct state_field fields[] = {
@@ -528,7 +617,7 @@ static const struct state_field fields[] = {
 	STATE_NUMBER(struct listener, foreign),
 };
 
-STATE_COVERS(struct listener, 184);
+STATE_COVERS(struct listener, 192);
 
 void listen_save(const struct gateway *g, struct state_writer *w)
 {
@@ -551,6 +640,7 @@ int listen_restore(struct handover *h, const struct state_record *rec)
 		return ret;
 	}
 	l->g = h->g;
+	l->next = -1;
 	if (l->tcp >= 0)
 		event_assign(&l->readable, h->g->base, l->tcp, EV_READ | EV_PERSIST, on_accept, l);
 	TAILQ_INSERT_TAIL(&h->g->listeners, l, all);

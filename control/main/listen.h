@@ -17,6 +17,13 @@ void listen_shut(struct gateway *g, bool take_waiting);
 void listen_pause(struct gateway *g);
 void listen_resume(struct gateway *g);
 
+// A reload, all or nothing: sockets at the tcp-port that is to come (0 or -errno, logged); clients may connect there (likewise); it
+// has come, and the old ones go. Or it has failed.
+int listen_prepare(struct gateway *g, const struct policy *p);
+int listen_ready(struct gateway *g);
+void listen_switch(struct gateway *g);
+void listen_forget(struct gateway *g);
+
 struct handover;
 struct state_record;
 struct state_writer;

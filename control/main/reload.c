@@ -9,6 +9,7 @@
 #include "control/main/config.h"
 #include "control/main/events.h"
 #include "control/main/inner.h"
+#include "control/main/listen.h"
 #include "control/main/notify.h"
 #include "control/main/metrics.h"
 #include "control/main/supervise.h"
@@ -68,6 +69,7 @@ static void reload_fail(struct gateway *g, const char *why)
 	if (!r->upgrade)
 		events_gateway(g, LOG_LEVEL_ERR, "reload: %s; the old configuration stays", r->problem[0] ? "refused" : why);
 	secmod_switch(g, r, false);
+	listen_forget(g);
 	if (r->nursery) {
 		r->nursery->leaving = true;
 		child_kill(r->nursery);
@@ -116,6 +118,8 @@ static int prepare(struct gateway *g, struct reload *r)
 		ret = pictures_take(g, r->config, &r->pictures);
 	if (ret == 0)
 		ret = metrics_prepare(g, r->config, &r->metrics);
+	if (ret == 0)
+		ret = listen_prepare(g, &r->policy);
 	return ret;
 }
 
@@ -297,9 +301,14 @@ void reload_nursery_ready(struct gateway *g, bool ok, const char *text)
 		reload_fail(g, "the address pools cannot be made");
 		return;
 	}
+	if (listen_ready(g) < 0) {
+		reload_fail(g, "clients cannot connect at the new tcp-port");
+		return;
+	}
 	secmod_switch(g, r, true);
 	supervise_switch_nursery(g, r->nursery);
 	adopt(g, r);
+	listen_switch(g);
 	g->reload = NULL;
 	// its failure is logged; the interface keeps what it has
 	inner_sync(g);

@@ -15,6 +15,20 @@ login client anna
 soon "DTLS is up" client_on_dtls client
 HOST='[2001:db8::1]' INTERFACE=tun1 login other bert
 soon "on the other one too" client_on_dtls other
+sed -i 's/^tcp-port.*/tcp-port = 444/' "$CONFIG"
+expect "a reload brings another port" ctl reload
+expect "everywhere" same "$(listening t)" '0.0.0.0:444 [2001:db8::1]:444 '
+expect "those who are there stay" pings -I tun0 $INSIDE
+stop "${client[other]}"
+HOST='[2001:db8::1]:444' INTERFACE=tun1 login another bert
+start tcp ip netns exec "$SERVER" openssl s_server -accept '[2001:db8::1]:445' -cert "$WORK/cert.pem" -key "$WORK/key.pem"
+occupied() { matches "$(listening t)" '2001:db8::1\]:445'; }
+soon "somebody has the next port, at one of the addresses" occupied
+sed -i 's/^tcp-port.*/tcp-port = 445/' "$CONFIG"
+expect "that reload is refused" never ctl reload
+expect "which is said" has "$WORK/gateway.log" 'tcp-port 445: cannot listen on 2001:db8::1: .*in use'
+expect "and nothing has changed" same "$(listening t)" '0.0.0.0:444 [2001:db8::1]:444 [2001:db8::1]:445 '
+stop "$pid"
 stop "$GATEWAY"
 
 refused() { in_ns "$SERVER" timeout 20 "$BIN/penstockd" -f -c "$CONFIG" 2>&1 || :; }

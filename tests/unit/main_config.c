@@ -643,15 +643,15 @@ static void reload_keeps_what_needs_a_restart(void **state)
 	struct heard h;
 
 	assert_int_equal(load("test.conf", GOOD "socket-file = /run/a\n", CONFIG_START, &h, &old), 0);
-	assert_int_equal(load("other.conf", GOOD "tcp-port = 444\ndpd = 7\nlisten-host = 192.0.2.1\nsocket-file = /run/b\n",
+	assert_int_equal(load("other.conf", GOOD "udp-port = 444\ndpd = 7\nlisten-host = 192.0.2.1\nsocket-file = /run/b\n",
 	                      CONFIG_RELOAD, &h, &now),
 	                 0);
 	memset(&h, 0, sizeof(h));
 	assert_int_equal(config_keep(old, now, hear, &h), 2);
 	assert_int_equal(h.warnings, 2);
 	assert_non_null(strstr(h.text, "other.conf:11: listen-host: this change needs a restart; until then it stays unset"));
-	assert_non_null(strstr(h.text, "other.conf:9: tcp-port: this change needs a restart; until then it stays 443"));
-	assert_int_equal(config_num(now, OPT_TCP_PORT), 443);
+	assert_non_null(strstr(h.text, "other.conf:9: udp-port: this change needs a restart; until then it stays 0"));
+	assert_int_equal(config_num(now, OPT_UDP_PORT), 0);
 	assert_int_equal(config_count(now, OPT_LISTEN_HOST), 0);
 	assert_int_equal(config_num(now, OPT_DPD), 7);
 	assert_int_equal(config_keep(old, now, hear, &h), 0);
