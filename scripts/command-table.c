@@ -276,6 +276,7 @@ static void bash(void)
 	     "  else\n"
 	     "    while IFS= read -r word; do\n"
 	     "      COMPREPLY+=(\"$(printf %q \"$word\")\")\n"
+	     "      [[ $word != *= ]] || compopt -o nospace 2> /dev/null\n"
 	     "    done < <(\"${COMP_WORDS[0]}\" ${socket[@]+\"${socket[@]}\"} --complete=\"$line$current\" 2> /dev/null)\n"
 	     "  fi\n"
 	     "  case $words in");

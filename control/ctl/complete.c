@@ -61,10 +61,36 @@ static void choose_argument(struct choices *ch, const struct ctl *ctl, const cha
 			add_choice(ch, &ch->owner.cells[i], prefix);
 }
 
+// "packets=" of "[packets=N]": what may be left out, and is named.
+static void choose_options(struct choices *ch, const char *prefix)
+{
+	const char *p = command_argument_name(ch->command->argument);
+	size_t len;
+
+	for (; *p; p += strcspn(p, " "), p += strspn(p, " ")) {
+		len = *p == '[' ? strcspn(p, "= ") : 0;
+		if (len == 0 || p[len] != '=' || p[1] < 'a' || p[1] > 'z' || ch->count == CHOICES)
+			continue;
+		if (strncmp(p + 1, prefix, strlen(prefix)) == 0)
+			ch->at[ch->count++] = (struct piece){ p + 1, len };
+	}
+}
+
+// Are there words of its argument that may still come?
+static bool takes_more(const struct command *c, const struct words *before, const char *argument)
+{
+	int first = 0;
+
+	while (argument && before->word[first] != argument)
+		first++;
+	return command_argument_words(c->argument) > (argument ? before->count - first : 0);
+}
+
 void choices_find(struct choices *ch, const struct ctl *ctl, const struct words *w)
 {
 	const char *prefix = "", *argument;
 	struct words before = *w;
+	enum command_fault fault;
 
 	memset(ch, 0, sizeof(*ch));
 	if (w->open_end && w->count > 0) {
@@ -72,9 +98,13 @@ void choices_find(struct choices *ch, const struct ctl *ctl, const struct words 
 		before.count--;
 	}
 	ch->typed = strlen(prefix);
-	if (command_find(&before, &ch->command, &argument) == COMMAND_NO_ARGUMENT) {
-		if (!argument)
-			choose_argument(ch, ctl, prefix);
+	fault = command_find(&before, &ch->command, &argument);
+	if (fault == COMMAND_NO_ARGUMENT && !argument) {
+		choose_argument(ch, ctl, prefix);
+		return;
+	}
+	if ((fault == COMMAND_FOUND || fault == COMMAND_NO_ARGUMENT) && takes_more(ch->command, &before, argument)) {
+		choose_options(ch, prefix);
 		return;
 	}
 	ch->command = NULL;

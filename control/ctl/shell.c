@@ -45,10 +45,12 @@ static unsigned char extend(struct shell *sh, const struct choices *ch)
 {
 	char rest[LINE_MAX_BYTES];
 	size_t n = choices_common(ch);
+	bool whole;
 
 	if (ch->count == 0)
 		return CC_ERROR;
-	snprintf(rest, sizeof(rest), "%.*s%s", (int)(n - ch->typed), ch->at[0].text + ch->typed, ch->count == 1 ? " " : "");
+	whole = ch->count == 1 && ch->at[0].text[ch->at[0].len - 1] != '='; // what has a value goes on
+	snprintf(rest, sizeof(rest), "%.*s%s", (int)(n - ch->typed), ch->at[0].text + ch->typed, whole ? " " : "");
 	if (rest[0])
 		return el_insertstr(sh->line, rest) == 0 ? CC_REFRESH : CC_ERROR;
 	list_choices(ch);

@@ -43,6 +43,8 @@ expect "says what may come next" has "$WORK/screen" '^ +status +how the gateway 
 expect "and which words go on" has "$WORK/screen" '^ +ip +\.\.\.'
 expect "and whom a command may name" has "$WORK/screen" '^ +anna'
 expect "and goes on with the line" has "$WORK/screen" "user 'anna2' has no session"
+expect "another" type 'capture session 1 x ?\0025exit\n'
+expect "says what else there is" has "$WORK/screen" '^ +packets='
 expect "lines are kept" has "$WORK/.penstockctl_history" 'show.*users'
 expect "for nobody else" same "$(stat -c %a "$WORK/.penstockctl_history")" 600
 expect "the next one" type '\020\020\n exit\n' # Ctrl-P twice: exit, and the line before it
@@ -133,6 +135,7 @@ expect "it asks who is there" same "$(offers "${at[@]}" show user a)" anna
 expect "also of a shortened command" same "$(offers "${at[@]}" disc u '')" anna
 expect "and of a session" same "$(offers "${at[@]}" terminate session '')" "$(user_field anna Session)"
 touch "$WORK/file-of-commands"
+expect "and what a command can be told" same "$(offers "${at[@]}" top s)" seconds=
 expect "but for no file, where none is wanted" same "$(offers "${at[@]}" show user doc)" ""
 expect "a capture goes into one" same "$(offers "${at[@]}" capture session 1 "$WORK/file-of")" "$WORK/file-of-commands"
 expect "a file is a file" same "$(offers -f "$WORK/file-of")" "$WORK/file-of-commands"
