@@ -62,7 +62,7 @@ void config_say(struct config_log *log, enum log_level level, unsigned line, con
 	else
 		log->warnings++;
 	if (log->report)
-		log->report(log->who, &(struct config_remark){ level, log->file, line, text, whole });
+		log->report(log->who, &(struct config_remark){ level, log->file, line, option, text, whole });
 	else
 		log_line(level, "%s", whole);
 }

@@ -30,10 +30,11 @@ struct config;
 // One problem, all of it printable.
 struct config_remark {
 	enum log_level level;
-	const char *file;  // as it was named to the loader
-	unsigned line;     // 0: of no line
-	const char *text;  // without option and place
-	const char *whole; // "file:line: option: text"
+	const char *file;   // as it was named to the loader
+	unsigned line;      // 0: of no line
+	const char *option; // as it is named there; NULL: of none
+	const char *text;   // without option and place
+	const char *whole;  // "file:line: option: text"
 };
 // Where problems go. NULL: log_line().
 typedef void config_report(void *who, const struct config_remark *r);

@@ -30,6 +30,7 @@ struct reload {
 	bool again;   // if a process dies meanwhile: once, for what is being loaded may have killed it
 	struct event timer;
 	char problem[LIMIT_TEXT]; // the first error of the file
+	char kept[LIMIT_TEXT];    // names of options that take a restart
 };
 
 static void reload_free(struct reload *r)
@@ -99,12 +100,22 @@ static void on_problem(void *who, const struct config_remark *found)
 		snprintf(r->problem, sizeof(r->problem), "%s", found->whole);
 }
 
+// The operator who asks for a reload has not the log before him.
+static void on_kept(void *who, const struct config_remark *found)
+{
+	struct reload *r = who;
+	size_t used = strlen(r->kept);
+
+	log_line(found->level, "%s", found->whole);
+	snprintf(r->kept + used, sizeof(r->kept) - used, "%s%s", used ? ", " : "", found->option);
+}
+
 static int read_file(struct gateway *g, struct reload *r)
 {
 	int ret = config_load(config_file(g->config), CONFIG_RELOAD, on_problem, r, &r->config);
 
 	if (ret == 0)
-		ret = config_keep(g->config, r->config, on_problem, r);
+		ret = config_keep(g->config, r->config, on_kept, r);
 	return ret < 0 ? ret : 0;
 }
 
@@ -289,6 +300,15 @@ static void adopt(struct gateway *g, struct reload *r)
 	metrics_switch(g, &r->metrics);
 }
 
+static void tell_done(struct gateway *g, const struct reload *r)
+{
+	char text[LIMIT_TEXT];
+
+	snprintf(text, sizeof(text), "the configuration is reloaded%s%.900s", r->kept[0] ? "; a restart is needed for " : "",
+	         r->kept);
+	tell(g, r, true, text);
+}
+
 void reload_nursery_ready(struct gateway *g, bool ok, const char *text)
 {
 	struct reload *r = g->reload;
@@ -317,7 +337,7 @@ void reload_nursery_ready(struct gateway *g, bool ok, const char *text)
 	notify_ready();
 	if (!r->upgrade)
 		figures_reloaded(g);
-	tell(g, r, true, "the configuration is reloaded");
+	tell_done(g, r);
 	reload_free(r);
 	supervise_step(g);
 }
