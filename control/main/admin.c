@@ -412,7 +412,16 @@ static const struct state_field client_fields[] = {
 	STATE_NUMBER(struct admin_client, token),
 	STATE_NUMBER(struct admin_client, reads_only),
 	STATE_UPTO(struct admin_client, waits, MSG_NUMBERS - 1),
+	STATE_NUMBER(struct admin_client, listens),
+	STATE_NUMBER(struct admin_client, wanted),
+	STATE_NUMBER(struct admin_client, lost),
 };
+
+struct asked {
+	char *command;
+};
+
+static const struct state_field asked_fields[] = { STATE_STRING(struct asked, command) };
 
 bool admin_only(struct gateway *g, enum msg_number waits, const char *why)
 {
@@ -421,10 +430,11 @@ bool admin_only(struct gateway *g, enum msg_number waits, const char *why)
 
 	for (a = g->admin ? TAILQ_FIRST(&g->admin->clients) : NULL; a; a = next) {
 		next = TAILQ_NEXT(a, all);
-		if (a->waits == waits) {
+		if (a->waits == waits)
 			quiet = quiet && link_is_quiet(&a->link);
+		// who listens and reads slowly has to come again, too
+		if (a->waits == waits || (a->listens && link_is_quiet(&a->link)))
 			continue;
-		}
 		if (a->command)
 			admin_end(a, false, "%s", why);
 		client_free(a);
@@ -443,7 +453,11 @@ void admin_save(const struct gateway *g, struct state_writer *w)
 	                                   &((struct socket){ g->admin->socket.fd, g->admin->socket.path, g->admin->group,
 	                                                      g->admin->last_token }))));
 	TAILQ_FOREACH(a, &g->admin->clients, all)
-	state_write(w, "admin-client", STATE_PARTS(STATE_PART("", client_fields, a)));
+	{
+		const struct asked asked = { a->command ? (char *)command_words(a->command) : NULL };
+
+		state_write(w, "admin-client", STATE_PARTS(STATE_PART("", client_fields, a), STATE_PART("", asked_fields, &asked)));
+	}
 }
 
 int admin_restore(struct handover *h, const struct state_record *rec)
@@ -469,8 +483,13 @@ int admin_restore(struct handover *h, const struct state_record *rec)
 int admin_client_restore(struct handover *h, const struct state_record *rec)
 {
 	struct admin_client *a = h->g->admin ? calloc(1, sizeof(*a)) : NULL;
-	int ret = a ? state_read(rec, STATE_PARTS(STATE_PART("", client_fields, a))) : -EBADMSG;
+	struct asked asked = { 0 };
+	int ret =
+	        a ? state_read(rec, STATE_PARTS(STATE_PART("", client_fields, a), STATE_PART("", asked_fields, &asked))) : -EBADMSG;
 
+	if (ret == 0 && asked.command)
+		a->command = command_find(asked.command);
+	free(asked.command);
 	if (ret < 0 || a->link.chan.fd < 0) {
 		free(a);
 		return ret < 0 ? ret : -EBADMSG;
@@ -478,5 +497,6 @@ int admin_client_restore(struct handover *h, const struct state_record *rec)
 	a->g = h->g;
 	client_enter(a);
 	a->report = (struct report){ .to = &a->link, .section = "" };
+	a->link.patient = a->listens;
 	return link_open_again(&a->link, h->g->base, CLIENT_QUEUE, ROLE_CTL);
 }

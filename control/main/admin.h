@@ -75,7 +75,9 @@ void admin_wait(struct admin_client *a, enum msg_number number);
 void admin_row_add(struct admin_client *a, const struct admin_row *row);
 // command.c
 void command_start(struct admin_client *a, const struct msg_admin_req *m);
-void command_rows(struct admin_client *a); // sec-mod's list has come
+void command_rows(struct admin_client *a);                   // sec-mod's list has come
+const struct admin_command *command_find(const char *words); // NULL: there is none
+const char *command_words(const struct admin_command *c);
 
 // What peers answer.
 struct admin_client *admin_find(struct gateway *g, uint32_t token, enum msg_number number); // who waits for it; NULL: nobody
@@ -89,7 +91,7 @@ void admin_upgraded(struct gateway *g, bool ok, const char *text); // they wait 
 void admin_peer_lost(struct gateway *g, enum msg_number number, const char *why);
 void admin_dataplane_lost(struct gateway *g, const char *why);
 
-// All but those who wait for this are told to come again. True: nothing waits for those either.
+// All but those who wait for this, or are told of events, are told to come again. True: nothing waits for those either.
 bool admin_only(struct gateway *g, enum msg_number waits, const char *why);
 void admin_save(const struct gateway *g, struct state_writer *w);
 int admin_restore(struct handover *h, const struct state_record *rec);

@@ -611,6 +611,19 @@ static const struct admin_command commands[] = {
 	{ "stop now", .start = stop_now },
 };
 
+const struct admin_command *command_find(const char *words)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		if (strcmp(commands[i].words, words) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+const char *command_words(const struct admin_command *c)
+{
+	return c->words;
+}
+
 void command_start(struct admin_client *a, const struct msg_admin_req *m)
 {
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {

@@ -73,6 +73,8 @@ connects() { grep -c "$1" "$WORK/handshakes.log" || :; } # good | failed
 some() { more "$(connects good)" "$1"; }
 soon "handshakes succeed" some 3
 
+start events "$BIN/penstockctl" -s "$WORK/admin.socket" -n -j show events
+listener=$pid
 programs "$BIN" "$VERSION" "$NEXT"
 expect "penstockctl upgrade" ctl upgrade
 soon "the next version answers" upgraded "$NEXT"
@@ -106,6 +108,8 @@ expect "the dataplane is of the old one" same "$(ctl -j show status | jq -r '."D
 INTERFACE=tun2 login third anna
 expect "who comes now gets an address of his own" same "$(ctl -j show users | jq '[.[].IPv4] | unique | length')" 3
 leave third
+soon "who listened to events hears of it still" has "$WORK/events.log" '"event":"disconnect".*"Username":"anna"'
+expect "as the same" alive "$listener"
 leave anna
 one_user() { [ "$(ctl -j show users | jq length)" = 1 ]; }
 soon "who leaves has left" one_user
