@@ -6,7 +6,7 @@
 
 static bool is_exempt(struct gateway *g, const struct addr *client)
 {
-	return netlist_has(g->policy.exempt, client, clock_seconds());
+	return netlist_has(g->policy.exempt, client, clock_seconds(), g->inner);
 }
 
 static bool score(struct gateway *g, const struct addr *client, uint32_t points, const char *what)

@@ -454,7 +454,7 @@ static bool admitted(struct gateway *g, const struct addr *peer)
 {
 	if (!g->policy.proxies)
 		return abuse_admits(g, peer);
-	if (netlist_has(g->policy.proxies, peer, clock_seconds()))
+	if (netlist_has(g->policy.proxies, peer, clock_seconds(), g->inner))
 		return true;
 	refuse_stranger(g, peer);
 	return false;

@@ -88,7 +88,8 @@ static void add_local(struct netlist *l, const struct ifaddrs *i)
 		l->n_local++;
 }
 
-static void look(struct netlist *l)
+// inner: clients come by it, and to be one's user makes nobody a neighbour. In another network namespace there is none of ours.
+static void look(struct netlist *l, const char *inner)
 {
 	struct ifaddrs *all, *i;
 	int back, ret;
@@ -102,7 +103,8 @@ static void look(struct netlist *l)
 		return;
 	l->n_local = 0;
 	for (i = all; i; i = i->ifa_next)
-		add_local(l, i);
+		if (l->netns[0] || strcmp(i->ifa_name, inner) != 0)
+			add_local(l, i);
 	freeifaddrs(all);
 }
 
@@ -114,14 +116,14 @@ static bool in_any(const struct addr *networks, unsigned n, const struct addr *w
 	return false;
 }
 
-bool netlist_has(struct netlist *l, const struct addr *who, uint64_t now)
+bool netlist_has(struct netlist *l, const struct addr *who, uint64_t now, const char *inner)
 {
 	if (in_any(l->named, l->n_named, who))
 		return true;
 	if (!l->local)
 		return false;
 	if (!l->looked || now - l->looked >= LOOK_SECONDS) {
-		look(l);
+		look(l, inner);
 		l->looked = now;
 	}
 	return in_any(l->locals, l->n_local, who);

@@ -13,4 +13,5 @@ struct netlist;
 int netlist_parse(const char *text, struct addr *network);
 struct netlist *netlist_new(const struct config *c, enum opt o); // NULL: no memory
 void netlist_free(struct netlist *l);                            // NULL is fine
-bool netlist_has(struct netlist *l, const struct addr *who, uint64_t now);
+// inner: the interface that clients come by, of which nobody is a neighbour; "": there is none yet.
+bool netlist_has(struct netlist *l, const struct addr *who, uint64_t now, const char *inner);

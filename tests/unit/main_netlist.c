@@ -35,12 +35,14 @@ static struct netlist *exempt_of(const char *lines)
 	return e;
 }
 
+static const char *inner = "";
+
 static bool has(struct netlist *e, const char *text)
 {
 	struct addr a;
 
 	assert_int_equal(addr_parse(text, &a), 0);
-	return netlist_has(e, &a, 1);
+	return netlist_has(e, &a, 1, inner);
 }
 
 static void neighbours_are(void **unused)
@@ -51,6 +53,17 @@ static void neighbours_are(void **unused)
 	assert_true(has(e, "127.9.9.9"));
 	assert_false(has(e, "198.51.100.1"));
 	netlist_free(e);
+}
+
+static void clients_are_not(void **unused)
+{
+	struct netlist *e = exempt_of("ban-exempt = local\nban-exempt = 198.51.100.7\n");
+
+	inner = "lo";
+	assert_false(has(e, "127.0.0.1"));
+	assert_true(has(e, "198.51.100.7"));
+	netlist_free(e);
+	inner = "";
 }
 
 static void what_is_named_takes_their_place(void **unused)
@@ -88,6 +101,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(neighbours_are),
+		cmocka_unit_test(clients_are_not),
 		cmocka_unit_test(what_is_named_takes_their_place),
 		cmocka_unit_test(values),
 	};
