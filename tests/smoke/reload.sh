@@ -47,13 +47,13 @@ INTERFACE=tun1 login third bert
 expect "with what the file says last" client_says third 'last'
 leave third
 
-sed -i 's/^tcp-port = .*/tcp-port = 4433/; s/^device = .*/device = other/; s/^banner = .*/banner = "fourth"/' "$CONFIG"
-expect "what takes a restart is named" matches "$(ctl reload)" '^the configuration is reloaded; a restart is needed for tcp-port, device$'
-expect "with its old value in the log" has "$WORK/gateway.log" 'tcp-port: this change needs a restart; until then it stays 443'
+sed -i 's/^udp-port = .*/udp-port = 4433/; s/^device = .*/device = other/; s/^banner = .*/banner = "fourth"/' "$CONFIG"
+expect "what takes a restart is named" matches "$(ctl reload)" '^the configuration is reloaded; a restart is needed for udp-port, device$'
+expect "with its old value in the log" has "$WORK/gateway.log" 'udp-port: this change needs a restart; until then it stays 443'
 INTERFACE=tun1 login fourth bert
 expect "the rest is in force" client_says fourth 'fourth'
 leave fourth
-sed -i 's/^tcp-port = .*/tcp-port = 443/; s/^device = .*/device = vpns/' "$CONFIG"
+sed -i 's/^udp-port = .*/udp-port = 443/; s/^device = .*/device = vpns/' "$CONFIG"
 expect "nothing is left to restart for" matches "$(ctl reload)" '^the configuration is reloaded$'
 
 line=$(($(wc -l < "$CONFIG") + 1))
