@@ -293,7 +293,8 @@ int import_run(const char *file, const char *output)
 	struct import im = { 0 };
 	char *text = NULL;
 	size_t len = 0;
-	int ret = config_text(file, false, CONFIG_FILE_MAX, &text, &len);
+	// it is read more than once
+	int ret = config_text(file, true, CONFIG_FILE_MAX, &text, &len);
 
 	if (ret < 0)
 		fprintf(stderr, "penstockd: %s: %s\n", file, ret == -EINVAL ? "it is no file" : strerror(-ret));

@@ -21,13 +21,22 @@ struct usage {
 	struct quota_book book;
 	struct filewriter *writer; // NULL: nothing has been counted yet, or the file cannot be written
 	struct event timer;        // pending: something is to be written
+	time_t looked;             // when the calendar was
+	struct quota_date date;
 	char *path;
 	int failed; // what the log says of the file already
 };
 
-static struct quota_date today(void)
+// All tunnels that moved are counted within a moment.
+static struct quota_date today(struct usage *u)
 {
-	return quota_today(time(NULL));
+	time_t now = time(NULL);
+
+	if (now != u->looked) {
+		u->looked = now;
+		u->date = quota_today(now);
+	}
+	return u->date;
 }
 
 // ------------------------------------------------------------------------------------------------------------------ file
@@ -41,7 +50,7 @@ static void file_failed(struct usage *u, int error)
 
 static void write_book(struct usage *u)
 {
-	const struct quota_date now = today();
+	const struct quota_date now = today(u);
 	size_t len;
 	char *text;
 
@@ -169,7 +178,7 @@ static bool is_limited(const struct terms *t)
 
 int usage_refuses(struct gateway *g, const struct session *s, const struct terms *terms)
 {
-	const struct quota_date now = today();
+	struct quota_date now;
 	struct quota_user *q;
 
 	if (terms->valid_until && time(NULL) >= terms->valid_until)
@@ -177,6 +186,7 @@ int usage_refuses(struct gateway *g, const struct session *s, const struct terms
 	q = g->usage && is_limited(terms) ? quota_find(&g->usage->book, s->vhost, s->user) : NULL;
 	if (!q)
 		return 0;
+	now = today(g->usage);
 	quota_roll(q, &now);
 	if (!quota_exceeded(q, &terms->quota))
 		return 0;
@@ -216,10 +226,11 @@ static void enforce(struct gateway *g, const struct quota_user *q)
 
 void usage_count(struct tunnel *t, uint64_t bytes)
 {
-	const struct quota_date now = today();
+	struct quota_date now;
 
 	if (!t->quota || !t->g->usage || !bytes)
 		return;
+	now = today(t->g->usage);
 	quota_add(t->quota, &now, bytes);
 	write_in(t->g->usage, WRITE_SECONDS);
 	if (t->phase == TUNNEL_UP && quota_exceeded(t->quota, &t->terms->quota))
@@ -254,7 +265,7 @@ static void limits_of(struct gateway *g, const struct quota_user *q, struct quot
 
 struct quota_row *usage_rows(struct gateway *g, const char *user, size_t *count)
 {
-	const struct quota_date now = today();
+	struct quota_date now;
 	struct quota_row *rows;
 	struct quota_user *q;
 
@@ -262,6 +273,7 @@ struct quota_row *usage_rows(struct gateway *g, const char *user, size_t *count)
 	rows = calloc((g->usage ? g->usage->book.count : 0) + 1, sizeof(*rows));
 	if (!rows || !g->usage)
 		return rows;
+	now = today(g->usage);
 	TAILQ_FOREACH(q, &g->usage->book.users, all)
 	{
 		if (user && strcmp(q->user, user) != 0)
@@ -328,7 +340,7 @@ int usage_restore(struct handover *h, const struct state_record *rec)
 	if (!g->usage)
 		return -ENOMEM;
 	// what the one before us was about to write may have ended with it
-	write_in(g->usage, WRITE_SECONDS);
+	write_in(g->usage, WRITE_SOON_SECONDS);
 	return 0;
 }
 
