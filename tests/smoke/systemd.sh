@@ -7,7 +7,7 @@
 [ -x /lib/systemd/systemd ] || skip "there is no systemd here"
 network
 mkdir "$WORK/build"
-cp -a "$BUILD"/{obj,gen,man,directories,penstock*,*.a} "$WORK/build"
+cp -a "$BUILD"/{obj,gen,directories,penstock*,*.a} "$WORK/build"
 mkdir "$WORK/machine" "$WORK/files"
 expect "installing" make -sC "$TOP" BUILD="$WORK/build" DESTDIR="$WORK/files" PREFIX=/usr install
 
@@ -50,6 +50,15 @@ expect "the journal says where it is" matches "$(journal)" 'penstock.conf:[0-9]*
 inside sed -i '/^nonsense/d' /etc/penstock/penstock.conf
 expect "nothing else has changed" is SubState running
 expect "and the client stays" pings -I tun0 10.9.0.1
+
+# A code is written down as used before it lets anybody in: below /etc, which the unit keeps from everything else.
+secret=$(inside penstock-passwd -o /etc/penstock/otp anna | sed -n 's/.*[?&]secret=\([A-Z2-7]*\)&.*/\1/p')
+inside cp /etc/penstock/penstock.conf /etc/penstock/before
+inside sed -i 's,^auth = .*,auth = "plain[passwd=/etc/penstock/passwd\,otp=/etc/penstock/otp]",' /etc/penstock/penstock.conf
+expect "one-time passwords are asked for" inside systemctl reload penstock
+expect "the unit lets them be written down" matches "$(get_cookie anna anna-secret --token-mode=totp --token-secret="base32:$secret")" '.{40,}'
+inside mv /etc/penstock/before /etc/penstock/penstock.conf
+expect "and no longer" inside systemctl reload penstock
 
 main=$(shown MainPID)
 expect "another penstockd takes over in place" inside penstockctl upgrade
