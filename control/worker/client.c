@@ -106,6 +106,10 @@ static void send_decoy(struct client *c, bool keep_alive)
 {
 	struct reply r = { .head = c->http.verb == VERB_HEAD };
 
+	if (!http_names_host(&c->http)) { // which no web server serves
+		send_status(c, 400, false);
+		return;
+	}
 	page_decoy(&r, vhost_of(c->tls.ssl)->camouflage.realm, keep_alive);
 	send_reply(c, &r);
 }

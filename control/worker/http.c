@@ -257,6 +257,11 @@ bool http_is_understood(const struct http *h)
 	return h->whole || h->status == 413 || h->status == 417 || h->status == 501;
 }
 
+bool http_names_host(const struct http *h)
+{
+	return !http_header(h, "Host", 1) && (http_header(h, "Host", 0) || h->parser.http_minor == 0);
+}
+
 const char *http_path(const struct http *h)
 {
 	return h->head;

@@ -41,6 +41,9 @@ unsigned http_refusal(const struct http *h);
 // What was refused has a head that is whole and means something: an ordinary web server would answer it.
 bool http_is_understood(const struct http *h);
 
+// Does it say for which host it is, as RFC 9112 3.2 wants it: once, or not at all in HTTP/1.0?
+bool http_names_host(const struct http *h);
+
 // Of the whole request. The path is without its query and with one leading slash.
 const char *http_path(const struct http *h);
 const char *http_query(const struct http *h); // NULL: none

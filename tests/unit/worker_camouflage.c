@@ -7,6 +7,7 @@
 #include "worker_world.h"
 
 #define COOKIE "Cookie: webvpn=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\r\n"
+#define V11 "HTTP/1.1\r\nHost: www.example\r\n"
 #define CONNECT "CONNECT /CSCOSSLC/tunnel HTTP/1.1\r\n"
 #define HERE (&shared.gear.vhosts.vhost[0].camouflage)
 
@@ -89,20 +90,20 @@ static void sees(const char *request, const char *want)
 }
 
 static const char *const strangers[] = {
-	"GET / HTTP/1.1\r\n\r\n",
-	"HEAD / HTTP/1.1\r\n\r\n",
-	"GET /? HTTP/1.1\r\n\r\n",
-	"GET /?open HTTP/1.1\r\n\r\n",
-	"GET /auth HTTP/1.1\r\nAuthorization: Basic YW5uYTpzZWNyZXQ=\r\n\r\n",
+	"GET / " V11 "\r\n",
+	"HEAD / " V11 "\r\n",
+	"GET /? " V11 "\r\n",
+	"GET /?open " V11 "\r\n",
+	"GET /auth " V11 "Authorization: Basic YW5uYTpzZWNyZXQ=\r\n\r\n",
 	"GET /nowhere HTTP/1.0\r\n\r\n",
-	"GET /profiles/vpn.xml HTTP/1.1\r\n" COOKIE "\r\n",
-	"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n",
-	"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc",
-	"POST / HTTP/1.1\r\nContent-Length: 999999\r\n\r\n",
-	"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
-	"POST / HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n",
-	"PUT / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc",
-	"OPTIONS * HTTP/1.1\r\n\r\n",
+	"GET /profiles/vpn.xml " V11 COOKIE "\r\n",
+	"GET / " V11 "\r\nGET / " V11 "\r\n",
+	"POST / " V11 "Content-Length: 3\r\n\r\nabc",
+	"POST / " V11 "Content-Length: 999999\r\n\r\n",
+	"POST / " V11 "Transfer-Encoding: chunked\r\n\r\n",
+	"POST / " V11 "Content-Length: 3\r\nExpect: 100-continue\r\n\r\n",
+	"PUT / " V11 "Content-Length: 3\r\n\r\nabc",
+	"OPTIONS * " V11 "\r\n",
 };
 
 static void test_strangers_see_a_web_server(void **state)
@@ -115,8 +116,20 @@ static void test_strangers_see_a_web_server(void **state)
 		sees(strangers[i], "HTTP/1.1 404 Not Found\r\n");
 	sees(CONNECT "\r\n", "HTTP/1.1 405 Method Not Allowed\r\n");
 	sees(CONNECT "Cookie: webvpn=x\r\n\r\n", "HTTP/1.1 405 Method Not Allowed\r\n");
-	sees("CONNECT elsewhere:443 HTTP/1.1\r\n\r\n", "HTTP/1.1 405 Method Not Allowed\r\n");
+	sees("CONNECT elsewhere:443 " V11 "\r\n", "HTTP/1.1 405 Method Not Allowed\r\n");
 	sees("GET / HTTP/1.1\n\n", "HTTP/1.1 400 Bad Request\r\n");
+}
+
+// RFC 9112 3.2: what a web server has to refuse, and what it must not.
+static void test_a_web_server_wants_a_host(void **state)
+{
+	hide("Members");
+	sees("GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n");
+	sees("GET / " V11 "Host: www.example\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n");
+	sees("GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n");
+	sees("POST / HTTP/1.1\r\nContent-Length: 999999\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n");
+	sees("GET / HTTP/1.0\r\n\r\n", "HTTP/1.1 401 Unauthorized\r\n");
+	sees("GET / HTTP/1.1\r\nHost:\r\n\r\n", "HTTP/1.1 401 Unauthorized\r\n");
 }
 
 static void test_it_has_patience(void **state)
@@ -129,7 +142,7 @@ static void test_it_has_patience(void **state)
 	for (int i = 1; i <= LIMIT_HTTP_REQUESTS; i++) {
 		bool head = i % 2 == 0, last = i == LIMIT_HTTP_REQUESTS;
 
-		put(&w, head ? "HEAD / HTTP/1.1\r\n\r\n" : "GET / HTTP/1.1\r\n\r\n");
+		put(&w, head ? "HEAD / " V11 "\r\n" : "GET / " V11 "\r\n");
 		get_some(&w, text);
 		assert_int_equal(strstr(text, "<h1>401 Unauthorized</h1>") == NULL, head);
 		assert_non_null(strstr(text, "\r\nWWW-Authenticate: Basic realm=\"a \\\"b\\\" c\\\\\"\r\n"));
@@ -165,7 +178,7 @@ static void test_the_secret_opens_the_connection(void **state)
 
 	hide("");
 	world_init(&w, true);
-	answers(&w, "GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 404 ");
+	answers(&w, "GET / " V11 "\r\n", "HTTP/1.1 404 ");
 	put(&w, "GET /auth?open%20&%20me HTTP/1.1\r\n\r\n");
 	get(&w, text);
 	assert_memory_equal(text, "HTTP/1.1 200 ", 13);
@@ -196,6 +209,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_secret),
 		cmocka_unit_test(test_strangers_see_a_web_server),
+		cmocka_unit_test(test_a_web_server_wants_a_host),
 		cmocka_unit_test(test_it_has_patience),
 		cmocka_unit_test(test_a_bad_cookie_is_no_news),
 		cmocka_unit_test(test_the_secret_opens_the_connection),
