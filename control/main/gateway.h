@@ -125,6 +125,7 @@ struct gateway {
 	struct metrics *metrics;     // NULL: off
 	struct upgrade *upgrade;     // NULL: none is going on, of another program in the place of ours
 	struct event renew;          // renew.c
+	uint64_t renew_due_ms;       // until then it waits for those who are logging in
 	struct reload *reload;       // NULL: none is going on
 	bool reload_due;             // SIGHUP came when none could begin
 };

@@ -10,6 +10,7 @@
 #include "proto/err.h"
 
 #define POLL_MS 250
+#define PATIENCE_SECONDS 300 // where there is no auth-timeout
 
 static bool is_due(const struct gateway *g)
 {
@@ -21,6 +22,15 @@ static void poll_later(struct gateway *g)
 	const struct timeval tv = { .tv_usec = POLL_MS * 1000 };
 
 	evtimer_add(&g->renew, &tv);
+}
+
+// By then who was there at first has come to an end, one way or the other: somebody is always there to begin, and strangers need
+// only connect for that.
+static void patience_begin(struct gateway *g)
+{
+	uint64_t seconds = g->policy.auth_timeout ? g->policy.auth_timeout : PATIENCE_SECONDS;
+
+	g->renew_due_ms = clock_ms() + 1000 * seconds;
 }
 
 // Who has a tunnel needs it no more.
@@ -37,15 +47,18 @@ static bool somebody_logs_in(const struct gateway *g)
 static void on_poll(evutil_socket_t fd, short what, void *arg)
 {
 	struct gateway *g = arg;
+	bool busy = somebody_logs_in(g);
 
 	// one that has died has been started anew by itself
 	if (g->phase != GATEWAY_UP || !is_due(g))
 		return;
-	if (!g->secmod->ready || g->secmod->stuck || g->reload || g->upgrade || !g->keeps_sessions || somebody_logs_in(g)) {
+	if (!g->secmod->ready || g->secmod->stuck || g->reload || g->upgrade || !g->keeps_sessions ||
+	    (busy && clock_ms() < g->renew_due_ms)) {
 		poll_later(g);
 		return;
 	}
-	log_notice("sec-mod %s makes room for %s", g->secmod->version, PENSTOCK_VERSION);
+	log_notice("sec-mod %s makes room for %s%s", g->secmod->version, PENSTOCK_VERSION,
+	           busy ? "; somebody was always logging in, and has to begin anew" : "");
 	child_retire(g->secmod);
 }
 
@@ -73,10 +86,12 @@ void renew_tried(struct child *c, bool ok, const char *text)
 		return;
 	c->leaving = true;
 	child_kill(c);
-	if (ok)
+	if (ok) {
+		patience_begin(c->g);
 		poll_later(c->g);
-	else
+	} else {
 		log_err("sec-mod %s cannot start: %s; the one of before goes on", PENSTOCK_VERSION, text);
+	}
 }
 
 void renew_give_up(struct gateway *g)

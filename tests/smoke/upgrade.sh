@@ -8,22 +8,9 @@
 #   connects ──────╯
 . "$(dirname "$0")/lib.sh"
 
-# Programs of our own, to be replaced as a package does it: another file under the same name.
-VERSION=$("$BIN/penstockd" --version | cut -d' ' -f2)
-NEXT=9${VERSION#?} # its end may be a string of its own, which the linker has put there
-programs() { # DIRECTORY FROM TO
-  local p
-  mkdir -p "$1"
-  for p in penstockd penstockctl penstock-passwd penstock-secmod penstock-oidc penstock-gssapi penstock-worker penstock-dataplane; do
-    sed "s/${2//./\\.}/$3/g" "$BUILT/$p" > "$1/$p.new"
-    chmod 755 "$1/$p.new"
-    mv "$1/$p.new" "$1/$p"
-  done
-}
-BUILT=$BIN BIN=$WORK/bin
-programs "$BIN" "$VERSION" "$VERSION"
-version() { ctl -j show status | jq -r .Version; }
-upgraded() { same "$(version)" "$1"; }
+. "$TOP/tests/smoke/data/versions.sh"
+
+programs "$VERSION"
 
 network
 gateway << CONF
@@ -75,7 +62,7 @@ soon "handshakes succeed" some 3
 
 start events "$BIN/penstockctl" -s "$WORK/admin.socket" -n -j show events
 listener=$pid
-programs "$BIN" "$VERSION" "$NEXT"
+programs "$NEXT"
 expect "penstockctl upgrade" ctl upgrade
 soon "the next version answers" upgraded "$NEXT"
 flows() { local label; for label in anna-up anna-down bert-up bert-down; do alive "${running[$label]}" || return 1; done; }
@@ -100,7 +87,6 @@ for label in anna-up anna-down bert-up bert-down; do
 done
 stop "$handshaker"
 expect "no connect has failed" same "$(connects failed)" 0
-secmod_is() { same "$(ctl -j show status | jq -r '."Sec-mod version"')" "$1" && gateway_online; }
 soon "when nobody logs in sec-mod is of the new version too" secmod_is "$NEXT"
 expect "which knows every session" same "$(facts)" "$before"
 expect "the dataplane is of the old one" same "$(ctl -j show status | jq -r '."Dataplane version"')" "$VERSION"
