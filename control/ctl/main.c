@@ -90,10 +90,24 @@ static int parse_options(int argc, char **argv, struct ctl *ctl, struct wanted *
 	return -1;
 }
 
+// occtl joins its words to a line, so that scripts may give it all of one as a single word.
+static int run_line(const struct ctl *ctl, char *line)
+{
+	struct words w;
+
+	if (words_split(line, &w) < 0) {
+		fprintf(stderr, "penstockctl: a quote is not closed, or there are too many words\n");
+		return CTL_USAGE;
+	}
+	return ctl_run_words(ctl, &w);
+}
+
 static int run_words(const struct ctl *ctl, int argc, char **argv)
 {
 	struct words w = { 0 };
 
+	if (argc == 1 && strchr(argv[0], ' '))
+		return run_line(ctl, argv[0]);
 	if (argc > WORDS_MAX) {
 		fprintf(stderr, "penstockctl: too many words\n");
 		return CTL_USAGE;

@@ -39,12 +39,14 @@ done
 
 expect "the shell takes commands" matches "$(printf 'reset\nshow users\nhelp\nexit\n' | "$BIN/penstockctl" -s "$WORK/admin.socket")" 'anna'
 
+expect "a command may come as one word, as occtl takes it" matches "$(ctl "show  user anna")" $'\tUsername: anna\n'
 status() { "$BIN/penstockctl" "$@" > /dev/null 2>&1 && say 0 || say $?; }
 expect "status 0" same "$(status -s "$WORK/admin.socket" show users)" 0
 expect "status 1 when refused" same "$(status -s "$WORK/admin.socket" show user zoe)" 1
 expect "status 1 when nobody is there" same "$(status -s "$WORK/nowhere" show users)" 1
 expect "help needs no gateway" matches "$("$BIN/penstockctl" -s "$WORK/nowhere" help)" 'show users'
 expect "status 2 for nonsense" same "$(status -s "$WORK/admin.socket" show nonsense)" 2
+expect "in one word, too" same "$(status -s "$WORK/admin.socket" 'show user "anna')" 2
 
 expect "the socket is its owner's alone" same "$(stat -c %a "$WORK/admin.socket")" 600
 chmod 666 "$WORK/admin.socket"
