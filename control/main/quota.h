@@ -19,11 +19,16 @@ struct quota_count {
 	uint64_t bytes;
 };
 
+struct quota_limits {
+	uint64_t day, month; // bytes; 0: none
+};
+
 struct quota_user {
 	TAILQ_ENTRY(quota_user) all;
 	struct hlink by_name;
 	struct quota_count day, month;
-	unsigned holders; // tunnels that count here
+	struct quota_limits told; // what held when he last connected, or was refused: for the operator, nothing is kept to it
+	unsigned holders;         // tunnels that count here
 	char *vhost, *user;
 };
 
@@ -33,10 +38,6 @@ struct quota_book {
 	struct htab by_name;
 	struct quota_users users;
 	size_t count;
-};
-
-struct quota_limits {
-	uint64_t day, month; // bytes; 0: none
 };
 
 struct quota_date quota_today(time_t now);

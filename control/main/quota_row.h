@@ -9,6 +9,6 @@
 struct quota_row {
 	char user[LIMIT_USER + 1], vhost[LIMIT_VHOST + 1];
 	uint64_t day, month;        // bytes
-	struct quota_limits limits; // of a connected session of his; all 0: he has none
-	time_t valid_until;         // likewise
+	struct quota_limits limits; // when he last connected or tried to; all 0: not since the start
+	time_t valid_until;         // of a connected session of his; 0: he has none, or no end
 };

@@ -186,6 +186,7 @@ int usage_refuses(struct gateway *g, const struct session *s, const struct terms
 	q = g->usage && is_limited(terms) ? quota_find(&g->usage->book, s->vhost, s->user) : NULL;
 	if (!q)
 		return 0;
+	q->told = terms->quota;
 	now = today(g->usage);
 	quota_roll(q, &now);
 	if (!quota_exceeded(q, &terms->quota))
@@ -200,9 +201,10 @@ void usage_begin(struct tunnel *t)
 	if (!u || !is_limited(t->terms))
 		return;
 	t->quota = quota_get(&u->book, t->session->vhost, t->session->user);
-	if (t->quota)
+	if (t->quota) {
 		t->quota->holders++;
-	else
+		t->quota->told = t->terms->quota;
+	} else
 		log_err("session %u: no memory: the quota of user '%s' does not count", t->session->id, t->session->user);
 }
 
@@ -249,15 +251,16 @@ void usage_end(struct tunnel *t)
 
 // -------------------------------------------------------------------------------------------------------------- operator
 
+// Who has used it up is not connected any more: his quota is what he was told.
 static void limits_of(struct gateway *g, const struct quota_user *q, struct quota_row *row)
 {
 	const struct session *s;
 
+	row->limits = q->told;
 	if (!q->holders)
 		return;
 	TAILQ_FOREACH(s, &g->sessions, all)
 	if (s->tunnel && s->tunnel->quota == q) {
-		row->limits = s->tunnel->terms->quota;
 		row->valid_until = s->tunnel->terms->valid_until;
 		return;
 	}
@@ -314,9 +317,10 @@ static const struct state_field user_fields[] = {
 	STATE_STRING(struct quota_user, vhost),      STATE_STRING(struct quota_user, user),
 	STATE_NUMBER(struct quota_user, day.date),   STATE_NUMBER(struct quota_user, day.bytes),
 	STATE_NUMBER(struct quota_user, month.date), STATE_NUMBER(struct quota_user, month.bytes),
+	STATE_NUMBER(struct quota_user, told.day),   STATE_NUMBER(struct quota_user, told.month),
 };
 
-STATE_COVERS(struct quota_user, 88);
+STATE_COVERS(struct quota_user, 104);
 
 void usage_save(const struct gateway *g, struct state_writer *w)
 {
@@ -355,6 +359,7 @@ int usage_user_restore(struct handover *h, const struct state_record *rec)
 	if (q) {
 		q->day = from.day;
 		q->month = from.month;
+		q->told = from.told;
 	}
 	free(from.vhost);
 	free(from.user);

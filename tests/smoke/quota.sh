@@ -43,6 +43,7 @@ soon "what is too much ends her session" client_gone anna
 soon "and the other one" client_gone again
 expect "which is told why" client_says anna 'your quota is used up'
 expect "and logged" has "$WORK/gateway.log" "user 'anna' disconnected .*quota is used up"
+expect "the operator still sees what she had" same "$(used day_quota)" 2000000
 expect "bert is still there" pings -I tun2 $INSIDE
 expect "little was more than she may" more 2300000 "$(used day)"
 
@@ -55,6 +56,7 @@ expect "she does not come back today" turned_away back anna 'reason: the quota o
 was=$(used day)
 expect "an upgrade" ctl upgrade
 expect "takes it along" same "$(used day)" "$was"
+expect "with what she may" same "$(used day_quota)" 2000000
 expect "and holds her to it" turned_away still anna 'the quota of this day is used up'
 in_file() { grep -q " $was .* - anna\$" "$WORK/quota"; }
 soon "the file knows it" in_file
