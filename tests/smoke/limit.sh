@@ -22,6 +22,7 @@ flood tun0
 expect "nothing is too fast" same "$(lost)" 0
 expect "anna is limited" matches "$(ctl limit session "$id" rx=1K tx=1M)" '^1 session is changed$'
 expect "which everybody sees" same "$(limits_of anna)" "1000 1000000"
+expect "after an upgrade, too" eval 'ctl upgrade && same "$(limits_of anna)" "1000 1000000"'
 flood tun0
 expect "and her packets feel" more "$(lost)" 10
 expect "bert has no limit" same "$(limits_of bert)" "$no_limits"
