@@ -186,9 +186,8 @@ int value_until(const char *text, time_t *out)
 	// to the end of the day, however long it is
 	tm.tm_mday += !timed;
 	when = mktime(&tm);
-	if (when < 0)
-		return -EINVAL;
-	*out = when;
+	// 0 would be no end, and in the east the first hours of 1970 are below it
+	*out = when > 0 ? when : 1;
 	return 0;
 }
 

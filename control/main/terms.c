@@ -65,9 +65,12 @@ static uint64_t rate(const struct layers *l, enum opt o)
 static time_t until(const struct layers *l)
 {
 	const char *text = config_str(who_says(l, OPT_VALID_UNTIL), OPT_VALID_UNTIL);
-	time_t when = 0;
+	time_t when = 1; // what cannot be read is over
 
-	return text && value_until(text, &when) == 0 ? when : 0;
+	if (!text)
+		return 0;
+	value_until(text, &when);
+	return when;
 }
 
 // A TOS byte, or a priority of the kernel's queues, for which the dataplane has no use.

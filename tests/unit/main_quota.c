@@ -254,6 +254,10 @@ static void dates(void **state)
 	UNTIL("2026-11-26T23:59:59", 1795733999); // a second before
 	UNTIL("2026-12-31", 1798758000);
 	UNTIL("2028-02-29", 1835478000);
+	// how operators say "long ago": before the epoch in Berlin, and never no end
+	UNTIL("1970-01-01 00:00", 1);
+	UNTIL("1970-01-01 01:00:00", 1);
+	UNTIL("1970-01-01 01:00:02", 2);
 	// a day of 23 hours: summer begins
 	assert_int_equal(value_until("2027-03-27", &a), 0);
 	assert_int_equal(value_until("2027-03-28", &b), 0);
