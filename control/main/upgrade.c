@@ -158,6 +158,8 @@ static int trial_start(struct gateway *g)
 
 	if (pipe2(words, O_CLOEXEC) < 0)
 		return -errno;
+	// when it has ended, somebody of its own may still hold the other end
+	fcntl(words[0], F_SETFL, O_NONBLOCK);
 	event_assign(&u->words, g->base, words[0], EV_READ | EV_PERSIST, on_words, g);
 	event_add(&u->words, NULL);
 	ret = state_take(g, &w, &state_fd);

@@ -13,6 +13,7 @@ cat > "$WORK/failing.c" << 'C'
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 static char stage[64];
 __attribute__((constructor)) static void begin(void)
 {
@@ -41,6 +42,12 @@ void *event_base_new(void)
 			exit(0);
 		if (strcmp(how, "memory") == 0)
 			return NULL;
+		if (strcmp(how, "leave") == 0 && fork() == 0) {
+			sleep(12);
+			_exit(0);
+		}
+		if (strcmp(how, "leave") == 0)
+			exit(1);
 	}
 	if (f)
 		fclose(f);
@@ -84,6 +91,10 @@ for other in false true; do
   expect "a program that knows nothing of it ($other): refused" refused 'cannot take over'
 done
 install_program "$BUILT/penstockd"
+echo "trial leave" > "$WORK/how"
+began=$SECONDS
+expect "one that leaves a process behind, with what it could still say: refused" refused 'cannot take over'
+expect "and main waits for no word of that" more 8 $((SECONDS - began))
 for how in segv exit abort memory; do
   echo "trial $how" > "$WORK/how"
   expect "one that fails when it is tried ($how): refused" refused 'when it is to take over|cannot take over'
