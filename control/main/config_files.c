@@ -285,10 +285,10 @@ static void claim_add(struct claims *cl, const struct config *c, enum opt o, uns
 	struct claim *grown = cl->all;
 
 	if (cl->n == cl->room) {
-		cl->room = cl->room ? 2 * cl->room : 64;
-		grown = realloc(cl->all, cl->room * sizeof(*grown));
+		grown = realloc(cl->all, (cl->room ? 2 * cl->room : 64) * sizeof(*grown));
 		if (!grown)
 			return;
+		cl->room = cl->room ? 2 * cl->room : 64;
 		cl->all = grown;
 	}
 	cl->all[cl->n] = (struct claim){ strdup(config_nth(c, o, nth)), strdup(config_file(c)), config_line_nth(c, o, nth), o };
