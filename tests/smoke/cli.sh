@@ -37,6 +37,13 @@ for command in status users sessions "sessions all" dataplane "ip bans"; do
   expect "show $command is JSON" jq -e . <<< "$(ctl -j show $command)"
 done
 
+of_status() { same "$(ctl -j show status | jq --arg k "$1" '.[$k]')" "$2"; } # KEY VALUE
+expect "anna's session counts" of_status 'Sessions handled' 1
+echo 'server-stats-reset-time = 1' >> "$CONFIG"
+expect "statistics are to begin anew each second" ctl reload
+soon "and do" of_status 'Sessions handled' 0
+expect "totals do not" of_status 'Total sessions' 1
+
 expect "the shell takes commands" matches "$(printf 'reset\nshow users\nhelp\nexit\n' | "$BIN/penstockctl" -s "$WORK/admin.socket")" 'anna'
 
 expect "a command may come as one word, as occtl takes it" matches "$(ctl "show  user anna")" $'\tUsername: anna\n'

@@ -85,6 +85,7 @@ expect "the operator sees until when" matches "$(ctl -j show user carl | jq -r '
 soon "an account expires while it is used" client_gone carl
 expect "and says so" client_says carl 'your account has expired'
 expect "it does not come back" turned_away expired carl 'reason: the account has expired'
-date '+valid-until = %Y-%m-%d' > "$WORK/users/carl"
+# Midnight may come meanwhile.
+date -d '+1 hour' '+valid-until = %Y-%m-%d' > "$WORK/users/carl"
 login today carl
 expect "today's date is good all day" pings -I tun0 $INSIDE
