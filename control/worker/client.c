@@ -29,6 +29,8 @@
 #include "tls.h"
 
 #define FAREWELL_MS 2000 // for the last bytes to leave
+#define MAIN_FIRST_MS \
+	2000 // auth-timeout is main's, which has points for it; a worker goes by itself only if main does not come to it
 #define READ_SIZE 16384
 
 enum phase {
@@ -524,6 +526,11 @@ static void prepare(struct client *c, struct pollfd p[POLL_COUNT])
 		p[POLL_LANE] = (struct pollfd){ .fd = c->bridge.lane.fd, .events = POLLIN };
 }
 
+static uint64_t login_ends_ms(const struct client *c)
+{
+	return c->born_ms + c->gear->auth_timeout * 1000ULL + MAIN_FIRST_MS;
+}
+
 static int wait_ms(const struct client *c)
 {
 	int ms = -1;
@@ -533,7 +540,7 @@ static int wait_ms(const struct client *c)
 	if (c->phase == PHASE_LEAVING)
 		return clock_sooner(ms, c->leave_ms, c->now_ms);
 	if (c->gear->auth_timeout)
-		ms = clock_sooner(ms, c->born_ms + c->gear->auth_timeout * 1000ULL, c->now_ms);
+		ms = clock_sooner(ms, login_ends_ms(c), c->now_ms);
 	return tls_wait_ms(&c->tls, ms, c->now_ms);
 }
 
@@ -544,7 +551,7 @@ static void tick(struct client *c)
 			end_session(c, c->bridge.end);
 	} else if (c->phase == PHASE_LEAVING) {
 		c->done = c->now_ms >= c->leave_ms;
-	} else if (c->gear->auth_timeout && c->now_ms - c->born_ms >= c->gear->auth_timeout * 1000ULL) {
+	} else if (c->gear->auth_timeout && c->now_ms >= login_ends_ms(c)) {
 		log_info("no session within %u s", c->gear->auth_timeout);
 		leave(c);
 	} else if (tls_is_frozen(&c->tls, c->now_ms)) {

@@ -234,6 +234,7 @@ static void test_a_full_gateway_says_why(void **state)
 	world_fini(&w);
 }
 
+// Main ends them, and counts it; a worker that main does not end goes by itself, two seconds later.
 static void test_slow_clients_end(void **state)
 {
 	struct world w;
@@ -253,7 +254,7 @@ static void test_slow_clients_end(void **state)
 	assert_true(is_closed(&w));
 	world_fini(&w);
 	shared.gear.auth_timeout = 0;
-	assert_true(now_ms() - start >= 2900 && now_ms() - start < 4500);
+	assert_true(now_ms() - start >= 8900 && now_ms() - start < 10500);
 }
 
 // ------------------------------------------------------------------------------------------------------------- tunnels
