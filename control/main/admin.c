@@ -11,6 +11,7 @@
 #include "control/main/supervise.h"
 #include "control/main/watch.h"
 #include "proto/err.h"
+#include "proto/text.h"
 
 // All of `show dataplane`, or one session with all its routes; lists come record by record.
 #define CLIENT_QUEUE (4 * LIMIT_ITEMS)
@@ -53,11 +54,14 @@ static void answer_forget(struct admin_client *a)
 void admin_end(struct admin_client *a, bool ok, const char *fmt, ...)
 {
 	struct msg_admin_end m = { .ok = ok };
+	char text[sizeof(m.message)];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(m.message, sizeof(m.message), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	// half a character at its end, or what a trial has said: no message may have that, and who asks would wait for ever
+	text_copy(m.message, sizeof(m.message) - 1, text);
 	LINK_SEND(&a->link, ADMIN_END, &m);
 	answer_forget(a);
 }

@@ -6,6 +6,7 @@
 #include "control/main/admin.h"
 #include "control/main/session.h"
 #include "control/main/syslogger.h"
+#include "proto/text.h"
 
 // Events that may wait for a slow listener; more are lost.
 #define WAITING_MAX 256
@@ -216,11 +217,13 @@ void events_process(struct gateway *g, const char *name, int pid, const char *re
 void events_gateway(struct gateway *g, enum log_level level, const char *fmt, ...)
 {
 	struct msg_admin_event m = { .kind = EVENT_GATEWAY };
+	char text[sizeof(m.reason)];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(m.reason, sizeof(m.reason), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	text_copy(m.reason, sizeof(m.reason) - 1, text);
 	happens(g, &m, level, "%s", m.reason);
 }
 

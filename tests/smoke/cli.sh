@@ -47,9 +47,11 @@ expect "totals do not" of_status 'Total sessions' 1
 expect "the shell takes commands" matches "$(printf 'reset\nshow users\nhelp\nexit\n' | "$BIN/penstockctl" -s "$WORK/admin.socket")" 'anna'
 
 expect "a command may come as one word, as occtl takes it" matches "$(ctl "show  user anna")" $'\tUsername: anna\n'
-status() { "$BIN/penstockctl" "$@" > /dev/null 2>&1 && say 0 || say $?; }
+status() { timeout 10 "$BIN/penstockctl" "$@" > /dev/null 2>&1 && say 0 || say $?; }
 expect "status 0" same "$(status -s "$WORK/admin.socket" show users)" 0
 expect "status 1 when refused" same "$(status -s "$WORK/admin.socket" show user zoe)" 1
+long() { printf '%*s' "$1" '' | sed 's/ /é/g; s/^/a/'; } # CHARACTERS of two bytes, so that half of one is cut off
+expect "an answer that is too long is cut, between characters" same "$(status -s "$WORK/admin.socket" show user "$(long 510)")" 1
 expect "status 1 when nobody is there" same "$(status -s "$WORK/nowhere" show users)" 1
 expect "help needs no gateway" matches "$("$BIN/penstockctl" -s "$WORK/nowhere" help)" 'show users'
 expect "status 2 for nonsense" same "$(status -s "$WORK/admin.socket" show nonsense)" 2
