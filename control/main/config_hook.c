@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "control/main/config_inside.h"
+#include "control/main/hook_path.h"
 #include "control/main/routecmd.h"
 
 // It may be there by the time it is needed.
@@ -22,14 +23,18 @@ static void check_command(const struct config *c, enum opt o, struct config_log 
 {
 	static const struct addr network = { .family = 6, .prefix = 128 };
 	const char *text = config_str(c, o), *why;
-	char **argv;
+	char **argv = NULL, path[PATH_MAX];
+	int ret;
 
 	if (!text)
 		return;
-	if (routecmd_words(text, &network, "vpns0", &argv, &why) == -EINVAL)
+	ret = routecmd_words(text, &network, "vpns0", &argv, &why);
+	if (ret == -EINVAL)
 		config_say(log, LOG_LEVEL_ERR, config_line_of(c, o), config_name(o), "'%s': %s", text, why);
-	else
-		routecmd_free(argv);
+	else if (ret == 0 && access(hook_path_find(argv[0], path), X_OK) < 0)
+		config_say(log, LOG_LEVEL_WARN, config_line_of(c, o), config_name(o), "%s cannot be run: %s", argv[0],
+		           strerror(errno));
+	routecmd_free(argv);
 }
 
 void config_check_hooks(const struct config *c, struct config_log *log)

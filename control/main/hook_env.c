@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/main/hook_path.h"
+
 #define VARIABLES_MAX 40 // that there are at all, with the NULL
 
 struct env {

@@ -19,9 +19,6 @@ struct hook_facts {
 	uint64_t bytes_in, bytes_out, seconds; // HOOK_DISCONNECT: what its connection has carried, and how long it was
 };
 
-// Where programs are looked for, by us and by them.
-#define HOOK_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 // NULL-terminated, for execve(). NULL: no memory. Freed by hook_env_free().
 char **hook_env_new(const struct hook_facts *f);
 char **hook_env_bare(void);     // only where programs are

@@ -3,7 +3,6 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include "control/main/config.h"
 #include "control/main/gateway.h"
 #include "control/main/hook_env.h"
+#include "control/main/hook_path.h"
 #include "control/main/spawn.h"
 #include "proto/err.h"
 
@@ -196,20 +196,6 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	kill_group(p);
 }
 
-// As execvp() would find it, were our own PATH that of the program.
-static const char *found(const char *name, char out[PATH_MAX])
-{
-	const char *dir = HOOK_PATH;
-	size_t len;
-
-	for (; !strchr(name, '/') && *dir; dir += len + (dir[len] == ':')) {
-		len = strcspn(dir, ":");
-		if ((size_t)snprintf(out, PATH_MAX, "%.*s/%s", (int)len, dir, name) < PATH_MAX && access(out, X_OK) == 0)
-			return out;
-	}
-	return name;
-}
-
 static int start(struct program *p)
 {
 	const struct timeval limit = { .tv_sec = (time_t)config_num(p->all->g->config, OPT_SCRIPT_TIMEOUT) };
@@ -221,7 +207,7 @@ static int start(struct program *p)
 		ret = -errno;
 	if (ret < 0)
 		goto free_env;
-	ret = spawn_program(found(p->argv[0], path), p->argv, env, fds[1], &p->pid);
+	ret = spawn_program(hook_path_find(p->argv[0], path), p->argv, env, fds[1], &p->pid);
 	close(fds[1]);
 	if (ret < 0) {
 		close(fds[0]);
