@@ -4,17 +4,19 @@
 #
 #   anna  quota-day 2M (her own file), twice ══╮
 #   bert  no quota ════════════════════════════┼ 192.0.2.1 gateway
-#   carl  expires in a few seconds ════════════╯
+#   carl  expires in a few seconds ════════════┤
+#   dora, emil  quota-month 300K (their group)═╯
 . "$(dirname "$0")/lib.sh"
 MAY_END=1
 
 network
-mkdir "$WORK/users"
+mkdir "$WORK/users" "$WORK/groups"
 echo 'quota-day = 2M' > "$WORK/users/anna"
 printf 'penstock quota 1\n20261126 5 202611 garb' > "$WORK/quota"
 start_it() {
   gateway << CONF
 config-per-user = $WORK/users
+config-per-group = $WORK/groups
 quota-file = $WORK/quota
 CONF
 }
@@ -89,3 +91,12 @@ expect "it does not come back" turned_away expired carl 'reason: the account has
 date -d '+1 hour' '+valid-until = %Y-%m-%d' > "$WORK/users/carl"
 login today carl
 expect "today's date is good all day" pings -I tun0 $INSIDE
+
+echo 'quota-month = 300K' > "$WORK/groups/staff"
+for user in dora emil; do printf '%s-secret\n' $user | "$BIN/penstock-passwd" -c "$WORK/passwd" -g staff $user > /dev/null; done
+INTERFACE=tun1 login dora dora
+INTERFACE=tun2 login emil emil
+flood tun1 200 || :
+soon "a month's quota, by the file of a group, ends a session" client_gone dora
+expect "whose user does not come back" turned_away month dora 'the quota of this month is used up'
+expect "another one of that group has his own" pings -I tun2 $INSIDE
