@@ -4,11 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+// 2020-01-01, before there was any of this: a clock that says less has not been set since the machine started.
+#define CLOCK_SET 1577836800
+
 struct quota_date quota_today(time_t now)
 {
 	struct tm tm;
 
-	if (!localtime_r(&now, &tm))
+	if (now < CLOCK_SET || !localtime_r(&now, &tm))
 		return (struct quota_date){ 0, 0 };
 	return (struct quota_date){
 		.day = (uint32_t)((tm.tm_year + 1900) * 10000 + (tm.tm_mon + 1) * 100 + tm.tm_mday),
@@ -80,6 +83,8 @@ struct quota_user *quota_get(struct quota_book *b, const char *vhost, const char
 
 static void roll(struct quota_count *c, uint32_t date)
 {
+	if (date == 0)
+		return;
 	if (date > c->date)
 		c->bytes = 0;
 	c->date = date;

@@ -40,14 +40,15 @@ struct quota_book {
 	size_t count;
 };
 
-struct quota_date quota_today(time_t now);
+struct quota_date quota_today(time_t now); // 0, 0: nobody has set the clock yet
 
 int quota_book_init(struct quota_book *b); // 0 or -ENOMEM
 void quota_book_fini(struct quota_book *b);
 struct quota_user *quota_find(struct quota_book *b, const char *vhost, const char *user); // NULL: nothing is known of him
 struct quota_user *quota_get(struct quota_book *b, const char *vhost, const char *user);  // made where he is new; NULL: no memory
 
-// A new day begins at 0. A clock that was set back changes nothing: what was counted stays, as of the day that it is now.
+// A new day begins at 0. A clock that was set back changes nothing: what was counted stays, as of the day that it is now. While
+// the day is not known, what is counted belongs to the one before.
 void quota_roll(struct quota_user *u, const struct quota_date *today);
 void quota_add(struct quota_user *u, const struct quota_date *today, uint64_t bytes);
 void quota_reset(struct quota_user *u);

@@ -56,6 +56,10 @@ static void days_and_months(void **state)
 	uses(u, 20360101, 5, 5, 5);   // far ahead, by mistake
 	uses(u, 20270102, 5, 10, 10); // and back: counted as of now, not until 2036
 	uses(u, 20270103, 1, 1, 11);
+	uses(u, 0, 4, 5, 15);        // a machine has started, and nobody has set its clock yet
+	uses(u, 20270103, 1, 6, 16); // now it is: it is still that day
+	quota_reset(u);
+	uses(u, 20270103, 11, 11, 11);
 	uses(u, 20270103, UINT64_MAX, UINT64_MAX, UINT64_MAX); // it does not begin anew
 }
 
@@ -78,6 +82,7 @@ static void the_calendar_is_local(void **state)
 	assert_int_equal(quota_today(1795733999).day, 20261126); // 23:59:59 in Berlin
 	assert_int_equal(quota_today(1795734000).day, 20261127); // 00:00:00
 	assert_int_equal(quota_today(1795734000).month, 202611);
+	assert_int_equal(quota_today(3600).day, 0);
 }
 
 static void users_are_of_virtual_hosts(void **state)
