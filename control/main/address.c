@@ -370,6 +370,17 @@ static void slot_clear(struct session *s, int family)
 	*slot.fresh = false;
 }
 
+// The gateway's own inside, and those that name the network and all of its hosts.
+static bool is_nobodys(const struct address_book *b, const struct addr *ip)
+{
+	const struct address_pool *p;
+
+	TAILQ_FOREACH(p, &b->pools, all)
+	if (is_reserved(p, ip))
+		return true;
+	return false;
+}
+
 // A session of the same user that nobody is connected to has it for nothing.
 static int take_named(struct session *s, const struct address_pool *pool, const struct addr *ip, struct addr *out)
 {
@@ -385,6 +396,8 @@ static int take_named(struct session *s, const struct address_pool *pool, const 
 	ret = claim(&s->g->addresses, ip, NULL);
 	if (ret == 0)
 		*out = *ip;
+	else if (is_nobodys(&s->g->addresses, ip))
+		return -ENOTUNIQ;
 	return ret;
 }
 

@@ -15,6 +15,7 @@
 
 #include "control/main/config_inside.h"
 #include "control/main/nearest.h"
+#include "proto/addr.h"
 
 // Files that -t reads in each of the directories of users and groups.
 #define SUPPLEMENTS_MAX 100000
@@ -235,6 +236,28 @@ static void check_amount(const struct config *c, struct config_log *log)
 		           "more than %d networks behind one client", LIMIT_NETWORKS - 1);
 }
 
+// As the dataplane has it: what is no host's is no client's.
+static bool is_hosts(const char *text)
+{
+	struct addr a;
+
+	if (addr_parse(text, &a) < 0)
+		return true; // which is said elsewhere
+	if (a.family == 4)
+		return a.ip[0] != 0 && a.ip[0] != 127 && a.ip[0] < 224;
+	return a.ip[0] != 0 && a.ip[0] != 0xff;
+}
+
+static void check_explicit(const struct config *c, struct config_log *log)
+{
+	static const enum opt named[] = { OPT_EXPLICIT_IPV4, OPT_EXPLICIT_IPV6 };
+
+	for (size_t i = 0; i < sizeof(named) / sizeof(*named); i++)
+		if (config_str(c, named[i]) && !is_hosts(config_str(c, named[i])))
+			config_say(log, LOG_LEVEL_ERR, config_line_of(c, named[i]), opt_table[named[i]].name,
+			           "%s: no client can have this address", config_str(c, named[i]));
+}
+
 // NULL where it cannot be used.
 static struct config *read_supplement(const char *file, struct config_log *log)
 {
@@ -245,6 +268,7 @@ static struct config *read_supplement(const char *file, struct config_log *log)
 		log->errors++;
 	if (c) {
 		check_profile(c, &own);
+		check_explicit(c, &own);
 		check_amount(c, &own);
 	}
 	log->errors += own.errors;

@@ -161,9 +161,9 @@ static void an_address_by_name(void **unused)
 	assert_int_equal(s->ipv6.family, 0);
 	own.explicit_ipv6.family = 0;
 	own.explicit_ipv4 = addr_of("192.0.2.1");
-	L(4, "carl", &own, -EADDRINUSE, NULL); // the gateway's
+	L(4, "carl", &own, -ENOTUNIQ, NULL); // the gateway's
 	own.explicit_ipv4 = addr_of("192.0.2.255");
-	L(4, "carl", &own, -EADDRINUSE, NULL);
+	L(4, "carl", &own, -ENOTUNIQ, NULL);
 }
 
 static void a_named_address_is_nobody_elses(void **unused)
@@ -226,7 +226,7 @@ static void a_gateway_that_somebody_has(void **unused)
 	session_gone(session_of(2, "bert"), END_TERMINATED);
 	assert_int_equal(g->addresses.n_pools, 1);
 	own.explicit_ipv4 = addr_of("192.0.2.1");
-	L(3, "carl", &own, -EADDRINUSE, NULL); // still reserved
+	L(3, "carl", &own, -ENOTUNIQ, NULL); // still reserved
 }
 
 static void subnets_beside_hosts(void **unused)

@@ -218,12 +218,15 @@ static void files_of_users(void **state)
 	assert_int_equal(mkdir(path, 0755), 0);
 	users_file("anna", "explicit-ipv4 = 10.9.0.7\niroute = 10.2.0.0/16\nuser-profile = nowhere.xml\n");
 	users_file("bert", "route = 10.0.0.0/8\nexplicit-ipv4 = fd00::1\nroutes = 10.0.0.0/8\n");
+	users_file("dora", "explicit-ipv4 = 127.0.0.1\nexplicit-ipv6 = ff02::1\n");
 	users_file("cleo", "dpd = 7\nexplicit-ipv4 = 10.9.0.7\ntcp-port = 1\n");
-	users_say(2, 3,
+	users_say(4, 3,
 	          (const char *const[]){ "users/anna:3: user-profile: ", "nowhere.xml: No such file",
 	                                 "users/bert:2: explicit-ipv4: 'fd00::1' is no IPv4 address",
 	                                 "users/bert:3: routes: this option is unknown; did you mean route?",
 	                                 "users/cleo:3: tcp-port: this option is not for a user or a group",
+	                                 "users/dora:1: explicit-ipv4: 127.0.0.1: no client can have this address",
+	                                 "users/dora:2: explicit-ipv6: ff02::1: no client can have this address",
 	                                 "users/cleo:2: explicit-ipv4: 10.9.0.7 is also in ", NULL });
 	snprintf(command, sizeof(command), "rm -r %s", path);
 	assert_int_equal(system(command), 0);
