@@ -327,6 +327,7 @@ void conn_up(struct conn *c)
 	evtimer_del(&c->timer);
 	snprintf(c->user, sizeof(c->user), "%s", c->tunnel->session->user);
 	chan_enter(&c->link.chan, MW_UP);
+	door_settle(c->g); // it has descriptors less
 }
 
 void conn_exited(struct conn *c, unsigned code, unsigned signal)

@@ -10,7 +10,8 @@
 
 #define RETRY_MS 1000
 #define FDS_OF_MAIN 256 // listeners, children, the CLI
-#define FDS_OF_CONN 2   // its channel, and for a while its lane, or sec-mod's end of another
+#define FDS_OF_LOGIN 2  // a connection's channel, and for a while its lane, or sec-mod's end of another
+#define FDS_OF_TUNNEL 1 // once it is up: its channel
 
 static void timer_set(struct gateway *g, uint32_t ms)
 {
@@ -21,19 +22,21 @@ static void timer_set(struct gateway *g, uint32_t ms)
 
 // ------------------------------------------------------------------------------------------------------------------ full
 
-// However many clients are allowed: the operator's door and the children keep their descriptors.
-static size_t room_in_files(void)
+// However many clients are allowed: the operator's door and the children keep their descriptors. So many connections have room if
+// all that have no tunnel yet need theirs at once.
+static size_t room_in_files(const struct gateway *g)
 {
 	struct rlimit files;
+	size_t spared = g->sessions_active * (FDS_OF_LOGIN - FDS_OF_TUNNEL);
 
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > 2 * FDS_OF_MAIN)
-		return (files.rlim_cur - FDS_OF_MAIN) / FDS_OF_CONN;
+		return (files.rlim_cur - FDS_OF_MAIN + spared) / FDS_OF_LOGIN;
 	return FDS_OF_MAIN;
 }
 
 static size_t room(const struct gateway *g, const char **limit)
 {
-	size_t files = room_in_files();
+	size_t files = room_in_files(g);
 	size_t clients = g->policy.max_clients ? g->policy.max_clients : g->tunnels_max;
 
 	if (clients && clients <= files) {

@@ -74,6 +74,16 @@ static void descriptors_are_a_bound_too(void **state)
 	T(300, "full");
 	T(271, "full");
 	T(270, OPEN);
+	T(300, "full");
+	g.sessions_active = 67; // each has one that it needs no more
+	T(300, "full");
+	g.sessions_active = 68;
+	T(300, OPEN);
+	g.sessions_active = 600;
+	T(540, OPEN);
+	T(599, OPEN);
+	T(600, "full"); // all that there are
+	g.sessions_active = 0;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
