@@ -148,6 +148,17 @@ $(foreach t,$(notdir $(HOSTILE_BINS)),$(eval $(call TESTBIN,hostile,$(t),,-lcmoc
 $(foreach t,$(notdir $(BENCH_BINS)),$(eval $(call TESTBIN,bench,$(t),,)))
 $(foreach t,$(notdir $(FUZZ_BINS)),$(eval $(call TESTBIN,fuzz,$(t),-fsanitize=fuzzer,)))
 
+# Many clients in one process: it needs nothing of ours.
+SWARM := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/bench/swarm/*.c))
+$(BUILD)/obj/tests/bench/swarm/%.o: tests/bench/swarm/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(BASE_CFLAGS) $(CFLAGS_worker) $(CFLAGS) -c -o $@ $<
+$(BUILD)/bench/swarm: $(SWARM)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -o $@ $^ -lssl -lcrypto
+
 # The only ones of proto/ that the programs link it for.
 $(BUILD)/unit/proto_compress $(BUILD)/fuzz/proto_compress: LIBS_proto += -llz4
 
@@ -171,7 +182,7 @@ $(BUILD)/unit/crypt_count.so: tests/unit/cryptcount.c
 .PHONY: unit-bins hostile-bins bench-bins fuzz-bins
 unit-bins: $(UNIT_BINS)
 hostile-bins: $(HOSTILE_BINS)
-bench-bins: $(BENCH_BINS)
+bench-bins: $(BENCH_BINS) $(BUILD)/bench/swarm
 # Fuzz targets are clang's: make fuzz calls make CC=clang BUILD=$(BUILD)/fz SANITIZE=fuzzer-no-link,address,undefined fuzz-bins
 fuzz-bins: $(FUZZ_BINS)
 
@@ -184,7 +195,7 @@ doc/metrics.md: scripts/gen-metrics proto/metrics.def
 	mv $@.new $@
 
 # ------------------------------------------------------------------------------------------------------------- what to do
-.PHONY: help demo test test-vm check unit hostile smoke fuzz asan lint format bench docs install deb deb-deps clean
+.PHONY: help demo test test-vm check unit hostile smoke fuzz asan lint soak format bench docs install deb deb-deps clean
 help: ## list the targets
 	@sed -n 's/^\([a-z -]*\):.* ## /\1: /p' Makefile | awk -F': ' '{ printf "  make %-38s %s\n", $$1, $$2 }'
 
@@ -202,6 +213,9 @@ unit hostile smoke fuzz asan lint: ## one suite of tests; make fuzz T=600 for te
 
 test-vm: ## test NICs of the dataplane's own, with real clients, in an emulated machine (as root)
 	BUILD=$(BUILD) ./scripts/run-tests vm
+
+soak: all $(BUILD)/bench/swarm ## hundreds of clients do at random what clients do; make soak T=10m CLIENTS=300 (as root)
+	BUILD=$(BUILD) tests/smoke/churn.sh $(or $(T),1m)
 
 format: ## format all C files
 	find proto secmod control dataplane tests scripts -name '*.[ch]' | xargs clang-format -i
