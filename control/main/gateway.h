@@ -128,6 +128,7 @@ struct gateway {
 	uint64_t renew_due_ms;       // until then it waits for those who are logging in
 	struct reload *reload;       // NULL: none is going on
 	bool reload_due;             // SIGHUP came when none could begin
+	bool upgrade_due;            // the same of SIGUSR1
 };
 
 uint64_t clock_ms(void); // monotonic

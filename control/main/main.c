@@ -50,8 +50,7 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 		reload_signal(g);
 		break;
 	case SIGUSR1:
-		log_notice("SIGUSR1: upgrade");
-		upgrade_start(g);
+		upgrade_signal(g);
 		break;
 	case SIGUSR2:
 		log_notice("SIGUSR2");

@@ -3,6 +3,7 @@
 #include "control/main/admin.h"
 #include "control/main/notify.h"
 #include "control/main/reload.h"
+#include "control/main/upgrade.h"
 #include "proto/err.h"
 
 // In ticks and not in time: after a pause of the whole machine nobody is to blame.
@@ -44,6 +45,7 @@ static void found(struct child *c)
 	c->stuck = false;
 	c->silence = 0;
 	reload_resume(c->g);
+	upgrade_resume(c->g);
 }
 
 static void feel(struct child *c)

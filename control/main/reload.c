@@ -80,6 +80,7 @@ static void reload_fail(struct gateway *g, const char *why)
 	tell(g, r, false, why);
 	reload_free(r);
 	reload_resume(g);
+	upgrade_resume(g);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)

@@ -293,6 +293,7 @@ void supervise_step(struct gateway *g)
 		gateway_up(g);
 	door_settle(g);
 	reload_resume(g);
+	upgrade_resume(g);
 	if (g->metrics)
 		have(g, &child_metrics);
 }

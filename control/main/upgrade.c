@@ -315,6 +315,27 @@ bool upgrade_reaped(struct gateway *g, pid_t pid, int status)
 	return true;
 }
 
+void upgrade_signal(struct gateway *g)
+{
+	const char *why = why_not_now(g);
+
+	if (!why || g->upgrade || g->phase != GATEWAY_UP || g->door.draining) {
+		log_notice("SIGUSR1: upgrade");
+		upgrade_start(g);
+		return;
+	}
+	log_notice("SIGUSR1: upgrade, but not yet: %s", why);
+	g->upgrade_due = true;
+}
+
+void upgrade_resume(struct gateway *g)
+{
+	if (!g->upgrade_due || g->upgrade || why_not_now(g))
+		return;
+	g->upgrade_due = false;
+	upgrade_start(g);
+}
+
 void upgrade_start(struct gateway *g)
 {
 	const char *why = g->upgrade ? "another upgrade is going on" : why_not_now(g);

@@ -12,6 +12,10 @@ struct takeover;
 
 // The result comes through the log and admin_upgraded(), perhaps from another program.
 void upgrade_start(struct gateway *g);
+// SIGUSR1: as soon as it can be, since nobody waits for an answer and would ask again.
+void upgrade_signal(struct gateway *g);
+// Begins what was put off, if it can now.
+void upgrade_resume(struct gateway *g);
 // A child has died. True: it was the trial.
 bool upgrade_reaped(struct gateway *g, pid_t pid, int status);
 // Here we are, in the place of another: tell it, and let the workers be of this version too.
