@@ -94,9 +94,9 @@ expect "today's date is good all day" pings -I tun0 $INSIDE
 
 echo 'quota-month = 300K' > "$WORK/groups/staff"
 for user in dora emil; do printf '%s-secret\n' $user | "$BIN/penstock-passwd" -c "$WORK/passwd" -g staff $user > /dev/null; done
-INTERFACE=tun1 login dora dora
-INTERFACE=tun2 login emil emil
-flood tun1 200 || :
+INTERFACE=tun4 login dora dora
+INTERFACE=tun5 login emil emil
+flood tun4 200 || :
 soon "a month's quota, by the file of a group, ends a session" client_gone dora
 expect "whose user does not come back" turned_away month dora 'the quota of this month is used up'
-expect "another one of that group has his own" pings -I tun2 $INSIDE
+expect "another one of that group has his own" pings -I tun5 $INSIDE
