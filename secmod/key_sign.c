@@ -28,7 +28,8 @@ int key_sign_with(EVP_PKEY *pkey, uint16_t scheme, const uint8_t *tbs, size_t tb
 	done = EVP_DigestSignInit_ex(ctx, &pctx, scheme_digest(scheme), NULL, NULL, pkey, NULL) == 1 && set_padding(pctx, scheme) &&
 	       EVP_DigestSign(ctx, out, &out_len, tbs, tbs_len) == 1;
 	EVP_MD_CTX_free(ctx);
-	if (!done)
+	// OpenSSL 3.0 says yes and (size_t)-1 where it had no memory for an ECDSA signature
+	if (!done || out_len == 0 || out_len > sizeof(out))
 		return -EIO;
 	memcpy(signature, out, out_len);
 	*len = (uint16_t)out_len;
