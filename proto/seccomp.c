@@ -208,14 +208,11 @@ out:
 	return ret;
 }
 
-static int build_program(struct program *p, enum sandbox_role role)
+static int build_once(struct program *p, enum sandbox_role role)
 {
-	scmp_filter_ctx ctx;
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int ret;
 
-	if (p->len > 0)
-		return 0;
-	ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	if (!ctx)
 		return -ENOMEM;
 	ret = build_filter(ctx, role);
@@ -223,6 +220,25 @@ static int build_program(struct program *p, enum sandbox_role role)
 		ret = read_filter(ctx, p);
 	seccomp_release(ctx);
 	return ret;
+}
+
+// What libseccomp has no memory for it leaves out without a word: a filter counts that comes out the same twice.
+static int build_program(struct program *p, enum sandbox_role role)
+{
+	static struct program first, second;
+	int ret;
+
+	if (p->len > 0)
+		return 0;
+	ret = build_once(&first, role);
+	if (ret == 0)
+		ret = build_once(&second, role);
+	if (ret < 0)
+		return ret;
+	if (first.len != second.len || memcmp(first.code, second.code, first.len * sizeof(first.code[0])) != 0)
+		return -ENOMEM;
+	*p = first;
+	return 0;
 }
 
 static int load_program(struct program *p)
