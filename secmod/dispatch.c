@@ -122,9 +122,11 @@ void expiry_arm(struct secmod *sm)
 
 	if (ms < 0 || (other >= 0 && other < ms))
 		ms = other;
-	in = (struct timeval){ .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
-
 	store_tidy(sm->store, now, (uint64_t)time(NULL));
+	other = store_due(sm->store, now);
+	if (ms < 0 || (other >= 0 && other < ms))
+		ms = other;
+	in = (struct timeval){ .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
 	if (ms < 0)
 		evtimer_del(sm->expiry);
 	else

@@ -20,11 +20,13 @@
 #define FILE_MAX ((size_t)4 << 30) // LIMIT_TUNNELS records of ordinary size, twice
 #define GROW_LEAST (1u << 20)      // what may come on top before it is worth the trouble
 #define BUFFER (1u << 16)
+#define AGAIN_MS 10000 // a disk that was full may have room again
 
 struct store {
 	struct cookies *cookies;
 	char path[LIMIT_TEXT + 1];
-	int fd;             // -1: given up
+	int fd;             // -1: it cannot be written
+	int64_t again;      // when that is tried once more
 	size_t size, whole; // of the file now, and when it was last written anew
 };
 
@@ -131,12 +133,19 @@ static int file_read(int fd, struct cookies *c, int64_t now, uint64_t wall)
 
 // --------------------------------------------------------------------------------------------------------------- writing
 
-static void give_up(struct store *s, int why)
+// Until it can be written anew there is none: an old one would bring back who was revoked since.
+static void give_up(struct store *s)
 {
-	log_err("%s: %s: sessions do not outlive this process any more", s->path, strerror(-why));
 	unlink(s->path);
 	close(s->fd);
 	s->fd = -1;
+	s->again = 0;
+}
+
+static void write_failed(struct store *s, int why)
+{
+	log_err("%s: %s: sessions do not outlive this process any more", s->path, strerror(-why));
+	give_up(s);
 }
 
 struct rewrite {
@@ -193,7 +202,8 @@ static int write_anew(struct store *s, int64_t now, uint64_t wall)
 	if (w->ret == 0 && rename(path, s->path) < 0)
 		w->ret = -errno;
 	if (w->ret == 0) {
-		close(s->fd);
+		if (s->fd >= 0)
+			close(s->fd);
 		s->fd = w->fd;
 		s->size = s->whole = w->size;
 	} else if (w->fd >= 0) {
@@ -219,7 +229,7 @@ static void append(struct store *s, const struct stored *entry)
 	ret = len > 0 ? file_write(s->fd, bytes, len) : -EMSGSIZE;
 	secret_wipe(bytes, len);
 	if (ret < 0)
-		give_up(s, ret);
+		write_failed(s, ret);
 	s->size += len;
 }
 
@@ -238,15 +248,35 @@ void store_drop(struct store *s, const uint8_t sid[SID_SIZE])
 	append(s, &entry);
 }
 
+static void try_again(struct store *s, int64_t now, uint64_t wall)
+{
+	if (s->again == 0)
+		s->again = now + AGAIN_MS;
+	if (now < s->again)
+		return;
+	s->again = now + AGAIN_MS;
+	if (write_anew(s, now, wall) == 0)
+		log_notice("%s: sessions outlive this process again", s->path);
+}
+
 void store_tidy(struct store *s, int64_t now, uint64_t wall)
 {
 	int ret;
 
+	if (s != NULL && s->fd < 0)
+		try_again(s, now, wall);
 	if (s == NULL || s->fd < 0 || s->size < 2 * s->whole + GROW_LEAST)
 		return;
 	ret = write_anew(s, now, wall);
 	if (ret < 0)
-		give_up(s, ret);
+		write_failed(s, ret);
+}
+
+int64_t store_due(const struct store *s, int64_t now)
+{
+	if (s == NULL || s->fd >= 0)
+		return -1;
+	return s->again > now ? s->again - now : 0;
 }
 
 // ------------------------------------------------------------------------------------------------------------ open, close
@@ -265,10 +295,15 @@ struct store *store_open(const char *path, struct cookies *c, int64_t now, uint6
 	}
 	if (ret == -EBADMSG)
 		text_format(text, "%s: this is nothing that a security module has written: no session is taken from it", path);
-	if (ret == 0 || ret == -EBADMSG)
-		ret = write_anew(s, now, wall);
-	if (ret == 0)
-		return s;
+	if (ret < 0 && ret != -EBADMSG)
+		goto fail;
+	ret = write_anew(s, now, wall);
+	if (ret < 0) {
+		text_format(text, "%s: %s: sessions do not outlive this process", path, strerror(-ret));
+		give_up(s);
+	}
+	return s;
+fail:
 	text_format(text, "%s: %s: sessions will not outlive their process", path,
 	            ret == -EWOULDBLOCK ? "another gateway uses it" : strerror(-ret));
 	store_close(s);

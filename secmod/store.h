@@ -1,7 +1,7 @@
 // The file in which session records outlive their process (session-file): appended to with every change, and written anew when it
 // has grown to twice what it has to say. sec-mod only, its loop's thread only. It never holds a cookie.
 // Two gateways do not share one: who comes second is refused. What cannot be written any more is deleted: better no session
-// survives than one that was revoked.
+// survives than one that was revoked. That is tried again by store_tidy(): a full disk does not stay full.
 #pragma once
 #include <stdint.h>
 
@@ -10,8 +10,8 @@
 struct store;
 
 // Read the file at `path` into `c` (empty so far), and write it anew; from now on it follows c's changes by store_put() and
-// store_drop(). NULL: `text` says why not, and nothing is kept. A file that is no good is not used, and `text` says so, too (else
-// "").
+// store_drop(). NULL: `text` says why not, and nothing is kept. A file that is no good is not used, or cannot be written yet, and
+// `text` says so, too (else "").
 struct store *store_open(const char *path, struct cookies *c, int64_t now, uint64_t wall, char text[LIMIT_TEXT + 1]);
 void store_close(struct store *s); // the file stays; NULL is fine
 
@@ -19,3 +19,5 @@ void store_put(struct store *s, const struct record *r, int64_t now, uint64_t wa
 void store_drop(struct store *s, const uint8_t sid[SID_SIZE]);
 // Written anew if that is due; not while cookies change.
 void store_tidy(struct store *s, int64_t now, uint64_t wall);
+// In how many ms store_tidy() has something to try again; -1: in none.
+int64_t store_due(const struct store *s, int64_t now);

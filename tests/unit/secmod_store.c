@@ -7,9 +7,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/sha.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -263,6 +265,58 @@ static void it_does_not_grow_for_ever(void **state)
 	end(&l);
 }
 
+static void disk_has(rlim_t bytes)
+{
+	const struct rlimit room = { bytes, RLIM_INFINITY };
+
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &room), 0);
+}
+
+// Nobody comes back who was revoked while nothing could be written; who was there before or has come since does, once it can.
+static void a_disk_that_is_full_for_a_while(void **state)
+{
+	uint8_t joe[COOKIE_SIZE], ann[COOKIE_SIZE], sue[COOKIE_SIZE];
+	struct life l;
+	int64_t due;
+
+	signal(SIGXFSZ, SIG_IGN);
+	unlink(path);
+	begin(&l, 0, WALL);
+	issue(&l, "joe", joe);
+	issue(&l, "ann", ann);
+	assert_int_equal(store_due(l.store, l.now), -1);
+	disk_has((rlim_t)file_size());
+	issue(&l, "sue", sue);
+	assert_int_equal(access(path, F_OK), -1);
+	cookies_revoke_user(l.c, "joe", END_TERMINATED);
+	store_tidy(l.store, l.now, l.wall);
+	due = store_due(l.store, l.now);
+	assert_in_range(due, 1, 60000);
+	disk_has(16);
+	l.now += due;
+	store_tidy(l.store, l.now, l.wall);
+	assert_in_range(store_due(l.store, l.now), 1, 60000);
+	assert_int_equal(access(path, F_OK), -1);
+
+	disk_has(RLIM_INFINITY);
+	store_tidy(l.store, l.now, l.wall);
+	assert_int_equal(access(path, F_OK), -1); // it is not tried all the time
+	l.now += store_due(l.store, l.now);
+	store_tidy(l.store, l.now, l.wall);
+	assert_int_equal(store_due(l.store, l.now), -1);
+	end(&l);
+	disk_has(16); // nor at a start
+	begin(&l, 0, WALL);
+	assert_non_null(l.store);
+	assert_non_null(strstr(l.text, "do not outlive"));
+	assert_int_equal(access(path, F_OK), -1);
+	assert_null(cookies_open(l.c, joe, &here, 1));
+	assert_non_null(cookies_open(l.c, ann, &here, 1));
+	assert_non_null(cookies_open(l.c, sue, &here, 1));
+	disk_has(RLIM_INFINITY);
+	end(&l);
+}
+
 static void the_largest_record(void **state)
 {
 	static uint8_t bytes[STORED_MAX];
@@ -294,7 +348,7 @@ int main(void)
 		cmocka_unit_test(all_of_it_comes_back),     cmocka_unit_test(what_was_revoked_stays_so),
 		cmocka_unit_test(no_cookie_is_in_the_file), cmocka_unit_test(torn_or_forged),
 		cmocka_unit_test(whose_file_it_is),         cmocka_unit_test(it_does_not_grow_for_ever),
-		cmocka_unit_test(the_largest_record),
+		cmocka_unit_test(the_largest_record),       cmocka_unit_test(a_disk_that_is_full_for_a_while),
 	};
 	int ret;
 
