@@ -20,7 +20,7 @@ struct filewriter {
 	char *text; // the next; NULL: none waits
 	size_t len;
 	int result;
-	bool ends;
+	bool ends, busy;
 };
 
 // ------------------------------------------------------------------------------------------------------------ its thread
@@ -64,7 +64,10 @@ static int replace(const struct filewriter *w, const char *text, size_t len)
 		ret = -errno;
 	if (ret == 0 && rename(w->beside, w->path) < 0)
 		ret = -errno;
-	return ret < 0 ? ret : directory_sync(w->path);
+	if (ret == 0)
+		return directory_sync(w->path);
+	unlink(w->beside); // a disk that is full gets that back
+	return ret;
 }
 
 static void *run(void *arg)
@@ -83,11 +86,13 @@ static void *run(void *arg)
 		text = w->text;
 		len = w->len;
 		w->text = NULL;
+		w->busy = true;
 		pthread_mutex_unlock(&w->lock);
 		ret = replace(w, text, len);
 		free(text);
 		pthread_mutex_lock(&w->lock);
 		w->result = ret;
+		w->busy = false;
 	}
 	pthread_mutex_unlock(&w->lock);
 	return NULL;
@@ -168,7 +173,7 @@ int filewriter_result(struct filewriter *w)
 	int ret;
 
 	pthread_mutex_lock(&w->lock);
-	ret = w->result;
+	ret = w->text || w->busy ? -EINPROGRESS : w->result;
 	pthread_mutex_unlock(&w->lock);
 	return ret;
 }

@@ -8,7 +8,7 @@ struct filewriter;
 struct filewriter *filewriter_new(const char *path); // NULL, errno
 // The text is taken over (malloc); one that still waits gives way to it.
 void filewriter_put(struct filewriter *w, char *text, size_t len);
-// Of the last that was written: 0 or -errno.
+// Of the last that was put: 0 when it is on the disk, -EINPROGRESS until then, or -errno.
 int filewriter_result(struct filewriter *w);
-// Waits until all that was put is on the disk. Its result, as above.
+// Waits for that. 0 or -errno.
 int filewriter_free(struct filewriter *w);

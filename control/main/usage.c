@@ -15,12 +15,13 @@
 
 #define FILE_MOST (256u << 20) // of a million users
 #define WRITE_SECONDS 10       // what a death of main may lose
-#define WRITE_SOON_SECONDS 1   // when a session has ended
+#define WRITE_SOON_SECONDS 1   // when a session has ended; or to see whether it was written
 
 struct usage {
 	struct quota_book book;
 	struct filewriter *writer; // NULL: nothing has been counted yet, or the file cannot be written
-	struct event timer;        // pending: something is to be written
+	struct event timer;        // pending: something is to be written, or to be seen on the disk
+	bool handed;               // to the writer; nothing has been counted since
 	time_t looked;             // when the calendar was
 	struct quota_date date;
 	char *path;
@@ -45,39 +46,68 @@ static void file_failed(struct usage *u, int error)
 {
 	if (error != u->failed && error)
 		log_err("quota-file %s: %s: what users have used will not survive a restart", u->path, strerror(-error));
+	else if (error != u->failed)
+		log_notice("quota-file %s: what users have used is in it again", u->path);
 	u->failed = error;
+}
+
+static int hand_over(struct usage *u)
+{
+	size_t len;
+	char *text;
+
+	if (!u->writer)
+		u->writer = filewriter_new(u->path);
+	if (!u->writer)
+		return -errno;
+	text = quota_print(&u->book, &len);
+	if (!text)
+		return -ENOMEM;
+	filewriter_put(u->writer, text, len);
+	u->handed = true;
+	return 0;
+}
+
+static void timer_set(struct usage *u, time_t seconds)
+{
+	const struct timeval tv = { .tv_sec = seconds };
+
+	evtimer_add(&u->timer, &tv);
 }
 
 static void write_book(struct usage *u)
 {
 	const struct quota_date now = today(u);
-	size_t len;
-	char *text;
+	int ret;
 
-	if (!u->writer && !u->failed) {
-		u->writer = filewriter_new(u->path);
-		file_failed(u, u->writer ? 0 : -errno);
-	}
-	if (!u->writer)
-		return;
-	file_failed(u, filewriter_result(u->writer));
 	quota_forget(&u->book, &now);
-	text = quota_print(&u->book, &len);
-	if (text)
-		filewriter_put(u->writer, text, len);
+	ret = hand_over(u);
+	if (ret < 0)
+		file_failed(u, ret);
+	timer_set(u, ret < 0 ? WRITE_SECONDS : WRITE_SOON_SECONDS);
 }
 
+// What does not get to the disk is written again: one that is full does not stay full.
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
-	write_book(arg);
+	struct usage *u = arg;
+	int ret = u->writer ? filewriter_result(u->writer) : 0;
+
+	if (u->writer && ret != -EINPROGRESS)
+		file_failed(u, ret);
+	if (!u->handed) {
+		write_book(u);
+	} else if (ret < 0) {
+		u->handed = ret == -EINPROGRESS;
+		timer_set(u, WRITE_SECONDS);
+	}
 }
 
 static void write_in(struct usage *u, time_t seconds)
 {
-	const struct timeval tv = { .tv_sec = seconds };
-
-	if (!evtimer_pending(&u->timer, NULL) || seconds < WRITE_SECONDS)
-		evtimer_add(&u->timer, &tv);
+	if (u->handed || seconds < WRITE_SECONDS || !evtimer_pending(&u->timer, NULL))
+		timer_set(u, seconds);
+	u->handed = false;
 }
 
 // Under another name, so that nothing of it is lost and the next one does not fall over it.
@@ -161,7 +191,7 @@ void usage_close(struct gateway *g)
 
 	if (!u)
 		return;
-	if (evtimer_pending(&u->timer, NULL))
+	if (evtimer_pending(&u->timer, NULL) && (!u->handed || (u->writer && filewriter_result(u->writer) < 0)))
 		write_book(u);
 	if (u->writer)
 		file_failed(u, filewriter_free(u->writer));
