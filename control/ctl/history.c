@@ -3,8 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -49,19 +53,50 @@ void history_read(History *h)
 	close(fd);
 }
 
+// What libedit would write, in a file of no disk: it wants one whose mode it can set.
+static FILE *written(History *h)
+{
+	int fd = memfd_create("history", MFD_CLOEXEC);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "w+");
+	HistEvent event;
+
+	if (!f) {
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	if (history(h, &event, H_SAVE_FP, f) >= 0 && fflush(f) == 0)
+		return f;
+	fclose(f);
+	return NULL;
+}
+
+// In one piece, after room has been made for it: a disk that is full keeps what it has.
+static int file_replace(int fd, FILE *from)
+{
+	off_t len = ftello(from), at = 0;
+	int ret = len < 0 || fchmod(fd, 0600) < 0 ? errno : len > 0 ? posix_fallocate(fd, 0, len) : 0;
+
+	while (ret == 0 && at < len)
+		if (sendfile(fd, fileno(from), &at, (size_t)(len - at)) <= 0)
+			ret = EIO;
+	return ret == 0 && ftruncate(fd, len) < 0 ? -errno : -ret;
+}
+
 void history_write(History *h)
 {
-	HistEvent event;
-	int fd = open_own(O_RDWR | O_CREAT);
-	FILE *out;
+	static bool told;
+	int fd = open_own(O_RDWR | O_CREAT), ret;
+	FILE *text;
 
 	if (fd < 0)
 		return;
-	out = fchmod(fd, 0600) == 0 && ftruncate(fd, 0) == 0 ? fdopen(fd, "w") : NULL;
-	if (!out) {
-		close(fd);
-		return;
-	}
-	history(h, &event, H_SAVE_FP, out);
-	fclose(out);
+	text = written(h);
+	ret = text ? file_replace(fd, text) : -ENOMEM;
+	if (ret < 0 && !told)
+		fprintf(stderr, "penstockctl: the history is not kept: %s\n", strerror(-ret));
+	told = ret < 0;
+	if (text)
+		fclose(text);
+	close(fd);
 }
