@@ -89,9 +89,10 @@ static int pid_write(int fd)
 	char text[16];
 	int len = snprintf(text, sizeof(text), "%d\n", (int)getpid());
 
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)len, 0) != len)
+	if (ftruncate(fd, 0) < 0)
 		return -errno;
-	return 0;
+	errno = ENOSPC;
+	return pwrite(fd, text, (size_t)len, 0) == len ? 0 : -errno;
 }
 
 int pidfile_open(const char *path)
@@ -101,14 +102,11 @@ int pidfile_open(const char *path)
 
 	if (fd < 0)
 		return errno_log(errno, "%s: %s", path, strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		ret = errno_log(errno, "%s: %s", path, errno == EWOULDBLOCK ? "another gateway holds it" : strerror(errno));
-	else
-		ret = pid_write(fd);
+	ret = flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : pid_write(fd);
 	if (ret == 0)
 		return fd;
 	close(fd);
-	return ret;
+	return errno_log(-ret, "%s: %s", path, ret == -EWOULDBLOCK ? "another gateway holds it" : strerror(-ret));
 }
 
 void pidfile_close(const char *path, int fd)
