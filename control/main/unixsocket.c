@@ -1,6 +1,7 @@
 #include "control/main/unixsocket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,11 +84,30 @@ void unixsocket_pause(struct unixsocket *u)
 	evtimer_add(&u->pause, &pause);
 }
 
+static void spare_keep(struct unixsocket *u)
+{
+	if (u->spare < 0)
+		u->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static int client_accept(struct unixsocket *u)
+{
+	int fd = accept4(u->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd >= 0 || (errno != EMFILE && errno != ENFILE) || u->spare < 0)
+		return fd;
+	close(u->spare);
+	u->spare = -1;
+	return accept4(u->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
 static void on_accept(evutil_socket_t listen_fd, short what, void *arg)
 {
 	struct unixsocket *u = arg;
-	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd;
 
+	spare_keep(u);
+	fd = client_accept(u);
 	if (fd >= 0)
 		u->on_client(u->who, fd);
 	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
@@ -100,6 +120,7 @@ static int watch(struct unixsocket *u, struct event_base *base, const char *path
 	u->readable = event_new(base, u->fd, EV_READ | EV_PERSIST, on_accept, u);
 	if (!u->path || !u->readable || event_add(u->readable, NULL) < 0)
 		return errno_log(ENOMEM, "%s: out of memory", path);
+	spare_keep(u);
 	evtimer_assign(&u->pause, base, on_pause_over, u->readable);
 	return 0;
 }
@@ -108,6 +129,8 @@ static void fini(struct unixsocket *u, const char *path)
 {
 	if (u->readable)
 		event_free(u->readable);
+	if (u->spare >= 0)
+		close(u->spare);
 	close(u->fd);
 	unlink(path);
 	free(u->path);
@@ -120,7 +143,7 @@ int unixsocket_open(struct unixsocket *u, struct event_base *base, const char *p
 
 	if (fd < 0)
 		return errno_log(-fd, "%s: %s", path, fd == -EADDRINUSE ? "another gateway answers there" : strerror(-fd));
-	*u = (struct unixsocket){ .fd = fd, .on_client = on_client, .who = who };
+	*u = (struct unixsocket){ .fd = fd, .spare = -1, .on_client = on_client, .who = who };
 	ret = watch(u, base, path);
 	if (ret < 0)
 		fini(u, path);
@@ -138,7 +161,7 @@ int unixsocket_share(const struct unixsocket *u, gid_t group)
 int unixsocket_again(struct unixsocket *u, struct event_base *base, const char *path, int fd, void (*on_client)(void *who, int fd),
                      void *who)
 {
-	*u = (struct unixsocket){ .fd = fd, .on_client = on_client, .who = who };
+	*u = (struct unixsocket){ .fd = fd, .spare = -1, .on_client = on_client, .who = who };
 	return watch(u, base, path);
 }
 

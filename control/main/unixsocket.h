@@ -6,6 +6,7 @@
 
 struct unixsocket {
 	int fd;
+	int spare; // where no descriptor is left, this one is for who comes: the operator has to be able to look
 	char *path;
 	struct event *readable, pause;
 	void (*on_client)(void *who, int fd);
