@@ -185,6 +185,7 @@ static void client_new(void *gateway, int fd)
 	}
 	a = calloc(1, sizeof(*a));
 	if (!a) {
+		log_err("admin socket: out of memory: a client is turned away");
 		close(fd);
 		return;
 	}
@@ -193,8 +194,10 @@ static void client_new(void *gateway, int fd)
 	chan_init(&a->link.chan, fd, ROLE_MAIN, ROLE_CTL, CHAN_PLAIN, "%s (uid %u, pid %d)", a->reads_only ? "reader" : "admin",
 	          who.uid, (int)who.pid);
 	client_enter(a);
-	if (link_open(&a->link, g->base, CLIENT_QUEUE) < 0)
-		client_free(a);
+	if (link_open(&a->link, g->base, CLIENT_QUEUE) == 0)
+		return;
+	log_err("admin socket: out of memory: a client is turned away");
+	client_free(a);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- socket

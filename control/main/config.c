@@ -386,13 +386,19 @@ static int complete(struct load *l)
 	return ret;
 }
 
+static int no_memory_for(const char *file)
+{
+	log_err("%s: out of memory", file);
+	return -ENOMEM;
+}
+
 static int load(const struct load *how, const char *file, struct config **out)
 {
 	struct load *l = malloc(sizeof(*l));
 	int ret = -ENOMEM;
 
 	if (!l)
-		return -ENOMEM;
+		return no_memory_for(file);
 	*l = *how;
 	l->log.file = file;
 	l->c = l->in = calloc(1, sizeof(*l->c));
@@ -412,6 +418,8 @@ static int load(const struct load *how, const char *file, struct config **out)
 	if (ret == 0 && l->log.errors)
 		ret = -EINVAL;
 out:
+	if (ret == -ENOMEM)
+		no_memory_for(file);
 	config_free(l->c);
 	secret_wipe(l, sizeof(*l));
 	free(l);

@@ -53,7 +53,7 @@ static int on_auth_cookie_req(void *who, const struct msg_auth_cookie_req *m, co
 	profile_forget(c);
 	c->info = info_new(m);
 	if (!c->info || !secmod || !secmod->ready || c->g->phase != GATEWAY_UP) {
-		conn_deny(c, 503, "", "not ready");
+		conn_deny(c, 503, "", c->info ? "not ready" : "out of memory");
 		return 0;
 	}
 	memcpy(open.cookie, m->cookie, COOKIE_SIZE);

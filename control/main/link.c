@@ -187,11 +187,13 @@ static int link_queue(struct link *l, enum msg_number number, const void *msg, c
 	item = item_new(number, msg, fds);
 	if (!item)
 		return errno_log(ENOMEM, "%s: cannot queue: %s", l->chan.name, strerror(errno));
-	STAILQ_INSERT_TAIL(&l->queue, item, next);
-	if (l->queued++ == 0) {
-		event_add(&l->writable, NULL);
-		stall_restart(l);
+	if (l->queued == 0 && event_add(&l->writable, NULL) < 0) {
+		item_free(item);
+		return errno_log(ENOMEM, "%s: cannot queue: out of memory", l->chan.name);
 	}
+	STAILQ_INSERT_TAIL(&l->queue, item, next);
+	if (l->queued++ == 0)
+		stall_restart(l);
 	return 0;
 }
 

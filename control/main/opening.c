@@ -34,6 +34,7 @@ static const struct refusal {
 	{ ECONNREFUSED, 401, REFUSED_SCRIPT, "connect-script refuses it" },
 	{ ETIMEDOUT, 401, REFUSED_SCRIPT, "connect-script takes longer than script-timeout" },
 	{ ENOEXEC, 401, REFUSED_SCRIPT, "connect-script cannot be run" },
+	{ ENOMEM, 503, REFUSED_TUNNEL, "out of memory" },
 	{ 0, 503, REFUSED_TUNNEL, "no tunnel" },
 };
 

@@ -78,6 +78,7 @@ void profile_login(struct conn *c, const char *user, const char *group, const ch
 		return;
 	c->login = calloc(1, sizeof(*c->login));
 	if (!c->login) {
+		log_err("%s: out of memory", c->link.chan.name);
 		conn_end(c, END_ERROR);
 		return;
 	}

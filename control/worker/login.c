@@ -576,7 +576,9 @@ int login_request(struct login *l, const struct http *h)
 	if (h->verb == VERB_POST && h->body_len > 0)
 		ret = is_xml(h) ? xml_login(h->body, h->body_len, &f) : form_login(h->body, h->body_len, &f);
 	if (ret < 0) {
-		answer_status(l, 400);
+		if (ret == -ENOMEM)
+			log_err("a login cannot be read: out of memory");
+		answer_status(l, ret == -ENOMEM ? 503 : 400);
 		return 0;
 	}
 	ret = serve(l, h, &f);

@@ -115,6 +115,7 @@ int tls_init(struct tls *t, SSL_CTX *ctx, int fd, uint64_t now_ms)
 	if (!bio) {
 		SSL_free(t->ssl);
 		t->ssl = NULL;
+		log_err("TLS: out of memory");
 		return -ENOMEM;
 	}
 	SSL_set_bio(t->ssl, bio, bio);

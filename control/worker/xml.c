@@ -191,6 +191,8 @@ int xml_login(const char *body, size_t len, struct login_fields *out)
 	XML_SetStartDoctypeDeclHandler(r.parser, on_doctype);
 	if (XML_Parse(r.parser, body, (int)len, 1) == XML_STATUS_OK && !r.bad && r.depth == 0)
 		ret = check(out);
+	else if (XML_GetErrorCode(r.parser) == XML_ERROR_NO_MEMORY)
+		ret = -ENOMEM;
 	XML_ParserFree(r.parser);
 	if (ret == 0)
 		tame_platform(out);

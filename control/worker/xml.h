@@ -24,7 +24,7 @@ struct login_fields {
 	char device_platform[LIMIT_DEVICE + 1];
 };
 
-// 0 or -EBADMSG. out is zeroed first.
+// 0, -EBADMSG or -ENOMEM. out is zeroed first.
 int xml_login(const char *body, size_t len, struct login_fields *out);
 // The same from an urlencoded form: always a LOGIN_REPLY.
 int form_login(const char *body, size_t len, struct login_fields *out);
