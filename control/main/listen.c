@@ -402,8 +402,10 @@ void listen_resume(struct gateway *g)
 		return;
 	g->accepting = true;
 	TAILQ_FOREACH(l, &g->listeners, all)
-	if (l->tcp >= 0)
-		event_add(&l->readable, NULL);
+	if (l->tcp >= 0 && event_add(&l->readable, NULL) < 0)
+		g->accepting = false;
+	if (!g->accepting) // half a second later the pulse tries again
+		listen_pause(g);
 }
 
 static void on_pause_over(evutil_socket_t fd, short what, void *arg)
@@ -585,8 +587,8 @@ static void next_take(struct listener *l)
 	l->next = -1;
 	l->local.port = g->policy.tcp_port;
 	event_assign(&l->readable, g->base, l->tcp, EV_READ | EV_PERSIST, on_accept, l);
-	if (g->accepting)
-		event_add(&l->readable, NULL);
+	if (g->accepting && event_add(&l->readable, NULL) < 0)
+		listen_pause(g);
 }
 
 int listen_ready(struct gateway *g)

@@ -86,8 +86,9 @@ static int side_open(struct pings *all, struct gateway *g, int family)
 	ret = s->fd < 0 ? -errno : filter_set(s->fd, family, all->id);
 	if (ret == 0) {
 		event_assign(&s->readable, g->base, s->fd, EV_READ | EV_PERSIST, on_readable, s);
-		event_add(&s->readable, NULL);
-		return 0;
+		if (event_add(&s->readable, NULL) == 0)
+			return 0;
+		ret = -ENOMEM;
 	}
 	if (s->fd >= 0)
 		close(s->fd);

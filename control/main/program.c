@@ -207,18 +207,22 @@ static int start(struct program *p)
 		ret = -errno;
 	if (ret < 0)
 		goto free_env;
-	ret = spawn_program(hook_path_find(p->argv[0], path), p->argv, env, fds[1], &p->pid);
+	fcntl(fds[0], F_SETFL, O_NONBLOCK);
+	event_assign(&p->readable, p->all->g->base, fds[0], EV_READ | EV_PERSIST, on_readable, p);
+	evtimer_assign(&p->timer, p->all->g->base, on_timer, p);
+	// before it runs: nobody would see its end, or make one
+	if (event_add(&p->readable, NULL) < 0 || evtimer_add(&p->timer, &limit) < 0)
+		ret = -ENOMEM;
+	if (ret == 0)
+		ret = spawn_program(hook_path_find(p->argv[0], path), p->argv, env, fds[1], &p->pid);
 	close(fds[1]);
-	if (ret < 0) {
-		close(fds[0]);
+	if (ret == 0) {
+		p->out = fds[0];
 		goto free_env;
 	}
-	p->out = fds[0];
-	fcntl(p->out, F_SETFL, O_NONBLOCK);
-	event_assign(&p->readable, p->all->g->base, p->out, EV_READ | EV_PERSIST, on_readable, p);
-	event_add(&p->readable, NULL);
-	evtimer_assign(&p->timer, p->all->g->base, on_timer, p);
-	evtimer_add(&p->timer, &limit);
+	event_del(&p->readable);
+	evtimer_del(&p->timer);
+	close(fds[0]);
 free_env:
 	hook_env_free(env);
 	return ret;

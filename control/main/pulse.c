@@ -1,6 +1,7 @@
 #include "control/main/pulse.h"
 
 #include "control/main/admin.h"
+#include "control/main/listen.h"
 #include "control/main/notify.h"
 #include "control/main/reload.h"
 #include "control/main/upgrade.h"
@@ -92,6 +93,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		if (all[i])
 			feel(all[i]);
+	listen_resume(g); // where there was no memory for it when it was due
 	status_tell(g);
 	tick_set(g);
 }
