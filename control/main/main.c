@@ -229,6 +229,8 @@ static int gateway_run(const struct options *o, char **argv, struct config *c, c
 		ret = gateway_init(&g);
 	if (ret == 0)
 		ret = loop(&g);
+	if (ret == -ENOMEM)
+		log_err("penstockd does not start: out of memory");
 	gateway_fini(&g);
 	pidfile_close(pid_file, self.pid_fd);
 	free(self.program);
