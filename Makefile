@@ -179,6 +179,10 @@ $(BUILD)/unit/crypt_count.so: tests/unit/cryptcount.c
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -Wall -Wextra $(CFLAGS) -fPIC -shared -o $@ $< -ldl
 
+$(BUILD)/unit/memory_fault.so: tests/unit/memoryfault.c
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -Wall -Wextra $(CFLAGS) -fPIC -shared -o $@ $< -ldl
+
 .PHONY: unit-bins hostile-bins bench-bins fuzz-bins
 unit-bins: $(UNIT_BINS)
 hostile-bins: $(HOSTILE_BINS)
@@ -195,7 +199,7 @@ doc/metrics.md: scripts/gen-metrics proto/metrics.def
 	mv $@.new $@
 
 # ------------------------------------------------------------------------------------------------------------- what to do
-.PHONY: help demo test test-vm check unit hostile smoke fuzz asan lint soak format bench docs install deb deb-deps clean
+.PHONY: help demo test test-vm faults-memory check unit hostile smoke fuzz asan lint soak format bench docs install deb deb-deps clean
 help: ## list the targets
 	@sed -n 's/^\([a-z -]*\):.* ## /\1: /p' Makefile | awk -F': ' '{ printf "  make %-38s %s\n", $$1, $$2 }'
 
@@ -216,6 +220,9 @@ test-vm: ## test NICs of the dataplane's own, with real clients, in an emulated 
 
 soak: all $(BUILD)/bench/swarm ## hundreds of clients do at random what clients do; make soak T=10m CLIENTS=300 (as root)
 	BUILD=$(BUILD) tests/smoke/churn.sh $(or $(T),1m)
+
+faults-memory: all $(BUILD)/unit/memory_fault.so $(BUILD)/bench/worker_storm ## fail each of the first thousand allocations of every program, for hours (as root; FAULTS_OF=penstockd)
+	BUILD=$(BUILD) FAULTS=all FAULTS_OF="$(FAULTS_OF)" tests/smoke/no-memory.sh
 
 format: ## format all C files
 	find proto secmod control dataplane tests scripts -name '*.[ch]' | xargs clang-format -i
