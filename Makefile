@@ -179,7 +179,7 @@ $(BUILD)/unit/crypt_count.so: tests/unit/cryptcount.c
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -Wall -Wextra $(CFLAGS) -fPIC -shared -o $@ $< -ldl
 
-$(BUILD)/unit/memory_fault.so: tests/unit/memoryfault.c
+$(BUILD)/unit/%_fault.so: tests/unit/%fault.c
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -Wall -Wextra $(CFLAGS) -fPIC -shared -o $@ $< -ldl
 
