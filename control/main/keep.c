@@ -134,6 +134,11 @@ void keep_lease(const struct session *s)
 		LINK_SEND(&s->g->secmod->link, SESSION_LEASE, &m);
 }
 
+bool keep_works(const struct gateway *g)
+{
+	return g->keeps_sessions && access(file_of(g), F_OK) == 0;
+}
+
 void keep_nothing(struct gateway *g)
 {
 	const char *path = file_of(g);

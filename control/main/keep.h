@@ -2,6 +2,8 @@
 // who main does not know (it was started anew itself) is a session again, with its addresses; whom sec-mod does not know any more
 // is none. How many connections each has only main knows. Main process only.
 #pragma once
+#include <stdbool.h>
+
 #include "proto/messages.h"
 
 struct child;
@@ -15,5 +17,7 @@ int keep_session(struct gateway *g, const struct msg_session_kept *m);
 void keep_done(struct child *secmod, const struct msg_sessions_restored *m);
 // The session's addresses and times, for its record.
 void keep_lease(const struct session *s);
+// The next sec-mod would know all sessions. While it cannot be written, sec-mod leaves no file there.
+bool keep_works(const struct gateway *g);
 // An orderly end: no session survives it.
 void keep_nothing(struct gateway *g);

@@ -6,6 +6,7 @@
 #include "control/main/config.h"
 #include "control/main/conn.h"
 #include "control/main/handover.h"
+#include "control/main/keep.h"
 #include "control/main/supervise.h"
 #include "proto/err.h"
 
@@ -52,7 +53,7 @@ static void on_poll(evutil_socket_t fd, short what, void *arg)
 	// one that has died has been started anew by itself
 	if (g->phase != GATEWAY_UP || !is_due(g))
 		return;
-	if (!g->secmod->ready || g->secmod->stuck || g->reload || g->upgrade || !g->keeps_sessions ||
+	if (!g->secmod->ready || g->secmod->stuck || g->reload || g->upgrade || !keep_works(g) ||
 	    (busy && clock_ms() < g->renew_due_ms)) {
 		poll_later(g);
 		return;
