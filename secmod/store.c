@@ -254,9 +254,12 @@ static void try_again(struct store *s, int64_t now, uint64_t wall)
 		s->again = now + AGAIN_MS;
 	if (now < s->again)
 		return;
-	s->again = now + AGAIN_MS;
-	if (write_anew(s, now, wall) == 0)
+	s->fd = file_open(s->path); // another gateway may have taken the place
+	if (s->fd >= 0 && write_anew(s, now, wall) == 0)
 		log_notice("%s: sessions outlive this process again", s->path);
+	else if (s->fd >= 0)
+		give_up(s);
+	s->again = now + AGAIN_MS;
 }
 
 void store_tidy(struct store *s, int64_t now, uint64_t wall)
