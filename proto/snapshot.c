@@ -1,20 +1,18 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "file.h"
 #include "limits.h"
 #include "secret.h"
 #include "snapshot.h"
 
 // MAGIC, then key NUL value NUL, over and over: nothing has to be escaped.
 #define MAGIC "penstock snapshot 1"
-#define VHOST "@vhost" // begins a virtual host's part
-#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+#define VHOST "@vhost"                // begins a virtual host's part
 #define SIZE_MAX_SNAPSHOT (16u << 20) // a hundred thousand routes; more is a mistake
 
 struct snapshot_writer {
@@ -84,34 +82,10 @@ int snapshot_put_vhost(struct snapshot_writer *w, const char *name)
 	return snapshot_put(w, VHOST, name);
 }
 
-static int write_all(int fd, const char *p, size_t len)
-{
-	ssize_t n;
-
-	while (len > 0) {
-		n = write(fd, p, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		p += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 int snapshot_finish(struct snapshot_writer *w, int *fd)
 {
-	int ret, memfd;
+	int ret = file_seal("penstock-snapshot", w->text, w->used, fd);
 
-	memfd = memfd_create("penstock-snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	ret = memfd < 0 ? -errno : write_all(memfd, w->text, w->used);
-	if (ret == 0 && fcntl(memfd, F_ADD_SEALS, SEALS) < 0)
-		ret = -errno;
-	if (ret == 0)
-		*fd = memfd;
-	else if (memfd >= 0)
-		close(memfd);
 	secret_wipe(w->text, w->used); // sec-mod's has PINs
 	free(w->text);
 	free(w);
@@ -155,25 +129,18 @@ static int find_parts(struct snapshot *s)
 int snapshot_open(int fd, struct snapshot **out)
 {
 	struct snapshot *s;
-	struct stat st;
-	int seals, ret;
-	void *map;
+	const void *map;
+	size_t size;
+	int ret = file_map_sealed(fd, SIZE_MAX_SNAPSHOT, &map, &size);
 
-	seals = fcntl(fd, F_GET_SEALS);
-	if (seals < 0 || fstat(fd, &st) < 0)
-		return -errno;
-	if ((seals & SEALS) != SEALS || st.st_size <= 0 || st.st_size > SIZE_MAX_SNAPSHOT)
-		return -EBADMSG;
-	// Before Linux 6.7 a write-sealed memfd could not be mapped shared, not even for reading.
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (map == MAP_FAILED)
-		return -errno;
+	if (ret < 0)
+		return ret;
 	s = malloc(sizeof(*s));
-	ret = s ? check_text(map, (size_t)st.st_size) : -ENOMEM;
+	ret = s ? check_text(map, size) : -ENOMEM;
 	if (ret < 0)
 		goto unmap;
 	s->text = map;
-	s->size = (size_t)st.st_size;
+	s->size = size;
 	ret = find_parts(s);
 	if (ret < 0)
 		goto unmap;
@@ -181,7 +148,7 @@ int snapshot_open(int fd, struct snapshot **out)
 	return 0;
 unmap:
 	free(s);
-	munmap(map, (size_t)st.st_size);
+	munmap((void *)map, size);
 	return ret;
 }
 

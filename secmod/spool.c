@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proto/file.h"
+
 // A file is read and rewritten whole.
 #define FILE_BYTES (64u << 10)
 #define NAME_SIZE 24
@@ -91,16 +93,11 @@ static void name_of(uint64_t number, const char *suffix, char out[NAME_SIZE])
 	snprintf(out, NAME_SIZE, "%016llx%s", (unsigned long long)number, suffix);
 }
 
-static int write_all(int fd, const uint8_t *bytes, size_t len)
+static int write_through(int fd, const uint8_t *bytes, size_t len)
 {
-	ssize_t n;
+	int ret = file_write(fd, bytes, len);
 
-	for (size_t at = 0; at < len; at += (size_t)n) {
-		n = write(fd, bytes + at, len - at);
-		if (n < 0)
-			return -errno;
-	}
-	return fsync(fd) < 0 ? -errno : 0;
+	return ret == 0 && fsync(fd) < 0 ? -errno : ret;
 }
 
 static int read_all(struct spool *s, uint64_t number, uint8_t **bytes, size_t *len)
@@ -305,7 +302,7 @@ static int file_replace(struct spool *s, struct file *f, const uint8_t *bytes, s
 	fd = openat(s->dir, fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
-	ret = write_all(fd, bytes, len);
+	ret = write_through(fd, bytes, len);
 	close(fd);
 	if (ret == 0 && renameat(s->dir, fresh, s->dir, name) < 0)
 		ret = -errno;
@@ -380,7 +377,7 @@ static int append_some(struct spool *s, const struct spool_record *records, size
 		at += put(all + at, &records[i]);
 	if (ret == 0) {
 		f = &s->files[s->n - 1];
-		ret = write_all(s->fd, all, at);
+		ret = write_through(s->fd, all, at);
 		if (ret < 0) {
 			take_back(s, f);
 		} else {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "proto/err.h"
+#include "proto/file.h"
 #include "proto/secret.h"
 #include "proto/text.h"
 #include "secmod/stored.h"
@@ -31,20 +32,6 @@ struct store {
 };
 
 // ----------------------------------------------------------------------------------------------------------------- files
-
-static int file_write(int fd, const uint8_t *bytes, size_t len)
-{
-	ssize_t n;
-
-	for (; len > 0; bytes += n, len -= (size_t)n) {
-		n = write(fd, bytes, len);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n < 0)
-			n = 0;
-	}
-	return 0;
-}
 
 // Ours alone: root's, nobody else may have put anything into it, and no other gateway uses it.
 static int file_check(int fd)

@@ -7,22 +7,7 @@
 #include <unistd.h>
 
 #include "pcapng.h"
-
-static int write_all(int fd, const uint8_t *buf, size_t len)
-{
-	ssize_t n;
-
-	while (len > 0) {
-		n = write(fd, buf, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		buf += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
+#include "proto/file.h"
 
 // A file that was there before is emptied only once nobody else can read what comes. Pipes and devices are as they are.
 static int make_private(int fd)
@@ -49,7 +34,7 @@ int capture_open(struct capture *c, const char *path)
 		ret = c->fd < 0 ? -errno : make_private(c->fd);
 	}
 	if (ret == 0)
-		ret = write_all(c->fd, head, pcapng_begin(head));
+		ret = file_write(c->fd, head, pcapng_begin(head));
 	if (ret < 0)
 		capture_close(c);
 	return ret;
@@ -58,7 +43,7 @@ int capture_open(struct capture *c, const char *path)
 int capture_add(struct capture *c, const struct msg_admin_packet *m)
 {
 	uint8_t buf[PCAPNG_ROOM];
-	int ret = write_all(c->fd, buf, pcapng_packet(buf, m));
+	int ret = file_write(c->fd, buf, pcapng_packet(buf, m));
 
 	if (ret < 0)
 		c->error = -ret;

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proto/file.h"
 #include "proto/secret.h"
 
 #define TRIES 10000 // each one lost to somebody who has changed it, or the name is none that lasts (/dev/stdin)
@@ -68,33 +68,6 @@ static int read_regular(int fd, const struct stat *st, char **out, size_t *len)
 	return st->st_size > EDITFILE_MAX ? -EFBIG : read_all(fd, st->st_size, out, len);
 }
 
-static int write_all(int fd, const char *text, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, text, len);
-
-		if (n < 0)
-			return -errno;
-		text += n;
-		len -= n;
-	}
-	return fsync(fd) < 0 ? -errno : 0;
-}
-
-static int sync_directory(const char *path)
-{
-	char copy[PATH_MAX];
-	int fd, ret;
-
-	snprintf(copy, sizeof(copy), "%s", path);
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = fsync(fd) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
 static int replace(const char *path, const struct stat *like, const char *text, size_t len)
 {
 	char temp[PATH_MAX];
@@ -105,14 +78,16 @@ static int replace(const char *path, const struct stat *like, const char *text, 
 	fd = mkostemp(temp, O_CLOEXEC); // mode 0600
 	if (fd < 0)
 		return -errno;
-	ret = write_all(fd, text, len);
+	ret = file_write(fd, text, len);
+	if (ret == 0 && fsync(fd) < 0)
+		ret = -errno;
 	if (ret == 0 && (fchown(fd, like->st_uid, like->st_gid) < 0 || fchmod(fd, like->st_mode & 0777) < 0))
 		ret = -errno;
 	close(fd);
 	if (ret == 0 && rename(temp, path) < 0)
 		ret = -errno;
 	if (ret == 0)
-		return sync_directory(path);
+		return file_sync_directory(path);
 	unlink(temp);
 	return ret;
 }

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -11,6 +10,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "proto/file.h"
 
 struct filewriter {
 	char *path, *beside;
@@ -25,47 +26,21 @@ struct filewriter {
 
 // ------------------------------------------------------------------------------------------------------------ its thread
 
-static int write_all(int fd, const char *text, size_t len)
-{
-	ssize_t n;
-
-	for (; len > 0; text += n, len -= (size_t)n) {
-		n = write(fd, text, len);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		n = n < 0 ? 0 : n;
-	}
-	return fsync(fd) < 0 ? -errno : 0;
-}
-
-// The name is on the disk, too.
-static int directory_sync(const char *path)
-{
-	char copy[4096];
-	int fd, ret;
-
-	snprintf(copy, sizeof(copy), "%s", path);
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = fsync(fd) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
 static int replace(const struct filewriter *w, const char *text, size_t len)
 {
 	int fd = open(w->beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600), ret;
 
 	if (fd < 0)
 		return -errno;
-	ret = write_all(fd, text, len);
+	ret = file_write(fd, text, len);
+	if (ret == 0 && fsync(fd) < 0)
+		ret = -errno;
 	if (close(fd) < 0 && ret == 0)
 		ret = -errno;
 	if (ret == 0 && rename(w->beside, w->path) < 0)
 		ret = -errno;
 	if (ret == 0)
-		return directory_sync(w->path);
+		return file_sync_directory(w->path);
 	unlink(w->beside); // a disk that is full gets that back
 	return ret;
 }

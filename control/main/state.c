@@ -3,19 +3,18 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/addr.h"
 #include "proto/err.h"
+#include "proto/file.h"
 #include "proto/secret.h"
 
 // MAGIC, then records: length (4 bytes), name; fields: name, kind, length (2 bytes), value. A name is its length in one byte and
 // its bytes. Numbers are little-endian and as short as they can be. The last record is END.
 #define MAGIC "penstock state 1"
 #define END "end"
-#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 #define SIZE_MAX_STATE (1u << 30) // a million sessions
 #define NAME_MAX_STATE 63
 
@@ -172,38 +171,12 @@ void state_write(struct state_writer *w, const char *record, const struct state_
 	memcpy(w->buf + start, &len, sizeof(len));
 }
 
-static int write_all(int fd, const uint8_t *p, size_t len)
-{
-	ssize_t n;
-
-	while (len > 0) {
-		n = write(fd, p, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		p += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 int state_seal(struct state_writer *w, int *fd)
 {
-	int ret, memfd;
-
 	state_write(w, END, NULL, 0);
 	if (w->error)
 		return w->error;
-	memfd = memfd_create("penstock-state", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	ret = memfd < 0 ? -errno : write_all(memfd, w->buf, w->used);
-	if (ret == 0 && fcntl(memfd, F_ADD_SEALS, SEALS) < 0)
-		ret = -errno;
-	if (ret == 0)
-		*fd = memfd;
-	else if (memfd >= 0)
-		close(memfd);
-	return ret;
+	return file_seal("penstock-state", w->buf, w->used, fd);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- reader
@@ -215,20 +188,12 @@ static int broken(const char *record, const char *field, const char *why)
 
 int state_map(int fd, const uint8_t **buf, size_t *len)
 {
-	int seals = fcntl(fd, F_GET_SEALS);
-	struct stat st;
-	void *map;
+	const void *map;
+	int ret = file_map_sealed(fd, SIZE_MAX_STATE, &map, len);
 
-	if (seals < 0 || fstat(fd, &st) < 0)
-		return -errno;
-	if ((seals & SEALS) != SEALS || st.st_size <= 0 || st.st_size > SIZE_MAX_STATE)
-		return -EBADMSG;
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	*buf = map;
-	*len = (size_t)st.st_size;
-	return 0;
+	if (ret == 0)
+		*buf = map;
+	return ret;
 }
 
 int state_reader_init(struct state_reader *r, const uint8_t *buf, size_t len)
