@@ -1,5 +1,7 @@
 #include "utf8.h"
 
+#include <string.h>
+
 // Smallest code point of each length: anything shorter is an overlong form.
 static const uint32_t least[5] = { 0, 0, 0x80, 0x800, 0x10000 };
 
@@ -39,4 +41,16 @@ size_t utf8_printable(const uint8_t *p, size_t len)
 	if (cp < 0xa0 || (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069))
 		return 0;
 	return n;
+}
+
+bool utf8_is_printable(const char *text)
+{
+	size_t len = strlen(text), n;
+
+	for (size_t i = 0; i < len; i += n) {
+		n = utf8_printable((const uint8_t *)text + i, len - i);
+		if (n == 0)
+			return false;
+	}
+	return true;
 }

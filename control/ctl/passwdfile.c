@@ -10,25 +10,13 @@
 #include "proto/secret.h"
 #include "proto/utf8.h"
 
-static bool is_printable(const char *s)
-{
-	size_t len = strlen(s), n;
-
-	for (size_t i = 0; i < len; i += n) {
-		n = utf8_printable((const uint8_t *)s + i, len - i);
-		if (n == 0)
-			return false;
-	}
-	return true;
-}
-
 const char *passwdfile_check_user(const char *user)
 {
 	if (user[0] == '\0')
 		return "the user name is empty";
 	if (strlen(user) > LIMIT_USER)
 		return "the user name is too long";
-	if (!is_printable(user))
+	if (!utf8_is_printable(user))
 		return "the user name has control characters or is not UTF-8";
 	if (strpbrk(user, ":/") != NULL)
 		return "the user name has a ':' or a '/'";
@@ -62,7 +50,7 @@ const char *passwdfile_check_groups(const char *groups)
 {
 	if (strlen(groups) > PASSWDFILE_GROUPS)
 		return "the list of groups is too long";
-	if (!is_printable(groups))
+	if (!utf8_is_printable(groups))
 		return "the list of groups has control characters or is not UTF-8";
 	if (strchr(groups, ':') != NULL)
 		return "the list of groups has a ':'";

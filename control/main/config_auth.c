@@ -66,18 +66,6 @@ static const struct auth_method *find_method(struct span name)
 	return NULL;
 }
 
-static bool is_printable(const char *p)
-{
-	size_t len = strlen(p), n;
-
-	for (size_t i = 0; i < len; i += n) {
-		n = utf8_printable((const uint8_t *)p + i, len - i);
-		if (n == 0)
-			return false;
-	}
-	return true;
-}
-
 static int wrong_method(struct span name, struct value_out *out)
 {
 	static const char known[] = "plain, pam, certificate, radius, gssapi, oidc";
@@ -143,7 +131,7 @@ static int add_item(const struct auth_method *m, unsigned nth, struct span item,
 		} else {
 			snprintf(text, sizeof(text), "%.*s", (int)value.len, value.at);
 		}
-		if (strpbrk(text, ",[]\"") || !is_printable(text))
+		if (strpbrk(text, ",[]\"") || !utf8_is_printable(text))
 			return value_wrong(out, "the value of %s may have none of , [ ] \" in it", m->keys[i].name);
 		if (m->keys[i].kind == KEY_BOOL && strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
 			return value_wrong(out, "%s is neither true nor false", m->keys[i].name);

@@ -55,18 +55,6 @@ static bool take_number(const char **at, uint64_t most, uint64_t *out)
 	return true;
 }
 
-static bool is_printable(const char *p)
-{
-	size_t len = strlen(p), n;
-
-	for (size_t i = 0; i < len; i += n) {
-		n = utf8_printable((const uint8_t *)p + i, len - i);
-		if (n == 0)
-			return false;
-	}
-	return true;
-}
-
 static int take_user(struct quota_book *b, const char *line)
 {
 	uint64_t day, day_bytes, month, month_bytes;
@@ -79,7 +67,7 @@ static int take_user(struct quota_book *b, const char *line)
 		return -EINVAL;
 	len = strcspn(line, " ");
 	if (len == 0 || len > LIMIT_VHOST || line[len] != ' ' || !line[len + 1] || strlen(line + len + 1) > LIMIT_USER ||
-	    !is_printable(line))
+	    !utf8_is_printable(line))
 		return -EINVAL;
 	snprintf(vhost, sizeof(vhost), "%.*s", (int)len, line);
 	if (strcmp(vhost, "-") == 0)

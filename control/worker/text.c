@@ -258,7 +258,7 @@ int path_name(const char *path, char *out, size_t room)
 		name[n++] = (char)c;
 	}
 	name[n] = 0;
-	if (!text_is_printable(name))
+	if (!utf8_is_printable(name))
 		return -EBADMSG;
 	memcpy(out, name, n + 1);
 	return 0;
@@ -302,18 +302,6 @@ int cookie_get(const char *header, uint8_t cookie[COOKIE_SIZE])
 }
 
 // ----------------------------------------------------------------------------------------------------------------- text
-
-bool text_is_printable(const char *text)
-{
-	size_t left = strlen(text), n;
-
-	for (; left > 0; text += n, left -= n) {
-		n = utf8_printable((const uint8_t *)text, left);
-		if (n == 0)
-			return false;
-	}
-	return true;
-}
 
 void text_tame(const char *in, char *out, size_t room)
 {

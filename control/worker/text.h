@@ -36,8 +36,6 @@ int path_name(const char *path, char *out, size_t room);
 // The session cookie of a Cookie header. 0; -ENOENT where there is none; -EBADMSG where there are two or it is not one of ours.
 int cookie_get(const char *header, uint8_t cookie[COOKIE_SIZE]);
 
-// Printable UTF-8 throughout, as a message's STR wants it?
-bool text_is_printable(const char *text);
 // Copy what may travel in a message's STR: control characters and bytes that are no UTF-8 become '?'; cut to fit.
 void text_tame(const char *in, char *out, size_t room);
 // Escape for XML text and attributes. What does not fit is cut between characters.

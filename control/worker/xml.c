@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "proto/secret.h"
+#include "proto/utf8.h"
 #include "text.h"
 #include "xml.h"
 
@@ -162,7 +163,7 @@ static void on_doctype(void *arg, const char *name, const char *system, const ch
 // These travel in messages that refuse anything else; a client that sends it is no client.
 static int check(const struct login_fields *f)
 {
-	return text_is_printable(f->user) && text_is_printable(f->password) && text_is_printable(f->group) ? 0 : -EBADMSG;
+	return utf8_is_printable(f->user) && utf8_is_printable(f->password) && utf8_is_printable(f->group) ? 0 : -EBADMSG;
 }
 
 static void tame_platform(struct login_fields *f)

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "control/worker/text.h"
+#include "proto/utf8.h"
 
 static void check_words(const char *text)
 {
@@ -41,12 +42,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cookie_get(text, cookie);
 	number_clamped(text);
 	text_tame(text, out, sizeof(out));
-	if (!text_is_printable(out))
+	if (!utf8_is_printable(out))
 		abort();
-	if (path_name(text, out, sizeof(out)) == 0 && (!out[0] || strchr(out, '/') || !text_is_printable(out)))
+	if (path_name(text, out, sizeof(out)) == 0 && (!out[0] || strchr(out, '/') || !utf8_is_printable(out)))
 		abort();
 	text_xml(text, out, sizeof(out));
-	if (strpbrk(out, "<>\"'") || !text_is_printable(out))
+	if (strpbrk(out, "<>\"'") || !utf8_is_printable(out))
 		abort();
 	return 0;
 }

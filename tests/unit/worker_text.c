@@ -9,6 +9,7 @@
 
 #include "control/worker/cstp.h"
 #include "control/worker/text.h"
+#include "proto/utf8.h"
 
 static void decodes(const char *text, const char *want)
 {
@@ -207,8 +208,8 @@ static void test_text(void **state)
 	assert_string_equal(out, "");
 	text_xml("<a b='c'>", out, sizeof(out));
 	assert_string_equal(out, "&lt;a b=&apos;c"); // no half of an entity
-	assert_true(text_is_printable("gr\xc3\xbc\xc3\x9f"));
-	assert_false(text_is_printable("a\tb"));
+	assert_true(utf8_is_printable("gr\xc3\xbc\xc3\x9f"));
+	assert_false(utf8_is_printable("a\tb"));
 }
 
 static void test_cstp(void **state)
