@@ -117,6 +117,17 @@ static void run(struct gateway *g)
 		keep_nothing(g);
 }
 
+static void all_close(struct gateway *g, struct event *events[SIGNALS])
+{
+	metrics_close(g);
+	telemetry_close(g);
+	admin_close(g);
+	listen_close(g);
+	usage_close(g);
+	signals_close(events);
+	notify_close();
+}
+
 static int loop(struct gateway *g)
 {
 	struct event *events[SIGNALS] = { NULL };
@@ -135,13 +146,7 @@ static int loop(struct gateway *g)
 		supervise_open(g);
 		run(g);
 	}
-	metrics_close(g);
-	telemetry_close(g);
-	admin_close(g);
-	listen_close(g);
-	usage_close(g);
-	signals_close(events);
-	notify_close();
+	all_close(g, events);
 	return ret;
 }
 
@@ -167,13 +172,7 @@ static int loop_again(struct gateway *g, struct takeover *t, struct handover *h)
 	upgrade_arrived(g, t, h);
 	handover_fini(h);
 	run(g);
-	metrics_close(g);
-	telemetry_close(g);
-	admin_close(g);
-	listen_close(g);
-	usage_close(g);
-	signals_close(events);
-	notify_close();
+	all_close(g, events);
 	return 0;
 }
 
