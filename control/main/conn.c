@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "control/main/config.h"
@@ -65,9 +66,14 @@ static void score(struct conn *c, enum abuse what)
 
 static void conn_kill(struct conn *c)
 {
-	if (c->killed || !c->nursery)
+	if (c->killed)
 		return;
 	c->killed = true;
+	if (!c->nursery) {
+		if (c->pid) // never 0: that would be all of us
+			kill((pid_t)c->pid, SIGKILL);
+		return;
+	}
 	LINK_SEND(&c->nursery->link, CONN_KILL, &(struct msg_conn_kill){ .conn = c->id });
 }
 
@@ -124,7 +130,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (c->killed) {
-		log_warn("%s: the nursery does not report its end", c->link.chan.name);
+		log_warn("%s: nobody reports its end", c->link.chan.name);
 		conn_close(c, END_ERROR);
 		conn_free(c);
 		return;
@@ -352,6 +358,33 @@ void conn_exited(struct conn *c, unsigned code, unsigned signal)
 	conn_free(c);
 }
 
+void conn_reaped(struct gateway *g, pid_t pid, int status)
+{
+	struct conn *c;
+
+	TAILQ_FOREACH(c, &g->conns, all)
+	if ((pid_t)c->pid == pid)
+		break;
+	if (c)
+		conn_exited(c, WIFEXITED(status) ? (unsigned)WEXITSTATUS(status) : 0,
+		            WIFSIGNALED(status) ? (unsigned)WTERMSIG(status) : 0);
+}
+
+// Only then is its number nobody else's: who waited for it before may not have been able to say so.
+static bool is_our_child(uint32_t pid)
+{
+	siginfo_t info;
+
+	return pid && waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+static void adopt(struct conn *c)
+{
+	c->nursery = NULL;
+	if (c->killed) // which the nursery may not have heard any more
+		kill((pid_t)c->pid, SIGKILL);
+}
+
 void conn_lose_nursery(struct gateway *g, const struct child *nursery)
 {
 	struct conn *c, *next;
@@ -360,10 +393,22 @@ void conn_lose_nursery(struct gateway *g, const struct child *nursery)
 		next = TAILQ_NEXT(c, all);
 		if (c->nursery != nursery)
 			continue;
-		c->nursery = NULL;
+		if (is_our_child(c->pid)) {
+			adopt(c);
+			continue;
+		}
 		conn_close(c, END_NURSERY);
 		conn_free(c);
 	}
+}
+
+void conn_kill_orphans(struct gateway *g)
+{
+	struct conn *c;
+
+	TAILQ_FOREACH(c, &g->conns, all)
+	if (!c->nursery)
+		conn_kill(c);
 }
 
 void conn_end_all(struct gateway *g, enum end_reason reason)
@@ -446,7 +491,7 @@ void conn_save(const struct conn *c, struct state_writer *w)
 	                        STATE_PART("login.", login_fields, c->login ? c->login : &no_login)));
 }
 
-// It may be NULL: the nursery has died.
+// It may be NULL: the nursery has died, and the worker is main's own.
 static struct child *nursery_of(struct gateway *g, uint32_t pid)
 {
 	struct child *n;

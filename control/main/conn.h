@@ -11,8 +11,8 @@ struct conn {
 	TAILQ_ENTRY(conn) all;
 	struct gateway *g;
 	uint64_t id;
-	struct link link; // link.chan.state: MW_*
-	struct child *nursery;
+	struct link link;      // link.chan.state: MW_*
+	struct child *nursery; // NULL: it has died, and the worker has become main's own child
 	struct addr client, local;
 	bool of_proxy;  // client is a proxy, of which no points are counted: its header is awaited, or names nobody
 	int secmod_end; // of the channel between worker and sec-mod, until that can be told whose connection it is; -1
@@ -55,8 +55,12 @@ void conn_deny(struct conn *c, uint16_t status, const char *user, const char *re
 void conn_up(struct conn *c);
 // Its process has ended: the connection is no more.
 void conn_exited(struct conn *c, unsigned code, unsigned signal);
-// A nursery has died, and its workers' processes are not ours to wait for.
+// A nursery has died. Its workers go on as main's own children (PR_SET_CHILD_SUBREAPER); a connection that has none yet ends.
 void conn_lose_nursery(struct gateway *g, const struct child *nursery);
+// A process that main has waited for: it may have been such a worker.
+void conn_reaped(struct gateway *g, pid_t pid, int status);
+// What no nursery will kill when all is to end.
+void conn_kill_orphans(struct gateway *g);
 void conn_end_all(struct gateway *g, enum end_reason reason);
 // Those that have no session yet, from one network or (NULL) all.
 void conn_end_logins(struct gateway *g, const struct addr *network, enum end_reason reason);

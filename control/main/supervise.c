@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -305,6 +306,8 @@ static void on_respawn(evutil_socket_t fd, short what, void *arg)
 
 void supervise_go_on(struct gateway *g)
 {
+	// workers outlive their nursery, and somebody has to wait for them
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	for (size_t i = 0; i < sizeof(g->respawn) / sizeof(*g->respawn); i++)
 		evtimer_assign(&g->respawn[i].timer, g->base, on_respawn, g);
 	pulse_open(g);
@@ -450,8 +453,8 @@ void supervise_reap(struct gateway *g)
 			break;
 		if (c)
 			child_died(c, status);
-		else
-			programs_reap(g, pid, status);
+		else if (!programs_reap(g, pid, status))
+			conn_reaped(g, pid, status);
 	}
 }
 
@@ -487,6 +490,8 @@ static void stop_step_enter(struct gateway *g, int step)
 	g->stop_deadline_ms = clock_ms() + stop_limits_ms[step];
 	if (step == 0)
 		conn_end_all(g, END_SHUTDOWN);
+	if (step == 1)
+		conn_kill_orphans(g);
 	TAILQ_FOREACH(c, &g->children, all)
 	{
 		c->leaving = true;

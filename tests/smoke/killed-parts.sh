@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# The nursery, the dataplane and sec-mod are killed, one after the other: each is started anew, the log says what happened, and a client
-# comes back by itself to the same address, or notices nothing.
+# The nursery, a worker that it has left behind, the dataplane and sec-mod are killed, one after the other: each is started anew, the log
+# says what happened, and a client comes back by itself to the same address, or notices nothing.
 #
-#   anna ════ 192.0.2.1 gateway ── nursery, dataplane, sec-mod  <- SIGKILL
+#   anna ════ 192.0.2.1 gateway ── nursery, worker, dataplane, sec-mod  <- SIGKILL
+#   bert ════╯
 . "$(dirname "$0")/lib.sh"
 MAY_LOG='died of signal 9'
 
@@ -25,8 +26,21 @@ login anna anna
 soon "anna has DTLS" client_on_dtls anna
 address=$(user_field anna IPv4)
 
+worker=$(pgrep -P "$(pid_of 'Nursery PID')")
+INTERFACE=tun1 login bert bert --no-dtls
+connected=$(user_field anna raw_connected_at)
 kill_part nursery 'Nursery PID'
-soon "why her session ended is logged, once" said_once "user 'anna' disconnected .*: the nursery of its worker has died"
+expect "anna notices nothing" same "$(user_field anna raw_connected_at)" "$connected"
+expect "her packets cross" pings -I tun0 $INSIDE
+expect "and bert's, by his worker" pings -I tun1 $INSIDE
+expect "workers without a nursery are main's" same "$(pgrep -cP "$GATEWAY" penstock-worker)" 3
+expect "and go on in another penstockd" ctl upgrade
+expect "bert is told to go" ctl terminate user bert
+workers_left() { [ "$(pgrep -cP "$GATEWAY" penstock-worker)" = "$1" ]; }
+soon "and his worker goes" workers_left 2
+kill -KILL "$worker"
+soon "the death of anna's is reported as ever" said_once 'penstockd.*: worker 1 \(192.0.2.2\): died of signal 9'
+soon "why her session ended is logged, once" said_once "user 'anna' disconnected .*: its worker has died"
 PATIENCE=40 soon "anna comes back by herself" times 2
 PATIENCE=40 soon "with the same address" user_has anna IPv4 "^$address\$"
 PATIENCE=40 soon "her packets cross" answers -I tun0 $INSIDE
