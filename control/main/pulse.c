@@ -1,16 +1,19 @@
 #include "control/main/pulse.h"
 
+#include <stdlib.h>
+
 #include "control/main/admin.h"
 #include "control/main/listen.h"
 #include "control/main/notify.h"
 #include "control/main/reload.h"
 #include "control/main/upgrade.h"
 #include "proto/err.h"
+#include "proto/sandbox.h"
 
 // In ticks and not in time: after a pause of the whole machine nobody is to blame.
 #define TICK_MS 500
-#define TICKS_QUIET 4 // then it is asked
-#define TICKS_STUCK 12
+#define TICKS_QUIET 2 // then it is asked
+#define TICKS_STUCK 8
 
 static void ask(struct child *c)
 {
@@ -23,13 +26,21 @@ static void ask(struct child *c)
 	c->pings++;
 }
 
+// Who was started to be debugged (penstockd -x) may stand still as long as somebody looks at him.
+static bool may_be_killed(void)
+{
+	return !getenv(SANDBOX_TRACEABLE);
+}
+
+// Another takes its place as soon as it has been reaped, with the pauses of one that dies again and again (supervise.c).
 static void lost(struct child *c)
 {
+	bool fatal = may_be_killed();
 	char text[64];
 
 	c->stuck = true;
-	log_err("%s (pid %d) has not answered for %d seconds", c->kind->name, (int)c->pid,
-	        (TICKS_STUCK - TICKS_QUIET) * TICK_MS / 1000);
+	log_err("%s (pid %d) has not answered for %d seconds%s", c->kind->name, (int)c->pid,
+	        (TICKS_STUCK - TICKS_QUIET) * TICK_MS / 1000, fatal ? ": it is killed" : "");
 	snprintf(text, sizeof(text), "%s does not answer", c->kind->name);
 	if (c->kind == &child_secmod) {
 		admin_peer_lost(c->g, MSG_SESSION_ROWS_END, text);
@@ -37,6 +48,8 @@ static void lost(struct child *c)
 	} else if (c->kind == &child_dataplane) {
 		admin_dataplane_lost(c->g, text);
 	}
+	if (fatal)
+		child_kill(c);
 }
 
 static void found(struct child *c)

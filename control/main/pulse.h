@@ -1,5 +1,5 @@
-// Does each child still answer? One that is silent is asked, and one that stays silent is reported: in the log, in `show status`,
-// and to whoever waits for what it knows. Main process only.
+// Does each child still answer? One that is silent is asked, and one that stays silent is reported (in the log, in `show status`,
+// and to whoever waits for what it knows) and killed, so that another takes its place. Main process only.
 #pragma once
 #include "control/main/supervise.h"
 
