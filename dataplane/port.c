@@ -374,7 +374,7 @@ static int open_given(struct opening *o, const int *fd, const char *word)
 	int ret = udp_where(*fd, &wish.local, &both);
 
 	if (ret < 0)
-		return START_ERROR(o->why, -ret, "a UDP socket of systemd's: %s", strerror(-ret));
+		return START_ERROR(o->why, -ret, "a UDP socket that was handed over: %s", strerror(-ret));
 	ret = open_socket(o, wish, word);
 	if (ret == 0 && both)
 		ret = open_socket(o, (struct udp_wish){ .local = { .family = 4 }, .shared = true }, word);

@@ -65,7 +65,7 @@ struct ports {
 	struct port all[PORTS_MAX]; // the inner one first
 	const struct port *inner;
 	unsigned n;
-	int given[CHILD_SOCKETS_MAX]; // UDP sockets that systemd has opened: the first of their queues
+	int given[CHILD_SOCKETS_MAX]; // UDP sockets that main or systemd has opened: the first of their queues
 	unsigned n_given;
 	struct hosts hosts;                 // where there are NICs of ours
 	struct rte_mempool *pool[NUMA_MAX]; // by NUMA node: packets of the ports and cores there; at least one is there

@@ -59,7 +59,7 @@ struct udp_wish {
 	uint16_t queues;
 	bool whole;       // datagrams are not fragmented on their way
 	bool shared;      // one of systemd's has this address in its own
-	const int *given; // bound by systemd to `local`; NULL: none
+	const int *given; // bound to `local` by main or systemd; NULL: none
 };
 
 // UDP sockets that we were started with, at CHILD_FD_SOCKETS; before any other descriptor is opened. How many.

@@ -17,10 +17,14 @@
 #include "control/main/upgrade.h"
 #include "proto/err.h"
 #include "proto/netns.h"
+#include "proto/snapshot.h"
 
 #define BACKLOG 1024
 #define ACCEPT_BURST 32 // then the others get their turn
 #define PAUSE_MS 200    // after running out of descriptors or memory
+// The dataplane of a penstockd that was killed has its UDP port until it has ended, too. Nothing else runs yet while we wait.
+#define UDP_TRY_MS 50
+#define UDP_TRIES 60
 
 struct listener {
 	TAILQ_ENTRY(listener) all;
@@ -84,13 +88,17 @@ static int silence(int fd)
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno : 0;
 }
 
-static int udp_hold(const struct place *p)
+static int udp_hold(const struct place *p, bool silent)
 {
 	int fd = socket_bind(p, SOCK_DGRAM), ret;
 
+	for (int i = 1; fd == -EADDRINUSE && i < UDP_TRIES; i++) {
+		usleep(UDP_TRY_MS * 1000);
+		fd = socket_bind(p, SOCK_DGRAM);
+	}
 	if (fd < 0)
 		return fd;
-	ret = silence(fd);
+	ret = silent ? silence(fd) : 0;
 	if (ret == 0)
 		return fd;
 	close(fd);
@@ -117,8 +125,9 @@ static int bind_failed(const struct place *p, enum opt port_option, uint16_t por
 	                 p->host ? p->host : "every address", config_name(port_option), port, addr_text(&a, text), strerror(-why));
 }
 
-// Where DTLS arrives through sockets of the dataplane, the port is theirs.
-static bool dataplane_holds(const struct config *c)
+// Where DTLS arrives through the kernel's sockets, each dataplane gets them from us: the port is never closed, not while one is
+// dead either. Else its clients would be told so by ICMP, and try no DTLS for a minute.
+static bool dataplane_reads(const struct config *c)
 {
 	const char *word;
 
@@ -162,13 +171,14 @@ static int listener_add(struct gateway *g, int tcp, int udp, const struct addr *
 static int place_open(struct gateway *g, struct place place, enum opt port_option)
 {
 	uint16_t port = port_option == OPT_TCP_PORT ? g->policy.tcp_port : g->policy.udp_port;
+	bool ours = dataplane_reads(g->config);
 	struct addr local;
 	int fd;
 
-	place.may_be_absent = nic_wanted(g->config);
+	place.may_be_absent = nic_wanted(g->config) || (ours && port_option == OPT_UDP_PORT);
 	port_set((struct sockaddr *)&place.sa, port);
 	addr_from_sockaddr((struct sockaddr *)&place.sa, &local);
-	fd = port_option == OPT_TCP_PORT ? socket_bind(&place, SOCK_STREAM) : udp_hold(&place);
+	fd = port_option == OPT_TCP_PORT ? socket_bind(&place, SOCK_STREAM) : udp_hold(&place, !ours);
 	if (fd < 0)
 		return bind_failed(&place, port_option, port, fd);
 	return port_option == OPT_TCP_PORT ? listener_add(g, fd, -1, &local, false) : listener_add(g, -1, fd, &local, false);
@@ -270,7 +280,7 @@ static int udp_given(struct gateway *g, int fd, const struct addr *local)
 	if (local->port != g->policy.udp_port)
 		return errno_log(EINVAL, "udp-port is %u, but systemd has opened %s for UDP", g->policy.udp_port,
 		                 addr_text_port(local, text));
-	return dataplane_holds(g->config) ? 0 : silence(fd);
+	return dataplane_reads(g->config) ? 0 : silence(fd);
 }
 
 static int given_add(struct gateway *g, enum activation kind, int fd)
@@ -307,6 +317,30 @@ static int given_open(struct gateway *g, enum activation kind)
 	return ret < 0 ? ret : n;
 }
 
+static unsigned sockets_held(const struct gateway *g)
+{
+	const struct listener *l;
+	unsigned n = 0;
+
+	TAILQ_FOREACH(l, &g->listeners, all)
+	n += l->udp >= 0;
+	return n;
+}
+
+// More than can be handed over: then each dataplane opens them by itself.
+static void sockets_leave(struct gateway *g)
+{
+	struct listener *l, *next;
+
+	for (l = TAILQ_FIRST(&g->listeners); l; l = next) {
+		next = TAILQ_NEXT(l, all);
+		if (l->udp < 0 || l->foreign)
+			continue;
+		TAILQ_REMOVE(&g->listeners, l, all);
+		listener_free(l);
+	}
+}
+
 // What systemd has opened takes the place of what the configuration says.
 static int open_all(struct gateway *g)
 {
@@ -317,8 +351,10 @@ static int open_all(struct gateway *g)
 		ret = places_open(g, OPT_LISTEN_HOST, OPT_TCP_PORT);
 	if (ret >= 0)
 		ret = given_open(g, ACTIVATION_UDP);
-	if (ret == 0 && g->policy.udp_port && !dataplane_holds(g->config))
+	if (ret == 0 && g->policy.udp_port)
 		ret = places_open(g, udp_hosts, OPT_UDP_PORT);
+	if (ret >= 0 && dataplane_reads(g->config) && sockets_held(g) > CHILD_SOCKETS_MAX)
+		sockets_leave(g);
 	return ret < 0 ? ret : 0;
 }
 
@@ -327,10 +363,10 @@ unsigned listen_sockets(const struct gateway *g, int *fds, unsigned most)
 	const struct listener *l;
 	unsigned n = 0;
 
-	if (!dataplane_holds(g->config))
+	if (!dataplane_reads(g->config))
 		return 0;
 	TAILQ_FOREACH(l, &g->listeners, all)
-	if (l->udp >= 0 && l->foreign && n < most)
+	if (l->udp >= 0 && n < most)
 		fds[n++] = l->udp;
 	return n;
 }

@@ -7,7 +7,7 @@
 int listen_open(struct gateway *g);
 // Clients may connect. 0 or -errno (logged). Accepting begins with listen_resume().
 int listen_start(struct gateway *g);
-// UDP sockets of systemd's that the dataplane is to use: how many.
+// UDP sockets, ours or systemd's, that the dataplane is to use: how many.
 unsigned listen_sockets(const struct gateway *g, int *fds, unsigned most);
 void listen_close(struct gateway *g);
 // They cannot any more: the ports stay ours, and connections are refused until listen_start(). take_waiting: those that wait in the

@@ -65,4 +65,4 @@ held() { [ -n "$(in_ns "$SERVER" ss -Huan 'sport = :443')" ]; }
 soon "somebody has it" held
 configure 192.0.2.1 < /dev/null
 expect "the gateway does not start" never start_gateway "$SERVER"
-expect "and says why" has "$WORK/gateway.log" 'listen-host 192.0.2.1, udp-port 443: cannot listen: Address already in use'
+expect "and says why" has "$WORK/gateway.log" 'listen-host 192.0.2.1, udp-port 443: cannot listen on 192.0.2.1: Address already in use'
