@@ -199,7 +199,7 @@ doc/metrics.md: scripts/gen-metrics proto/metrics.def
 	mv $@.new $@
 
 # ------------------------------------------------------------------------------------------------------------- what to do
-.PHONY: help demo test test-vm faults-memory check unit hostile smoke fuzz asan lint soak format bench docs install deb deb-deps clean
+.PHONY: help demo test test-vm faults-memory check unit hostile smoke fuzz asan lint soak format bench faults docs install deb deb-deps clean
 help: ## list the targets
 	@sed -n 's/^\([a-z -]*\):.* ## /\1: /p' Makefile | awk -F': ' '{ printf "  make %-38s %s\n", $$1, $$2 }'
 
@@ -230,6 +230,10 @@ format: ## format all C files
 # Cores, memory and clients are the machine's: figures are ratios of the same run, see doc/performance.md.
 bench: all bench-bins ## measure the dataplane alone, then the whole beside ocserv; rewrites the figures of doc/performance.md (as root)
 	BUILD=$(BUILD) ./scripts/bench
+
+# About four minutes; FAULTS= names some of them, as "worker dataplane".
+faults: all $(BUILD)/bench/worker_storm ## print what becomes of 200 sessions when something breaks, beside the goals (as root)
+	BUILD=$(BUILD) tests/bench/faults.sh $(FAULTS)
 
 docs: doc/messages.md doc/metrics.md ## write what is generated from the tables
 

@@ -2,7 +2,7 @@
 # A process that is there but does nothing: the log says so, the operator is not kept waiting for what it knows, and it is killed so that
 # another takes its place. Who is connected stays so, but for the dataplane, whose clients come back by themselves.
 #
-#   client ════ 192.0.2.1 gateway ── nursery, sec-mod, dataplane, worker  <- SIGSTOP
+#   client ════ 192.0.2.1 gateway ── nursery, sec-mod, dataplane  <- SIGSTOP
 . "$(dirname "$0")/lib.sh"
 MAY_LOG='(nursery|sec-mod|dataplane) \(pid [0-9]+\) died of signal 9'
 

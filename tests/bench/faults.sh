@@ -1,0 +1,411 @@
+#!/usr/bin/env bash
+# What breaks under a gateway, and what becomes of its clients: the table of doc/reliability.md, with what was measured beside the goals.
+#
+#   anna 192.0.2.2, iperf3 ──╮                   ╭ vpns0 10.99.0.1, iperf3
+#   bert 198.51.100.2 ───────┼── 192.0.2.1 gateway
+#   200 sessions, one process ╯
+#
+#   tests/bench/faults.sh [--sessions N] [--markdown] [FAULT...]
+#
+# Each fault is done while anna uploads by iperf3 and both are pinged through their tunnels every 10 ms; N more sessions are up, with
+# DTLS. "Back" is when the log says that the part is ready, "silent" the longest time without an answer to a ping.
+SELF=$(readlink -f "$0")
+. "$(dirname "$SELF")/../smoke/lib.sh"
+. "$(dirname "$SELF")/../smoke/data/freeradius.sh"
+MAY_LOG='.*' MAY_END=yes
+SECOND=$NAME-d
+sessions_held=200 markdown= wanted=()
+while [ $# -gt 0 ]; do
+  case $1 in
+  --sessions) sessions_held=$2; shift ;;
+  --markdown) markdown=1 ;;
+  -*) sed -n '2,/^SELF/{s/^# \{0,1\}//;/^SELF/d;p}' "$SELF"; exit 2 ;;
+  *) wanted+=("$1") ;;
+  esac
+  shift
+done
+
+# ------------------------------------------------------------------------------------------------------------ measuring
+
+now_ms() { local us=${EPOCHREALTIME/./}; echo $((us / 1000)); }
+fault_at=
+strike() { fault_at=$(now_ms); "$@"; } # COMMAND...: the fault
+
+# Milliseconds from the fault until a command is true; 99999: it has not become so.
+ms_until() { # SECONDS COMMAND...
+  local end=$(($(now_ms) + $1 * 1000))
+  shift
+  until "$@" > /dev/null 2>&1; do
+    [ "$(now_ms)" -lt "$end" ] || { echo 99999; return; }
+    sleep 0.005
+  done
+  echo $(($(now_ms) - fault_at))
+}
+lines() { wc -l < "$WORK/gateway.log"; }
+since=0
+note_log() { since=$(lines); }
+said() { tail -n "+$((since + 1))" "$WORK/gateway.log" | grep -qE -- "$1"; } # REGEX: after note_log
+count_said() { tail -n "+$((since + 1))" "$WORK/gateway.log" | grep -cE -- "$1" || :; }
+
+declare -A probe
+probes_start() {
+  note_log
+  start probe-anna ip netns exec "$CLIENT" ping -n -D -i 0.01 -I tun0 $INSIDE
+  probe[anna]=$pid
+  start probe-bert ip netns exec "$SECOND" ping -n -D -i 0.01 -I tun0 $INSIDE
+  probe[bert]=$pid
+  wait_for 10 has "$WORK/probe-anna.log" icmp_seq=50
+}
+# Sets lost_LABEL and silent_LABEL: packets, and the longest time without an answer in ms.
+probes_stop() {
+  local label
+  for label in anna bert; do
+    kill -INT "${probe[$label]}" && wait_for 5 gone "${probe[$label]}" || :
+    read -r "lost_$label" "silent_$label" < <(sed -n 's/^\[\([0-9.]*\)\].*icmp_seq=\([0-9]*\) .*/\1 \2/p' "$WORK/probe-$label.log" |
+      awk -v end="$EPOCHREALTIME" '{ if (NR > 1 && $1 - t > gap) gap = $1 - t; t = $1; n++; if ($2 > last) last = $2 }
+           END { if (end - t > 2 && end - t > gap) gap = end - t; printf "%d %d\n", last - n, gap * 1000 }')
+    rm -f "$WORK/probe-$label.log"
+  done
+}
+
+# The N sessions, held until they are let go.
+holder=
+hold() {
+  rm -f "$WORK/hold" "$WORK/held.log"
+  mkfifo "$WORK/hold"
+  start held ip netns exec "$CLIENT" sh -c 'exec "$@" < '"$WORK/hold" storm "$STORM" -n "$sessions_held" -p 20 -d -k -j 192.0.2.1 443 many many-secret
+  holder=$pid
+  exec 8> "$WORK/hold"
+  wait_for 90 has "$WORK/held.log" '^open' || fail "$sessions_held sessions are up"
+}
+let_go() { exec 8>&-; wait_for 10 gone "$holder" || stop "$holder"; }
+connected() { ctl -j show users | jq 'map(select(.State == "connected")) | length'; }
+all_connected() { [ "$(connected)" -ge $((sessions_held + 2)) ]; }
+on_dtls() { user_has anna Channel DTLS && user_has bert Channel DTLS; }
+load_runs() { [ "$(stat -c %s "$WORK/load.log" 2>/dev/null || echo 0)" -gt "${1:-0}" ]; }
+
+# Everybody is there again: before each fault.
+settle() {
+  wait_for 90 on_dtls || fail "anna and bert are on DTLS"
+  if ! all_connected; then
+    let_go
+    hold
+  fi
+  wait_for 30 all_connected || fail "everybody is connected"
+}
+
+met=0 missed=0
+row() { # FAULT GOAL MEASURED MET(0: yes)
+  local verdict=met
+  if [ "$4" = 0 ]; then met=$((met + 1)); else verdict=missed missed=$((missed + 1)); fi
+  if [ -n "$markdown" ]; then
+    say "| $1 | $2 | $3 | $verdict |"
+  else
+    printf '%-38s %s\n    goal      %s\n    measured  %s\n' "$1" "$verdict" "$2" "$3"
+  fi
+}
+verdict() { "$@" > /dev/null 2>&1 && echo 0 || echo 1; }
+within() { while [ $# -gt 1 ]; do [ "$1" -le "$2" ] || return 1; shift 2; done; } # VALUE LIMIT ...
+seconds() { awk -v ms="$1" 'BEGIN { if (ms >= 99999) print "never"; else printf "%.2f s", ms / 1000 }'; }
+in_ms() { if [ "$1" -ge 99999 ]; then echo never; else echo "$1 ms"; fi; }
+
+worker_of_anna() { local port; port=$(in_ns "$CLIENT" ss -Htnp state established 'dport = :443' | awk '/openconnect/ { sub(/.*:/, "", $3); print $3; exit }')
+  in_ns "$SERVER" ss -Htnp state established "dport = :$port" | sed -n 's/.*pid=\([0-9]*\).*/\1/p'; }
+
+# ---------------------------------------------------------------------------------------------------------------- faults
+
+fault_worker() {
+  local detected pid
+  pid=$(worker_of_anna)
+  strike kill -KILL "$pid"
+  detected=$(ms_until 10 said 'died of signal 9')
+  ms_until 40 said "'anna' connected" > /dev/null
+  sleep 4
+  probes_stop
+  row "kill -9 a worker" "its client back within 3 s, nobody else loses a packet" \
+    "noticed after $(in_ms "$detected"); its client silent for $(seconds "$silent_anna"); the others lost $lost_bert" \
+    "$(verdict within "$silent_anna" 3000 "$lost_bert" 0)"
+}
+
+fault_part() { # SIGNAL NAME KEY: sec-mod or the nursery, which nobody's packets need
+  local pid noticed back login kept what goal limits
+  pid=$(pid_of "$3")
+  kept=$(connected)
+  strike kill "-$1" "$pid"
+  noticed=$(ms_until 10 said "$2 \(pid $pid\) (died|has not answered)")
+  back=$(ms_until 20 said "$2 is ready")
+  login=$(get_cookie bert bert-secret | wc -c)
+  probes_stop
+  kept=$((kept - $(connected)))
+  if [ "$1" = KILL ]; then
+    what="kill -9 $2" goal="another within 1 s; established sessions lose nothing; cookies and logins as before" limits="5000 1000"
+  else
+    what="SIGSTOP $2" goal="the watchdog acts within 5 s; nobody else notices" limits="5000 6000"
+  fi
+  row "$what" "$goal" \
+    "noticed after $(seconds "$noticed"), another after $(seconds "$back"); $((lost_anna + lost_bert)) packets and $kept sessions lost; a login then: $([ "$login" -gt 40 ] && echo yes || echo no)" \
+    "$(verdict within "$noticed" "${limits% *}" "$back" "${limits#* }" $((lost_anna + lost_bert)) 0 "$kept" 0 40 "$login")"
+}
+fault_secmod() { fault_part KILL sec-mod 'Sec-mod PID'; }
+fault_nursery() { fault_part KILL nursery 'Nursery PID'; }
+fault_stop_secmod() { fault_part STOP sec-mod 'Sec-mod PID'; }
+fault_stop_nursery() { fault_part STOP nursery 'Nursery PID'; }
+
+dataplane_falls() { # SIGNAL: sets detected, back, dtls, logins
+  local pid
+  pid=$(pid_of 'Dataplane PID')
+  strike kill "-$1" "$pid"
+  detected=$(ms_until 20 said "dataplane \(pid $pid\) (died|has not answered)")
+  back=$(ms_until 20 said 'dataplane is ready')
+  ms_until 40 said "'anna' is on DTLS" > /dev/null
+  dtls=$(ms_until 40 on_dtls)
+  logins=$(count_said "login of '(anna|bert)'")
+  sleep 1
+  probes_stop
+}
+fault_dataplane() {
+  local detected back dtls logins
+  dataplane_falls KILL
+  row "kill -9 the dataplane" "noticed within 200 ms, back within 2 s, traffic within 3 s, DTLS within 10 s, nobody logs in again" \
+    "noticed after $(in_ms "$detected"), back after $(seconds "$back"), silent for $(seconds "$silent_anna") and $(seconds "$silent_bert"), both on DTLS after $(seconds "$dtls"), $logins logins" \
+    "$(verdict within "$detected" 200 "$back" 2000 "$silent_anna" 3000 "$silent_bert" 3000 "$dtls" 10000 "$logins" 0)"
+}
+fault_stop_dataplane() {
+  local detected back dtls logins
+  dataplane_falls STOP
+  row "SIGSTOP the dataplane" "the watchdog acts within 5 s; then as above" \
+    "killed after $(seconds "$detected"), another back after $(seconds "$back"), silent for $(seconds "$silent_anna") and $(seconds "$silent_bert"), both on DTLS after $(seconds "$dtls"), $logins logins" \
+    "$(verdict within "$detected" 5000 "$back" 7000 "$silent_anna" 8000 "$silent_bert" 8000 "$dtls" 15000 "$logins" 0)"
+}
+
+fault_main() {
+  local address up dtls main=$GATEWAY
+  address=$(user_field anna IPv4)
+  strike kill -KILL "$main"
+  wait_for 10 gone "$main"
+  note_log
+  start_gateway "$SERVER" || fail "it starts again"
+  up=$(ms_until 30 gateway_online)
+  ms_until 60 on_dtls > /dev/null
+  dtls=$(ms_until 60 on_dtls)
+  sleep 1
+  probes_stop
+  row "kill -9 main, and start it again" "the dataplane keeps forwarding; a restarted main takes the sessions over; the same addresses" \
+    "it ends with main: up again after $(seconds "$up"), clients silent for $(seconds "$silent_anna") and $(seconds "$silent_bert"), on DTLS after $(seconds "$dtls"); the same address: $(same "$(user_field anna IPv4)" "$address" > /dev/null && echo yes || echo no)" 1
+}
+
+fault_stop_main() {
+  strike kill -STOP "$GATEWAY"
+  sleep 10
+  kill -CONT "$GATEWAY"
+  answers_after=$(fault_at=$(now_ms); ms_until 10 gateway_online)
+  sleep 1
+  probes_stop
+  row "SIGSTOP main for 10 s" "forwarding goes on; nobody is blamed afterwards (systemd kills it after 5 s: smoke systemd)" \
+    "$((lost_anna + lost_bert)) packets lost; the CLI answers $(in_ms "$answers_after") after SIGCONT; parts restarted: $(count_said 'has not answered|died of')" \
+    "$(verdict within $((lost_anna + lost_bert)) 0 "$answers_after" 1000 "$(count_said 'has not answered|died of')" 0)"
+}
+
+fault_stop_worker() {
+  local pid
+  pid=$(worker_of_anna)
+  strike kill -STOP "$pid"
+  sleep 10
+  probes_stop
+  kill -CONT "$pid"
+  row "SIGSTOP a worker for 10 s" "the watchdog acts within 5 s; nobody else notices" \
+    "nobody watches it; over DTLS its client lost $lost_anna packets, the others $lost_bert" 1
+}
+
+fault_upgrade() {
+  local before failed took
+  before=$(connected)
+  start connects ip netns exec "$CLIENT" sh -c 'exec "$@"' storm "$STORM" -n 100 -p 4 -j 192.0.2.1 443 many many-secret
+  wait_for 10 eval 'more "$(ctl -j show status | jq .Connections)" "$before"'
+  strike ctl upgrade > /dev/null
+  took=$(ms_until 20 said 'has taken over from')
+  wait_for 60 gone "$pid"
+  failed=$(jq -s 'last | .failed' "$WORK/connects.log")
+  probes_stop
+  row "another penstockd takes over, while 100 log in" "no failed connect, no session lost" \
+    "$failed of 100 logins failed, $((before - $(connected))) sessions and $((lost_anna + lost_bert)) packets lost; done after $(seconds "$took")" \
+    "$(verdict within "$failed" 0 "$(connected)" "$before" "$before" "$(connected)" $((lost_anna + lost_bert)) 0)"
+}
+
+fault_reload() {
+  local before i failed=0 bad
+  before=$(connected)
+  strike :
+  for i in $(seq 100); do ctl reload > /dev/null 2>&1 || failed=$((failed + 1)); done
+  took=$(($(now_ms) - fault_at))
+  echo 'server-key = /nowhere' >> "$CONFIG"
+  bad=$(ctl reload > /dev/null 2>&1 && echo taken || echo refused)
+  sed -i '$d' "$CONFIG"
+  probes_stop
+  row "100 reloads, and one with a mistake" "no drop; the old one is kept, and the status says so" \
+    "$failed failed, $(seconds $took) in all, $((before - $(connected))) sessions and $((lost_anna + lost_bert)) packets lost; with a mistake: $bad" \
+    "$(verdict eval 'within "$failed" 0 "$before" "$(connected)" $((lost_anna + lost_bert)) 0 && [ $bad = refused ]')"
+}
+
+# A server that takes requests and says nothing; logins of a virtual host wait for it.
+fault_radius() {
+  local plain waiting i in=0
+  for i in 1 2 3 4 5 6; do
+    (HOST=radius.example get_cookie anna anna-secret --resolve radius.example:192.0.2.1 > "$WORK/radius-$i.cookie" 2>&1 || :) &
+    waiting[i]=$!
+  done
+  sleep 1
+  strike :
+  plain=$(in_ns "$CLIENT" "$STORM" -n 40 -p 4 -j 192.0.2.1 443 many many-secret | jq '[.failed, .login_p99_ms | floor] | join(" ")' -r)
+  wait "${waiting[@]}" || :
+  for i in 1 2 3 4 5 6; do [ ! -s "$WORK/radius-$i.cookie" ] || in=$((in + 1)); done
+  probes_stop
+  row "RADIUS is silent" "other methods unaffected, never fail open" \
+    "of 40 logins by password ${plain% *} failed, p99 ${plain#* } ms; $in of 6 by RADIUS got in; $((lost_anna + lost_bert)) packets lost" \
+    "$(verdict within "${plain% *}" 0 "${plain#* }" 2000 "$in" 0 $((lost_anna + lost_bert)) 0)"
+}
+
+# Where sec-mod keeps its records there is no room for a while.
+fault_disk() {
+  local before cli login again
+  before=$(connected)
+  strike dd if=/dev/zero of="$WORK/disk/full" bs=4k 2> /dev/null || :
+  fault_at=$(now_ms)
+  cli=$(ms_until 5 ctl show status)
+  in_ns "$CLIENT" "$STORM" -n 50 -p 4 192.0.2.1 443 many many-secret > /dev/null || :
+  wait_for 5 said 'No space left' || fail "the disk is full"
+  login=$(get_cookie bert bert-secret | wc -c)
+  strike rm "$WORK/disk/full"
+  again=$(ms_until 20 eval 'get_cookie bert bert-secret; said "outlive this process again"')
+  probes_stop
+  row "the disk of session-file is full for a while" "forwarding goes on, the CLI answers" \
+    "$((lost_anna + lost_bert)) packets and $((before - $(connected))) sessions lost, the CLI answers in $(in_ms "$cli"); a login: $([ "$login" -gt 40 ] && echo yes || echo no); written again $(seconds "$again") after there is room" \
+    "$(verdict within $((lost_anna + lost_bert)) 0 "$before" "$(connected)" "$cli" 1000 40 "$login" "$again" 20000)"
+}
+
+# "silent" without the time that the fault itself takes.
+link_row() { # FAULT AWAY_MS
+  local kept=$((before - $(connected)))
+  row "$1" "sessions kept, traffic within 1 s" \
+    "traffic $(seconds $((silent_anna > $2 ? silent_anna - $2 : 0))) afterwards, $kept sessions lost" "$(verdict within $((silent_anna - $2)) 1000 "$kept" 0)"
+}
+fault_link() {
+  local before
+  before=$(connected)
+  strike ip -n "$SERVER" link set outer down
+  sleep 2
+  ip -n "$SERVER" link set outer up
+  sleep 5
+  probes_stop
+  link_row "the link is down for 2 s" 2000
+}
+fault_mac() {
+  local before
+  before=$(connected)
+  in_ns "$CLIENT" sysctl -qw net.ipv4.conf.eth0.arp_notify=1
+  strike ip -n "$CLIENT" link set eth0 address 02:00:00:00:00:77
+  sleep 4
+  probes_stop
+  link_row "the next hop gets another MAC address" 0
+}
+fault_mtu() {
+  local before big
+  before=$(connected)
+  strike ip -n "$SERVER" link set outer mtu 1300
+  ip -n "$CLIENT" link set eth0 mtu 1300
+  big=$(ms_until 10 in_ns "$CLIENT" ping -c 1 -W 1 -s 1300 -I tun0 $INSIDE)
+  sleep 2
+  probes_stop
+  ip -n "$SERVER" link set outer mtu 1500
+  ip -n "$CLIENT" link set eth0 mtu 1500
+  link_row "the link's MTU becomes 1300" 0
+  [ "$big" -le 1000 ] || row "  and packets of 1328 bytes" "traffic within 1 s" "$(seconds "$big")" 1
+}
+
+fault_roam() {
+  strike in_ns "$SECOND" nft -f - << NFT
+table ip nat {
+  chain post {
+    type nat hook postrouting priority srcnat;
+    oif eth0 udp dport 443 snat to 192.0.2.78
+  }
+}
+NFT
+  in_ns "$SECOND" conntrack -D -p udp > /dev/null 2>&1 || :
+  sleep 3
+  probes_stop
+  row "a client's address changes" "1 round trip, <= 5 packets lost" "$lost_bert packets lost, at one every 10 ms; silent for $(in_ms "$silent_bert")" \
+    "$(verdict eval 'within "$lost_bert" 5 && said "bert.* has moved to 192.0.2.78:"')"
+  in_ns "$SECOND" nft delete table ip nat
+  in_ns "$SECOND" conntrack -D -p udp > /dev/null 2>&1 || :
+}
+
+fault_everybody() {
+  local said
+  probes_stop
+  let_go
+  said=$(in_ns "$CLIENT" "$STORM" -n "$sessions_held" -d -r -j 192.0.2.1 443 many many-secret | jq -r '[.failed, .seconds, .rate, (.all_p99_ms | floor | . / 1000)] | join(" ")')
+  # shellcheck disable=SC2086
+  set -- $said
+  row "everybody comes at once" "all back, progress from the first second" \
+    "$sessions_held log in, leave, come back with their cookies and get DTLS: $1 failed, all in $2 s, $3 a second; p99 $4 s" "$(verdict within "$1" 0)"
+  hold
+}
+
+# ------------------------------------------------------------------------------------------------------------------ main
+
+add_netns "$SERVER" "$CLIENT" "$SECOND" "$NAME-b"
+# A bridge joins them, as a switch does.
+BRIDGE=$NAME-b
+ip -n "$BRIDGE" link add br0 type bridge
+ip -n "$BRIDGE" link set br0 up
+port() { # NETNS INTERFACE ADDRESS[,ADDRESS] PORT
+  ip link add name "$2" netns "$1" type veth peer name "$4" netns "$BRIDGE"
+  ip -n "$BRIDGE" link set "$4" master br0 up
+  set_address "$1" "$2" "$3"
+}
+port "$SERVER" outer 192.0.2.1/24 p1
+port "$CLIENT" eth0 192.0.2.2/24 p2
+port "$SECOND" eth0 192.0.2.77/24,192.0.2.78/24 p3
+
+mkdir "$WORK/disk"
+mount -t tmpfs -o size=1m tmpfs "$WORK/disk"
+at_end 'umount -l "$WORK/disk"' # a sec-mod whose main was killed may still be ending
+cat > "$WORK/radius.conf" << CONF
+authserver 127.0.0.1:1812
+servers $WORK/radius-servers
+dictionary /etc/radcli/dictionary
+radius_timeout 2
+radius_retries 1
+CONF
+echo "127.0.0.1 $RADIUS_SECRET" > "$WORK/radius-servers"
+start silent-radius ip netns exec "$SERVER" socat -u UDP4-RECV:1812,bind=127.0.0.1 OPEN:/dev/null
+{ add_user anna anna-secret; add_user bert bert-secret; } > /dev/null
+say "many:*:$(perl -e 'print crypt("many-secret", "ab")')" >> "$WORK/passwd" # a hash that costs nothing
+gateway 192.0.2.1 << CONF
+session-file = $WORK/disk/sessions
+max-ban-score = 0
+max-clients = 0
+max-same-clients = 0
+ipv4-network = 10.99.0.0/20
+[vhost:radius.example]
+auth = "radius[config=$WORK/radius.conf]"
+server-cert = $WORK/cert.pem
+server-key = $WORK/key.pem
+CONF
+login anna anna
+NETNS=$SECOND login bert bert
+iperf_server
+start load ip netns exec "$CLIENT" sh -c 'while :; do iperf3 -c '$INSIDE' -t 3600 -b 20M --connect-timeout 2000; sleep 0.5; done'
+hold
+
+all=(worker nursery secmod dataplane stop_worker stop_nursery stop_secmod stop_dataplane stop_main upgrade reload radius disk link mac mtu roam everybody main)
+[ ${#wanted[@]} -gt 0 ] || wanted=("${all[@]}")
+say "$(nproc) CPUs, $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), Linux $(uname -r), load $(cut -d' ' -f1 /proc/loadavg); $sessions_held sessions, iperf3 at 20 Mbit/s"
+[ -z "$markdown" ] || printf '\n| fault | goal | measured | |\n|---|---|---|---|\n'
+for fault in "${wanted[@]}"; do
+  settle
+  probes_start
+  "fault_$fault"
+done
+say "$met met, $missed missed"
