@@ -197,6 +197,9 @@ doc/messages.md: scripts/gen-messages $(MESSAGES_FROM)
 doc/metrics.md: scripts/gen-metrics proto/metrics.def
 	scripts/gen-metrics proto/metrics.def >$@.new
 	mv $@.new $@
+doc/sandbox.md: scripts/gen-sandbox proto/seccomp.def
+	scripts/gen-sandbox proto/seccomp.def >$@.new
+	mv $@.new $@
 
 # ------------------------------------------------------------------------------------------------------------- what to do
 .PHONY: help demo test test-vm faults-memory check unit hostile smoke fuzz asan lint soak format bench faults docs install deb deb-deps clean
@@ -235,7 +238,7 @@ bench: all bench-bins ## measure the dataplane alone, then the whole beside ocse
 faults: all $(BUILD)/bench/worker_storm ## print what becomes of 200 sessions when something breaks, beside the goals (as root)
 	BUILD=$(BUILD) tests/bench/faults.sh $(FAULTS)
 
-docs: doc/messages.md doc/metrics.md ## write what is generated from the tables
+docs: doc/messages.md doc/metrics.md doc/sandbox.md ## write what is generated from the tables
 
 MANPAGES := $(patsubst doc/man/%.scd,$(BUILD)/man/%,$(wildcard doc/man/*.scd)) $(BUILD)/man/penstock.conf.5 $(BUILD)/man/penstockctl.8
 .PHONY: man

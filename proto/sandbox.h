@@ -21,8 +21,8 @@ int sandbox_limit(size_t data_bytes, unsigned files);
 // Close every descriptor from `first` up but those listed.
 void sandbox_close_from(int first, const int *keep, int n_keep);
 
-enum sandbox_role { SANDBOX_WORKER, SANDBOX_DATAPLANE, SANDBOX_METRICS };
-// Seccomp: anything outside the role's list kills the process (SIGSYS in the log of whoever reaps it).
+enum sandbox_role { SANDBOX_WORKER, SANDBOX_NURSERY, SANDBOX_DATAPLANE, SANDBOX_METRICS, SANDBOX_ROLES };
+// Seccomp: anything outside the role's list (seccomp.def) kills the process (SIGSYS in the log of whoever reaps it).
 // Sanitizer builds need calls that the lists do not have: there it does nothing and says so once.
 int sandbox_seccomp(enum sandbox_role role);
 // Build the filter ahead, in a process that forks others: what is left for them takes a third of the time and no memory.

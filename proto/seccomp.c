@@ -5,6 +5,7 @@
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stddef.h>
@@ -18,6 +19,7 @@
 
 #include "err.h"
 #include "sandbox.h"
+#include "seccomp.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
@@ -30,107 +32,52 @@
 #define SANITIZED 0
 #endif
 
-// What a process needs to move bytes between descriptors that it has, to wait, to allocate and to die.
-static const int common_calls[] = {
-	// bytes
-	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg),
-	SCMP_SYS(recvmmsg), SCMP_SYS(sendto), SCMP_SYS(sendmsg), SCMP_SYS(sendmmsg), SCMP_SYS(shutdown), SCMP_SYS(close),
-	SCMP_SYS(fstat),
-	// waiting; the clock calls are for machines whose vDSO falls back to them
-	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(clock_nanosleep),
-	SCMP_SYS(nanosleep), SCMP_SYS(restart_syscall), SCMP_SYS(futex), SCMP_SYS(sched_yield),
-	// memory (mmap, mprotect and mremap have conditions)
-	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(madvise), SCMP_SYS(getrandom),
-	// itself
-	SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),
-	SCMP_SYS(setitimer), SCMP_SYS(exit), SCMP_SYS(exit_group)
+#define EVERY (SANDBOX_BIT(SANDBOX_ROLES) - 1)
+#define WORKER SANDBOX_BIT(SANDBOX_WORKER)
+#define NURSERY SANDBOX_BIT(SANDBOX_NURSERY)
+#define DATAPLANE SANDBOX_BIT(SANDBOX_DATAPLANE)
+#define METRICS SANDBOX_BIT(SANDBOX_METRICS)
+
+#define IS(n, is_value)                                                       \
+	{                                                                     \
+		.arg = (n), .mask = UINT64_MAX, .value = (uint64_t)(is_value) \
+	}
+#define BITS(n, of, are)                                                     \
+	{                                                                    \
+		.arg = (n), .mask = (uint64_t)(of), .value = (uint64_t)(are) \
+	}
+#define CALL(call, who, ...) { SCMP_SYS(call), #call, (who), 0, { __VA_ARGS__ } },
+#define REFUSE(call, who, error) { SCMP_SYS(call), #call, (who), (error), { { 0 } } },
+const struct seccomp_rule seccomp_rules[] = {
+#include "seccomp.def"
 };
 
-// What DPDK's threads use once ports and threads exist; its drivers read a NIC's configuration space when its link changes.
-static const int dataplane_calls[] = { SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2), SCMP_SYS(epoll_ctl),
-	                               SCMP_SYS(pread64) };
-
-// A server that accepts at a socket it has been given.
-static const int metrics_calls[] = { SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_ctl), SCMP_SYS(accept4) };
-
-static const int setsockopt_tcp[] = { TCP_NODELAY, TCP_MAXSEG,   TCP_CORK,         TCP_KEEPIDLE,     TCP_KEEPINTVL,
-	                              TCP_KEEPCNT, TCP_QUICKACK, TCP_USER_TIMEOUT, TCP_NOTSENT_LOWAT };
-static const int setsockopt_socket[] = { SO_SNDBUF, SO_RCVBUF, SO_SNDTIMEO, SO_RCVTIMEO, SO_KEEPALIVE, SO_LINGER, SO_PRIORITY };
-static const int setsockopt_ip[] = { IP_TOS }, setsockopt_ipv6[] = { IPV6_TCLASS };
-
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+const size_t seccomp_n_rules = COUNT(seccomp_rules);
 
-static int allow_calls(scmp_filter_ctx ctx, const int *calls, size_t n)
+static struct scmp_arg_cmp comparison(const struct seccomp_condition *c)
 {
-	size_t i;
-	int ret;
+	if (c->mask == UINT64_MAX)
+		return (struct scmp_arg_cmp){ .arg = c->arg, .op = SCMP_CMP_EQ, .datum_a = c->value };
+	return (struct scmp_arg_cmp){ .arg = c->arg, .op = SCMP_CMP_MASKED_EQ, .datum_a = c->mask, .datum_b = c->value };
+}
 
-	for (i = 0; i < n; i++) {
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i], 0);
-		if (ret < 0)
-			return ret;
+static int add_rule(scmp_filter_ctx ctx, const struct seccomp_rule *r)
+{
+	uint32_t action = r->refusal ? SCMP_ACT_ERRNO((uint32_t)r->refusal) : SCMP_ACT_ALLOW;
+	struct scmp_arg_cmp when[SECCOMP_CONDITIONS];
+	unsigned n = 0;
+
+	while (n < SECCOMP_CONDITIONS && r->when[n].mask) {
+		when[n] = comparison(&r->when[n]);
+		n++;
 	}
-	return 0;
-}
-
-// No page ever becomes executable, and no file is mapped.
-static int allow_memory(scmp_filter_ctx ctx)
-{
-	int kind = MAP_PRIVATE | MAP_ANONYMOUS | MAP_SHARED, ret;
-
-	ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
-	                       SCMP_A3(SCMP_CMP_MASKED_EQ, (uint64_t)kind, MAP_PRIVATE | MAP_ANONYMOUS));
-	if (ret == 0)
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	if (ret == 0)
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mremap), 0);
-	return ret;
-}
-
-static struct scmp_arg_cmp equals(unsigned argument, unsigned value)
-{
-	return (struct scmp_arg_cmp){ .arg = argument, .op = SCMP_CMP_EQ, .datum_a = value };
-}
-
-static int allow_options(scmp_filter_ctx ctx, int level, const int *options, size_t n)
-{
-	size_t i;
-	int ret;
-
-	for (i = 0; i < n; i++) {
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2, equals(1, (unsigned)level),
-		                       equals(2, (unsigned)options[i]));
-		if (ret < 0)
-			return ret;
-	}
-	return 0;
-}
-
-// TCP_ULP and the like would open the kernel wider than a worker needs: only what a TLS server sets. Reading is harmless.
-static int allow_sockets(scmp_filter_ctx ctx)
-{
-	static const int readable[] = { SOL_SOCKET, IPPROTO_TCP, IPPROTO_IP, IPPROTO_IPV6 };
-	size_t i;
-	int ret;
-
-	ret = allow_options(ctx, IPPROTO_TCP, setsockopt_tcp, COUNT(setsockopt_tcp));
-	if (ret == 0)
-		ret = allow_options(ctx, SOL_SOCKET, setsockopt_socket, COUNT(setsockopt_socket));
-	if (ret == 0)
-		ret = allow_options(ctx, IPPROTO_IP, setsockopt_ip, COUNT(setsockopt_ip));
-	if (ret == 0)
-		ret = allow_options(ctx, IPPROTO_IPV6, setsockopt_ipv6, COUNT(setsockopt_ipv6));
-	for (i = 0; i < COUNT(readable) && ret == 0; i++)
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(getsockopt), 1, equals(1, (unsigned)readable[i]));
-	if (ret == 0)
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, equals(1, F_GETFL));
-	if (ret == 0)
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, equals(1, F_SETFL));
-	return ret;
+	return seccomp_rule_add_array(ctx, action, r->nr, n, when);
 }
 
 static int build_filter(scmp_filter_ctx ctx, enum sandbox_role role)
 {
+	size_t i;
 	int ret;
 
 	// A call through another architecture's door (x32, i386) would have other numbers.
@@ -138,24 +85,9 @@ static int build_filter(scmp_filter_ctx ctx, enum sandbox_role role)
 	// A tree instead of a list: the kernel tries each of its calls on a filter that is loaded, which every worker does.
 	if (ret == 0)
 		ret = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	if (ret == 0)
-		ret = allow_calls(ctx, common_calls, COUNT(common_calls));
-	if (ret == 0)
-		ret = allow_memory(ctx);
-	if (ret == 0)
-		ret = allow_sockets(ctx);
-	if (ret == 0 && role == SANDBOX_DATAPLANE)
-		ret = allow_calls(ctx, dataplane_calls, COUNT(dataplane_calls));
-	if (ret == 0 && role == SANDBOX_METRICS)
-		ret = allow_calls(ctx, metrics_calls, COUNT(metrics_calls));
-	if (ret == 0 && role == SANDBOX_METRICS)
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, equals(1, F_DUPFD_CLOEXEC));
-	if (ret == 0 && role == SANDBOX_METRICS) // how libevent's buffers know what is there to read
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, equals(1, FIONREAD));
-	if (ret == 0 && role == SANDBOX_DATAPLANE) // a TAP's carrier is that of the NIC beside it
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, equals(1, TUNSETCARRIER));
-	if (ret == 0 && role == SANDBOX_DATAPLANE) // the statistics of its sockets
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(getsockopt), 1, equals(1, (unsigned)SOL_XDP));
+	for (i = 0; i < seccomp_n_rules && ret == 0; i++)
+		if (seccomp_rules[i].roles & SANDBOX_BIT(role))
+			ret = add_rule(ctx, &seccomp_rules[i]);
 	return ret;
 }
 
@@ -183,7 +115,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "args[] are read by th
 static struct program {
 	unsigned len; // 0: not built yet
 	struct sock_filter code[PROGRAM_MAX];
-} programs[SANDBOX_METRICS + 1]; // by role
+} programs[SANDBOX_ROLES]; // by role
 
 static int read_filter(scmp_filter_ctx ctx, struct program *p)
 {

@@ -249,19 +249,21 @@ static int start(struct nursery *n)
 	n->isolate = snapshot_bool(conf, "isolate-workers");
 	n->limit = snapshot_bool(conf, "limit-worker-memory");
 	if (!n->isolate)
-		log_notice("isolate-workers is off: workers run without seccomp");
+		log_notice("isolate-workers is off: nursery and workers run without seccomp");
 	ret = load_gear(n, conf, ready.text);
 	if (ret == 0 && !snapshot_bool(conf, "@trial")) // which anybody may ask for
 		ret = drop_user(conf, ready.text);
 	if (ret == 0)
 		ret = prepare_forks(n, ready.text);
 	snapshot_free(conf);
+	tzset(); // or gmtime_r() would open files, in a worker
+	memory_settle();
+	if (ret == 0 && n->isolate) // its workers inherit it, so that isolate-workers is about both
+		ret = sandbox_seccomp(SANDBOX_NURSERY);
 	if (ret == 0)
 		ready.text[0] = 0;
 	else
 		ready.ok = 0;
-	tzset(); // or gmtime_r() would open files, in a worker
-	memory_settle();
 	CHAN_SEND(&n->main, NURSERY_READY, &ready);
 	return ret;
 }
