@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# What each process has given up, as the kernel tells it of the running ones: system calls, privileges, user, descriptors, core dumps.
+#
+#   anna ════ 192.0.2.1 gateway ── main ─┬─ nursery ── worker
+#                                        ├─ dataplane
+#                                        ├─ metrics
+#                                        └─ sec-mod
+. "$(dirname "$0")/lib.sh"
+
+[ -z "${SANITIZED-}" ] || skip "a build for sanitizers has no filters"
+
+status_of() { sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"; }                  # PID FIELD
+status_is() { same "$(status_of "$1" "$2")" "$3"; }                                # PID FIELD VALUE
+hard_limit() { sed -n "s/^Max $2  *[^ ][^ ]*  *\([^ ]*\) .*/\1/p" "/proc/$1/limits"; } # PID NAME
+limited() { same "$(hard_limit "$1" "$2")" "$3"; }                                 # PID NAME VALUE
+
+# Who is not dumpable, and not root, does not own his own directory there: nobody of his user reads his memory or traces him.
+undumpable() { same "$(stat -c %u "/proc/$1/environ")" 0; } # PID
+no_capabilities() {
+  local set
+  for set in CapInh CapPrm CapEff CapAmb; do status_is "$1" $set 0000000000000000 || return; done
+}
+nobody_at_all() { same "$(status_of "$1" Uid | tr '\t' ' ')" '65534 65534 65534 65534' && same "$(status_of "$1" Groups)" ''; }
+own_files() { find "/proc/$1/fd" -mindepth 1 -printf '%l\n' | grep -vE '^(socket|pipe|anon_inode):|^/dev/null$|/gateway\.log$' || :; }
+
+# What holds for each of ours.
+hardened() { # NAME PID
+  expect "$1 can gain no privileges" status_is "$2" NoNewPrivs 1
+  expect "leaves no core" limited "$2" 'core file size' 0
+  expect "and shows its memory to nobody" undumpable "$2"
+}
+filtered() { # NAME PID FILTERS
+  expect "$1 has its list of system calls" status_is "$2" Seccomp 2
+  expect "($3 of them)" status_is "$2" Seccomp_filters "$3"
+}
+unprivileged() { # NAME PID
+  expect "$1 is nobody" nobody_at_all "$2"
+  expect "without capabilities" no_capabilities "$2"
+}
+
+network
+gateway << CONF
+metrics-listen = 127.0.0.1:9190
+CONF
+login anna anna
+
+main=$GATEWAY nursery=$(pid_of 'Nursery PID') dataplane=$(pid_of 'Dataplane PID') secmod=$(pid_of 'Sec-mod PID')
+worker=$(pgrep -P "$nursery") metrics=$(pgrep -P "$main" -f penstock-metrics)
+
+for part in main nursery worker dataplane metrics secmod; do hardened $part "${!part}"; done
+for part in nursery dataplane metrics; do filtered $part "${!part}" 1; done
+filtered worker "$worker" 2
+for part in nursery worker dataplane metrics; do unprivileged $part "${!part}"; done
+
+expect "a worker may have sixteen descriptors" limited "$worker" 'open files' 16
+expect "and has no file" same "$(own_files "$worker")" ''
+expect "no child" limited "$worker" processes 0
+expect "and only so much memory" differ "$(hard_limit "$worker" 'data size')" unlimited
+expect "metrics may have twenty descriptors" limited "$metrics" 'open files' 20
+expect "no child" limited "$metrics" processes 0
