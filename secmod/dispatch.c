@@ -12,6 +12,7 @@
 #include "secmod/resume.h"
 #include "secmod/secmod.h"
 #include "secmod/signing.h"
+#include "secmod/spawn.h"
 #include "secmod/store.h"
 
 // --------------------------------------------------------------------------------------------------------- connections
@@ -178,6 +179,15 @@ static void on_main_writable(evutil_socket_t fd, short what, void *who)
 	to_main_flush(who);
 }
 
+// A request of another thread for a helper may wait for its answer just now: then it is alive.
+static void on_spawner(evutil_socket_t fd, short what, void *who)
+{
+	if (spawner_is_alive())
+		return;
+	log_err("the process that starts helpers has died");
+	event_base_loopbreak(((struct secmod *)who)->base);
+}
+
 static int set_up(struct secmod *sm)
 {
 	const struct settings *s = sm->settings;
@@ -190,11 +200,12 @@ static int set_up(struct secmod *sm)
 	sm->accounts = accounts_new(on_account_denied, sm);
 	sm->main_readable = event_new(sm->base, sm->main.fd, EV_READ | EV_PERSIST, on_main_readable, sm);
 	sm->main_writable = event_new(sm->base, sm->main.fd, EV_WRITE, on_main_writable, sm);
+	sm->spawner = event_new(sm->base, spawner_fd(), EV_READ | EV_PERSIST, on_spawner, sm);
 	sm->expiry = evtimer_new(sm->base, on_expiry, sm);
 	if (sm->cookies == NULL || sm->resumes == NULL || sm->accounts == NULL || sm->main_readable == NULL ||
-	    sm->main_writable == NULL || sm->expiry == NULL)
+	    sm->main_writable == NULL || sm->spawner == NULL || sm->expiry == NULL)
 		return -ENOMEM;
-	return event_add(sm->main_readable, NULL) < 0 ? -EIO : 0;
+	return event_add(sm->main_readable, NULL) < 0 || event_add(sm->spawner, NULL) < 0 ? -EIO : 0;
 }
 
 static void tear_down(struct secmod *sm)
@@ -215,6 +226,8 @@ static void tear_down(struct secmod *sm)
 	behind_fini(sm);
 	if (sm->expiry != NULL)
 		event_free(sm->expiry);
+	if (sm->spawner != NULL)
+		event_free(sm->spawner);
 	if (sm->main_writable != NULL)
 		event_free(sm->main_writable);
 	if (sm->main_readable != NULL)

@@ -148,32 +148,7 @@ void helpers_stop(void)
 	helpers.base = NULL;
 }
 
-// Programs are installed, and built, side by side.
-static int path_of(const char *program, char out[PATH_MAX])
-{
-	const ssize_t n = readlink("/proc/self/exe", out, PATH_MAX - 1);
-	char *slash;
-
-	if (n < 0)
-		return -errno;
-	out[n] = '\0';
-	slash = strrchr(out, '/');
-	if (slash == NULL ||
-	    (size_t)snprintf(slash + 1, PATH_MAX - (slash + 1 - out), "%s", program) >= PATH_MAX - (size_t)(slash + 1 - out))
-		return -ENAMETOOLONG;
-	return 0;
-}
-
-static int spawn(const char *program, int fd, pid_t *pid)
-{
-	char *const envp[] = { SPAWN_PATH, NULL };
-	char path[PATH_MAX], *const argv[] = { (char *)program, NULL };
-	int ret = path_of(program, path);
-
-	return ret < 0 ? ret : spawn_clean(path, argv, envp, fd, pid);
-}
-
-static int launch(struct helper *h, const char *program, unsigned seconds)
+static int launch(struct helper *h, enum spawn_kind kind, unsigned seconds)
 {
 	const struct timeval in = { .tv_sec = seconds };
 	int fds[2], ret;
@@ -189,12 +164,12 @@ static int launch(struct helper *h, const char *program, unsigned seconds)
 	if (ret == 0)
 		ret = evutil_make_socket_nonblocking(h->fd) < 0 ? -EIO : 0;
 	if (ret == 0)
-		ret = spawn(program, fds[1], &h->pid);
+		ret = spawn_helper(kind, fds[1], &h->pid);
 	close(fds[1]);
 	return ret;
 }
 
-struct helper *helper_new(const char *program, unsigned seconds, const struct helper_events *events, void *who)
+struct helper *helper_new(enum spawn_kind kind, unsigned seconds, const struct helper_events *events, void *who)
 {
 	struct helper *h = calloc(1, sizeof(*h));
 	int ret;
@@ -204,7 +179,7 @@ struct helper *helper_new(const char *program, unsigned seconds, const struct he
 	h->fd = -1;
 	h->events = events;
 	h->who = who;
-	ret = launch(h, program, seconds);
+	ret = launch(h, kind, seconds);
 	if (ret < 0) {
 		helper_free(h);
 		errno = -ret;

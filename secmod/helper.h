@@ -25,7 +25,7 @@ int helpers_start(struct event_base *base);
 void helpers_stop(void);
 
 // It may use so many seconds, of the clock. NULL, errno.
-struct helper *helper_new(const char *program, unsigned seconds, const struct helper_events *events, void *who);
+struct helper *helper_new(enum spawn_kind kind, unsigned seconds, const struct helper_events *events, void *who);
 // No events from here on: it is killed, or, once it has said its last word, may clean up behind itself for a few seconds.
 void helper_kill(struct helper *h);
 void helper_release(struct helper *h);

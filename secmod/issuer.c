@@ -170,7 +170,7 @@ static void fetch(struct issuer *i)
 	w.start.seconds = FETCH_SECONDS - 2;
 	i->asked_ms = monotonic_ms();
 	i->n_fetches++;
-	i->helper = helper_new(ISSUER_HELPER, FETCH_SECONDS, &events, i);
+	i->helper = helper_new(SPAWN_OIDC, FETCH_SECONDS, &events, i);
 	if (i->helper == NULL)
 		fetch_over(i, strerror(errno));
 	else

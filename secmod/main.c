@@ -26,6 +26,7 @@
 #include "secmod/pam_helper.h"
 #include "secmod/secmod.h"
 #include "secmod/signing.h"
+#include "secmod/spawn.h"
 #include "secmod/token_helper.h"
 
 // One channel per connection; the kernel's own bound is fs.nr_open, by default this.
@@ -175,6 +176,8 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], PAM_HELPER_OPTION) == 0)
 		return pam_helper_main();
+	if (argc == 2 && strcmp(argv[1], SPAWNER_OPTION) == 0)
+		return spawner_main();
 	if (argc == 2 && strcmp(argv[1], TOKEN_HELPER_OPTION) == 0)
 		return token_helper_main();
 	log_init("penstock-secmod", LOG_LEVEL_INFO, LOG_FORM_PLAIN);
@@ -184,6 +187,9 @@ int main(int argc, char **argv)
 	}
 	if (sandbox_harden() < 0 || fill_standard_fds() < 0)
 		return 1;
+	ret = spawner_start();
+	if (ret < 0)
+		return log_err("no process that starts helpers: %s", strerror(-ret)), 1;
 	raise_file_limit();
 	settle_signals();
 	chan_init(&sm.main, CHILD_FD_MAIN, ROLE_SECMOD, ROLE_MAIN, CHAN_PLAIN, "main");

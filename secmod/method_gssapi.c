@@ -166,7 +166,7 @@ static int start_helper(struct negotiation *g)
 	w.start.fresh_seconds = c->fresh_seconds;
 	w.start.require_local_user = c->require_local_user;
 	w.start.seconds = CPU_SECONDS;
-	g->helper = helper_new(GSS_HELPER, SECONDS, &events, g);
+	g->helper = helper_new(SPAWN_GSSAPI, SECONDS, &events, g);
 	return g->helper != NULL ? helper_send(g->helper, &w, sizeof(w)) : -errno;
 }
 

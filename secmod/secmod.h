@@ -56,7 +56,7 @@ struct secmod {
 	struct event_base *base;
 	int64_t started; // seconds since the epoch
 	struct chan main;
-	struct event *main_readable, *main_writable, *expiry;
+	struct event *main_readable, *main_writable, *spawner, *expiry;
 	struct out_queue out; // what main has not taken yet
 	unsigned out_count;
 	uint32_t listing[LISTINGS_MAX]; // tokens of SESSION_LISTs, the first is being answered

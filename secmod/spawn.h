@@ -1,10 +1,32 @@
 // How every process that sec-mod starts begins: a fresh image, default signals, a session of its own, /dev/null as its standard
-// descriptors, and one end of a socket pair. All other descriptors of ours close on exec. The loop's thread only.
+// descriptors, and one end of a socket pair. Sec-mod itself may start no process (proto/seccomp.def) and asks one beside it that
+// holds nothing, the spawner, which knows these programs and no others. What it starts is a child of sec-mod all the same.
 #pragma once
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define SPAWN_FD 3 // of the new process: its end of the pair
-#define SPAWN_PATH "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
+#define SPAWNER_OPTION "--spawner"
 
-// argv[0] is a name, not the path. fd stays the caller's. 0 or -errno.
-int spawn_clean(const char *path, char *const argv[], char *const envp[], int fd, pid_t *pid);
+enum spawn_kind { SPAWN_PAM, SPAWN_TOKEN, SPAWN_OIDC, SPAWN_GSSAPI, SPAWN_KINDS };
+
+// What the two say to each other; a request has the new process's descriptor beside it.
+struct spawn_request {
+	uint32_t kind;
+};
+struct spawn_reply {
+	int32_t error; // 0 or an errno; with a pid, that child has ended already
+	int32_t pid;
+};
+
+// Before there are threads, secrets and higher limits. 0 or -errno.
+int spawner_start(void);
+// It ends with this process; this process is of no use without it. Its descriptor is readable when it has died.
+int spawner_fd(void);
+bool spawner_is_alive(void);
+// Serves SPAWN_FD and returns the exit status: the process itself (spawner.c).
+int spawner_main(void);
+
+// fd stays the caller's. Any thread. 0 or -errno.
+int spawn_helper(enum spawn_kind kind, int fd, pid_t *pid);

@@ -35,32 +35,6 @@ bool token_is_url(const char *text)
 
 // ---------------------------------------------------------------------------------------------------------------- helper
 
-// Where the operator has told main that a token's software is configured otherwise, the helper finds it there.
-static int copy_environment(char *envp[], char text[][512], int room)
-{
-	static const char *const kept[] = { "SOFTHSM2_CONF", "TPM2OPENSSL_TCTI", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS" };
-	const char *value;
-	int n = 0;
-
-	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept) && n < room; i++) {
-		value = getenv(kept[i]);
-		if (value != NULL && (size_t)snprintf(text[n], 512, "%s=%s", kept[i], value) < 512) {
-			envp[n] = text[n];
-			n++;
-		}
-	}
-	return n;
-}
-
-static int spawn(int fd, pid_t *pid)
-{
-	char *const argv[] = { "penstock-secmod", TOKEN_HELPER_OPTION, NULL };
-	char *envp[8] = { SPAWN_PATH }, text[6][512];
-
-	copy_environment(envp + 1, text, 6);
-	return spawn_clean("/proc/self/exe", argv, envp, fd, pid);
-}
-
 static void stop(struct token *t)
 {
 	if (t->fd < 0)
@@ -85,7 +59,7 @@ static int launch(struct token *t)
 		return -errno;
 	ret = tokenwire_send(fds[0], &t->start);
 	if (ret == 0)
-		ret = spawn(fds[1], &t->pid);
+		ret = spawn_helper(SPAWN_TOKEN, fds[1], &t->pid);
 	close(fds[1]);
 	if (ret < 0)
 		close(fds[0]);

@@ -42,27 +42,9 @@ static void expect_ask(const char *prompt, int echo)
 	assert_int_equal(worker.in.last[MSG_AUTH_ASK].auth_ask.echo, echo);
 }
 
-// The children of sec-mod that are there now.
-static unsigned count_helpers(void)
-{
-	char path[64], list[4096];
-	unsigned n = 0;
-	ssize_t len;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", rig.pid, rig.pid);
-	fd = open(path, O_RDONLY);
-	assert_true(fd >= 0);
-	len = read(fd, list, sizeof(list));
-	close(fd);
-	for (ssize_t i = 0; i < len; i++)
-		n += list[i] == ' ';
-	return n;
-}
-
 static void expect_no_helpers(void)
 {
-	for (int i = 0; count_helpers() > 0; i++) {
+	for (int i = 0; rig_helpers(&rig, NULL) > 0; i++) {
 		assert_in_range(i, 0, 1000);
 		usleep(10000);
 	}
@@ -179,7 +161,7 @@ static void others_go_on_beside_a_blocked_one(void **state)
 	}
 	rig_auth_init(&worker, "joe", ""); // asks like the others, meanwhile
 	assert_int_equal(rig_next(&worker), MSG_AUTH_ASK);
-	assert_int_equal(count_helpers(), 21);
+	assert_int_equal(rig_helpers(&rig, NULL), 21);
 	for (int i = 0; i < 20; i++)
 		rig_disconnect(&blocked[i]);
 	rig_disconnect(&worker);
@@ -243,11 +225,11 @@ static void hanging_up_piles_nothing_up(void **state)
 		assert_int_equal(rig_await(&rig, MSG_AUTH_EVENT), 0);
 		assert_int_equal(rig.in.last[MSG_AUTH_EVENT].auth_event.outcome, AUTH_HUNG_UP);
 	}
-	for (int i = 0; count_helpers() > MOST; i++) { // some are not reaped yet
+	for (int i = 0; rig_helpers(&rig, NULL) > MOST; i++) { // some are not reaped yet
 		assert_in_range(i, 0, 1000);
 		usleep(10000);
 	}
-	assert_int_equal(count_helpers(), MOST);
+	assert_int_equal(rig_helpers(&rig, NULL), MOST);
 	stop(); // sec-mod goes, they go
 }
 
@@ -370,7 +352,7 @@ static void more_than_there_is_room_for(void **state)
 		if (i < MOST)
 			assert_int_equal(rig_next(&w[i]), MSG_AUTH_ASK);
 	}
-	assert_int_equal(count_helpers(), MOST);
+	assert_int_equal(rig_helpers(&rig, NULL), MOST);
 	for (int i = 0; i < MOST; i++) {
 		rig_auth_cont(&w[i], "x");
 		assert_int_equal(rig_next(&w[i]), MSG_AUTH_DONE);

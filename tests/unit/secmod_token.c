@@ -129,18 +129,13 @@ static bool signs_with(uint8_t key, uint16_t scheme, int cert, bool tls13)
 	return good;
 }
 
-// The helper of a key in a token: sec-mod's only child.
+// The helper of the key in a token: the only one.
 static pid_t helper(void)
 {
-	char path[64], line[16] = "";
-	FILE *f;
+	pid_t pid;
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", rig.pid, rig.pid);
-	f = fopen(path, "r");
-	assert_non_null(f);
-	assert_non_null(fgets(line, sizeof(line), f));
-	fclose(f);
-	return atoi(line);
+	rig_helpers(&rig, &pid);
+	return pid;
 }
 
 // ------------------------------------------------------------------------------------------------------------- PKCS#11

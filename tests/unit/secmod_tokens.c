@@ -57,26 +57,9 @@ static void stop(void)
 	assert_int_equal(rig_stop(&rig), 0);
 }
 
-static unsigned count_helpers(void)
-{
-	char path[64], list[4096];
-	unsigned n = 0;
-	ssize_t len;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", rig.pid, rig.pid);
-	fd = open(path, O_RDONLY);
-	assert_true(fd >= 0);
-	len = read(fd, list, sizeof(list));
-	close(fd);
-	for (ssize_t i = 0; i < len; i++)
-		n += list[i] == ' ';
-	return n;
-}
-
 static void expect_no_helpers(void)
 {
-	for (int i = 0; count_helpers() > 0; i++) {
+	for (int i = 0; rig_helpers(&rig, NULL) > 0; i++) {
 		assert_in_range(i, 0, 1000);
 		usleep(10000);
 	}
