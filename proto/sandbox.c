@@ -86,6 +86,24 @@ static int drop_capabilities(void)
 	return 0;
 }
 
+int sandbox_keep_capabilities(uint64_t mask)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	int i;
+
+	if (syscall(SYS_capget, &head, data) < 0)
+		return errno_log(errno, "cannot read capabilities: %s", strerror(errno));
+	for (i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+		data[i].permitted &= (uint32_t)(mask >> (32 * i));
+		data[i].effective = data[i].permitted;
+		data[i].inheritable = 0;
+	}
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 || syscall(SYS_capset, &head, data) < 0)
+		return errno_log(errno, "cannot drop capabilities: %s", strerror(errno));
+	return 0;
+}
+
 static int become(uid_t uid, gid_t gid)
 {
 	uid_t r, e, s;

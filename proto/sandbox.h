@@ -2,6 +2,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 // No core dumps, no ptrace by equals (PR_SET_DUMPABLE 0), no new privileges. First thing in every process.
@@ -13,6 +14,10 @@ int sandbox_harden(void);
 // the log.
 int sandbox_drop_user(const char *user, const char *group);
 
+// Of the capabilities, keep those of this mask (1 << CAP_KILL and the like): root's files stay root's, the machine is no longer
+// his.
+int sandbox_keep_capabilities(uint64_t mask);
+
 // Is this a build for sanitizers, whose shadow alone is larger than any limit of ours?
 bool sandbox_sanitized(void);
 // Limits of a worker: address space data (bytes, 0 = leave), no new files beyond `files`, no child processes, no core.
@@ -21,7 +26,15 @@ int sandbox_limit(size_t data_bytes, unsigned files);
 // Close every descriptor from `first` up but those listed.
 void sandbox_close_from(int first, const int *keep, int n_keep);
 
-enum sandbox_role { SANDBOX_WORKER, SANDBOX_NURSERY, SANDBOX_DATAPLANE, SANDBOX_METRICS, SANDBOX_ROLES };
+enum sandbox_role {
+	SANDBOX_WORKER,
+	SANDBOX_NURSERY,
+	SANDBOX_DATAPLANE,
+	SANDBOX_METRICS,
+	SANDBOX_SECMOD,
+	SANDBOX_OIDC,
+	SANDBOX_ROLES
+};
 // Seccomp: anything outside the role's list (seccomp.def) kills the process (SIGSYS in the log of whoever reaps it).
 // Sanitizer builds need calls that the lists do not have: there it does nothing and says so once.
 int sandbox_seccomp(enum sandbox_role role);

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/if_tun.h>
+#include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -37,6 +39,8 @@
 #define NURSERY SANDBOX_BIT(SANDBOX_NURSERY)
 #define DATAPLANE SANDBOX_BIT(SANDBOX_DATAPLANE)
 #define METRICS SANDBOX_BIT(SANDBOX_METRICS)
+#define SECMOD SANDBOX_BIT(SANDBOX_SECMOD)
+#define OIDC SANDBOX_BIT(SANDBOX_OIDC)
 
 #define IS(n, is_value)                                                       \
 	{                                                                     \

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
@@ -80,7 +81,16 @@ static void start_log(const struct snapshot *snap)
 	log_init("penstock-secmod", level, form != NULL && strcmp(form, "priority") == 0 ? LOG_FORM_PRIORITY : LOG_FORM_PLAIN);
 }
 
-static struct settings *load_first(char text[LIMIT_TEXT + 1])
+// What is done from here on is done with files, sockets and helpers. Capabilities are a thread's: there is no other yet.
+static int drop_capabilities(char text[LIMIT_TEXT + 1])
+{
+	const uint64_t files = 1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH | 1u << CAP_CHOWN | 1u << CAP_FOWNER;
+	int ret = sandbox_keep_capabilities(files | 1u << CAP_KILL | 1u << CAP_NET_BIND_SERVICE | 1u << CAP_IPC_LOCK);
+
+	return ret < 0 ? text_refuse(text, "the system does not take capabilities back: %s", strerror(-ret)) : 0;
+}
+
+static struct settings *load_first(struct secmod *sm, char text[LIMIT_TEXT + 1])
 {
 	struct snapshot *snap;
 	struct settings *s;
@@ -94,10 +104,24 @@ static struct settings *load_first(char text[LIMIT_TEXT + 1])
 	start_log(snap);
 	lock_memory();
 	key_memory_init();
-	s = settings_load(snap, text);
+	sm->isolate = snapshot_bool(snap, "isolate-workers");
+	s = drop_capabilities(text) == 0 ? settings_load(snap, text) : NULL;
 	snapshot_free(snap);
 	close(CHILD_FD_CONF);
 	return s;
+}
+
+// All threads exist that hold a secret already, and those to come inherit it.
+static int filter_calls(const struct secmod *sm, char text[LIMIT_TEXT + 1])
+{
+	int ret;
+
+	if (!sm->isolate) {
+		log_notice("isolate-workers is off: sec-mod runs without seccomp");
+		return 0;
+	}
+	ret = sandbox_seccomp(SANDBOX_SECMOD);
+	return ret < 0 ? text_refuse(text, "the system refuses a seccomp filter: %s", strerror(-ret)) : 0;
 }
 
 static int take_orders(struct secmod *sm, char text[LIMIT_TEXT + 1])
@@ -128,7 +152,7 @@ static int serve(struct secmod *sm)
 	int ret;
 
 	signing_init(sm->base);
-	sm->settings = load_first(ready.text);
+	sm->settings = load_first(sm, ready.text);
 	ret = sm->settings != NULL ? signing_start(sm->settings->signing_threads) : -EINVAL;
 	if (ret == 0)
 		ret = start_lookups(sm);
@@ -141,6 +165,8 @@ static int serve(struct secmod *sm)
 		text_format(ready.text, "cannot start: %s", strerror(-ret));
 	if (ret == 0)
 		ret = take_orders(sm, ready.text);
+	if (ret == 0)
+		ret = filter_calls(sm, ready.text);
 	ready.ok = ret == 0;
 	if (ret == 0)
 		ret = CHAN_SEND(&sm->main, SECMOD_READY, &ready);

@@ -190,6 +190,9 @@ static int fetch_all(struct fetch *f)
 	char jwks_uri[CLAIMS_URL + 1];
 	int ret = set_up(f);
 
+	// from here on the network speaks; what is in doubt ends one fetch
+	if (ret == 0 && sandbox_seccomp(SANDBOX_OIDC) < 0)
+		ret = fail(f, "seccomp", "the system refuses a filter");
 	if (ret == 0)
 		ret = get(f, f->start.url);
 	if (ret == 0)

@@ -55,6 +55,7 @@ struct conn {
 struct secmod {
 	struct event_base *base;
 	int64_t started; // seconds since the epoch
+	bool isolate;    // by a list of system calls
 	struct chan main;
 	struct event *main_readable, *main_writable, *spawner, *expiry;
 	struct out_queue out; // what main has not taken yet

@@ -2,6 +2,8 @@
 // allows some (proto/seccomp.def) is evaluated here once more, by other code than the one that makes filters of it.
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -32,7 +34,7 @@
 #define FORBIDDEN (-SIGSYS)
 #define MADE 7 // the exit status of a child whose call came back
 
-static const char *const role_names[] = { "worker", "nursery", "dataplane", "metrics" };
+static const char *const role_names[] = { "worker", "nursery", "dataplane", "metrics", "sec-mod", "penstock-oidc" };
 _Static_assert(sizeof(role_names) / sizeof(*role_names) == SANDBOX_ROLES, "each role has its name");
 
 // ----------------------------------------------------------------------------------------------------------- what is said
@@ -224,48 +226,48 @@ static const struct {
 	T(fork, ALL_ROLES),
 	T(vfork, ALL_ROLES),
 	T(clone3, ALL_ROLES),
-	T(clone, BUT(NURSERY)),
+	T(clone, BUT(NURSERY) & BUT(SECMOD) & BUT(OIDC)),
 	T(ptrace, ALL_ROLES),
 	T(process_vm_readv, ALL_ROLES),
 	T(process_vm_writev, ALL_ROLES),
 	T(pidfd_open, ALL_ROLES),
 	T(pidfd_getfd, ALL_ROLES),
 	T(pidfd_send_signal, ALL_ROLES),
-	T(kill, BUT(NURSERY)),
+	T(kill, BUT(NURSERY) & BUT(SECMOD)),
 	T(tkill, ALL_ROLES),
 	T(rt_sigqueueinfo, ALL_ROLES),
 	T(kcmp, ALL_ROLES),
 	// files
 	T(open, ALL_ROLES),
-	T(openat, ALL_ROLES),
+	T(openat, BUT(SECMOD) & BUT(OIDC)),
 	T(openat2, ALL_ROLES),
 	T(creat, ALL_ROLES),
 	T(open_by_handle_at, ALL_ROLES),
-	T(unlink, ALL_ROLES),
-	T(unlinkat, ALL_ROLES),
-	T(rename, ALL_ROLES),
+	T(unlink, BUT(SECMOD)),
+	T(unlinkat, BUT(SECMOD)),
+	T(rename, BUT(SECMOD)),
 	T(renameat2, ALL_ROLES),
 	T(link, ALL_ROLES),
 	T(symlink, ALL_ROLES),
 	T(mknod, ALL_ROLES),
-	T(chmod, ALL_ROLES),
+	T(chmod, BUT(SECMOD)),
 	T(fchmodat, ALL_ROLES),
 	T(chown, ALL_ROLES),
 	T(truncate, ALL_ROLES),
-	T(ftruncate, ALL_ROLES),
-	T(mkdir, ALL_ROLES),
-	T(getdents64, ALL_ROLES),
-	T(memfd_create, ALL_ROLES),
+	T(ftruncate, BUT(SECMOD)),
+	T(mkdir, BUT(SECMOD)),
+	T(getdents64, BUT(SECMOD) & BUT(OIDC)),
+	T(memfd_create, BUT(SECMOD)),
 	// sockets that it was not given
-	T(socket, ALL_ROLES),
-	T(socketpair, ALL_ROLES),
-	T(bind, ALL_ROLES),
-	T(connect, ALL_ROLES),
+	T(socket, BUT(SECMOD) & BUT(OIDC)),
+	T(socketpair, BUT(SECMOD) & BUT(OIDC)),
+	T(bind, BUT(SECMOD) & BUT(OIDC)),
+	T(connect, BUT(SECMOD) & BUT(OIDC)),
 	T(listen, ALL_ROLES),
 	T(accept, ALL_ROLES),
 	T(accept4, BUT(METRICS)),
-	T(dup, ALL_ROLES),
-	T(dup2, ALL_ROLES),
+	T(dup, BUT(SECMOD)),
+	T(dup2, BUT(SECMOD)),
 	T(dup3, ALL_ROLES),
 	// what would give it back what it has lost
 	T(setuid, ALL_ROLES),
@@ -283,7 +285,7 @@ static const struct {
 	T(mount, ALL_ROLES),
 	T(umount2, ALL_ROLES),
 	T(seccomp, BUT(NURSERY)),
-	T(prlimit64, BUT(NURSERY)),
+	T(prlimit64, BUT(NURSERY) & BUT(SECMOD) & BUT(OIDC)),
 	T(setrlimit, ALL_ROLES),
 	T(personality, ALL_ROLES),
 	// the kernel's wide doors
@@ -327,6 +329,10 @@ static void the_table_has_none_of(void **state)
 				         seccomp_rules[k].roles & never[i].roles);
 }
 
+#define THREAD                                                                                                                   \
+	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_SIGHAND | CLONE_THREAD | CLONE_SETTLS | CLONE_PARENT_SETTID | \
+	 CLONE_CHILD_CLEARTID)
+
 // What roles may make of some calls, in words of what it would be good for.
 static const struct {
 	const char *what;
@@ -346,6 +352,24 @@ static const struct {
 	{ "the end of a worker", SANDBOX_NURSERY, SYS_kill, { HARMLESS, SIGKILL }, true },
 	{ "a stop of others", SANDBOX_NURSERY, SYS_kill, { HARMLESS, SIGSTOP }, false },
 	{ "others' limits", SANDBOX_NURSERY, SYS_prlimit64, { HARMLESS, RLIMIT_NOFILE, 0, 0 }, false },
+	{ "a thread", SANDBOX_SECMOD, SYS_clone, { THREAD, HARMLESS, HARMLESS, HARMLESS, HARMLESS }, true },
+	{ "a process", SANDBOX_SECMOD, SYS_clone, { SIGCHLD }, false },
+	{ "a child with our memory", SANDBOX_SECMOD, SYS_clone, { CLONE_VM | CLONE_VFORK | SIGCHLD }, false },
+	{ "a thread in a namespace", SANDBOX_SECMOD, SYS_clone, { THREAD | CLONE_NEWNET }, false },
+	{ "code that was written", SANDBOX_SECMOD, SYS_mmap, { 0, 4096, PROT_EXEC | PROT_WRITE, MAP_PRIVATE, 0, 0 }, false },
+	{ "code without a file", SANDBOX_SECMOD, SYS_mmap, { 0, 4096, PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0 }, false },
+	{ "a library", SANDBOX_SECMOD, SYS_mmap, { 0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, HARMLESS, 0 }, true },
+	{ "code out of memory", SANDBOX_SECMOD, SYS_mprotect, { 0, 4096, PROT_READ | PROT_EXEC }, false },
+	{ "a raw socket", SANDBOX_SECMOD, SYS_socket, { AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP }, false },
+	{ "a socket for frames", SANDBOX_SECMOD, SYS_socket, { AF_PACKET, SOCK_DGRAM, 0 }, false },
+	{ "netlink's other doors", SANDBOX_SECMOD, SYS_socket, { AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER }, false },
+	{ "a RADIUS server", SANDBOX_SECMOD, SYS_socket, { AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0 }, true },
+	{ "limits of its own, read", SANDBOX_SECMOD, SYS_prlimit64, { 0, RLIMIT_NOFILE, 0, HARMLESS }, true },
+	{ "limits of its own, raised", SANDBOX_SECMOD, SYS_prlimit64, { 0, RLIMIT_NOFILE, HARMLESS, 0 }, false },
+	{ "a file to read", SANDBOX_OIDC, SYS_openat, { AT_FDCWD, 0, O_RDONLY | O_CLOEXEC }, true },
+	{ "a file to write", SANDBOX_OIDC, SYS_openat, { AT_FDCWD, 0, O_WRONLY }, false },
+	{ "a new file", SANDBOX_OIDC, SYS_openat, { AT_FDCWD, 0, O_RDONLY | O_CREAT, 0600 }, false },
+	{ "a file without a name", SANDBOX_OIDC, SYS_openat, { AT_FDCWD, 0, O_TMPFILE | O_RDWR, 0600 }, false },
 	{ "no filter in its place", SANDBOX_NURSERY, SYS_seccomp, { 0, 0, 0 }, false },
 };
 

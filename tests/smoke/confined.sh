@@ -4,7 +4,7 @@
 #   anna ════ 192.0.2.1 gateway ── main ─┬─ nursery ── worker
 #                                        ├─ dataplane
 #                                        ├─ metrics
-#                                        └─ sec-mod
+#                                        └─ sec-mod ── spawner, which starts its helpers
 . "$(dirname "$0")/lib.sh"
 
 [ -z "${SANITIZED-}" ] || skip "a build for sanitizers has no filters"
@@ -16,9 +16,16 @@ limited() { same "$(hard_limit "$1" "$2")" "$3"; }                              
 
 # Who is not dumpable, and not root, does not own his own directory there: nobody of his user reads his memory or traces him.
 undumpable() { same "$(stat -c %u "/proc/$1/environ")" 0; } # PID
-no_capabilities() {
+capabilities_are() { # PID INHERITABLE-AND-AMBIENT PERMITTED-AND-EFFECTIVE, in hexadecimal
   local set
-  for set in CapInh CapPrm CapEff CapAmb; do status_is "$1" $set 0000000000000000 || return; done
+  for set in CapInh CapAmb; do status_is "$1" $set "$2" || return; done
+  for set in CapPrm CapEff; do status_is "$1" $set "$3" || return; done
+}
+no_capabilities() { capabilities_are "$1" 0000000000000000 0000000000000000; } # PID
+# Bits are those of <linux/capability.h>; what this machine's root has not himself nobody can keep.
+secmods_capabilities() { # PID
+  local all=$((1 << 0 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 5 | 1 << 10 | 1 << 14))
+  capabilities_are "$1" 0000000000000000 "$(printf %016x $((all & 0x$(status_of $$ CapPrm))))"
 }
 nobody_at_all() { same "$(status_of "$1" Uid | tr '\t' ' ')" '65534 65534 65534 65534' && same "$(status_of "$1" Groups)" ''; }
 own_files() { find "/proc/$1/fd" -mindepth 1 -printf '%l\n' | grep -vE '^(socket|pipe|anon_inode):|^/dev/null$|/gateway\.log$' || :; }
@@ -45,10 +52,10 @@ CONF
 login anna anna
 
 main=$GATEWAY nursery=$(pid_of 'Nursery PID') dataplane=$(pid_of 'Dataplane PID') secmod=$(pid_of 'Sec-mod PID')
-worker=$(pgrep -P "$nursery") metrics=$(pgrep -P "$main" -f penstock-metrics)
+worker=$(pgrep -P "$nursery") spawner=$(pgrep -P "$secmod") metrics=$(pgrep -P "$main" -f penstock-metrics)
 
-for part in main nursery worker dataplane metrics secmod; do hardened $part "${!part}"; done
-for part in nursery dataplane metrics; do filtered $part "${!part}" 1; done
+for part in main nursery worker dataplane metrics secmod spawner; do hardened $part "${!part}"; done
+for part in nursery dataplane metrics secmod; do filtered $part "${!part}" 1; done
 filtered worker "$worker" 2
 for part in nursery worker dataplane metrics; do unprivileged $part "${!part}"; done
 
@@ -58,3 +65,12 @@ expect "no child" limited "$worker" processes 0
 expect "and only so much memory" differ "$(hard_limit "$worker" 'data size')" unlimited
 expect "metrics may have twenty descriptors" limited "$metrics" 'open files' 20
 expect "no child" limited "$metrics" processes 0
+
+expect "sec-mod keeps what files, sockets and helpers take, of root's capabilities" secmods_capabilities "$secmod"
+expect "it has one descriptor of its spawner" same "$(own_files "$spawner")" ''
+kill -KILL "$spawner"
+soon "without a spawner sec-mod ends" has "$WORK/gateway.log" 'the process that starts helpers has died'
+another() { local now; now=$(pid_of 'Sec-mod PID') && [ "$now" != 0 ] && [ "$now" != "$secmod" ] && gateway_online; }
+soon "and there is another one" another
+expect "with a spawner of its own" pgrep -P "$(pid_of 'Sec-mod PID')"
+expect "that lets users in" differ "$(get_cookie bert bert-secret)" ''
