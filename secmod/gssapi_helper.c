@@ -22,6 +22,10 @@
 #include "secmod/helper.h"
 #include "secmod/localgroup.h"
 
+// What MIT's library and its plugins take is a few megabytes.
+#define MEMORY_MAX (256u << 20)
+#define FILES_MAX 64
+
 struct negotiation {
 	struct gsswire_start start;
 	struct gsswire in, out;
@@ -245,6 +249,8 @@ int main(void)
 	g.start = g.in.start;
 	cpu.rlim_cur = cpu.rlim_max = g.start.seconds;
 	setrlimit(RLIMIT_CPU, &cpu);
+	if (sandbox_limit(sandbox_sanitized() ? 0 : MEMORY_MAX, FILES_MAX) < 0)
+		return 1;
 	if (judge(&g) == 0)
 		g.out.result.outcome = AUTH_OK;
 	else

@@ -18,6 +18,9 @@
 #include "secmod/helper.h"
 #include "secmod/issuerwire.h"
 
+// Megabytes are what libraries take; a fetch has a page of keys.
+#define MEMORY_MAX (256u << 20)
+#define FILES_MAX 64
 #define CA_MOST (4u << 20) // bytes of ca_file
 
 struct page {
@@ -203,6 +206,22 @@ static int fetch_all(struct fetch *f)
 	return ret == 0 ? send_keys(f, jwks_uri) : ret;
 }
 
+static void limit(int what, rlim_t most)
+{
+	struct rlimit rl = { most, most };
+
+	setrlimit(what, &rl);
+}
+
+// Not the number of processes: curl looks names up in a thread, and nobody may have others elsewhere.
+static void limit_resources(unsigned seconds)
+{
+	limit(RLIMIT_CPU, seconds);
+	limit(RLIMIT_NOFILE, FILES_MAX);
+	if (!sandbox_sanitized())
+		limit(RLIMIT_DATA, MEMORY_MAX);
+}
+
 int main(void)
 {
 	static struct issuerwire in, out = { .kind = ISSUERWIRE_RESULT };
@@ -216,6 +235,7 @@ int main(void)
 	if (recv(HELPER_FD, &in, sizeof(in), 0) != sizeof(in) || !issuerwire_from_secmod(&in, sizeof(in)))
 		return 1;
 	f.start = in.start;
+	limit_resources(f.start.seconds);
 	f.result = &out.result;
 	ret = read_ca(&f);
 	if (ret == 0 && geteuid() == 0)
