@@ -111,7 +111,7 @@ static int on_headers_complete(http_parser *p)
 	if (p->http_major != 1)
 		return refuse(h, 505);
 	if (http_header(h, "Transfer-Encoding", 0))
-		return refuse(h, 501);
+		return refuse(h, 411); // RFC 9112 6.1: who wants a length may ask for one, whatever the chunks are
 	if (http_header(h, "Content-Length", 1))
 		return refuse(h, 400);
 	if (http_header(h, "Content-Length", 0) && p->content_length > LIMIT_HTTP_BODY)
@@ -166,7 +166,8 @@ static bool is_strict(struct http *h, const uint8_t *buf, size_t len)
 		}
 		if ((c < 0x20 && c != '\t') || c == 0x7f)
 			return false;
-		if (h->line_start && (c == ' ' || c == '\t'))
+		h->in_name = !h->first_line && (h->line_start || h->in_name) && c != ':';
+		if ((c == ' ' || c == '\t') && (h->line_start || h->in_name)) // before a line, and before a colon (RFC 9112 5.1)
 			return false;
 		h->line_start = false;
 	}
@@ -182,7 +183,7 @@ static void start(struct http *h)
 	h->verb = VERB_OTHER;
 	h->head_len = h->body_len = 0;
 	h->n_fields = 0;
-	h->in_value = h->whole = h->head_done = h->keep_alive = false;
+	h->in_value = h->in_name = h->whole = h->head_done = h->keep_alive = false;
 	h->line_start = h->first_line = true;
 	h->last = 0;
 	h->status = 0;
@@ -254,7 +255,7 @@ unsigned http_refusal(const struct http *h)
 
 bool http_is_understood(const struct http *h)
 {
-	return h->whole || h->status == 413 || h->status == 417 || h->status == 501;
+	return h->whole || h->status == 411 || h->status == 413 || h->status == 417;
 }
 
 bool http_names_host(const struct http *h)

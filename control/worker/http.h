@@ -27,7 +27,7 @@ struct http {
 	bool in_value, has_length, whole;
 	unsigned status; // what was wrong, as an HTTP status
 	uint8_t last;    // the byte before, for line ends
-	bool line_start, first_line, head_done;
+	bool line_start, first_line, in_name, head_done;
 };
 
 void http_init(struct http *h);

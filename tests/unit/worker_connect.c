@@ -50,6 +50,26 @@ static void test_cookies(void **state)
 	assert_int_equal(ask(COOKIE COOKIE, &c, &m), 400);
 	assert_int_equal(ask("Cookie: webvpn=short\r\n", &c, &m), 400);
 	assert_int_equal(ask("Cookie: webvpn=\r\n" COOKIE, &c, &m), 400);
+	assert_int_equal(ask(COOKIE "Cookie: webvpn=short\r\n", &c, &m), 400);
+	for (size_t len = 0; len <= 1000; len++) { // only one length is right, and these letters make 32 bytes of it
+		char text[1100] = "Cookie: webvpn=";
+
+		memset(text + 15, 'A', len);
+		if (len > 0)
+			text[14 + len] = '=';
+		strcpy(text + 15 + len, "\r\n");
+		assert_int_equal(ask(text, &c, &m), len == 44 ? 0 : 400);
+	}
+	for (unsigned byte = ' '; byte < 256; byte++) { // nor is any other letter one of base64's
+		char text[] = COOKIE;
+		bool good = (byte >= '0' && byte <= '9') || ((byte | 32) >= 'a' && (byte | 32) <= 'z' && byte < 128) ||
+		            byte == '+' || byte == '/';
+
+		text[20] = (char)byte;
+		if (byte != 127)
+			assert_int_equal(ask(text, &c, &m), good ? 0 : 400);
+	}
+	assert_int_equal(ask("Cookie: webvpn=../../../../etc/passwd\r\n", &c, &m), 400);
 }
 
 static void mtu_is(const char *header, uint16_t want)

@@ -95,9 +95,19 @@ static void test_what_others_would_answer(void **state)
 
 static void test_desync(void **state)
 {
-	refused("GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 501);
+	refused("GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 411);
+	refused("GET / HTTP/1.1\r\nTransfer-Encoding: chunked, identity\r\n\r\n", 411);
+	refused("GET / HTTP/1.1\r\nTransfer-Encoding: x\r\n\r\n", 411);
+	refused("GET / HTTP/1.1\r\ntransfer-encoding:\r\n\r\n", 411);
 	refused("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n", 400);
+	refused("POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 400);
 	refused("POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n", 400);
+	refused("POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n", 400);
+	refused("POST / HTTP/1.1\r\nContent-Length: 3, 3\r\n\r\n", 400);
+	refused("POST / HTTP/1.1\r\nContent-Length: +3\r\n\r\n", 400);
+	refused("POST / HTTP/1.1\r\nContent-Length: 0x3\r\n\r\n", 400);
+	refused("POST / HTTP/1.1\r\nContent-Length : 3\r\n\r\nabc", 400);
+	refused("GET / HTTP/1.1\r\nA\tb: c\r\n\r\n", 400);
 	refused("POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400);
 	refused("POST / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n", 400);
 	refused("POST / HTTP/1.1\r\nContent-Length: 262145\r\n\r\n", 413);
@@ -110,6 +120,59 @@ static void test_desync(void **state)
 	refused("GET / HTTP/2.0\r\n\r\n", 505);
 	refused("POST / HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n", 417);
 	refused("\x16\x03\x01", 400);
+}
+
+// No chunk is ever looked at, however long it says that it is.
+static void test_chunks(void **state)
+{
+	static const char *const sizes[] = { "ffffffff", "ffffffffffffffffff", "-1", "0", "0x10", "5;a=b", "" };
+	char text[200];
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		snprintf(text, sizeof(text), "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n%s\r\nhello\r\n0\r\n\r\n",
+		         sizes[i]);
+		refused(text, 411);
+	}
+}
+
+// The status that a text gets in two parts; 0: one request, whole, with its last byte and not before.
+static unsigned in_two(const char *text, size_t len, size_t cut)
+{
+	struct http h;
+	unsigned status;
+	int ret;
+
+	http_init(&h);
+	ret = cut ? http_feed(&h, (const uint8_t *)text, cut) : 0;
+	assert_true(ret <= 0);
+	if (ret == 0)
+		ret = http_feed(&h, (const uint8_t *)text + cut, len - cut);
+	assert_true(ret != 0);
+	status = http_refusal(&h);
+	assert_int_equal(ret == 1, status == 0);
+	http_fini(&h);
+	return status;
+}
+
+static void cut_everywhere(const char *text, size_t len, unsigned status)
+{
+	for (size_t cut = 0; cut < len; cut++)
+		if (in_two(text, len, cut) != status)
+			fail_msg("cut at %zu: %u for %s", cut, in_two(text, len, cut), text);
+}
+#define CUT(text, status) cut_everywhere(text, sizeof(text) - 1, status)
+
+static void test_cuts_at_every_byte(void **state)
+{
+	CUT("POST /auth?x HTTP/1.1\r\nHost: gw\r\nCookie: a=b\r\nContent-Length: 12\r\n\r\nusername=me\n", 0);
+	CUT("CONNECT /CSCOSSLC/tunnel HTTP/1.1\r\nHost: gw\r\nCookie: webvpn=x\r\n\r\n", 0);
+	CUT("\r\nHEAD / HTTP/1.0\r\n\r\n", 0);
+	CUT("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", 411);
+	CUT("POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400);
+	CUT("GET / HTTP/1.1\r\nA: b\r\n folded\r\n\r\n", 400);
+	CUT("GET / HTTP/1.1\r\nA: b\0c\r\n\r\n", 400);
+	CUT("GET / HTTP/1.1\nA: b\n\n", 400);
+	CUT("GET / HTTP/1.1\r\n\rA: b\r\n\r\n", 400);
 }
 
 static void test_pipelining(void **state)
@@ -155,10 +218,39 @@ static void test_headers(void **state)
 	http_fini(&h);
 }
 
+// A request of so many bytes of header, the empty line among them, and so many of body.
+static char *request_of(size_t header, size_t body)
+{
+	char *text = malloc(header + body + 1);
+	size_t at = (size_t)sprintf(text, "POST / HTTP/1.1\r\nContent-Length: %zu\r\nA: ", body);
+
+	memset(text + at, 'x', header + body - at);
+	memcpy(text + header - 4, "\r\n\r\n", 4);
+	text[header + body] = 0;
+	return text;
+}
+
+static void request_is(size_t header, size_t body, unsigned status)
+{
+	char *text = request_of(header, body);
+
+	if (status)
+		refused(text, status);
+	else
+		accepted(text, VERB_POST, "/", NULL, text + header);
+	free(text);
+}
+
 static void test_bounds(void **state)
 {
 	char *text = malloc(40000), *p = text;
 	int i;
+
+	request_is(LIMIT_HTTP_HEADERS, 0, 0);
+	request_is(LIMIT_HTTP_HEADERS + 1, 0, 431);
+	request_is(100, LIMIT_HTTP_BODY, 0);
+	request_is(100, LIMIT_HTTP_BODY + 1, 413);
+	request_is(LIMIT_HTTP_HEADERS, LIMIT_HTTP_BODY, 0);
 
 	p += sprintf(p, "GET / HTTP/1.1\r\n");
 	for (i = 0; i < LIMIT_HTTP_FIELDS + 1; i++)
@@ -179,10 +271,15 @@ static void test_bounds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_requests), cmocka_unit_test(test_what_others_would_answer),
-		cmocka_unit_test(test_desync),   cmocka_unit_test(test_pipelining),
-		cmocka_unit_test(test_nul),      cmocka_unit_test(test_headers),
+		cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_what_others_would_answer),
+		cmocka_unit_test(test_desync),
+		cmocka_unit_test(test_pipelining),
+		cmocka_unit_test(test_nul),
+		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_chunks),
+		cmocka_unit_test(test_cuts_at_every_byte),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,18 +77,42 @@ static void test_long_fields(void **state)
 	}
 }
 
-// Refused within 10 ms, whatever it is.
+// What the program has had of memory at most, in bytes, since it was last asked to begin anew.
+static size_t most_memory(bool anew)
+{
+	unsigned long kib = 0;
+	char line[256];
+	FILE *f;
+
+	if (anew) {
+		f = fopen("/proc/self/clear_refs", "w");
+		assert_non_null(f);
+		fputs("5", f);
+		fclose(f);
+	}
+	f = fopen("/proc/self/status", "r");
+	while (fgets(line, sizeof(line), f) && sscanf(line, "VmHWM: %lu", &kib) != 1)
+		;
+	fclose(f);
+	return kib * 1024;
+}
+
+// Refused within 10 ms and 4 MiB, whatever it is.
 static void hostile(const char *body, size_t len)
 {
 	struct login_fields f;
 	struct timespec a, b;
+	size_t before = most_memory(true), after;
 
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
 	assert_int_equal(xml_login(body, len, &f), -EBADMSG);
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
+	after = most_memory(false);
 #if !defined(__SANITIZE_ADDRESS__)
 	assert_true((b.tv_sec - a.tv_sec) * 1000000000L + b.tv_nsec - a.tv_nsec < 10000000L);
+	assert_true(after - before <= 4u << 20);
 #endif
+	(void)before, (void)after;
 }
 
 static char *repeat(const char *head, const char *what, size_t times, const char *tail)
@@ -113,7 +137,20 @@ static void test_hostile(void **state)
 		"<!DOCTYPE x [<!ENTITY a \"b\">]><config-auth>&a;</config-auth>",
 		"<!DOCTYPE x SYSTEM \"file:///etc/passwd\"><config-auth/>",
 		"<?xml version=\"1.0\" encoding=\"UTF-16\"?><config-auth",
-		"\xff\xfe<\0c\0",
+		"<?xml version=\"1.0\" encoding=\"UTF-16\"?><config-auth type=\"init\">\xff</config-auth>",
+		"<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><config-auth type=\"init\">\xe9</config-auth>",
+		"<?xml version=\"1.0\" encoding=\"UTF-7\"?>+ADw-config-auth+AD4-",
+		"\x4c\x6f\xa7\x94\x93",                    // EBCDIC
+		"<config-auth>\xc0\xbc</config-auth>",     // overlong
+		"<config-auth>\xed\xa0\x80</config-auth>", // half of a surrogate pair
+		"<config-auth>\xf4\x90\x80\x80</config-auth>",
+		"<!DOCTYPE x [<!ENTITY % a SYSTEM \"http://192.0.2.9/\">%a;]><config-auth/>",
+		"<!DOCTYPE x [<!ENTITY a SYSTEM "
+		"\"file:///etc/shadow\">]><config-auth><auth><username>&a;</username></auth></config-auth>",
+		"<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;\">"
+		"<!ENTITY c \"&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;\"><!ENTITY d "
+		"\"&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;\">]><config-auth>&d;</config-auth>",
+		"<config-auth xmlns:xi='http://www.w3.org/2001/XInclude'><xi:include href='file:///etc/passwd'/><a></config-auth>",
 		"<config-auth>\x01</config-auth>",
 	};
 	static const struct {
@@ -135,6 +172,10 @@ static void test_hostile(void **state)
 
 	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		hostile(texts[i], strlen(texts[i]));
+	hostile("\xff\xfe<\0c\0o\0n\0", 10); // UTF-16, and UCS-4
+	hostile("\xfe\xff\0<\0c\0o\0n", 10);
+	hostile("\0\0\xfe\xff\0\0\0<\0\0\0c", 12);
+	hostile("<config-auth>\0</config-auth>", 28);
 	for (i = 0; i < sizeof(many) / sizeof(many[0]); i++) {
 		text = repeat(many[i].head, many[i].what, many[i].times, many[i].tail);
 		hostile(text, strlen(text));
