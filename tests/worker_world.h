@@ -2,6 +2,7 @@
 // Included by tests that link the worker room, after cmocka.h.
 #pragma once
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <poll.h>
@@ -280,6 +281,7 @@ static void world_init(struct world *w, bool tls)
 	w->start =
 	        (struct client_start){ .conn = 1, .proxied = preface, .socket = sockets[1], .main = main[1], .secmod = secmod[1] };
 	w->socket = sockets[0];
+	fcntl(sockets[1], F_SETFL, O_NONBLOCK); // as main accepts them
 	setsockopt(w->socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	chan_init(&w->main, main[0], ROLE_MAIN, ROLE_WORKER, preface ? MW_PROXY : MW_FRESH, "worker");
 	chan_init(&w->secmod, secmod[0], ROLE_SECMOD, ROLE_WORKER, SW_HELLO, "worker");

@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <openssl/x509.h>
 #include <poll.h>
@@ -633,7 +632,6 @@ int client_run(const struct gear *gear, const struct client_start *start)
 
 	c = (struct client){ .gear = gear };
 	c.born_ms = c.now_ms = clock_ms();
-	fcntl(start->socket, F_SETFL, O_NONBLOCK);
 	setsockopt(start->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); // flushes come in bursts already
 	chan_init(&c.main, start->main, ROLE_WORKER, ROLE_MAIN, WM_IDLE, "main");
 	ask_init(&c.ask, start->secmod, &login_events, &c.login);

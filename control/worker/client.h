@@ -18,7 +18,7 @@ struct client_start {
 	uint64_t conn;
 	struct addr client, local;
 	bool proxied;             // client is a proxy, whose header comes first
-	int socket, main, secmod; // taken over
+	int socket, main, secmod; // taken over; none of them blocks
 };
 
 // Whose connection it is, for the log.

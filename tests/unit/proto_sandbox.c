@@ -342,7 +342,7 @@ static int live(void)
 	setsockopt(inherited[0], IPPROTO_IP, IP_TOS, &on, sizeof(on));
 	setsockopt(inherited[0], IPPROTO_IPV6, IPV6_TCLASS, &on, sizeof(on));
 	getsockopt(inherited[0], SOL_SOCKET, SO_ERROR, &on, &(socklen_t){ sizeof(on) });
-	fcntl(inherited[0], F_SETFL, fcntl(inherited[0], F_GETFL) | O_NONBLOCK);
+	fcntl(inherited[0], F_GETFL);
 	syscall(SYS_fstat, 0, &st);
 	signal(SIGPIPE, SIG_IGN);
 	shutdown(inherited[0], SHUT_WR);
