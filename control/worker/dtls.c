@@ -10,8 +10,13 @@
 #include "proto/secret.h"
 #include "record.h"
 
-#define HANDSHAKE_MESSAGE_MAX 4096 // the largest of these handshakes is the ClientHello, which fits into one datagram
-#define COOKIE_BYTES 16            // of a HelloVerifyRequest
+// The largest message of these handshakes is the ClientHello, which fits into one datagram. OpenSSL keeps ten that come before
+// their turn, and records of the next epoch, each of which takes it a buffer of 17 KiB: so at most 64 KiB are held for a client
+// that proves nothing.
+#define HANDSHAKE_MESSAGE_MAX LIMIT_DATAGRAM
+#define EARLY_MAX 2
+#define CLIENT_EPOCH 1
+#define COOKIE_BYTES 16 // of a HelloVerifyRequest
 #define FIRST_TIMEOUT_US 250000
 #define LAST_TIMEOUT_US 8000000
 #define DATAGRAM_OVERHEAD 28 // IPv4 and UDP headers, for OpenSSL's own arithmetic
@@ -26,6 +31,7 @@ struct dtls {
 	size_t in_len;
 	bool keyed; // keys are with the dataplane
 	bool done, failed;
+	unsigned early;            // records of the client's epoch from before its ChangeCipherSpec
 	struct msg_dtls_keys keys; // handshake number and our write keys; the client's are wiped after the hand-over
 	const struct dtls_secret *secret;
 	SSL_SESSION *resumed; // the session that never was
@@ -311,20 +317,32 @@ void dtls_free(struct dtls *d)
 	free(d);
 }
 
-// At most a few KiB are held for a handshake: no message of it is long.
+// No record is cut short, and no message in one is longer than any of ours.
 static bool fits(const uint8_t *buf, size_t len)
 {
 	uint32_t message, end;
 	struct record r;
-	size_t at;
+	size_t at, within;
 
 	for (at = 0; at < len; at += r.whole) {
 		if (record_parse(buf + at, len - at, &r) < 0)
 			return false;
-		if (record_handshake_span(&r, &message, &end) == 0 && (message > HANDSHAKE_MESSAGE_MAX || end > message))
-			return false;
+		within = 0;
+		while (record_handshake_span(&r, &within, &message, &end) == 0)
+			if (message > HANDSHAKE_MESSAGE_MAX || end > message)
+				return false;
 	}
 	return true;
+}
+
+// OpenSSL would keep a hundred records of the epoch to come.
+static bool is_timely(struct dtls *d, const struct record *r)
+{
+	if (r->epoch == 0 || d->done)
+		return true;
+	if (r->epoch != CLIENT_EPOCH)
+		return false;
+	return SSL_get_state(d->ssl) == TLS_ST_SR_CHANGE || d->early++ < EARLY_MAX;
 }
 
 static int ended(struct dtls *d, int code, const char *what)
@@ -342,26 +360,39 @@ static int ended(struct dtls *d, int code, const char *what)
 	return -EPROTO;
 }
 
-int dtls_input(struct dtls *d, const uint8_t *datagram, size_t len)
+static int take_record(struct dtls *d, const uint8_t *record, size_t len)
 {
 	uint8_t scrap[LIMIT_DATAGRAM];
 	int n;
 
-	if (d->failed)
-		return -EPROTO;
-	if (!fits(datagram, len))
-		return 0; // as if lost
-	d->bytes_in += len;
-	d->in = datagram;
+	d->in = record;
 	d->in_len = len;
 	ERR_clear_error();
 	n = d->done ? SSL_read(d->ssl, scrap, sizeof(scrap)) : SSL_accept(d->ssl);
 	if (!d->done && n == 1)
 		d->done = true;
 	d->in = NULL;
-	if (n > 0)
-		return 0;
-	return ended(d, n, d->done ? "after its handshake" : "handshake");
+	return n > 0 ? 0 : ended(d, n, d->done ? "after its handshake" : "handshake");
+}
+
+// Record by record: what may be kept depends on what came just before.
+int dtls_input(struct dtls *d, const uint8_t *datagram, size_t len)
+{
+	struct record r;
+	size_t at;
+	int ret = 0;
+
+	if (d->failed)
+		return -EPROTO;
+	if (!fits(datagram, len))
+		return 0; // as if lost
+	d->bytes_in += len;
+	for (at = 0; at < len && ret == 0; at += r.whole) {
+		record_parse(datagram + at, len - at, &r);
+		if (is_timely(d, &r))
+			ret = take_record(d, datagram + at, r.whole);
+	}
+	return ret;
 }
 
 int dtls_tick(struct dtls *d, uint64_t now_ms)

@@ -39,16 +39,17 @@ int record_parse(const uint8_t *buf, size_t len, struct record *out)
 	return 0;
 }
 
-int record_handshake_span(const struct record *r, uint32_t *message_len, uint32_t *end)
+int record_handshake_span(const struct record *r, size_t *at, uint32_t *message_len, uint32_t *end)
 {
-	uint32_t offset, fragment;
+	const uint8_t *m = r->body + *at;
+	uint32_t fragment;
 
-	if (r->type != RECORD_HANDSHAKE || r->epoch != 0 || r->len < HANDSHAKE_HEADER)
+	if (r->type != RECORD_HANDSHAKE || r->epoch != 0 || r->len < *at || r->len - *at < HANDSHAKE_HEADER)
 		return -EBADMSG;
-	*message_len = (uint32_t)read_be(r->body + 1, 3);
-	offset = (uint32_t)read_be(r->body + 6, 3);
-	fragment = (uint32_t)read_be(r->body + 9, 3);
-	*end = offset + fragment; // both are 24 bits: no overflow
+	*message_len = (uint32_t)read_be(m + 1, 3);
+	fragment = (uint32_t)read_be(m + 9, 3);
+	*end = (uint32_t)read_be(m + 6, 3) + fragment; // both are 24 bits: no overflow
+	*at += HANDSHAKE_HEADER + fragment;
 	return 0;
 }
 

@@ -26,8 +26,9 @@ struct record {
 // The record at the start of buf; -EBADMSG where none is whole.
 int record_parse(const uint8_t *buf, size_t len, struct record *out);
 
-// The length of the whole handshake message and the offset of the fragment that an unencrypted handshake record carries; -EBADMSG.
-int record_handshake_span(const struct record *r, uint32_t *message_len, uint32_t *end);
+// Of the handshake message, or fragment of one, at *at of an unencrypted handshake record: the length of the whole message, and
+// where in it the fragment ends. *at moves on behind it. -EBADMSG where there is none.
+int record_handshake_span(const struct record *r, size_t *at, uint32_t *message_len, uint32_t *end);
 
 // RFC 5246 5, RFC 2246 5 with "MD5-SHA1" for digest: 0 or -EIO.
 int record_prf(const char *digest, const uint8_t *master, size_t master_len, const char *label, const uint8_t *seed,
