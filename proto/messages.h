@@ -33,7 +33,7 @@ enum msg_number {
 #define MESSAGE(from, to, NAME, name, number, ...) MSG_##NAME = number,
 #include "messages.def"
 #undef MESSAGE
-	MSG_NUMBERS = 256, // all numbers are below
+	MSG_NUMBERS = 288, // all numbers are below
 };
 
 // Room for the largest decoded message, aligned for any.

@@ -175,7 +175,7 @@ int msg_encode(enum msg_number number, const void *msg, uint8_t *buf, size_t roo
 	if (!d)
 		return -EINVAL;
 	msgpack_packer_init(&pk, &w, writer_put);
-	ret = msgpack_pack_array(&pk, d->n_fields + 1u) < 0 || msgpack_pack_uint8(&pk, (uint8_t)number) < 0 ? -ENOBUFS : 0;
+	ret = msgpack_pack_array(&pk, d->n_fields + 1u) < 0 || msgpack_pack_uint16(&pk, (uint16_t)number) < 0 ? -ENOBUFS : 0;
 	for (i = 0; i < d->n_fields && ret == 0; i++)
 		ret = pack_field(&pk, &d->fields()[i], msg);
 	if (ret == 0)

@@ -452,7 +452,7 @@ static const struct state_field fields[] = {
 
 #undef N
 
-STATE_COVERS(struct conn, 2000);
+STATE_COVERS(struct conn, 2128);
 
 static const struct state_field login_fields[] = {
 	STATE_TEXT(struct profile_login, user),

@@ -546,7 +546,7 @@ static const struct state_field fields[] = {
 	STATE_TEXT(struct child, version),
 };
 
-STATE_COVERS(struct child, 1760);
+STATE_COVERS(struct child, 1888);
 
 struct rest {
 	uint8_t role;
