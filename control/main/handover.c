@@ -22,7 +22,8 @@ uint64_t handover_due(const struct event *timer)
 
 	if (!event_initialized(timer) || !event_pending(timer, EV_TIMEOUT, &due))
 		return 0;
-	evutil_gettimeofday(&now, NULL);
+	// by libevent's own idea of the wall clock, in which `due` is: who sets the real one moves no timer
+	event_base_gettimeofday_cached(event_get_base(timer), &now);
 	evutil_timersub(&due, &now, &left);
 	ms = (int64_t)left.tv_sec * 1000 + left.tv_usec / 1000;
 	return clock_ms() + (ms > 0 ? (uint64_t)ms : 0);

@@ -308,6 +308,48 @@ static void no_address_twice(void **unused)
 	state_writer_fini(&w);
 }
 
+static time_t set_by; // what somebody has set the wall clock by
+
+int gettimeofday(struct timeval *restrict tv, void *restrict zone)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	*tv = (struct timeval){ ts.tv_sec + set_by, ts.tv_nsec / 1000 };
+	return 0;
+}
+
+static uint64_t due_then;
+
+static void on_moment(evutil_socket_t fd, short what, void *timer)
+{
+	set_by = *(const time_t *)event_get_callback_arg(timer);
+	due_then = handover_due(timer);
+}
+
+static void never(evutil_socket_t fd, short what, void *arg) {}
+
+// main takes stock in a turn of its loop, and somebody has just set the clock.
+static void timers_know_no_wall_clock(void **unused)
+{
+	static time_t table[] = { 3600, -3600, 315360000, -315360000 };
+	struct timeval at_once = { 0 }, minute = { .tv_sec = 60 };
+	struct event_base *base;
+	struct event timer;
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		base = event_base_new();
+		evtimer_assign(&timer, base, never, &table[i]);
+		evtimer_add(&timer, &minute);
+		event_base_once(base, -1, EV_TIMEOUT, on_moment, &timer, &at_once);
+		event_base_loop(base, EVLOOP_ONCE);
+		assert_in_range(due_then, clock_ms() + 59000, clock_ms() + 60100);
+		evtimer_del(&timer);
+		event_base_free(base);
+		set_by = 0;
+	}
+}
+
 static void timers_go_on(void **unused)
 {
 	struct event_base *base = event_base_new();
@@ -422,6 +464,7 @@ int main(void)
 		cmocka_unit_test(all_that_there_was),
 		cmocka_unit_test(no_address_twice),
 		cmocka_unit_test(timers_go_on),
+		cmocka_unit_test(timers_know_no_wall_clock),
 		cmocka_unit_test(what_is_cut_off_is_refused),
 		cmocka_unit_test(what_is_changed_falls_over_nowhere),
 		cmocka_unit_test(what_this_version_does_not_know),
