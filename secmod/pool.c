@@ -145,7 +145,7 @@ static int join(struct pool *p, const struct timespec *deadline)
 	int ret = 0;
 
 	for (unsigned i = 0; i < p->n_threads; i++) {
-		if (pthread_timedjoin_np(p->thread[i]->id, NULL, deadline) != 0)
+		if (pthread_clockjoin_np(p->thread[i]->id, NULL, CLOCK_MONOTONIC, deadline) != 0)
 			ret = -ETIMEDOUT;
 		else
 			free(p->thread[i]);
@@ -157,7 +157,7 @@ int pool_stop(struct pool *p, int patience_ms)
 {
 	struct timespec deadline;
 
-	clock_gettime(CLOCK_REALTIME, &deadline);
+	clock_gettime(CLOCK_MONOTONIC, &deadline);
 	deadline.tv_sec += patience_ms / 1000;
 	pthread_mutex_lock(&p->lock);
 	p->stop = true;
