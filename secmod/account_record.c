@@ -135,8 +135,7 @@ void account_record_of_all(struct radius_attributes *out, const struct radius_co
 	radius_add_text(out, RADIUS_ACCT_SESSION_ID, id);
 }
 
-// A clock that was set back must not make it years.
-void account_record_delay(struct radius_attributes *out, uint64_t then, uint64_t now)
+void account_record_delay(struct radius_attributes *out, uint32_t seconds)
 {
-	radius_add_number(out, RADIUS_ACCT_DELAY_TIME, now > then ? (uint32_t)(now - then) : 0);
+	radius_add_number(out, RADIUS_ACCT_DELAY_TIME, seconds);
 }

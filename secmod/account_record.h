@@ -15,5 +15,5 @@ void account_record(struct radius_attributes *out, const struct account *acc, co
 // Of the gateway itself: ACCOUNT_ON, ACCOUNT_OFF.
 void account_record_of_all(struct radius_attributes *out, const struct radius_config *nas, enum account_status status,
                            uint32_t now);
-// A record that was made then is sent now.
-void account_record_delay(struct radius_attributes *out, uint64_t then, uint64_t now);
+// How long a record that is sent now has waited.
+void account_record_delay(struct radius_attributes *out, uint32_t seconds);

@@ -27,6 +27,7 @@ struct order {
 	TAILQ_ENTRY(order) next; // the oldest first
 	struct addr from;
 	uint8_t head[RADIUS_HEADER]; // with the authenticator: it tells requests apart
+	uint32_t timestamp;          // its Event-Timestamp; 0: none
 	int64_t since_ms;
 	bool disconnect;
 	uint32_t token;
@@ -48,6 +49,7 @@ struct coa {
 	TAILQ_HEAD(orders, order) orders;
 	unsigned n_orders;
 	uint32_t last_token;
+	uint32_t forgotten; // the last Event-Timestamp of those that are not remembered any more
 	int64_t said_ms;
 	uint64_t unsaid;
 };
@@ -84,8 +86,11 @@ static void forget_old(struct coa *c)
 	int64_t now = monotonic_ms();
 	struct order *o;
 
-	while ((o = TAILQ_FIRST(&c->orders)) && now - o->since_ms > memory_ms(c))
+	while ((o = TAILQ_FIRST(&c->orders)) && now - o->since_ms > memory_ms(c)) {
+		if (o->timestamp > c->forgotten)
+			c->forgotten = o->timestamp;
 		order_free(c, o);
+	}
 }
 
 // Wherever it comes from: whoever repeats another's request from elsewhere has no part in it.
@@ -324,10 +329,21 @@ static bool is_timely(const struct coa *c, uint32_t timestamp)
 	return window == 0 || timestamp == 0 || (age <= window && age >= -window);
 }
 
-// Nobody remembers what was done before.
+// Nobody remembers what was done before. When that was is said by the clock of today: it may have been set since.
 static bool is_ours(const struct coa *c, uint32_t timestamp)
 {
-	return c->config->window == 0 || timestamp == 0 || timestamp >= c->sm->started;
+	struct timespec ts;
+	int64_t started;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	started = ((int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000 - (monotonic_ms() - c->sm->started_ms)) / 1000;
+	return c->config->window == 0 || timestamp == 0 || timestamp >= started;
+}
+
+// A clock that goes back makes old requests timely again.
+static bool is_forgotten(const struct coa *c, uint32_t timestamp)
+{
+	return c->config->window != 0 && timestamp != 0 && timestamp <= c->forgotten;
 }
 
 static void serve(struct coa *c, const struct addr *from, const uint8_t *bytes, size_t len)
@@ -360,6 +376,10 @@ static void serve(struct coa *c, const struct addr *from, const uint8_t *bytes, 
 		refuse(c, from, "its Event-Timestamp is before sec-mod's start, so that it may have been done already");
 		return;
 	}
+	if (is_forgotten(c, r.timestamp)) {
+		refuse(c, from, "its Event-Timestamp is that of one that was done long ago: was the clock set back?");
+		return;
+	}
 	if (cause == COA_FINE && c->config->window && !r.timestamp)
 		cause = COA_MISSING_ATTRIBUTE;
 	o = c->n_orders < ORDERS_MAX ? order_new(c, from, bytes, len, secret) : NULL;
@@ -368,6 +388,7 @@ static void serve(struct coa *c, const struct addr *from, const uint8_t *bytes, 
 		return;
 	}
 	o->cause = cause;
+	o->timestamp = r.timestamp;
 	if (cause == COA_FINE)
 		carry_out(c, o, &r);
 	else

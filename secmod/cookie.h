@@ -20,7 +20,7 @@ struct record {
 	struct addr client;              // of its latest connection
 	struct addr login;               // of its first
 	struct addr ipv4, ipv6;          // lent to it, as main has said
-	uint64_t connected;              // its first connection, seconds since the epoch; 0: none yet
+	int64_t connected;               // its first connection, seconds of the monotonic clock, or before it began; 0: none yet
 	uint32_t session_timeout;        // counted from then, seconds; 0: off
 	int64_t timeout_ms;              // how long it lives without a connection
 	bool persistent;                 // also after its client has said goodbye

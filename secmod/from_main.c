@@ -115,7 +115,10 @@ static int on_session_revoke(void *who, const struct msg_session_revoke *m, cons
 static int on_session_lease(void *who, const struct msg_session_lease *m, const int *fds)
 {
 	struct secmod *sm = who;
-	const struct record what = { .ipv4 = m->ipv4, .ipv6 = m->ipv6, .connected = m->connected, .session_timeout = m->timeout };
+	struct record what = { .ipv4 = m->ipv4, .ipv6 = m->ipv6, .session_timeout = m->timeout };
+
+	if (m->connected != 0)
+		what.connected = monotonic_ms() / 1000 - ((int64_t)time(NULL) - (int64_t)m->connected);
 
 	// it may have been revoked in the meantime
 	cookies_lease(sm->cookies, m->sid, &what);
@@ -178,13 +181,21 @@ static int on_auth_status(void *who, const struct msg_auth_status *m, const int 
 
 // -------------------------------------------------------------------------------------------------------------- restarts
 
+// Main reckons by the wall clock of this moment.
+static uint64_t connected_at(const struct record *r)
+{
+	int64_t at = (int64_t)time(NULL) - (monotonic_ms() / 1000 - r->connected);
+
+	return r->connected == 0 ? 0 : at > 0 ? (uint64_t)at : 1;
+}
+
 static void tell_kept(void *who, const struct record *r)
 {
 	struct msg_session_kept m = { .sid_len = SID_SIZE,
 		                      .created = r->created,
 		                      .ipv4 = r->ipv4,
 		                      .ipv6 = r->ipv6,
-		                      .connected = r->connected,
+		                      .connected = connected_at(r),
 		                      .timeout = r->session_timeout };
 
 	memcpy(m.sid, r->sid, SID_SIZE);
@@ -205,7 +216,7 @@ static int on_sessions_restore(void *who, const struct msg_sessions_restore *m, 
 	if (!sm->settings->trial)
 		accounts_serve(sm->settings, !m->again);
 	if (m->path[0] != '\0')
-		sm->store = store_open(m->path, sm->cookies, monotonic_ms(), (uint64_t)time(NULL), done.text);
+		sm->store = store_open(m->path, sm->cookies, sm->boot, monotonic_ms(), (uint64_t)time(NULL), done.text);
 	done.ok = sm->store != NULL;
 	cookies_each(sm->cookies, tell_kept, sm);
 	done.count = cookies_count(sm->cookies);

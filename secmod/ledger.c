@@ -29,6 +29,7 @@ struct entry {
 	uint8_t kind;
 	bool on_disk; // in the file that is being delivered
 	uint64_t when, session;
+	int64_t born_ms; // when, by the clock that nobody sets
 	uint16_t len;
 	uint8_t data[];
 };
@@ -98,7 +99,9 @@ static struct entry *entry_new(struct ledger *l, uint8_t kind, uint64_t when, ui
 
 	if (!e)
 		return NULL;
-	*e = (struct entry){ .ledger = l, .kind = kind, .when = when, .session = session, .len = (uint16_t)len };
+	*e = (struct entry){
+		.ledger = l, .kind = kind, .when = when, .session = session, .born_ms = now_ms(), .len = (uint16_t)len
+	};
 	memcpy(e->data, data, len);
 	return e;
 }
@@ -261,6 +264,9 @@ static void loaded(struct ledger *l, struct disk_job *j)
 		if (!e)
 			break;
 		e->on_disk = true;
+		// a clock that was set back must not make it years
+		if ((uint64_t)time(NULL) > r.when)
+			e->born_ms -= (int64_t)((uint64_t)time(NULL) - r.when) * 1000;
 		if (after)
 			TAILQ_INSERT_AFTER(&l->todo, after, e, next);
 		else
@@ -364,7 +370,7 @@ static int build(void *who, struct radius_packet *out, uint8_t id, const char *s
 	if (e->len > sizeof(a.bytes))
 		return -EMSGSIZE;
 	memcpy(a.bytes, e->data, e->len);
-	account_record_delay(&a, e->when, (uint64_t)time(NULL));
+	account_record_delay(&a, (uint32_t)((now_ms() - e->born_ms) / 1000));
 	return radius_build_accounting(out, id, &a, secret);
 }
 

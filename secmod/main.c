@@ -28,6 +28,7 @@
 #include "secmod/secmod.h"
 #include "secmod/signing.h"
 #include "secmod/spawn.h"
+#include "secmod/store.h"
 #include "secmod/token_helper.h"
 
 // One channel per connection; the kernel's own bound is fs.nr_open, by default this.
@@ -197,7 +198,7 @@ static void clean_up(struct secmod *sm, int status)
 
 int main(int argc, char **argv)
 {
-	struct secmod sm = { .started = time(NULL) };
+	struct secmod sm = { .started_ms = monotonic_ms() };
 	int ret;
 
 	if (argc == 2 && strcmp(argv[1], PAM_HELPER_OPTION) == 0)
@@ -211,6 +212,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "penstock-secmod is started by penstockd\n");
 		return 2;
 	}
+	store_boot(sm.boot);
 	if (sandbox_harden() < 0 || fill_standard_fds() < 0)
 		return 1;
 	ret = spawner_start();

@@ -54,8 +54,9 @@ struct conn {
 
 struct secmod {
 	struct event_base *base;
-	int64_t started; // seconds since the epoch
-	bool isolate;    // by a list of system calls
+	bool isolate;           // by a list of system calls
+	int64_t started_ms;     // monotonic
+	uint8_t boot[SID_SIZE]; // of the machine: store.h
 	struct chan main;
 	struct event *main_readable, *main_writable, *spawner, *expiry;
 	struct out_queue out; // what main has not taken yet

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/sha.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 #define GROW_LEAST (1u << 20)      // what may come on top before it is worth the trouble
 #define BUFFER (1u << 16)
 #define AGAIN_MS 10000 // a disk that was full may have room again
+#define CLOCK_GRAIN 2  // both clocks are read in whole seconds
 
 struct store {
 	struct cookies *cookies;
@@ -29,7 +31,46 @@ struct store {
 	int fd;             // -1: it cannot be written
 	int64_t again;      // when that is tried once more
 	size_t size, whole; // of the file now, and when it was last written anew
+	uint8_t boot[SID_SIZE];
+	int64_t ahead; // of the monotonic clock, by the last STORED_CLOCK
 };
+
+// ---------------------------------------------------------------------------------------------------------------- clocks
+
+void store_boot(uint8_t boot[SID_SIZE])
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	char text[64];
+	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text)) : -1;
+
+	memset(boot, 0, SID_SIZE);
+	if (n > 0)
+		SHA256((const uint8_t *)text, (size_t)n, boot);
+	if (fd >= 0)
+		close(fd);
+}
+
+static int64_t clock_ahead(int64_t now, uint64_t wall)
+{
+	return (int64_t)wall - now / 1000;
+}
+
+// What somebody has added to the wall clock since an entry under `clock` was written; 0 where nobody can say.
+static int64_t clock_shift(const struct store *s, const struct stored *clock, int64_t now, uint64_t wall)
+{
+	static const uint8_t unknown[SID_SIZE];
+
+	if (memcmp(clock->record.sid, s->boot, SID_SIZE) != 0 || memcmp(s->boot, unknown, SID_SIZE) == 0)
+		return 0;
+	return clock_ahead(now, wall) - (int64_t)clock->expires;
+}
+
+static uint64_t clock_move(uint64_t when, int64_t by)
+{
+	int64_t moved = (int64_t)when + by;
+
+	return when == 0 ? 0 : moved > 0 ? (uint64_t)moved : 1;
+}
 
 // ----------------------------------------------------------------------------------------------------------------- files
 
@@ -75,9 +116,22 @@ static int file_open(const char *path)
 
 // --------------------------------------------------------------------------------------------------------------- reading
 
-// Into `c`. The last entry may be cut off; everything else has to be as it was written.
-static int read_entries(const uint8_t *bytes, size_t len, struct cookies *c, int64_t now, uint64_t wall)
+static int restore(struct cookies *c, struct stored *s, int64_t shift, int64_t now, uint64_t wall)
 {
+	struct record *r = &s->record;
+
+	if (r->connected != 0) {
+		r->connected += shift - clock_ahead(now, wall);
+		r->connected -= r->connected == 0; // which would say never
+	}
+	return cookies_restore(c, r, clock_move(s->expires, shift), now, wall);
+}
+
+// The last entry may be cut off; everything else has to be as it was written.
+static int read_entries(struct store *to, const uint8_t *bytes, size_t len, int64_t now, uint64_t wall)
+{
+	struct cookies *c = to->cookies;
+	int64_t shift = 0;
 	struct stored s;
 	long n;
 
@@ -89,32 +143,34 @@ static int read_entries(const uint8_t *bytes, size_t len, struct cookies *c, int
 		n = stored_get(bytes + at, len - at, &s);
 		if (n <= 0)
 			return (int)n;
-		if (s.kind == STORED_GONE)
+		if (s.kind == STORED_CLOCK)
+			shift = clock_shift(to, &s, now, wall);
+		else if (s.kind == STORED_GONE)
 			cookies_forget(c, s.record.sid);
-		else if (cookies_restore(c, &s.record, s.expires, now, wall) == 0)
+		else if (restore(c, &s, shift, now, wall) == 0)
 			s.record.grants = NULL;
 		stored_fini(&s);
 	}
 	return 0;
 }
 
-static int file_read(int fd, struct cookies *c, int64_t now, uint64_t wall)
+static int file_read(struct store *s, int64_t now, uint64_t wall)
 {
 	struct stat st;
 	void *bytes;
 	int ret;
 
-	if (fstat(fd, &st) < 0)
+	if (fstat(s->fd, &st) < 0)
 		return -errno;
 	if (st.st_size == 0)
 		return 0;
-	bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, s->fd, 0);
 	if (bytes == MAP_FAILED)
 		return -errno;
-	ret = read_entries(bytes, (size_t)st.st_size, c, now, wall);
+	ret = read_entries(s, bytes, (size_t)st.st_size, now, wall);
 	munmap(bytes, (size_t)st.st_size);
 	if (ret < 0)
-		cookies_forget(c, NULL);
+		cookies_forget(s->cookies, NULL);
 	return ret;
 }
 
@@ -158,12 +214,34 @@ static uint64_t expires_at(const struct record *r, int64_t now, uint64_t wall)
 	return wall + (r->deadline > now ? (uint64_t)(r->deadline - now + 999) / 1000 : 0);
 }
 
+static struct stored stored_record(const struct record *r, int64_t now, uint64_t wall)
+{
+	struct stored s = { .kind = STORED_RECORD, .record = *r, .expires = expires_at(r, now, wall) };
+
+	s.record.connected = r->connected != 0 ? r->connected + clock_ahead(now, wall) : 0;
+	if (s.record.connected < 0)
+		s.record.connected = 1;
+	return s;
+}
+
+// From here on, in the file.
+static struct stored stored_clock(struct store *s, int64_t now, uint64_t wall)
+{
+	struct stored clock = { .kind = STORED_CLOCK };
+
+	s->ahead = clock_ahead(now, wall);
+	clock.expires = s->ahead > 0 ? (uint64_t)s->ahead : 0;
+	memcpy(clock.record.sid, s->boot, SID_SIZE);
+	return clock;
+}
+
 static void rewrite_one(void *who, const struct record *r)
 {
 	struct rewrite *w = who;
-	const struct stored s = { .kind = STORED_RECORD, .record = *r, .expires = expires_at(r, w->now, w->wall) };
+	struct stored s = stored_record(r, w->now, w->wall);
 
 	w->used += stored_put(&s, w->buffer + w->used, sizeof(w->buffer) - w->used);
+	secret_wipe(&s, sizeof(s));
 	if (w->used >= BUFFER)
 		rewrite_flush(w);
 }
@@ -171,6 +249,7 @@ static void rewrite_one(void *who, const struct record *r)
 // The new file takes the name of the old one when it is whole.
 static int write_anew(struct store *s, int64_t now, uint64_t wall)
 {
+	const struct stored clock = stored_clock(s, now, wall);
 	struct rewrite *w = calloc(1, sizeof(*w));
 	char path[LIMIT_TEXT + 8];
 
@@ -184,6 +263,7 @@ static int write_anew(struct store *s, int64_t now, uint64_t wall)
 	w->ret = w->fd < 0 ? -errno : file_check(w->fd);
 	memcpy(w->buffer, STORED_HEADER, HEADER_SIZE);
 	w->used = HEADER_SIZE;
+	w->used += stored_put(&clock, w->buffer + w->used, sizeof(w->buffer) - w->used);
 	cookies_each(s->cookies, rewrite_one, w);
 	rewrite_flush(w);
 	if (w->ret == 0 && rename(path, s->path) < 0)
@@ -222,9 +302,14 @@ static void append(struct store *s, const struct stored *entry)
 
 void store_put(struct store *s, const struct record *r, int64_t now, uint64_t wall)
 {
-	const struct stored entry = { .kind = STORED_RECORD, .record = *r, .expires = expires_at(r, now, wall) };
+	struct stored entry = stored_record(r, now, wall), clock;
 
+	if (s != NULL && llabs(clock_ahead(now, wall) - s->ahead) > CLOCK_GRAIN) {
+		clock = stored_clock(s, now, wall);
+		append(s, &clock);
+	}
 	append(s, &entry);
+	secret_wipe(&entry, sizeof(entry));
 }
 
 void store_drop(struct store *s, const uint8_t sid[SID_SIZE])
@@ -271,7 +356,8 @@ int64_t store_due(const struct store *s, int64_t now)
 
 // ------------------------------------------------------------------------------------------------------------ open, close
 
-struct store *store_open(const char *path, struct cookies *c, int64_t now, uint64_t wall, char text[LIMIT_TEXT + 1])
+struct store *store_open(const char *path, struct cookies *c, const uint8_t boot[SID_SIZE], int64_t now, uint64_t wall,
+                         char text[LIMIT_TEXT + 1])
 {
 	struct store *s = calloc(1, sizeof(*s));
 	int ret = s == NULL ? -ENOMEM : 0;
@@ -280,8 +366,9 @@ struct store *store_open(const char *path, struct cookies *c, int64_t now, uint6
 	if (ret == 0) {
 		text_copy(s->path, LIMIT_TEXT, path);
 		s->cookies = c;
+		memcpy(s->boot, boot, SID_SIZE);
 		s->fd = file_open(path);
-		ret = s->fd < 0 ? s->fd : file_read(s->fd, c, now, wall);
+		ret = s->fd < 0 ? s->fd : file_read(s, now, wall);
 	}
 	if (ret == -EBADMSG)
 		text_format(text, "%s: this is nothing that a security module has written: no session is taken from it", path);

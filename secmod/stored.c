@@ -72,7 +72,7 @@ static void put_record(struct writer *w, const struct record *r, uint64_t expire
 	put_addr(w, &r->ipv6);
 	put_number(w, r->created, 8);
 	put_number(w, expires, 8);
-	put_number(w, r->connected, 8);
+	put_number(w, (uint64_t)r->connected, 8);
 	put_number(w, r->session_timeout, 4);
 	put_number(w, (uint64_t)r->timeout_ms, 8);
 	put_number(w, r->persistent | r->certified << 1, 1);
@@ -97,6 +97,8 @@ size_t stored_put(const struct stored *s, uint8_t *out, size_t room)
 	put_bytes(&w, s->record.sid, SID_SIZE);
 	if (s->kind == STORED_RECORD)
 		put_record(&w, &s->record, s->expires);
+	else if (s->kind == STORED_CLOCK)
+		put_number(&w, s->expires, 8);
 	SHA256(out + LENGTH_SIZE, (size_t)(w.at - out) - LENGTH_SIZE, hash);
 	put_bytes(&w, hash, STORED_CHECK);
 	if (w.full)
@@ -196,7 +198,7 @@ static void take_record(struct reader *r, struct stored *s)
 	take_addr(r, &o->ipv6);
 	o->created = take_number(r, 8, INT64_MAX);
 	s->expires = take_number(r, 8, INT64_MAX);
-	o->connected = take_number(r, 8, INT64_MAX);
+	o->connected = (int64_t)take_number(r, 8, INT64_MAX);
 	o->session_timeout = (uint32_t)take_number(r, 4, UINT32_MAX);
 	o->timeout_ms = (int64_t)take_number(r, 8, (uint64_t)INT32_MAX * 1000);
 	flags = take_number(r, 1, 3);
@@ -212,12 +214,14 @@ static void take_entry(struct reader *r, struct stored *s)
 {
 	const uint8_t *sid;
 
-	s->kind = (uint8_t)take_number(r, 1, STORED_GONE);
+	s->kind = (uint8_t)take_number(r, 1, STORED_CLOCK);
 	sid = take(r, SID_SIZE);
 	if (sid != NULL)
 		memcpy(s->record.sid, sid, SID_SIZE);
 	if (s->kind == STORED_RECORD)
 		take_record(r, s);
+	else if (s->kind == STORED_CLOCK)
+		s->expires = take_number(r, 8, INT64_MAX);
 	r->bad = r->bad || s->kind == 0 || r->at != r->end;
 }
 

@@ -15,12 +15,15 @@
 enum stored_kind {
 	STORED_RECORD = 1, // takes the place of what came before of that sid
 	STORED_GONE,       // there is no such record any more
+	STORED_CLOCK,      // by which the times of all that follows are
 };
 
 struct stored {
 	uint8_t kind;
-	struct record record; // of STORED_GONE the sid alone; grants are its own
+	struct record record; // of STORED_GONE the sid alone; grants are its own; connected: by the wall clock
 	uint64_t expires;     // wall clock, seconds; 0: it was in use
+	// Of STORED_CLOCK: record.sid is whose boot of the machine it was, expires what the wall clock was ahead of the monotonic
+	// one.
 };
 
 // How many bytes were written; 0: there is not room for it.

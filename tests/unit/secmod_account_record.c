@@ -168,24 +168,17 @@ static void each_status_says_what_it_may(void **unused)
 
 static void delay_is_what_it_has_waited(void **unused)
 {
-	static const struct {
-		uint64_t then, now, delay;
-	} table[] = {
-		{ NOW, NOW, 0 },
-		{ NOW, NOW + 1, 1 },
-		{ NOW, NOW + 86400 * 30, 86400 * 30 },
-		{ NOW, NOW - 5, 0 }, // the clock was set back
-	};
+	static const uint32_t table[] = { 0, 1, 86400 * 30 };
 
 	for (unsigned i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		struct radius_attributes a;
 		struct radius_packet p;
 
-		account_record(&a, &acc, &nas, ACCOUNT_STOP, (uint32_t)table[i].then);
-		account_record_delay(&a, table[i].then, table[i].now);
+		account_record(&a, &acc, &nas, ACCOUNT_STOP, NOW);
+		account_record_delay(&a, table[i]);
 		p = packet(&a);
-		assert_int_equal(number(&p, RADIUS_ACCT_DELAY_TIME), table[i].delay);
-		assert_int_equal(number(&p, RADIUS_EVENT_TIMESTAMP), table[i].then); // stays what it was
+		assert_int_equal(number(&p, RADIUS_ACCT_DELAY_TIME), table[i]);
+		assert_int_equal(number(&p, RADIUS_EVENT_TIMESTAMP), NOW); // stays what it was
 	}
 }
 

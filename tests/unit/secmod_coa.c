@@ -34,7 +34,7 @@ static int server; // that sends orders
 static struct msg_session_change change;
 static unsigned changes;
 
-static int64_t ahead_ms;
+static int64_t ahead_ms, set_by; // the clock that only runs; what somebody has set the wall clock by, in seconds
 
 // sec-mod's clock, for which a test need not wait.
 int clock_gettime(clockid_t clock, struct timespec *ts)
@@ -45,8 +45,20 @@ int clock_gettime(clockid_t clock, struct timespec *ts)
 	if (ret == 0 && clock == CLOCK_MONOTONIC) {
 		ts->tv_sec += ahead_ms / 1000 + ns / 1000000000;
 		ts->tv_nsec = ns % 1000000000;
+	} else if (ret == 0 && clock == CLOCK_REALTIME) {
+		ts->tv_sec += set_by;
 	}
 	return ret;
+}
+
+time_t time(time_t *out)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	if (out)
+		*out = ts.tv_sec;
+	return ts.tv_sec;
 }
 
 // ------------------------------------------------------------------------------------------------------------------- main
@@ -313,7 +325,7 @@ static void what_a_predecessor_may_have_done_is_dropped(void **unused)
 	} facts[] = { { 100, true }, { 99, true }, { 101, false }, { 250, false } };
 
 	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++) {
-		sm.started = now - 100;
+		sm.started_ms = monotonic_ms() - 100000;
 		begin(RADIUS_DISCONNECT_REQUEST);
 		add_text(RADIUS_USER_NAME, "nobody");
 		add_number(RADIUS_EVENT_TIMESTAMP, (uint32_t)(now - facts[i].past));
@@ -323,6 +335,48 @@ static void what_a_predecessor_may_have_done_is_dropped(void **unused)
 		else
 			not_answered();
 	}
+}
+
+// The clock was an hour ahead when sec-mod started, and is put right: what comes now is after that start all the same.
+static void the_start_moves_with_the_clock(void **unused)
+{
+	set_by = 3600;
+	sm.started_ms = monotonic_ms() - 100000;
+	set_by = 0;
+	begin(RADIUS_DISCONNECT_REQUEST);
+	add_text(RADIUS_USER_NAME, "nobody");
+	add_now(0);
+	sign(SECRET);
+	refused(COA_NO_SESSION);
+	begin(RADIUS_DISCONNECT_REQUEST);
+	add_text(RADIUS_USER_NAME, "nobody");
+	add_now(101);
+	sign(SECRET);
+	not_answered();
+}
+
+// What was done and is forgotten is timely again once the clock goes back. It is not done again.
+static void a_clock_that_goes_back_repeats_nothing(void **unused)
+{
+	sm.started_ms = monotonic_ms() - 7200000;
+	begin(RADIUS_DISCONNECT_REQUEST);
+	add_text(RADIUS_USER_NAME, "anna");
+	add_now(0);
+	sign(SECRET);
+	post();
+	assert_int_equal(asked(), 1);
+	main_says(CHANGE_DONE);
+	assert_true(answered());
+	ahead_ms += 3600000;
+	set_by = 3600;
+	not_answered(); // by now it is old
+	set_by = 0;
+	not_answered();
+	begin(RADIUS_DISCONNECT_REQUEST); // and what comes later is served
+	add_text(RADIUS_USER_NAME, "nobody");
+	add_now(-2);
+	sign(SECRET);
+	refused(COA_NO_SESSION);
 }
 
 // Of the furthest future: until the clock is past its last second it would be done again.
@@ -526,6 +580,8 @@ int main(void)
 		TEST(repeats_are_answered_only),
 		TEST(old_ones_are_dropped),
 		TEST(what_a_predecessor_may_have_done_is_dropped),
+		TEST(the_start_moves_with_the_clock),
+		TEST(a_clock_that_goes_back_repeats_nothing),
 		TEST(what_is_done_is_remembered_to_the_end),
 		TEST(strangers_are_dropped),
 		TEST(who_has_a_name),

@@ -47,11 +47,13 @@ static void on_changed(void *who, const struct record *r)
 	store_put(l->store, r, l->now, l->wall);
 }
 
+static uint8_t boot[SID_SIZE] = { 1 };
+
 static void begin(struct life *l, int64_t now, uint64_t wall)
 {
 	*l = (struct life){ .now = now, .wall = wall };
 	l->c = cookies_new(100000, on_gone, on_changed, l);
-	l->store = store_open(path, l->c, now, wall, l->text);
+	l->store = store_open(path, l->c, boot, now, wall, l->text);
 }
 
 // As SIGKILL ends it: nothing is said any more.
@@ -78,10 +80,91 @@ static size_t file_size(void)
 	return stat(path, &st) == 0 ? (size_t)st.st_size : 0;
 }
 
+// The machine runs on, and somebody sets its clock, before anything is written anew or after.
+static void nobody_lives_longer_or_shorter_by_the_wall_clock(void **state)
+{
+	static const struct {
+		int64_t before, after,
+		        left; // seconds that the clock was set by while the first lives, and after it; then ann has left
+		bool same_boot;
+	} facts[] = {
+		{ 0, 0, TIMEOUT - 100000, true },
+		{ 0, 3600, TIMEOUT - 100000, true },
+		{ 0, -3600, TIMEOUT - 100000, true },
+		{ 0, 315360000, TIMEOUT - 100000, true },
+		{ 0, -315360000, TIMEOUT - 100000, true },
+		{ 315360000, 0, TIMEOUT - 100000, true },
+		{ 315360000, -315360000, TIMEOUT - 100000, true },
+		{ -315360000, 315360000, TIMEOUT - 100000, true },
+		{ 0, 3600, 0, false }, // nobody can say that no hour has passed
+		{ 0, -3600, TIMEOUT, false },
+		{ 315360000, 0, TIMEOUT - 100000, false }, // what was written last says which clock it was
+	};
+	const struct record lease = { .ipv4 = inner, .connected = 5, .session_timeout = 3600 };
+	uint8_t joe[COOKIE_SIZE], ann[COOKIE_SIZE], sid[SID_SIZE];
+	const struct record *r;
+	struct life l;
+
+	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++) {
+		unlink(path);
+		boot[0]++;
+		begin(&l, 10000, WALL);
+		issue(&l, "joe", joe);
+		SHA256(joe, COOKIE_SIZE, sid);
+		cookies_open(l.c, joe, &here, l.now);
+		l.wall += (uint64_t)facts[i].before;
+		cookies_lease(l.c, sid, &lease);
+		issue(&l, "ann", ann);
+		end(&l);
+
+		boot[0] += !facts[i].same_boot;
+		begin(&l, 110000, l.wall + 100 + (uint64_t)facts[i].after);
+		assert_int_equal(cookies_count(l.c), 2);
+		r = cookies_find(l.c, sid);
+		if (facts[i].same_boot)
+			assert_in_range(r->connected, 4, 6);
+		SHA256(ann, COOKIE_SIZE, sid);
+		r = cookies_find(l.c, sid);
+		assert_in_range(r->deadline, l.now + facts[i].left - (facts[i].left ? 2000 : 0), l.now + facts[i].left + 2000);
+		end(&l);
+	}
+	unlink(path);
+}
+
+// A kernel that does not say which boot it is: then by the wall clock, as ever.
+static void without_a_boot_the_wall_clock_counts(void **state)
+{
+	const uint8_t was = boot[0];
+	uint8_t ann[COOKIE_SIZE];
+	struct life l;
+
+	unlink(path);
+	boot[0] = 0;
+	begin(&l, 10000, WALL);
+	issue(&l, "ann", ann);
+	end(&l);
+	begin(&l, 20000, WALL + 100);
+	assert_int_equal(cookies_expire(l.c, l.now), TIMEOUT - 100000);
+	end(&l);
+	unlink(path);
+	boot[0] = was;
+}
+
+static void this_boot_has_a_name(void **state)
+{
+	static const uint8_t none[SID_SIZE];
+	uint8_t a[SID_SIZE], b[SID_SIZE];
+
+	store_boot(a);
+	store_boot(b);
+	assert_memory_equal(a, b, SID_SIZE);
+	assert_memory_not_equal(a, none, SID_SIZE);
+}
+
 static void all_of_it_comes_back(void **state)
 {
 	uint8_t joe[COOKIE_SIZE], ann[COOKIE_SIZE], sid[SID_SIZE];
-	const struct record *r, lease = { .ipv4 = inner, .connected = WALL, .session_timeout = 3600 };
+	const struct record *r, lease = { .ipv4 = inner, .connected = 1, .session_timeout = 3600 };
 	const char *key, *value;
 	struct life l;
 	struct stat st;
@@ -98,6 +181,7 @@ static void all_of_it_comes_back(void **state)
 	cookies_lease(l.c, sid, &lease);
 	end(&l);
 
+	boot[0]++;
 	begin(&l, 77, WALL + 100); // another clock, as after a restart of the machine
 	assert_int_equal(cookies_count(l.c), 2);
 	assert_int_equal(cookies_expire(l.c, l.now), TIMEOUT - 100000); // ann's; joe was connected, his begins now
@@ -107,7 +191,7 @@ static void all_of_it_comes_back(void **state)
 	assert_string_equal(r->vhost, "a.example");
 	assert_string_equal(r->acct_id, "0123456789abcdef");
 	assert_true(addr_equal(&r->ipv4, &inner));
-	assert_int_equal(r->connected, WALL);
+	assert_int_equal(r->connected, -100);
 	assert_int_equal(r->session_timeout, 3600);
 	assert_int_equal(r->created, WALL);
 	assert_int_equal(grants_count(r->grants), 2);
@@ -116,9 +200,11 @@ static void all_of_it_comes_back(void **state)
 	assert_string_equal(value, "192.0.2.53");
 	end(&l);
 
+	boot[0]++;
 	begin(&l, 0, WALL + 1000); // ann's time is over
 	assert_null(cookies_open(l.c, ann, &here, l.now));
 	end(&l);
+	boot[0]++;
 	begin(&l, 0, 100); // a clock that was set back makes nothing live longer
 	assert_in_range(cookies_expire(l.c, 0), 0, TIMEOUT);
 	end(&l);
@@ -345,10 +431,17 @@ static void the_largest_record(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(all_of_it_comes_back),     cmocka_unit_test(what_was_revoked_stays_so),
-		cmocka_unit_test(no_cookie_is_in_the_file), cmocka_unit_test(torn_or_forged),
-		cmocka_unit_test(whose_file_it_is),         cmocka_unit_test(it_does_not_grow_for_ever),
-		cmocka_unit_test(the_largest_record),       cmocka_unit_test(a_disk_that_is_full_for_a_while),
+		cmocka_unit_test(this_boot_has_a_name),
+		cmocka_unit_test(nobody_lives_longer_or_shorter_by_the_wall_clock),
+		cmocka_unit_test(without_a_boot_the_wall_clock_counts),
+		cmocka_unit_test(all_of_it_comes_back),
+		cmocka_unit_test(what_was_revoked_stays_so),
+		cmocka_unit_test(no_cookie_is_in_the_file),
+		cmocka_unit_test(torn_or_forged),
+		cmocka_unit_test(whose_file_it_is),
+		cmocka_unit_test(it_does_not_grow_for_ever),
+		cmocka_unit_test(the_largest_record),
+		cmocka_unit_test(a_disk_that_is_full_for_a_while),
 	};
 	int ret;
 
