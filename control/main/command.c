@@ -12,6 +12,7 @@
 #include "control/main/upgrade.h"
 #include "control/main/usage.h"
 #include "control/main/view.h"
+#include "control/main/wallclock.h"
 #include "control/main/watch.h"
 #include "proto/err.h"
 
@@ -190,7 +191,7 @@ static void row_of_session(struct admin_client *a, struct session *s)
 		.vhost = s->vhost,
 		.user_agent = s->tunnel->info->user_agent,
 		.client = s->tunnel->client,
-		.created = (uint64_t)s->created,
+		.created = (uint64_t)wallclock_then(s->created),
 		.in_use = true,
 		.certified = s->certified,
 	};

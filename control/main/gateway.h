@@ -69,6 +69,7 @@ struct gateway {
 	struct respawn respawn[PARTS];
 	struct event stop_timer;
 	struct event pulse;
+	int64_t wall_ahead_us; // of clock_ms(), when it was looked at last; 0: not yet
 	uint64_t stop_deadline_ms;
 	int stop_step;
 

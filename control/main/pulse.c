@@ -7,6 +7,7 @@
 #include "control/main/notify.h"
 #include "control/main/reload.h"
 #include "control/main/upgrade.h"
+#include "control/main/wallclock.h"
 #include "proto/err.h"
 #include "proto/sandbox.h"
 
@@ -107,6 +108,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		if (all[i])
 			feel(all[i]);
 	listen_resume(g); // where there was no memory for it when it was due
+	wallclock_look(g);
 	status_tell(g);
 	tick_set(g);
 }
@@ -114,6 +116,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 void pulse_open(struct gateway *g)
 {
 	evtimer_assign(&g->pulse, g->base, on_tick, g);
+	wallclock_look(g);
 	tick_set(g);
 }
 

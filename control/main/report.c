@@ -10,6 +10,7 @@
 #include "control/main/quota_row.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
+#include "control/main/wallclock.h"
 #include "proto/encoding.h"
 
 // ---------------------------------------------------------------------------------------------------------------- values
@@ -371,9 +372,9 @@ void report_session(struct report *r, const struct session *s)
 	report_text_and_number(r, "DPD", "raw_dpd", t->dpd);
 	report_text_and_number(r, "KeepAlive", "raw_keepalive", terms->keepalive);
 	report_text(r, "Hostname", "%s", hostname ? hostname : t->info->hostname);
-	report_time(r, "Last connected at", "raw_connected_at", t->since);
-	report_time(r, "Session started at", "raw_session_started_at", s->created);
-	report_time_of_old(r, "Connected at", t->since);
+	report_time(r, "Last connected at", "raw_connected_at", wallclock_then((int64_t)t->since_ms));
+	report_time(r, "Session started at", "raw_session_started_at", wallclock_then(s->created));
+	report_time_of_old(r, "Connected at", wallclock_then((int64_t)t->since_ms));
 	report_sid(s->sid, sid);
 	report_text(r, "Full session", "%s", sid);
 	report_text(r, "Session", "%.6s", sid);
@@ -397,7 +398,7 @@ void report_session_brief(struct report *r, const struct session *s)
 	report_text(r, "IPv4", "%s", addr_text(&s->ipv4, text));
 	report_text(r, "IPv6", "%s", addr_text(&s->ipv6, text));
 	report_text(r, "Device", "%s", s->g->inner);
-	report_number(r, "raw_session_started_at", (uint64_t)s->created, NULL);
+	report_number(r, "raw_session_started_at", (uint64_t)wallclock_then(s->created), NULL);
 	report_text(r, "DTLS cipher", "%s", t->channel == CHANNEL_DTLS ? cipher_text(t) : "");
 	report_text(r, "State", "%s", state_text(t));
 	report_number(r, "RX", s->ended.bytes_in + t->now.bytes_in, NULL);
@@ -547,14 +548,13 @@ void report_status(struct report *r, struct gateway *g)
 
 void report_ban(struct report *r, const struct ban_row *row)
 {
-	time_t wall = time(NULL) - (time_t)clock_seconds();
 	char text[ADDR_TEXT];
 
 	report_begin(r, "");
 	report_text(r, "IP", "%s", row->who.family == 6 ? addr_text_prefix(&row->who, text) : addr_text(&row->who, text));
-	report_time(r, "Since", "raw_since", wall + (time_t)row->since);
+	report_time(r, "Since", "raw_since", wallclock_then((int64_t)row->since * 1000));
 	if (row->until)
-		report_time(r, "Expires", "raw_expires", wall + (time_t)row->until);
+		report_time(r, "Expires", "raw_expires", wallclock_then((int64_t)row->until * 1000));
 	report_number(r, "Score", row->score, NULL);
 }
 

@@ -6,6 +6,7 @@
 
 #include "control/main/session.h"
 #include "control/main/supervise.h"
+#include "control/main/wallclock.h"
 
 static void tell_part(struct samples *s, enum metric metric, unsigned part, uint64_t value, const char *one, const char *two,
                       const char *three)
@@ -245,7 +246,7 @@ void samples_session(struct samples *s, const struct session *session)
 	char id[16];
 
 	snprintf(id, sizeof(id), "%u", session->id);
-	tell_part(s, METRIC_USER_SINCE, 0, (uint64_t)t->since, user, vhost, id);
+	tell_part(s, METRIC_USER_SINCE, 0, (uint64_t)wallclock_then((int64_t)t->since_ms), user, vhost, id);
 	tell_part(s, METRIC_USER_RECEIVED, 0, session->ended.bytes_in + t->now.bytes_in, user, vhost, id);
 	tell_part(s, METRIC_USER_SENT, 0, session->ended.bytes_out + t->now.bytes_out, user, vhost, id);
 	tell_part(s, METRIC_USER_DROPPED, 0, session->ended.dropped + t->now.dropped, user, vhost, id);

@@ -6,6 +6,7 @@
 #include "control/main/opening.h"
 #include "control/main/report.h"
 #include "control/main/supervise.h"
+#include "control/main/wallclock.h"
 #include "proto/err.h"
 #include "proto/secret.h"
 
@@ -84,7 +85,9 @@ static struct session *session_new(struct gateway *g, const struct msg_session_r
 	snprintf(s->method, sizeof(s->method), "%s", m->method);
 	snprintf(s->acct_id, sizeof(s->acct_id), "%s", m->acct_id);
 	s->certified = m->certified;
-	s->created = (time_t)m->created;
+	s->created = wallclock_of((time_t)m->created);
+	if (s->created < 0) // before the machine was started
+		s->created = 0;
 	session_enter(s);
 	return s;
 }

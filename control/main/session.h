@@ -16,7 +16,7 @@ struct session {
 	char method[LIMIT_METHOD + 1];      // that has let its user in
 	char acct_id[LIMIT_ACCT_ID + 1];    // Acct-Session-Id
 	bool certified;                     // its client had a certificate, alone or beside the method
-	time_t created;                     // at login, as sec-mod says
+	int64_t created;                    // at login, as sec-mod says, but by clock_ms()
 	uint64_t since_ms;                  // of its first tunnel; 0: none yet
 	uint32_t timeout;                   // session-timeout in seconds, counted from then; 0: off
 	struct addr ipv4, ipv6;             // address.c: lent; family 0: none

@@ -374,7 +374,6 @@ static struct tunnel *tunnel_new(struct session *s, struct conn *c, struct terms
 	t->mtu = mtu_of(s, c, terms, t->dtls);
 	t->lane_fd = -1;
 	t->since_ms = clock_ms();
-	t->since = time(NULL);
 	times_set(t, terms, is_mobile(c->info));
 	compression_set(t, c->info);
 	evtimer_assign(&t->timer, s->g->base, on_timer, t);

@@ -46,7 +46,6 @@ struct tunnel {
 	enum dtls_kind dtls;
 	int lane_fd; // the worker's end, until the worker gets it
 	uint64_t since_ms;
-	time_t since;
 	struct tunnel_totals now;
 	enum tunnel_channel channel;
 	enum channel_why why;

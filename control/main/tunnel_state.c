@@ -92,7 +92,6 @@ static const struct state_field fields[] = {
 	STATE_UPTO(struct tunnel, dtls, DTLS_KIND_LAST),
 	STATE_FD(struct tunnel, lane_fd),
 	N(since_ms),
-	N(since),
 	N(now.packets_in),
 	N(now.bytes_in),
 	N(now.packets_out),
@@ -124,7 +123,7 @@ static const struct state_field fields[] = {
 
 #undef N
 
-STATE_COVERS(struct tunnel, 656);
+STATE_COVERS(struct tunnel, 648);
 
 struct of {
 	uint32_t session, terms, where; // terms: by number
