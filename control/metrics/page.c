@@ -163,15 +163,22 @@ struct evbuffer *page_text(struct page *p, enum page_form form)
 		return out;
 	out = evbuffer_new();
 	for (unsigned i = 0; out && i < METRICS; i++) {
-		if (!evbuffer_get_length(p->lines[i]))
+		size_t len = evbuffer_get_length(p->lines[i]);
+		unsigned char *lines = len ? evbuffer_pullup(p->lines[i], -1) : NULL;
+
+		if (!len)
 			continue;
 		put_head(out, &metric_descs[i], form);
 		// a copy: what refers to something cannot be referred to, as each answer does
-		evbuffer_add(out, evbuffer_pullup(p->lines[i], -1), evbuffer_get_length(p->lines[i]));
+		if (!lines || evbuffer_add(out, lines, len) < 0)
+			goto no_memory;
 	}
-	if (out && form == PAGE_OPENMETRICS)
-		evbuffer_add(out, "# EOF\n", 6);
+	if (out && form == PAGE_OPENMETRICS && evbuffer_add(out, "# EOF\n", 6) < 0)
+		goto no_memory;
 	return p->text[form] = out;
+no_memory: // half a page would be believed
+	evbuffer_free(out);
+	return NULL;
 }
 
 enum page_form page_form_of(const char *accept)

@@ -77,6 +77,7 @@ static void answer_page(struct server *s, struct evhttp_request *r)
 
 	header(r, "Connection", "close");
 	if (!text || !body || evbuffer_add_buffer_reference(body, text) < 0) {
+		log_warn("no memory for a look at the metrics");
 		evhttp_send_error(r, HTTP_SERVUNAVAIL, NULL);
 	} else {
 		header(r, "Content-Type", page_type(form));
