@@ -18,11 +18,11 @@ CONF
   gateway 192.0.2.1 < "$WORK/swarm.conf"
 }
 
-# Its commands are in tests/bench/swarm/main.c. order says one, answered waits for its answer, ask does both; told has what was answered.
+# Its commands are in tests/bench/swarm/main.c; SWARM_USER has the password of anna's kind, SWARM_ECHO answers. order says one, answered waits for its answer, ask does both; told has what was answered.
 swarm_start() { # CLIENTS [OPTION...]
   local clients=$1
   shift
-  coproc SWARM { exec ip netns exec "$CLIENT" "$BUILD/bench/swarm" -n "$clients" -e 10.96.0.1 "$@" 192.0.2.1 443 anna anna-secret 2> "$WORK/swarm.log"; }
+  coproc SWARM { exec ip netns exec "$CLIENT" "$BUILD/bench/swarm" -n "$clients" -e "${SWARM_ECHO:-10.96.0.1}" "$@" 192.0.2.1 443 "${SWARM_USER:-anna}" "${SWARM_USER:-anna}-secret" 2> "$WORK/swarm.log"; }
   swarm=$SWARM_PID
   at_end "stop $swarm $(born "$swarm")"
   exec 7>&"${SWARM[1]}" 8<&"${SWARM[0]}"
