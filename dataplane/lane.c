@@ -17,6 +17,8 @@
 // The largest packet, and more than the largest message for us.
 #define LANE_ROOM RTE_ALIGN_CEIL(LIMIT_PACKET + 1, 64)
 #define TURN_BURST 64
+// Packets of lanes that may wait for a core: a millisecond's work, and others' wait behind them.
+#define WAITING_MAX 512
 // A handshake takes some ten datagrams, and a client makes one in minutes. Anybody may have seen the App-ID.
 #define HANDSHAKES_A_SECOND 100
 #define HANDSHAKES_BURST 200
@@ -64,7 +66,9 @@ void lane_close(struct control *c, struct tunnel *t)
 
 bool lane_congested(const struct control *c, const struct tunnel *t)
 {
-	return rte_ring_free_count(c->dp.cores[t->owner]->from_control) < LANE_BURST;
+	const struct rte_ring *r = c->dp.cores[t->owner]->from_control;
+
+	return rte_ring_count(r) >= WAITING_MAX || rte_ring_free_count(r) < LANE_BURST;
 }
 
 static void flush_in(struct control *c, const struct tunnel *t)

@@ -208,17 +208,6 @@ static void round_lane_burst(struct lcore *lc)
 	take_mail(lc, pkts, n);
 }
 
-// All that was there when the round began: main may use a tunnel's number again two rounds after it was retired.
-static unsigned round_lanes(struct lcore *lc)
-{
-	unsigned waiting = rte_ring_count(lc->from_control);
-
-	lc->from_control_most = RTE_MAX(lc->from_control_most, waiting);
-	for (unsigned done = 0; done < waiting; done += BURST)
-		round_lane_burst(lc);
-	return waiting;
-}
-
 static unsigned round_handed(struct lcore *lc)
 {
 	struct rte_mbuf *pkts[BURST];
@@ -234,19 +223,42 @@ static unsigned round_handed(struct lcore *lc)
 	return moved;
 }
 
-unsigned loop_round(struct lcore *lc)
+static unsigned round_ports(struct lcore *lc)
 {
 	unsigned moved = 0;
 
-	lc->now = rte_rdtsc();
-	mailbox_serve(lc);
-	reassembly_expire(lc);
 	for (unsigned i = 0; i < lc->n_outer; i++)
 		moved += round_outer(lc, &lc->outer[i]);
 	for (unsigned i = 0; i < lc->n_inner; i++)
 		moved += round_inner(lc, &lc->inner[i]);
 	for (unsigned i = 0; i < lc->n_kernel; i++)
 		moved += round_kernel(lc, &lc->kernel[i]);
+	return moved;
+}
+
+// All that was there when the round began: main may use a tunnel's number again two rounds after it was retired. Ports get their
+// turn after each burst: what a worker floods is answered, and answers are in the way of everybody's.
+static unsigned round_lanes(struct lcore *lc)
+{
+	unsigned waiting = rte_ring_count(lc->from_control), moved = waiting;
+
+	lc->from_control_most = RTE_MAX(lc->from_control_most, waiting);
+	for (unsigned done = 0; done < waiting; done += BURST) {
+		if (done > 0)
+			moved += round_ports(lc);
+		round_lane_burst(lc);
+	}
+	return moved;
+}
+
+unsigned loop_round(struct lcore *lc)
+{
+	unsigned moved;
+
+	lc->now = rte_rdtsc();
+	mailbox_serve(lc);
+	reassembly_expire(lc);
+	moved = round_ports(lc);
 	moved += round_lanes(lc);
 	if (lc->dp->n_cores > 1)
 		moved += round_handed(lc);
