@@ -215,8 +215,11 @@ test: ## install, build and run everything, as CI does (as root)
 check: ## all tests, without installing packages (as root)
 	BUILD=$(BUILD) ./scripts/run-tests
 
-unit hostile smoke fuzz asan lint: ## one suite of tests; make fuzz T=600 for ten minutes a target
+unit smoke fuzz asan lint: ## one suite of tests; make fuzz T=600 for ten minutes a target
 	T=$(T) BUILD=$(BUILD) ./scripts/run-tests $@
+
+hostile: ## attacks by processes that were taken over, plain and under sanitizers, and what each costs the others (as root)
+	ATTACKS=1 BUILD=$(BUILD) ./scripts/run-tests hostile 'asan/hostile-*'
 
 test-vm: ## test NICs of the dataplane's own, with real clients, in an emulated machine (as root)
 	BUILD=$(BUILD) ./scripts/run-tests vm

@@ -27,6 +27,25 @@ static CRAFT_UNUSED bool attack_is_allowed(int number, enum role from, enum role
 	return d->name && d->from == from && d->to == to && (d->states & state);
 }
 
+// Each message that may be sent this way, with the first of these receiver's states that allows it: a new message of the table is
+// attacked without a word more here, and one that no state is brought up for fails.
+static CRAFT_UNUSED void attacks_from_table(enum role from, enum role to, const uint32_t *states, size_t n_states,
+                                            void (*f)(int number, size_t state))
+{
+	size_t i;
+	int n;
+
+	for (n = 1; n < MSG_NUMBERS; n++) {
+		if (!msg_descs[n].name || msg_descs[n].from != from || msg_descs[n].to != to)
+			continue;
+		for (i = 0; i < n_states && !(msg_descs[n].states & states[i]); i++)
+			;
+		if (i == n_states)
+			fail_msg("%s: this test brings no channel into a state for it", msg_descs[n].name);
+		f(n, i);
+	}
+}
+
 // ---------------------------------------------------------------------------------------------------------------- families
 
 // Every message that this channel does not carry, or not in this state; and numbers that nobody has.
@@ -100,7 +119,7 @@ static CRAFT_UNUSED void attacks_by_fds(int number, attack_fn f, void *arg)
 	}
 }
 
-// Cut at every `step`th byte, with more behind it, and longer than any message.
+// Cut at every `step`th byte (0: some twenty of them), with more behind it, and longer than any message.
 static CRAFT_UNUSED void attacks_by_length(int number, size_t step, attack_fn f, void *arg)
 {
 	static const size_t extra[] = { 1, 2, 9, 1000, LIMIT_MESSAGE };
@@ -111,7 +130,7 @@ static CRAFT_UNUSED void attacks_by_length(int number, size_t step, attack_fn f,
 	for (high = 0; high <= 1; high++) {
 		attack_well_formed(&a, number, high);
 		full = a.packet.len;
-		for (i = 1; i < full; i += step) {
+		for (i = 1; i < full; i += step ? step : full / 20 + 1) {
 			snprintf(a.name, sizeof(a.name), "%s cut at %zu of %zu", msg_descs[number].name, i, full);
 			a.packet.len = i;
 			f(arg, &a);
@@ -125,7 +144,74 @@ static CRAFT_UNUSED void attacks_by_length(int number, size_t step, attack_fn f,
 	}
 }
 
-// One field at a time: each hostile header, the wrong kind, and just out of bounds.
+// What no text may hold: what ends or forges a line, steers a terminal or turns what follows around, and what is no UTF-8.
+static const struct {
+	const char *name;
+	uint8_t bytes[4];
+	size_t len;
+} attack_texts[] CRAFT_UNUSED = {
+	{ "NUL", { 0 }, 1 },
+	{ "a line feed", { '\n' }, 1 },
+	{ "an escape", { 0x1b }, 1 },
+	{ "DEL", { 0x7f }, 1 },
+	{ "a C1 control", { 0xc2, 0x9b }, 2 },
+	{ "an override of direction", { 0xe2, 0x80, 0xae }, 3 },
+	{ "a byte that is no UTF-8", { 0xff }, 1 },
+	{ "an overlong /", { 0xc0, 0xaf }, 2 },
+	{ "half a surrogate", { 0xed, 0xa0, 0x80 }, 3 },
+	{ "half a character", { 0xe2, 0x82 }, 2 },
+};
+
+// Addresses that are none.
+static const uint8_t attack_addresses[][ADDR_WIRE] CRAFT_UNUSED = {
+	{ 5, 32, 0, 0, 192, 0, 2, 1 },
+	{ 4, 33, 0, 0, 192, 0, 2, 1 },
+	{ 4, 32, 0, 0, 192, 0, 2, 1, 1 },
+	{ 6, 129, 0, 0, 0x20, 1 },
+	{ 0, 1 },
+	{ 255, 255, 255, 255, 255 },
+};
+
+static CRAFT_UNUSED void attacks_by_text(int number, unsigned i, attack_fn f, void *arg)
+{
+	const struct msg_field *field = &msg_descs[number].fields()[i];
+	static struct craft value;
+	static struct attack a;
+	size_t k, len;
+
+	a.fds = msg_descs[number].fds;
+	for (k = 0; k < sizeof(attack_texts) / sizeof(attack_texts[0]); k++) {
+		len = field->min > attack_texts[k].len ? (size_t)field->min : attack_texts[k].len;
+		if (len > field->max)
+			continue;
+		value.len = 0;
+		craft_run(&value, 0xda, 'a', len);
+		memcpy(value.buf + value.len - attack_texts[k].len, attack_texts[k].bytes, attack_texts[k].len);
+		snprintf(a.name, sizeof(a.name), "%s.%s with %s", msg_descs[number].name, field->name, attack_texts[k].name);
+		craft_replaced(&a.packet, number, i, value.buf, value.len);
+		f(arg, &a);
+	}
+}
+
+static CRAFT_UNUSED void attacks_by_address(int number, unsigned i, attack_fn f, void *arg)
+{
+	static struct craft value;
+	static struct attack a;
+	size_t k;
+
+	a.fds = msg_descs[number].fds;
+	for (k = 0; k < sizeof(attack_addresses) / sizeof(attack_addresses[0]); k++) {
+		value.len = 0;
+		craft_run(&value, 0xc5, 0, ADDR_WIRE);
+		memcpy(value.buf + value.len - ADDR_WIRE, attack_addresses[k], ADDR_WIRE);
+		snprintf(a.name, sizeof(a.name), "%s.%s is no address (%zu)", msg_descs[number].name,
+		         msg_descs[number].fields()[i].name, k);
+		craft_replaced(&a.packet, number, i, value.buf, value.len);
+		f(arg, &a);
+	}
+}
+
+// One field at a time: each hostile header, the wrong kind, just out of bounds, and what is not what it says.
 static CRAFT_UNUSED void attacks_by_field(int number, attack_fn f, void *arg)
 {
 	const struct msg_desc *d = &msg_descs[number];
@@ -158,5 +244,9 @@ static CRAFT_UNUSED void attacks_by_field(int number, attack_fn f, void *arg)
 			craft_replaced(&a.packet, number, i, value.buf, value.len);
 			f(arg, &a);
 		}
+		if (field->kind == MSG_KIND_STR)
+			attacks_by_text(number, i, f, arg);
+		else if (field->kind == MSG_KIND_ADDR)
+			attacks_by_address(number, i, f, arg);
 	}
 }

@@ -21,7 +21,8 @@ static uint16_t ping_checksum(const uint8_t *p, size_t len)
 	return (uint16_t)~sum;
 }
 
-static PROBE_UNUSED void ping_make(uint8_t p[PING_SIZE], const uint8_t from[4], const uint8_t to[4])
+static PROBE_UNUSED void ping_make_numbered(uint8_t p[PING_SIZE], const uint8_t from[4], const uint8_t to[4], uint16_t id,
+                                            uint16_t number)
 {
 	static const uint8_t head[12] = { 0x45, 0, 0, PING_SIZE, 0, 0, 0, 0, 64, IPPROTO_ICMP };
 	uint16_t sum;
@@ -34,9 +35,15 @@ static PROBE_UNUSED void ping_make(uint8_t p[PING_SIZE], const uint8_t from[4], 
 	p[10] = (uint8_t)(sum >> 8);
 	p[11] = (uint8_t)sum;
 	p[20] = 8; // echo
+	memcpy(p + 24, (uint8_t[]){ (uint8_t)(id >> 8), (uint8_t)id, (uint8_t)(number >> 8), (uint8_t)number }, 4);
 	sum = ping_checksum(p + 20, PING_SIZE - 20);
 	p[22] = (uint8_t)(sum >> 8);
 	p[23] = (uint8_t)sum;
+}
+
+static PROBE_UNUSED void ping_make(uint8_t p[PING_SIZE], const uint8_t from[4], const uint8_t to[4])
+{
+	ping_make_numbered(p, from, to, 0, 0);
 }
 
 // Does an echo reply come down this lane?

@@ -10,6 +10,7 @@
 #include "attack.h"
 #include "handshake.h"
 #include "login.h"
+#include "measure.h"
 #include "proto/log.h"
 #include "victim.h"
 
@@ -79,11 +80,15 @@ static void worker_open(struct login *w)
 
 static void honest_login_works(void)
 {
+	uint64_t began = now_us();
 	struct login w;
 
 	worker_open(&w);
 	assert_true(login_all(&w, "alice"));
+	measure_login(began);
 	chan_fini(&w.chan);
+	// its record would stay, and memory with it
+	assert_int_equal(CHAN_SEND(&secmod.chan, SESSION_REVOKE, &(struct msg_session_revoke){ .user = "alice" }), 0);
 	drain_main();
 }
 
@@ -168,6 +173,7 @@ static const struct place {
 };
 
 #define PLACES (sizeof(places) / sizeof(places[0]))
+static const uint32_t states[PLACES] = { SW_HELLO, SW_SIGNED, SW_ASKED, SW_BUSY, SW_DONE, SW_RESUMED };
 
 // ---------------------------------------------------------------------------------------------------------------- attacks
 
@@ -177,9 +183,11 @@ static void attack_from(void *arg, const struct attack *a)
 	struct login w;
 
 	p->reach(&w);
+	measure_attack();
 	assert_int_equal(probe_send(w.chan.fd, a->packet.buf, a->packet.len, a->fds), 0);
 	if (!victim_drops(w.chan.fd))
 		fail_msg("%s in %s: the offender keeps its channel", a->name, p->name);
+	measure_ended();
 	chan_fini(&w.chan);
 	drain_main();
 	if (!victim_lives(&secmod))
@@ -192,51 +200,50 @@ static void attack_from(void *arg, const struct attack *a)
 
 static void out_of_place_in_every_state(void **state)
 {
-	size_t i;
+	char name[64];
 
-	for (i = 0; i < PLACES; i++)
+	for (size_t i = 0; i < PLACES; i++) {
+		snprintf(name, sizeof(name), "to sec-mod: what is not allowed in %s", places[i].name);
+		measure_begin(name);
 		attacks_out_of_place(ROLE_WORKER, ROLE_SECMOD, places[i].state, attack_from, (void *)&places[i]);
+		measure_end();
+	}
 }
 
 static void without_head(void **state)
 {
+	measure_begin("to sec-mod: what is no message");
 	attacks_without_head(attack_from, (void *)&places[0]);
+	measure_end();
+}
+
+static void by_fds(int number, size_t place)
+{
+	attacks_by_fds(number, attack_from, (void *)&places[place]);
+}
+
+static void by_length(int number, size_t place)
+{
+	attacks_by_length(number, 0, attack_from, (void *)&places[place]);
+}
+
+static void by_field(int number, size_t place)
+{
+	attacks_by_field(number, attack_from, (void *)&places[place]);
 }
 
 // The message is right for the state, the packet is not.
-static const struct {
-	int number;
-	size_t place, step;
-} malformed[] = {
-	{ MSG_SIGN_REQ, 0, 17 },  { MSG_AUTH_INIT, 1, 23 },    { MSG_AUTH_CONT, 2, 7 },      { MSG_CERT_PART, 1, 1999 },
-	{ MSG_CERT_PROVE, 1, 1 }, { MSG_RESUME_FETCH, 0, 11 }, { MSG_RESUME_STORE, 1, 299 }, { MSG_RESUME_DELETE, 5, 11 },
-	{ MSG_GROUPS_ASK, 1, 1 }, { MSG_KDC_REQ, 1, 997 },     { MSG_AUTH_TOKEN, 2, 797 },   { MSG_COOKIE_SHOW, 1, 5 },
-};
-
-#define MALFORMED (sizeof(malformed) / sizeof(malformed[0]))
-
-static void with_wrong_descriptors(void **state)
+static void malformed(void **state)
 {
-	size_t i;
-
-	for (i = 0; i < MALFORMED; i++)
-		attacks_by_fds(malformed[i].number, attack_from, (void *)&places[malformed[i].place]);
-}
-
-static void with_wrong_lengths(void **state)
-{
-	size_t i;
-
-	for (i = 0; i < MALFORMED; i++)
-		attacks_by_length(malformed[i].number, malformed[i].step, attack_from, (void *)&places[malformed[i].place]);
-}
-
-static void with_wrong_fields(void **state)
-{
-	size_t i;
-
-	for (i = 0; i < MALFORMED; i++)
-		attacks_by_field(malformed[i].number, attack_from, (void *)&places[malformed[i].place]);
+	measure_begin("to sec-mod: 0 to 253 descriptors");
+	attacks_from_table(ROLE_WORKER, ROLE_SECMOD, states, PLACES, by_fds);
+	measure_end();
+	measure_begin("to sec-mod: cut and too long");
+	attacks_from_table(ROLE_WORKER, ROLE_SECMOD, states, PLACES, by_length);
+	measure_end();
+	measure_begin("to sec-mod: fields that are wrong");
+	attacks_from_table(ROLE_WORKER, ROLE_SECMOD, states, PLACES, by_field);
+	measure_end();
 }
 
 // ------------------------------------------------------------------------------------------- what the table cannot forbid
@@ -265,6 +272,7 @@ static void it_signs_nothing_but_handshakes(void **state)
 	struct login w;
 	size_t i;
 
+	measure_begin("to sec-mod: signatures over what is no handshake, by keys of others");
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		m = (struct msg_sign_req){
 			.vhost = rows[i].vhost, .key = rows[i].key, .scheme = rows[i].scheme, .tbs_len = rows[i].len
@@ -274,13 +282,16 @@ static void it_signs_nothing_but_handshakes(void **state)
 		m.tbs[m.tbs_len == 130 ? 97 : 0] = 0;
 		worker_open(&w);
 		chan_enter(&w.chan, WS_SIGNING);
+		measure_attack();
 		assert_int_equal(CHAN_SEND(&w.chan, SIGN_REQ, &m), 0);
 		chan_await(&w.chan, login_handlers, &w, MSG_SIGN_REP, 1000);
 		assert_false(w.signature);
 		assert_true(victim_drops(w.chan.fd));
+		measure_ended();
 		chan_fini(&w.chan);
 		honest_login_works();
 	}
+	measure_end();
 }
 
 static void one_signature_a_connection(void **state)
@@ -459,16 +470,18 @@ static void no_lie_is_a_proof(void **state)
 {
 	struct login w;
 
+	measure_begin("to sec-mod: proofs of certificates that are none");
 	for (int lie = NOTHING; lie < LIES; lie++)
 		for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
 			tell(&w, lie, version);
+			measure_attack();
 			if (!victim_drops(w.chan.fd))
 				fail_msg("lie %d (%x): the offender keeps its channel", lie, version);
 			chan_fini(&w.chan);
 			drain_main();
 			honest_login_works();
 		}
-	assert_true(victim_fds_settle(&secmod));
+	measure_end();
 }
 
 // What another connection has stored is only for its client; nobody writes over it; and it is not what certificates come from.
@@ -596,24 +609,28 @@ static void leaving_in_every_state(void **state)
 }
 
 // As much as the socket takes, and nothing is ever read.
-static void floods(void **state)
+static void flood(int number, size_t place)
 {
 	static struct attack a;
 	struct login w;
-	size_t i;
-	int n;
 
-	for (i = 0; i < MALFORMED; i++) {
-		places[malformed[i].place].reach(&w);
-		attack_well_formed(&a, malformed[i].number, 1);
-		for (n = 0; n < 100000; n++)
-			if (probe_send(w.chan.fd, a.packet.buf, a.packet.len, 0) < 0)
-				break;
-		assert_true(victim_drops(w.chan.fd));
-		chan_fini(&w.chan);
-		honest_login_works();
-	}
-	assert_true(victim_fds_settle(&secmod));
+	places[place].reach(&w);
+	attack_well_formed(&a, number, 1);
+	measure_attack();
+	for (int n = 0; n < 100000; n++)
+		if (probe_send(w.chan.fd, a.packet.buf, a.packet.len, 0) < 0)
+			break;
+	assert_true(victim_drops(w.chan.fd));
+	measure_ended();
+	chan_fini(&w.chan);
+	honest_login_works();
+}
+
+static void floods(void **state)
+{
+	measure_begin("to sec-mod: each message, as often as its socket takes it");
+	attacks_from_table(ROLE_WORKER, ROLE_SECMOD, states, PLACES, flood);
+	measure_end();
 }
 
 static void a_crowd_that_says_nothing(void **state)
@@ -621,17 +638,19 @@ static void a_crowd_that_says_nothing(void **state)
 	static struct login crowd[400];
 	size_t i;
 
+	measure_begin("to sec-mod: a crowd of 400 that says nothing");
 	for (i = 0; i < 400; i++) {
 		worker_open(&crowd[i]);
 		if (i % 2)
 			assert_true(login_sign(&crowd[i]));
+		measure_attack();
 		if (i % 50 == 0)
 			honest_login_works();
 	}
 	for (i = 0; i < 400; i++)
 		chan_fini(&crowd[i].chan);
 	honest_login_works();
-	assert_true(victim_fds_settle(&secmod));
+	measure_end();
 }
 
 static void it_is_still_the_same(void **state)
@@ -705,6 +724,7 @@ static int setup(void **state)
 	honest_login_works();
 	usleep(100000); // it has seen the worker go
 	secmod.fds = probe_count_fds(secmod.pid);
+	measure_process("sec-mod", secmod.pid);
 	return 0;
 }
 
@@ -726,9 +746,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(out_of_place_in_every_state),
 		cmocka_unit_test(without_head),
-		cmocka_unit_test(with_wrong_descriptors),
-		cmocka_unit_test(with_wrong_lengths),
-		cmocka_unit_test(with_wrong_fields),
+		cmocka_unit_test(malformed),
 		cmocka_unit_test(it_signs_nothing_but_handshakes),
 		cmocka_unit_test(one_signature_a_connection),
 		cmocka_unit_test(three_tries_are_three),
