@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A client whose kernel is hers: packets with every class of forged source go into her tun device as they are. None comes out at the
-# gateway, and each is counted, over DTLS and over TLS alike.
+# gateway, and each is counted, over DTLS and over TLS alike. What she says to everybody, or to the neighbours that she has not, reaches nobody.
 #
 #   anna  raw socket ── tun0 10.99.0.a ══╮
 #   bert                tun1 10.99.0.b ══╯ gateway ── vpns0: an ingress hook counts what comes out
@@ -19,6 +19,7 @@ NFT
 in_ns "$CLIENT" nft -f - << NFT
 table inet quiet { chain output { type filter hook output priority 0; oifname "tun*" meta l4proto icmpv6 drop; }; }
 NFT
+in_ns "$SERVER" sysctl -qw net.ipv6.conf.vpns0.accept_ra=2 net.ipv6.conf.all.forwarding=1 net.ipv4.ip_forward=1 net.ipv4.conf.vpns0.accept_redirects=1 net.ipv6.conf.vpns0.accept_redirects=1
 came_out() { in_ns "$SERVER" nft list ruleset | sed -n 's/.*counter packets \([0-9]*\) .*/\1/p'; }
 
 hex4() { printf '%02x' ${1//./ }; }
@@ -35,6 +36,16 @@ packet() {           # SOURCE DESTINATION
     *) say "4500001c0000000040110000$(hex4 "$1")$(hex4 "$2")$UDP" ;;
   esac
 }
+# What neighbours say to each other, with the checksum that it has to have.
+icmp6() { # TYPE SOURCE DESTINATION
+  local body sum=0 i hex
+  body="$(printf '%02x' "$1")00000000000708$(hex6 fe80::1)$(hex6 fe80::2)0101020000000007"
+  hex="$(hex6 "$2")$(hex6 "$3")$(printf '%08x' $((${#body} / 2)))0000003a$body"
+  for ((i = 0; i < ${#hex}; i += 4)); do sum=$((sum + 0x${hex:i:4})); done
+  while ((sum >> 16)); do sum=$(((sum & 0xffff) + (sum >> 16))); done
+  say "60000000$(printf '%04x' $((${#body} / 2)))3aff$(hex6 "$2")$(hex6 "$3")${body:0:4}$(printf '%04x' $((0xffff - sum)))${body:8}"
+}
+sends_icmp6() { icmp6 "$@" | tr a-f A-F | basenc --base16 -d | in_ns "$CLIENT" socat -u - INTERFACE:tun0; } # TYPE SOURCE DESTINATION
 # Into her tun device, past her kernel's own rules.
 sends() { packet "$@" | tr a-f A-F | basenc --base16 -d | in_ns "$CLIENT" socat -u - INTERFACE:tun0; } # SOURCE DESTINATION
 gateway_of() { case $1 in *:*) say fd99::1 ;; *) say $INSIDE ;; esac; }
@@ -83,5 +94,22 @@ TABLE
   expect "by IPv6 too" is_dropped "$a6" ::1
   expect "she still sends as herself" sends "$a4" $INSIDE
   soon "and nothing else has come out" counts_to came_out $((before + 3))
+
+  # Where the kernel forwards from client to client, too.
+  in_ns "$CLIENT" nft -f - << NFT
+table netdev bert { chain in { type filter hook ingress device tun1 priority 0; counter; }; }
+NFT
+  for everybody in 10.99.0.255 255.255.255.255 224.0.0.251; do
+    expect "to $everybody she may speak" sends "$a4" $everybody
+  done
+  for type in 133 134 135 136 137; do # router solicitation, advertisement, neighbour solicitation, advertisement, redirect
+    expect "and send ICMPv6 of type $type to all" sends_icmp6 $type "$a6" ff02::1
+  done
+  expect "she sends as herself" sends "$a4" $INSIDE
+  soon "which comes out behind it" counts_to came_out $((before + 3 + 3 + 1))
+  expect "nothing has reached bert" in_ns "$CLIENT" sh -c 'nft list table netdev bert | grep -q "packets 0 "'
+  expect "the gateway has taken no route from her" same "$(ip -n "$SERVER" -6 route show proto ra)" ''
+  expect "and knows no neighbour there" same "$(ip -n "$SERVER" neigh show dev vpns0)" ''
+  in_ns "$CLIENT" nft delete table netdev bert
   leave $mode
 done
