@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "control/main/inner.h"
+#include "control/main/netlink.h"
 #include "control/main/session.h"
 #include "proto/err.h"
 #include "proto/secret.h"
@@ -393,6 +394,9 @@ static int take_named(struct session *s, const struct address_pool *pool, const 
 			return -EADDRINUSE;
 		slot_clear(holder, ip->family);
 	}
+	// its packets would never come to the client, and the kernel would take the client's for forged ones
+	if (!address_is_ours(s->g, ip) && netlink_is_local(ip))
+		return -ENOTUNIQ;
 	ret = claim(&s->g->addresses, ip, NULL);
 	if (ret == 0)
 		*out = *ip;

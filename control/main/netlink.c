@@ -233,3 +233,34 @@ int netlink_nic_route_add(const char *interface, const struct addr *to, const st
 		        strerror(-ret));
 	return ret;
 }
+
+static int on_route(const struct nlmsghdr *h, void *type)
+{
+	*(uint8_t *)type = ((const struct rtmsg *)mnl_nlmsg_get_payload(h))->rtm_type;
+	return MNL_CB_STOP;
+}
+
+bool netlink_is_local(const struct addr *a)
+{
+	struct mnl_socket *nl = socket_open();
+	char buf[MNL_SOCKET_BUFFER_SIZE];
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	uint8_t type = RTN_UNSPEC;
+	struct rtmsg *m;
+	ssize_t n = -1;
+
+	if (!nl)
+		return false;
+	h->nlmsg_type = RTM_GETROUTE;
+	h->nlmsg_flags = NLM_F_REQUEST;
+	m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+	m->rtm_family = a->family == 4 ? AF_INET : AF_INET6;
+	m->rtm_dst_len = a->family == 4 ? 32 : 128;
+	mnl_attr_put(h, RTA_DST, a->family == 4 ? 4 : 16, a->ip);
+	if (mnl_socket_sendto(nl, h, h->nlmsg_len) >= 0)
+		n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+	if (n > 0) // an error: there is no way to it
+		mnl_cb_run(buf, (size_t)n, 0, 0, on_route, &type);
+	mnl_socket_close(nl);
+	return type == RTN_LOCAL || type == RTN_BROADCAST || type == RTN_ANYCAST || type == RTN_MULTICAST;
+}

@@ -1,6 +1,8 @@
 // The gateway's interfaces: bring them up, size them, give them addresses and routes and take them away. Over rtnetlink, no program
 // is run. Main process only. The kernel answers at once, so these calls do not wait for anybody.
 #pragma once
+#include <stdbool.h>
+
 #include "proto/addr.h"
 
 // Up, without ARP (the dataplane takes frames for any MAC), with this MTU. 0 or -errno; what failed is logged, here and below.
@@ -12,6 +14,8 @@ int netlink_address_remove(const char *interface, const struct addr *a);
 // A network that is reached through the interface. -EEXIST (logged): the kernel has a route to it that is not ours, which stays.
 int netlink_route_add(const char *interface, const struct addr *network);
 void netlink_route_remove(const char *interface, const struct addr *network);
+// Is it this machine's own, or everybody's here (broadcast, multicast)? Not where the kernel cannot be asked.
+bool netlink_is_local(const struct addr *a);
 
 // The same for an interface beside a NIC, with real neighbours: up with ARP, and addresses that look for duplicates.
 int netlink_nic_up(const char *interface, unsigned mtu);

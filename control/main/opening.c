@@ -22,7 +22,7 @@ static const struct refusal {
 	{ ENOSPC, 503, REFUSED_ADDRESS, "no address is free in ipv4-network or ipv6-network" },
 	{ EADDRNOTAVAIL, 503, REFUSED_ADDRESS, "no address of a kind that the client takes" },
 	{ EADDRINUSE, 503, REFUSED_ADDRESS, "another session has the user's address" },
-	{ ENOTUNIQ, 503, REFUSED_ADDRESS, "the user's address is the gateway's own, or names the network" },
+	{ ENOTUNIQ, 503, REFUSED_ADDRESS, "the user's address is the gateway's own, or names a network" },
 	{ EACCES, 503, -1, "what its user and group are granted cannot be used" },
 	{ EMFILE, 503, REFUSED_TUNNEL, "as many tunnels as max-clients has room for" },
 	{ EUSERS, 503, REFUSED_SAME, "the user has as many sessions as max-same-clients allows" },

@@ -11,6 +11,7 @@ BERT=$NAME-b HOST_BEHIND=$NAME-h
 mkdir "$WORK/users"
 printf '%s\n' 'iroute = 10.50.0.0/255.255.0.0' 'iroute = fd50::/64' 'iroute = 10.51.0.0/16' 'iroute = 10.99.0.64/26' \
   'route = 10.99.0.0/24' 'route = fd99::/64' 'route = 203.0.113.77/32' > "$WORK/users/anna"
+echo 'explicit-ipv4 = 198.51.100.1' > "$WORK/users/dora"
 printf '%s\n' 'iroute = 10.51.0.0/16' 'iroute = 10.51.7.0/24' 'explicit-ipv4 = 203.0.113.77' > "$WORK/users/bert"
 network
 forwarding
@@ -44,6 +45,10 @@ NETNS=$BERT soon "bert has DTLS" client_on_dtls bert
 expect "he has the address that his file names" same "$(given bert INTERNAL_IP4_ADDRESS)" 203.0.113.77
 expect "alone" same "$(given bert INTERNAL_IP4_NETMASK)" 255.255.255.255
 expect "the kernel knows the way" routed 4 203.0.113.77
+add_user dora dora-secret > /dev/null
+INTERFACE=tun2 login_with_cookie dora "$(get_cookie dora dora-secret)"
+expect "an address of the machine's own is nobody's" client_gone dora
+expect "as the log says, too" has "$WORK/gateway.log" "the user's address is the gateway's own"
 expect "a network of anna's stays hers" same "$(iroutes bert)" 10.51.7.0/24
 expect "as the log says" has "$WORK/gateway.log" "iroute 10.51.0.0/16 of user 'bert' is behind user 'anna'"
 NETNS=$BERT expect "he reaches the gateway" pings $INSIDE

@@ -164,6 +164,10 @@ static void an_address_by_name(void **unused)
 	L(4, "carl", &own, -ENOTUNIQ, NULL); // the gateway's
 	own.explicit_ipv4 = addr_of("192.0.2.255");
 	L(4, "carl", &own, -ENOTUNIQ, NULL);
+	own.explicit_ipv4 = addr_of("127.0.0.7"); // the machine's
+	L(4, "carl", &own, -ENOTUNIQ, NULL);
+	own.explicit_ipv4 = addr_of("224.0.0.7"); // everybody's
+	L(4, "carl", &own, -ENOTUNIQ, NULL);
 }
 
 static void a_named_address_is_nobody_elses(void **unused)

@@ -111,6 +111,29 @@ static void nobody_special(void **unused)
 	                "IP_REAL_LOCAL=2001:db8::1\nIP_LOCAL=10.99.0.1\nIP_REMOTE=10.99.0.5\n");
 }
 
+// Names that want to be variables, or words of a shell, stay behind the "=" of ours, whatever a client calls itself.
+static void who_is_called_like_a_variable(void **unused)
+{
+	const struct terms terms = { 0 };
+	const struct connect_info info = { .hostname = "BASH_ENV=/tmp/x",
+		                           .user_agent = "() { :;}; /bin/id",
+		                           .device_type = "$(id)",
+		                           .device_platform = "`id`;id|id&&id" };
+	const struct hook_facts f = { .id = 1,
+		                      .user = "LD_PRELOAD=/tmp/x.so",
+		                      .group = "PATH=/tmp",
+		                      .vhost = "IFS=x",
+		                      .client = addr_of("192.0.2.2"),
+		                      .local = addr_of("192.0.2.1"),
+		                      .info = &info,
+		                      .terms = &terms };
+
+	has_environment(&f, PATH_LINE
+	                "REASON=connect\nID=1\nVHOST=IFS=x\nUSERNAME=LD_PRELOAD=/tmp/x.so\nGROUPNAME=PATH=/tmp\n"
+	                "HOSTNAME=BASH_ENV=/tmp/x\nREMOTE_HOSTNAME=BASH_ENV=/tmp/x\nDEVICE=\nUSER_AGENT=() { :;}; /bin/id\n"
+	                "DEVICE_TYPE=$(id)\nDEVICE_PLATFORM=`id`;id|id&&id\nIP_REAL=192.0.2.2\nIP_REAL_LOCAL=192.0.2.1\n");
+}
+
 // The default route counts as IPv4's, and a network behind a whole address of IPv6 as what it is.
 static void all_but_some(void **unused)
 {
@@ -171,6 +194,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(somebody_restricted),
 		cmocka_unit_test(nobody_special),
+		cmocka_unit_test(who_is_called_like_a_variable),
 		cmocka_unit_test(all_but_some),
 		cmocka_unit_test(everything_fits),
 	};
