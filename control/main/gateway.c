@@ -18,6 +18,7 @@
 #include "control/main/session.h"
 #include "control/main/supervise.h"
 #include "control/main/syslogger.h"
+#include "control/main/timers.h"
 #include "control/main/utmp.h"
 #include "control/main/upgrade.h"
 #include "proto/err.h"
@@ -138,7 +139,7 @@ int gateway_begin(struct gateway *g)
 		return ret;
 	g->bans = ban_list_new(&g->policy.bans, BAN_ENTRIES_MAX);
 	g->base = event_base_new();
-	if (!g->bans || !g->base || programs_open(g) < 0 || utmp_open(g) < 0)
+	if (!g->bans || !g->base || timers_reserve(g->base) < 0 || programs_open(g) < 0 || utmp_open(g) < 0)
 		return errno_log(ENOMEM, "out of memory");
 	door_init(g);
 	return pictures_take(g, g->config, &g->pictures);

@@ -83,6 +83,49 @@ static void test_handshake_records_only_in_a_handshake(void **state)
 	assert_true(w.dp.in[1].handshaking);
 }
 
+static uint16_t put_trick(uint8_t *r, uint8_t type, uint16_t epoch, uint64_t sequence, uint16_t body)
+{
+	r[0] = type, r[1] = 0xfe, r[2] = 0xfd;
+	store16(r + 3, epoch);
+	for (unsigned i = 0; i < 3; i++)
+		store16(r + 5 + 2 * i, (uint16_t)(sequence >> (32 - 16 * i)));
+	store16(r + 11, body);
+	memset(r + RECORD_HEADER, 0xa5, body);
+	return (uint16_t)(RECORD_HEADER + body);
+}
+
+// Records of every type and epoch, of nothing and of much, up to the highest number, with a MAC that is none, one and many a
+// datagram: nothing of it comes out, and nothing of it moves the window.
+static void test_record_tricks(void **state)
+{
+	static const uint8_t types[] = { 0, 20, 21, 22, 23, 24, 255 };
+	static const uint16_t epochs[] = { 0, 1, 2, 3, 0xffff }, bodies[] = { 0, 1, 2, 23, 24, 40, 1000 };
+	static const uint64_t sequences[] = { 0, 1, 1024, 1ULL << 32, (1ULL << 48) - 2, (1ULL << 48) - 1 };
+	struct path path = path_of(0, 0);
+	uint8_t datagram[1400];
+	uint64_t top;
+
+	send_data(0, 0, 60);
+	run();
+	assert_non_null(next_of(w.inner.tx));
+	top = w.dp.in[0].keys->seen.top;
+	for (unsigned i = 0; i < 7 * 5 * 7 * 6; i++) {
+		uint16_t len = 0, whole = 0;
+
+		for (unsigned n = 0; n < 30 && len + whole <= (int)sizeof(datagram); n++, len += whole)
+			whole = put_trick(datagram + len, types[i % 7], epochs[i / 7 % 5], sequences[i / 35 % 6], bodies[i / 210]);
+		send_bytes(&path, datagram, whole);
+		send_bytes(&path, datagram, len);
+	}
+	nothing_came_out();
+	assert_true(total(COUNT_drop_bad_mac) > 0 && total(COUNT_drop_no_keys) > 0 && total(COUNT_drop_no_handshake) > 0);
+	assert_int_equal(w.dp.in[0].keys->seen.top, top);
+	assert_false(w.dp.in[0].handshaking);
+	send_data(0, 0, 60);
+	run();
+	assert_int_equal(waiting(w.inner.tx), 1);
+}
+
 // Cisco's version, and whatever else may come: all of it goes to the lane, in order.
 static void test_records_of_a_worker(void **state)
 {
@@ -325,6 +368,7 @@ int main(void)
 		TEST(test_hello_payload_is_whole),
 		TEST(test_foreign_hellos),
 		TEST(test_handshake_records_only_in_a_handshake),
+		TEST(test_record_tricks),
 		TEST(test_records_of_a_worker),
 		TEST(test_first_keys),
 		TEST(test_second_handshake),

@@ -121,49 +121,6 @@ static void test_short_records(void **state)
 	COUNTED(drop_bad_mac, 1);
 }
 
-static uint16_t put_trick(uint8_t *r, uint8_t type, uint16_t epoch, uint64_t sequence, uint16_t body)
-{
-	r[0] = type, r[1] = 0xfe, r[2] = 0xfd;
-	store16(r + 3, epoch);
-	for (unsigned i = 0; i < 3; i++)
-		store16(r + 5 + 2 * i, (uint16_t)(sequence >> (32 - 16 * i)));
-	store16(r + 11, body);
-	memset(r + RECORD_HEADER, 0xa5, body);
-	return (uint16_t)(RECORD_HEADER + body);
-}
-
-// Records of every type and epoch, of nothing and of much, up to the highest number, with a MAC that is none, one and many a
-// datagram: nothing of it comes out, and nothing of it moves the window.
-static void test_record_tricks(void **state)
-{
-	static const uint8_t types[] = { 0, 20, 21, 22, 23, 24, 255 };
-	static const uint16_t epochs[] = { 0, 1, 2, 3, 0xffff }, bodies[] = { 0, 1, 2, 23, 24, 40, 1000 };
-	static const uint64_t sequences[] = { 0, 1, 1024, 1ULL << 32, (1ULL << 48) - 2, (1ULL << 48) - 1 };
-	struct path path = path_of(0, 0);
-	uint8_t datagram[1400];
-	uint64_t top;
-
-	send_data(0, 0, 60);
-	run();
-	assert_non_null(next_of(w.inner.tx));
-	top = w.dp.in[0].keys->seen.top;
-	for (unsigned i = 0; i < 7 * 5 * 7 * 6; i++) {
-		uint16_t len = 0, whole = 0;
-
-		for (unsigned n = 0; n < 30 && len + whole <= (int)sizeof(datagram); n++, len += whole)
-			whole = put_trick(datagram + len, types[i % 7], epochs[i / 7 % 5], sequences[i / 35 % 6], bodies[i / 210]);
-		send_bytes(&path, datagram, whole);
-		send_bytes(&path, datagram, len);
-	}
-	nothing_came_out();
-	assert_true(total(COUNT_drop_bad_mac) > 0 && total(COUNT_drop_no_keys) > 0 && total(COUNT_drop_no_handshake) > 0);
-	assert_int_equal(w.dp.in[0].keys->seen.top, top);
-	assert_false(w.dp.in[0].handshaking);
-	send_data(0, 0, 60);
-	run();
-	assert_int_equal(waiting(w.inner.tx), 1);
-}
-
 static void test_tunnel_gone(void **state)
 {
 	w.dp.in[0].flags = w.dp.out[0].flags = 0;
@@ -774,7 +731,6 @@ int main(void)
 		TEST(test_forgery_moves_nothing),
 		TEST(test_strangers),
 		TEST(test_short_records),
-		TEST(test_record_tricks),
 		TEST(test_tunnel_gone),
 		TEST(test_several_records_a_datagram),
 		TEST(test_dpd_is_echoed),
