@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <rte_malloc.h>
+#include <rte_random.h>
 
 #include "control.h"
 #include "exception.h"
@@ -30,6 +31,7 @@ static int core_init(struct control *c, unsigned index, unsigned cpu)
 		return -ENOMEM;
 	lc->id = LCORE_POLL + index;
 	lc->index = index;
+	lc->fragment_id = (uint32_t)rte_rand() / CORES_MAX * CORES_MAX + index;
 	lc->cpu = cpu;
 	lc->dp = &c->dp;
 	lc->pool = ports_pool(&c->ports, node);

@@ -100,6 +100,7 @@ struct lcore {
 	struct bucket strays;               // owner: what it gives the control thread of records from unknown addresses
 	struct bucket source[SOURCES];      // owner: and of these by the hash of their address
 	struct bucket icmp;                 // owner: what it tells of packets that are too big
+	uint32_t fragment_id;               // owner: of what it has cut last for the outside
 	struct counters count;              // owner: rw
 	uint64_t busy_cycles, rounds_busy, sleeps, packets; // owner: rw
 	uint64_t rounds;  // owner: rw; all that was in its rings at the start of a round is served in it

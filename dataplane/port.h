@@ -39,6 +39,7 @@ struct port {
 	struct tap *tap;           // PORT_TAP
 	struct udp *udp;           // PORT_UDP
 	uint16_t mtu;              // of a NIC of ours
+	uint16_t link_mtu;         // control: rw, cores read; of the interface behind an outer port of frames; 0: nobody says
 	int carrier;               // of a TAP beside one: the descriptor that its carrier is switched by
 	uint16_t rx_queues, tx_queues;
 	char name[64];             // devargs name ("net_af_packet0")

@@ -34,6 +34,18 @@ static void change(struct port *port, bool up, bool gone)
 	port->gone = gone;
 }
 
+// What cores may put on it; the kernel's own sockets look for themselves.
+static void note_mtu(struct port *port, unsigned mtu)
+{
+	uint16_t now = mtu < UINT16_MAX ? (uint16_t)mtu : UINT16_MAX;
+
+	if (mtu == 0 || port->kind != PORT_ETHDEV || !port->outer || port->kernel || now == port->link_mtu)
+		return;
+	if (port->link_mtu)
+		log_notice("port %s: the MTU of the interface %s is %u now", port->name, port->interface, now);
+	__atomic_store_n(&port->link_mtu, now, __ATOMIC_RELAXED);
+}
+
 static void note(struct ports *p, const struct rtnl_link *link, bool gone)
 {
 	for (unsigned i = 0; i < p->n; i++) {
@@ -42,6 +54,7 @@ static void note(struct ports *p, const struct rtnl_link *link, bool gone)
 		if (port->index != link->index || port->gone)
 			continue;
 		change(port, link->up, gone);
+		note_mtu(port, link->mtu);
 		if (port->kernel && !gone)
 			portnic_follow_kernel(&p->all[port->beside->number], link);
 	}
@@ -70,6 +83,8 @@ static void note_now(int fd, struct port *port)
 	memcpy(ifr.ifr_name, port->interface, sizeof(ifr.ifr_name));
 	port->index = (int)if_nametoindex(port->interface);
 	port->up = ioctl(fd, SIOCGIFFLAGS, &ifr) == 0 && is_up((unsigned short)ifr.ifr_flags);
+	if (ioctl(fd, SIOCGIFMTU, &ifr) == 0)
+		note_mtu(port, (unsigned)ifr.ifr_mtu);
 }
 
 int portlink_open(struct ports *p)

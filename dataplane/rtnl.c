@@ -76,6 +76,8 @@ static bool link_parse(const struct ifinfomsg *m, struct attrs *attrs, struct rt
 			out->has_mac = attr_bytes(&a, out->mac, sizeof(out->mac));
 		else if (a.type == IFLA_PROMISCUITY)
 			out->promiscuity = attr_u32(&a);
+		else if (a.type == IFLA_MTU)
+			out->mtu = attr_u32(&a);
 		else if (a.type == IFLA_IFNAME)
 			memcpy(out->name, a.data, a.len < sizeof(out->name) ? a.len : sizeof(out->name) - 1);
 	}

@@ -21,6 +21,7 @@ struct rtnl_link {
 	bool has_mac;
 	uint8_t mac[6];
 	uint32_t promiscuity; // how many want all frames
+	uint32_t mtu;         // 0: it does not say
 };
 
 struct rtnl_neighbour {

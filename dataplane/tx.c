@@ -1,6 +1,7 @@
 #include "exception.h"
 #include "frame.h"
 #include "hand.h"
+#include "narrow.h"
 #include "packet.h"
 #include "stage.h"
 
@@ -41,10 +42,26 @@ static inline void queue_add(struct lcore *lc, uint8_t port, struct rte_mbuf *m)
 		queue_flush(lc, port);
 }
 
+static void add_narrow(struct lcore *lc, uint8_t port, struct rte_mbuf *m, uint16_t mtu)
+{
+	struct rte_mbuf *parts[BURST];
+	unsigned n = narrow(lc, m, mtu, parts);
+
+	for (unsigned i = 0; i < n; i++)
+		queue_add(lc, port, parts[i]);
+}
+
 void tx_outer(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
-		queue_add(lc, packet_of(pkts[i])->port, pkts[i]);
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t port = packet_of(pkts[i])->port;
+		uint16_t mtu = __atomic_load_n(&lc->dp->ports[port]->link_mtu, __ATOMIC_RELAXED);
+
+		if (unlikely(mtu && pkts[i]->data_len > mtu + ETHER_HEADER))
+			add_narrow(lc, port, pkts[i], mtu);
+		else
+			queue_add(lc, port, pkts[i]);
+	}
 }
 
 // The kernel looks at the destination only. The source is a fixed address of our own, so that nothing on the inside learns more.

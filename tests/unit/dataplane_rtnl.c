@@ -65,6 +65,7 @@ static void links(void **state)
 	begin(RTM_NEWLINK, &m, sizeof(m));
 	attr(IFLA_ADDRESS, mac, 6);
 	attr_u32(IFLA_PROMISCUITY, 2);
+	attr_u32(IFLA_MTU, 1300);
 	attr(IFLA_IFNAME, "pnic0", 6);
 	assert_int_equal(parsed(), RTNL_LINK);
 	assert_int_equal(got.link.index, 4);
@@ -72,6 +73,7 @@ static void links(void **state)
 	assert_true(got.link.up && got.link.has_mac && !got.gone);
 	assert_memory_equal(got.link.mac, mac, 6);
 	assert_int_equal(got.link.promiscuity, 2);
+	assert_int_equal(got.link.mtu, 1300);
 
 	m.ifi_family = AF_BRIDGE;
 	begin(RTM_DELLINK, &m, sizeof(m)); // leaves a bridge
