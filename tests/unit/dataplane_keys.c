@@ -83,12 +83,12 @@ static void test_handshake_records_only_in_a_handshake(void **state)
 	assert_true(w.dp.in[1].handshaking);
 }
 
-static uint16_t put_trick(uint8_t *r, uint8_t type, uint16_t epoch, uint64_t sequence, uint16_t body)
+static uint16_t put_trick(uint8_t *r, uint8_t type, uint16_t epoch, uint64_t number, uint16_t body)
 {
 	r[0] = type, r[1] = 0xfe, r[2] = 0xfd;
 	store16(r + 3, epoch);
 	for (unsigned i = 0; i < 3; i++)
-		store16(r + 5 + 2 * i, (uint16_t)(sequence >> (32 - 16 * i)));
+		store16(r + 5 + 2 * i, (uint16_t)(number >> (32 - 16 * i)));
 	store16(r + 11, body);
 	memset(r + RECORD_HEADER, 0xa5, body);
 	return (uint16_t)(RECORD_HEADER + body);
