@@ -197,8 +197,8 @@ doc/messages.md: scripts/gen-messages $(MESSAGES_FROM)
 doc/metrics.md: scripts/gen-metrics proto/metrics.def
 	scripts/gen-metrics proto/metrics.def >$@.new
 	mv $@.new $@
-doc/sandbox.md: scripts/gen-sandbox proto/seccomp.def
-	scripts/gen-sandbox proto/seccomp.def >$@.new
+doc/sandbox.md: scripts/gen-sandbox proto/confine.def proto/seccomp.def
+	scripts/gen-sandbox proto/confine.def proto/seccomp.def >$@.new
 	mv $@.new $@
 
 # ------------------------------------------------------------------------------------------------------------- what to do

@@ -95,12 +95,13 @@ static int start_cores(struct control *c, const struct snapshot *s, char *why)
 static int give_up_rights(const struct snapshot *s, char *why)
 {
 	const char *user = snapshot_get(s, "run-as-user"), *group = snapshot_get(s, "run-as-group");
-	int ret = 0;
+	int ret = sandbox_drop_user(SANDBOX_DATAPLANE, user, group, true);
 
-	if (user && user[0])
-		ret = sandbox_drop_user(user, group);
 	if (ret < 0)
-		return START_ERROR(why, -ret, "run-as-user = %s: %s", user, strerror(-ret));
+		return START_ERROR(why, -ret, "run-as-user = %s: %s", user ? user : "", strerror(-ret));
+	ret = sandbox_limit(SANDBOX_DATAPLANE, true);
+	if (ret < 0)
+		return START_ERROR(why, -ret, "limits: %s", strerror(-ret));
 	ret = sandbox_seccomp(SANDBOX_DATAPLANE);
 	if (ret < 0)
 		return START_ERROR(why, -ret, "seccomp: %s", strerror(-ret));

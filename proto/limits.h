@@ -115,3 +115,7 @@
 
 // A worker's memory before glibc says no; idle ones hold some 200 KB.
 #define LIMIT_WORKER_MEMORY (64u << 20)
+
+// All descriptors that penstock-metrics may have. What it needs itself (its channel, libevent, a place to listen at and the next
+// one) leaves a dozen for clients.
+#define LIMIT_METRICS_FILES 20

@@ -8,22 +8,57 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "confine.h"
 #include "err.h"
+#include "limits.h"
 #include "sandbox.h"
+
+#define NONE 0
+#define CAP(name) (UINT64_C(1) << CAP_##name)
+#define ANY CONFINE_ANY
+#define PROCESS(id, name, calls, files, descriptors, children, growth, memory, caps) \
+	[SANDBOX_##id] = { (name), CALLS_##calls, FILES_##files, (descriptors), (children), (growth), (memory), (caps) },
+const struct confinement confinements[SANDBOX_ROLES] = {
+#include "confine.def"
+};
+
+bool confine_traceable(void)
+{
+	return getenv(SANDBOX_TRACEABLE) != NULL;
+}
+
+// The kernel makes a process that changes its user dumpable as fs.suid_dumpable says, which may be: dumpable.
+static int hide_memory(void)
+{
+	return prctl(PR_SET_DUMPABLE, confine_traceable(), 0, 0, 0) < 0 ? -errno : 0;
+}
+
+// Asked at first: a nursery's list has no call for it.
+static bool log_is_file;
+
+static bool is_file(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
 
 int sandbox_harden(void)
 {
 	struct rlimit none = { 0, 0 };
-	bool traceable = getenv(SANDBOX_TRACEABLE) != NULL;
+	int ret;
 
-	if (!traceable && setrlimit(RLIMIT_CORE, &none) < 0)
+	if (!confine_traceable() && setrlimit(RLIMIT_CORE, &none) < 0)
 		return errno_log(errno, "cannot switch core dumps off: %s", strerror(errno));
-	if ((!traceable && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return errno_log(errno, "prctl: %s", strerror(errno));
-	return 0;
+	log_is_file = is_file(STDOUT_FILENO) || is_file(STDERR_FILENO);
+	ret = hide_memory();
+	if (ret == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		ret = -errno;
+	return ret < 0 ? errno_log(-ret, "prctl: %s", strerror(-ret)) : 0;
 }
 
 // ---------------------------------------------------------------------------------------------------------------- user
@@ -75,33 +110,43 @@ static int find_group(const char *group, gid_t *gid)
 	return 0;
 }
 
-static int drop_capabilities(void)
+// What whatever is executed could have. Only who may change it can have more than is left, so others need not.
+static int bound_capabilities(uint64_t mask)
 {
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3];
+	for (int cap = 0; cap < 64; cap++) {
+		const int has = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
 
-	memset(none, 0, sizeof(none));
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 || syscall(SYS_capset, &head, none) < 0)
-		return errno_log(errno, "cannot drop capabilities: %s", strerror(errno));
+		if (has < 0) // the last one that this kernel knows
+			return 0;
+		if (has == 1 && (mask >> cap & 1) == 0 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			return errno == EPERM ? 0 : -errno;
+	}
 	return 0;
 }
 
-int sandbox_keep_capabilities(uint64_t mask)
+static int keep_capabilities(uint64_t mask)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
 	int i;
 
 	if (syscall(SYS_capget, &head, data) < 0)
-		return errno_log(errno, "cannot read capabilities: %s", strerror(errno));
+		return -errno;
 	for (i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
 		data[i].permitted &= (uint32_t)(mask >> (32 * i));
 		data[i].effective = data[i].permitted;
 		data[i].inheritable = 0;
 	}
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 || syscall(SYS_capset, &head, data) < 0)
-		return errno_log(errno, "cannot drop capabilities: %s", strerror(errno));
-	return 0;
+	return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 || syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
+}
+
+int sandbox_keep_capabilities(enum sandbox_role role)
+{
+	int ret = bound_capabilities(confinements[role].capabilities);
+
+	if (ret == 0)
+		ret = keep_capabilities(confinements[role].capabilities);
+	return ret < 0 ? errno_log(-ret, "cannot drop capabilities: %s", strerror(-ret)) : 0;
 }
 
 static int become(uid_t uid, gid_t gid)
@@ -120,23 +165,29 @@ static int become(uid_t uid, gid_t gid)
 	return 0;
 }
 
-int sandbox_drop_user(const char *user, const char *group)
+int sandbox_drop_user(enum sandbox_role role, const char *user, const char *group, bool files)
 {
-	uid_t uid;
-	gid_t gid;
+	const bool stays = !user || !user[0];
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
 	int ret;
 
-	ret = find_user(user, &uid, &gid);
-	if (ret == 0 && group && group[0])
+	ret = stays ? 0 : find_user(user, &uid, &gid);
+	if (ret == 0 && !stays && group && group[0])
 		ret = find_group(group, &gid);
+	if (ret == 0 && files)
+		ret = sandbox_files(role, NULL, 0);
 	if (ret < 0)
 		return ret;
-	ret = become(uid, gid);
+	ret = bound_capabilities(0);
+	if (ret == 0 && !stays)
+		ret = become(uid, gid);
+	if (ret == 0)
+		ret = keep_capabilities(0);
+	if (ret == 0)
+		ret = hide_memory();
 	if (ret < 0)
-		return errno_log(-ret, "cannot become %s: %s", user, strerror(-ret));
-	ret = drop_capabilities();
-	if (ret < 0)
-		return ret;
+		return errno_log(-ret, "cannot become %s: %s", stays ? "unprivileged" : user, strerror(-ret));
 	if (uid != 0 && setresuid(0, 0, 0) == 0)
 		return errno_log(EPERM, "became %s, but could become root again", user);
 	return 0;
@@ -144,24 +195,27 @@ int sandbox_drop_user(const char *user, const char *group)
 
 // -------------------------------------------------------------------------------------------------------------- limits
 
-static int limit(int what, rlim_t value)
+static int limit(int what, uint64_t value)
 {
 	struct rlimit rl = { value, value };
 
-	return setrlimit(what, &rl) < 0 ? -errno : 0;
+	return value == CONFINE_ANY || setrlimit(what, &rl) == 0 ? 0 : -errno;
 }
 
-int sandbox_limit(size_t data_bytes, unsigned files)
+int sandbox_limit(enum sandbox_role role, bool boundless)
 {
+	const struct confinement *c = &confinements[role];
 	int ret;
 
-	ret = data_bytes > 0 ? limit(RLIMIT_DATA, data_bytes) : 0;
+	ret = boundless || sandbox_sanitized() ? 0 : limit(RLIMIT_DATA, c->memory);
 	if (ret == 0)
-		ret = limit(RLIMIT_NOFILE, files);
+		ret = limit(RLIMIT_NOFILE, c->descriptors);
 	if (ret == 0)
-		ret = limit(RLIMIT_NPROC, 0);
-	if (ret == 0)
+		ret = limit(RLIMIT_NPROC, c->children);
+	if (ret == 0 && !confine_traceable())
 		ret = limit(RLIMIT_CORE, 0);
+	if (ret == 0 && !log_is_file)
+		ret = limit(RLIMIT_FSIZE, c->growth);
 	if (ret < 0)
 		return errno_log(-ret, "cannot limit this process: %s", strerror(-ret));
 	return 0;

@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "confine.h"
 #include "err.h"
 #include "sandbox.h"
 #include "seccomp.h"
@@ -34,13 +35,16 @@
 #define SANITIZED 0
 #endif
 
-#define EVERY (SANDBOX_BIT(SANDBOX_ROLES) - 1)
 #define WORKER SANDBOX_BIT(SANDBOX_WORKER)
 #define NURSERY SANDBOX_BIT(SANDBOX_NURSERY)
 #define DATAPLANE SANDBOX_BIT(SANDBOX_DATAPLANE)
 #define METRICS SANDBOX_BIT(SANDBOX_METRICS)
 #define SECMOD SANDBOX_BIT(SANDBOX_SECMOD)
 #define OIDC SANDBOX_BIT(SANDBOX_OIDC)
+#define GSSAPI SANDBOX_BIT(SANDBOX_GSSAPI)
+#define EVERY (WORKER | NURSERY | DATAPLANE | METRICS | SECMOD | OIDC | GSSAPI)
+// A filter is inherited: what is barred for the spawner is barred for what it starts.
+#define FOREIGN (SANDBOX_BIT(SANDBOX_SPAWNER) | SANDBOX_BIT(SANDBOX_TOKEN) | SANDBOX_BIT(SANDBOX_PAM))
 
 #define IS(n, is_value)                                                       \
 	{                                                                     \
@@ -52,6 +56,7 @@
 	}
 #define CALL(call, who, ...) { SCMP_SYS(call), #call, (who), 0, { __VA_ARGS__ } },
 #define REFUSE(call, who, error) { SCMP_SYS(call), #call, (who), (error), { { 0 } } },
+#define BAR(call, who, ...) { SCMP_SYS(call), #call, (who), SECCOMP_KILLS, { __VA_ARGS__ } },
 const struct seccomp_rule seccomp_rules[] = {
 #include "seccomp.def"
 };
@@ -68,7 +73,9 @@ static struct scmp_arg_cmp comparison(const struct seccomp_condition *c)
 
 static int add_rule(scmp_filter_ctx ctx, const struct seccomp_rule *r)
 {
-	uint32_t action = r->refusal ? SCMP_ACT_ERRNO((uint32_t)r->refusal) : SCMP_ACT_ALLOW;
+	uint32_t action = r->refusal == SECCOMP_KILLS ? SCMP_ACT_KILL_PROCESS
+	                  : r->refusal                ? SCMP_ACT_ERRNO((uint32_t)r->refusal)
+	                                              : SCMP_ACT_ALLOW;
 	struct scmp_arg_cmp when[SECCOMP_CONDITIONS];
 	unsigned n = 0;
 
@@ -146,7 +153,7 @@ out:
 
 static int build_once(struct program *p, enum sandbox_role role)
 {
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	scmp_filter_ctx ctx = seccomp_init(confinements[role].calls == CALLS_LISTED ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ALLOW);
 	int ret;
 
 	if (!ctx)

@@ -7,6 +7,7 @@
 
 #define SANDBOX_BIT(role) (1u << (role))
 #define SECCOMP_CONDITIONS 2
+#define SECCOMP_KILLS (-1) // of roles that may do what nothing is said of (CALLS_BARRED)
 
 // Of the bits in `mask`, argument `arg` has those of `value`. No mask: no condition.
 struct seccomp_condition {
@@ -18,7 +19,7 @@ struct seccomp_rule {
 	int nr; // negative: this architecture has no such call
 	const char *name;
 	unsigned roles;
-	int refusal; // 0: allowed; else it fails with this errno
+	int refusal; // 0: allowed; SECCOMP_KILLS; else it fails with this errno
 	struct seccomp_condition when[SECCOMP_CONDITIONS];
 };
 

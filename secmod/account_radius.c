@@ -9,6 +9,7 @@
 #include "proto/text.h"
 #include "secmod/account_record.h"
 #include "secmod/ledger.h"
+#include "secmod/places.h"
 
 struct radius_accounting {
 	struct ledger *ledger;
@@ -117,6 +118,8 @@ static int load(const struct authspec *spec, const struct snapshot *snap, void *
 	for (unsigned i = 0; i < spec->n_options; i++)
 		if (spec->option[i].key[0] == '\0' || strcmp(spec->option[i].key, "config") == 0)
 			file = spec->option[i].value;
+	if (directory && directory[0] && !places_allow(directory, text))
+		return -EINVAL;
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return text_refuse(text, "no memory");

@@ -21,10 +21,7 @@
 #include "secmod/gsswire.h"
 #include "secmod/helper.h"
 #include "secmod/localgroup.h"
-
-// What MIT's library and its plugins take is a few megabytes.
-#define MEMORY_MAX (256u << 20)
-#define FILES_MAX 64
+#include "secmod/spawn.h"
 
 struct negotiation {
 	struct gsswire_start start;
@@ -237,7 +234,20 @@ static int judge(struct negotiation *g)
 	return ret;
 }
 
-int main(void)
+// The replay cache is where the library has it by itself.
+static int confine(bool unfiltered)
+{
+	static const char *const places[] = { "/var/tmp" };
+	int ret = sandbox_keep_capabilities(SANDBOX_GSSAPI);
+
+	if (ret == 0 && !unfiltered)
+		ret = sandbox_files(SANDBOX_GSSAPI, places, 1);
+	if (ret == 0 && !unfiltered)
+		ret = sandbox_seccomp(SANDBOX_GSSAPI);
+	return ret;
+}
+
+int main(int argc, char **argv)
 {
 	static struct negotiation g = { .cred = GSS_C_NO_CREDENTIAL, .ctx = GSS_C_NO_CONTEXT, .client = GSS_C_NO_NAME };
 	struct rlimit cpu = { 0 };
@@ -249,7 +259,7 @@ int main(void)
 	g.start = g.in.start;
 	cpu.rlim_cur = cpu.rlim_max = g.start.seconds;
 	setrlimit(RLIMIT_CPU, &cpu);
-	if (sandbox_limit(sandbox_sanitized() ? 0 : MEMORY_MAX, FILES_MAX) < 0)
+	if (sandbox_limit(SANDBOX_GSSAPI, false) < 0 || confine(argc > 1 && strcmp(argv[1], SPAWN_UNFILTERED) == 0) < 0)
 		return 1;
 	if (judge(&g) == 0)
 		g.out.result.outcome = AUTH_OK;

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,6 +24,7 @@
 #include "secmod/lookup.h"
 #include "secmod/method.h"
 #include "secmod/pam_helper.h"
+#include "secmod/places.h"
 #include "secmod/secmod.h"
 #include "secmod/signing.h"
 #include "secmod/spawn.h"
@@ -85,10 +85,19 @@ static void start_log(const struct snapshot *snap)
 // What is done from here on is done with files, sockets and helpers. Capabilities are a thread's: there is no other yet.
 static int drop_capabilities(char text[LIMIT_TEXT + 1])
 {
-	const uint64_t files = 1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH | 1u << CAP_CHOWN | 1u << CAP_FOWNER;
-	int ret = sandbox_keep_capabilities(files | 1u << CAP_KILL | 1u << CAP_NET_BIND_SERVICE | 1u << CAP_IPC_LOCK);
+	int ret = sandbox_keep_capabilities(SANDBOX_SECMOD);
 
 	return ret < 0 ? text_refuse(text, "the system does not take capabilities back: %s", strerror(-ret)) : 0;
+}
+
+// Landlock is a thread's, too.
+static int keep_to_files(const struct secmod *sm, const struct snapshot *snap, char text[LIMIT_TEXT + 1])
+{
+	int ret;
+
+	spawn_filtered(sm->isolate);
+	ret = sm->isolate ? places_confine(snap) : 0;
+	return ret < 0 ? text_refuse(text, "the system refuses Landlock: %s", strerror(-ret)) : 0;
 }
 
 static struct settings *load_first(struct secmod *sm, char text[LIMIT_TEXT + 1])
@@ -106,7 +115,8 @@ static struct settings *load_first(struct secmod *sm, char text[LIMIT_TEXT + 1])
 	lock_memory();
 	key_memory_init();
 	sm->isolate = snapshot_bool(snap, "isolate-workers");
-	s = drop_capabilities(text) == 0 ? settings_load(snap, text) : NULL;
+	places_make(snap);
+	s = drop_capabilities(text) == 0 && keep_to_files(sm, snap, text) == 0 ? settings_load(snap, text) : NULL;
 	snapshot_free(snap);
 	close(CHILD_FD_CONF);
 	return s;
@@ -118,7 +128,7 @@ static int filter_calls(const struct secmod *sm, char text[LIMIT_TEXT + 1])
 	int ret;
 
 	if (!sm->isolate) {
-		log_notice("isolate-workers is off: sec-mod runs without seccomp");
+		log_notice("isolate-workers is off: sec-mod runs without seccomp and Landlock");
 		return 0;
 	}
 	ret = sandbox_seccomp(SANDBOX_SECMOD);

@@ -10,6 +10,7 @@
 #include "proto/text.h"
 #include "secmod/method.h"
 #include "secmod/otpfile.h"
+#include "secmod/places.h"
 #include "secmod/pool.h"
 #include "secmod/settings.h"
 #include "secmod/userfile.h"
@@ -90,6 +91,8 @@ static int open_files(struct plain_config *c, const char *passwd, const char *ot
 		return text_refuse(text, "%s: %s", passwd, strerror(errno));
 	if (otp == NULL)
 		return 0;
+	if (!places_allow(otp, text))
+		return -EINVAL;
 	ret = otpfile_check(otp);
 	if (ret < 0)
 		return text_refuse(text, "otp=%s: %s", otp, strerror(-ret));

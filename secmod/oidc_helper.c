@@ -18,9 +18,6 @@
 #include "secmod/helper.h"
 #include "secmod/issuerwire.h"
 
-// Megabytes are what libraries take; a fetch has a page of keys.
-#define MEMORY_MAX (256u << 20)
-#define FILES_MAX 64
 #define CA_MOST (4u << 20) // bytes of ca_file
 
 struct page {
@@ -206,20 +203,12 @@ static int fetch_all(struct fetch *f)
 	return ret == 0 ? send_keys(f, jwks_uri) : ret;
 }
 
-static void limit(int what, rlim_t most)
+static int limit_resources(unsigned seconds)
 {
-	struct rlimit rl = { most, most };
+	const struct rlimit cpu = { seconds, seconds };
 
-	setrlimit(what, &rl);
-}
-
-// Not the number of processes: curl looks names up in a thread, and nobody may have others elsewhere.
-static void limit_resources(unsigned seconds)
-{
-	limit(RLIMIT_CPU, seconds);
-	limit(RLIMIT_NOFILE, FILES_MAX);
-	if (!sandbox_sanitized())
-		limit(RLIMIT_DATA, MEMORY_MAX);
+	setrlimit(RLIMIT_CPU, &cpu);
+	return sandbox_limit(SANDBOX_OIDC, false);
 }
 
 int main(void)
@@ -235,11 +224,14 @@ int main(void)
 	if (recv(HELPER_FD, &in, sizeof(in), 0) != sizeof(in) || !issuerwire_from_secmod(&in, sizeof(in)))
 		return 1;
 	f.start = in.start;
-	limit_resources(f.start.seconds);
+	if (limit_resources(f.start.seconds) < 0)
+		return 1;
 	f.result = &out.result;
 	ret = read_ca(&f);
-	if (ret == 0 && geteuid() == 0)
-		ret = sandbox_drop_user("nobody", NULL) < 0 ? fail(&f, "nobody", "there is no such user") : 0;
+	if (ret == 0)
+		ret = sandbox_drop_user(SANDBOX_OIDC, geteuid() == 0 ? "nobody" : NULL, NULL, true) < 0
+		              ? fail(&f, "nobody", "there is no such user, or it cannot be confined")
+		              : 0;
 	if (ret == 0)
 		ret = fetch_all(&f);
 	out.result.ok = ret == 0;

@@ -18,16 +18,6 @@
 #include "secmod/localgroup.h"
 #include "secmod/pamwire.h"
 
-// Room for any honest module; one that hoards ends here, and only its own login with it. A sanitizer's shadow is larger.
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-#define MEMORY_MAX RLIM_INFINITY
-#else
-#define MEMORY_MAX (512u << 20)
-#endif
-
 struct helper {
 	struct pamwire_start start;
 	char info[LIMIT_PROMPT + 1]; // what modules said since the last question
@@ -213,23 +203,13 @@ static void run_session(struct helper *h, struct pamwire_result *out, pam_handle
 
 // ----------------------------------------------------------------------------------------------------------------- process
 
-static void limit(int what, rlim_t soft)
-{
-	struct rlimit rl;
-
-	if (getrlimit(what, &rl) < 0)
-		return;
-	rl.rlim_cur = soft < rl.rlim_max ? soft : rl.rlim_max;
-	setrlimit(what, &rl);
-}
-
 // Modules find an ordinary process: nothing open but the socket, ordinary limits. It dies with sec-mod, whatever they do.
 static void settle(const struct helper *h)
 {
-	limit(RLIMIT_NOFILE, 1024);
-	limit(RLIMIT_CPU, h->start.seconds);
-	limit(RLIMIT_DATA, MEMORY_MAX);
-	if (chdir("/") < 0)
+	const struct rlimit cpu = { h->start.seconds, h->start.seconds };
+
+	setrlimit(RLIMIT_CPU, &cpu);
+	if (sandbox_limit(SANDBOX_PAM, false) < 0 || sandbox_keep_capabilities(SANDBOX_PAM) < 0 || chdir("/") < 0)
 		leave();
 }
 

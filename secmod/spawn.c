@@ -14,7 +14,8 @@
 static struct {
 	pthread_mutex_t lock; // a request and its reply
 	int fd;
-} spawner = { PTHREAD_MUTEX_INITIALIZER, -1 };
+	bool unfiltered;
+} spawner = { PTHREAD_MUTEX_INITIALIZER, -1, false };
 
 static int start_clean(int fd)
 {
@@ -70,7 +71,7 @@ bool spawner_is_alive(void)
 
 static int ask(enum spawn_kind kind, int fd)
 {
-	struct spawn_request request = { .kind = kind };
+	struct spawn_request request = { .kind = kind, .unfiltered = spawner.unfiltered };
 	union {
 		struct cmsghdr head;
 		char room[CMSG_SPACE(sizeof(int))];
@@ -95,6 +96,11 @@ static int hear(struct spawn_reply *reply)
 		n = recv(spawner.fd, reply, sizeof(*reply), 0);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n != sizeof(*reply) ? -EPIPE : 0;
+}
+
+void spawn_filtered(bool filtered)
+{
+	spawner.unfiltered = !filtered;
 }
 
 int spawn_helper(enum spawn_kind kind, int fd, pid_t *pid)

@@ -14,7 +14,9 @@ enum spawn_kind { SPAWN_PAM, SPAWN_TOKEN, SPAWN_OIDC, SPAWN_GSSAPI, SPAWN_KINDS 
 // What the two say to each other; a request has the new process's descriptor beside it.
 struct spawn_request {
 	uint32_t kind;
+	uint32_t unfiltered; // start it with SPAWN_UNFILTERED
 };
+#define SPAWN_UNFILTERED "--unfiltered" // a helper whose list isolate-workers is about, too
 struct spawn_reply {
 	int32_t error; // 0 or an errno; with a pid, that child has ended already
 	int32_t pid;
@@ -28,5 +30,7 @@ bool spawner_is_alive(void);
 // Serves SPAWN_FD and returns the exit status: the process itself (spawner.c).
 int spawner_main(void);
 
+// Whether helpers that have lists of their own keep to them; they do.
+void spawn_filtered(bool filtered);
 // fd stays the caller's. Any thread. 0 or -errno.
 int spawn_helper(enum spawn_kind kind, int fd, pid_t *pid);

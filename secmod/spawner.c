@@ -74,9 +74,9 @@ static void copy_environment(const struct program *p, char *env[], char text[][5
 }
 
 // In the child: why it is still itself.
-static int become(const struct program *p, const char *path, int fd)
+static int become(const struct program *p, const char *path, int fd, bool unfiltered)
 {
-	char *const argv[] = { (char *)p->name, (char *)p->option, NULL };
+	char *const argv[] = { (char *)p->name, (char *)(p->option == NULL && unfiltered ? SPAWN_UNFILTERED : p->option), NULL };
 	char *env[1 + KEEPS_MOST + 1] = { PATH_VARIABLE }, text[KEEPS_MOST][512];
 
 	copy_environment(p, env + 1, text);
@@ -87,7 +87,7 @@ static int become(const struct program *p, const char *path, int fd)
 }
 
 // The new process is sec-mod's child and not ours: it waits for it, and kills it.
-static void start(const struct program *p, int fd, struct spawn_reply *reply, volatile int *failure)
+static void start(const struct program *p, int fd, bool unfiltered, struct spawn_reply *reply, volatile int *failure)
 {
 	char path[PATH_MAX];
 	pid_t pid;
@@ -100,7 +100,7 @@ static void start(const struct program *p, int fd, struct spawn_reply *reply, vo
 	// with CLONE_VFORK it comes back when the child is another program, or has ended: then `failure` is known
 	pid = (pid_t)syscall(SYS_clone, CLONE_PARENT | CLONE_VFORK | SIGCHLD, NULL, NULL, NULL, 0UL);
 	if (pid == 0) {
-		*failure = become(p, path, fd);
+		*failure = become(p, path, fd, unfiltered);
 		_exit(127);
 	}
 	reply->error = pid < 0 ? errno : *failure;
@@ -137,12 +137,13 @@ int spawner_main(void)
 	if (sandbox_harden() < 0 || fcntl(SPAWN_FD, F_SETFD, FD_CLOEXEC) < 0 || chdir("/") < 0)
 		return 1;
 	failure = mmap(NULL, sizeof(*failure), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (failure == MAP_FAILED)
+	// what it executes has the filter, and what is left of capabilities, from its first instruction on
+	if (failure == MAP_FAILED || sandbox_keep_capabilities(SANDBOX_SPAWNER) < 0 || sandbox_seccomp(SANDBOX_SPAWNER) < 0)
 		return 1;
 	while ((ret = receive(&request, &fd)) == 1) {
 		struct spawn_reply reply = { 0 };
 
-		start(&programs[request.kind], fd, &reply, failure);
+		start(&programs[request.kind], fd, request.unfiltered, &reply, failure);
 		close(fd);
 		if (send(SPAWN_FD, &reply, sizeof(reply), MSG_NOSIGNAL) != sizeof(reply))
 			return 1;

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "proto/sandbox.h"
@@ -39,11 +38,11 @@ static const struct token_driver *find_driver(const char *url)
 // Modules find an ordinary process: nothing open but the socket, and ordinary limits.
 static int settle(void)
 {
-	struct rlimit files = { 1024, 1024 };
-
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	setrlimit(RLIMIT_NOFILE, &files);
-	return sandbox_harden() < 0 || fcntl(TOKENWIRE_FD, F_SETFD, FD_CLOEXEC) < 0 || chdir("/") < 0 ? -EIO : 0;
+	return sandbox_harden() < 0 || sandbox_limit(SANDBOX_TOKEN, false) < 0 || sandbox_keep_capabilities(SANDBOX_TOKEN) < 0 ||
+	                       fcntl(TOKENWIRE_FD, F_SETFD, FD_CLOEXEC) < 0 || chdir("/") < 0
+	               ? -EIO
+	               : 0;
 }
 
 static bool sign(const struct token_driver *driver, enum key_kind kind, const struct tokenwire_sign *in,

@@ -95,6 +95,16 @@ static const char *why_no_parent(const char *path, char out[VALUE_WHY])
 	return !why && keeps_nothing(above) ? "no file can be kept there" : why;
 }
 
+// Sec-mod makes the last of the directories (secmod/places.h).
+static const char *why_no_place(const char *path, char out[VALUE_WHY])
+{
+	char copy[VALUE_MAX];
+	struct stat st;
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	return stat(dirname(copy), &st) < 0 && errno == ENOENT ? why_no_parent(copy, out) : why_no_parent(path, out);
+}
+
 const char *config_no_room(const char *path, char out[VALUE_WHY])
 {
 	char above[VALUE_MAX];
@@ -157,7 +167,7 @@ static const char *why_not(enum opt o, const char *value, char out[VALUE_WHY])
 	case KIND_FILE:
 		return config_no_file(value, out);
 	case KIND_PATH:
-		return why_no_parent(value, out);
+		return o == OPT_SESSION_FILE ? why_no_place(value, out) : why_no_parent(value, out);
 	case KIND_DIRECTORY:
 		return why_no_directory(value, out);
 	case KIND_USER:

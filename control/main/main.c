@@ -331,7 +331,9 @@ int main(int argc, char *argv[])
 		setenv(SANDBOX_TRACEABLE, "1", 1);
 	else
 		unsetenv(SANDBOX_TRACEABLE);
-	if (sandbox_harden() < 0 || activation_take() < 0)
+	if (sandbox_harden() < 0 || sandbox_keep_capabilities(SANDBOX_MAIN) < 0 || activation_take() < 0)
 		return 1;
+	if (sandbox_landlock() == 0)
+		log_notice("this kernel has no Landlock: which files processes open only seccomp and their users bound");
 	return takeover.kind == TAKEOVER_NONE ? start(&options, argv) : gateway_take_over(&options, argv, &takeover);
 }

@@ -14,7 +14,6 @@
 #include "server.h"
 
 #define SERVE_MOST 64
-#define MEMORY_MAX (512u << 20) // a page of 100000 sessions in both forms, and as it is sent
 
 struct reporter {
 	struct chan main;
@@ -102,9 +101,9 @@ static int confine(const struct snapshot *conf)
 
 	// reads the time zone's file, once
 	localtime_r(&now, &tm);
-	ret = sandbox_drop_user(snapshot_get(conf, "run-as-user"), snapshot_get(conf, "run-as-group"));
+	ret = sandbox_drop_user(SANDBOX_METRICS, snapshot_get(conf, "run-as-user"), snapshot_get(conf, "run-as-group"), true);
 	if (ret == 0)
-		ret = sandbox_limit(sandbox_sanitized() ? 0 : MEMORY_MAX, SERVER_FILES);
+		ret = sandbox_limit(SANDBOX_METRICS, false);
 	if (ret == 0)
 		ret = sandbox_seccomp(SANDBOX_METRICS);
 	return ret;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "proto/err.h"
+#include "proto/limits.h"
 #include "proto/snapshot.h"
 
 #define FRESH_MS 500
@@ -45,7 +46,7 @@ struct server {
 	struct page *page; // NULL: there was none yet
 	uint64_t page_ms;
 	TAILQ_HEAD(waiting_list, waiting) waiting;
-	struct seen seen[SERVER_FILES];
+	struct seen seen[LIMIT_METRICS_FILES];
 };
 
 static uint64_t now_ms(void)
@@ -196,7 +197,7 @@ static void on_look(evutil_socket_t unused, short what, void *arg)
 	struct server *s = arg;
 	int own = s->bound ? evhttp_bound_socket_get_fd(s->bound) : -1;
 
-	for (int fd = CHILD_FD_MAIN + 1; fd < SERVER_FILES; fd++)
+	for (int fd = CHILD_FD_MAIN + 1; fd < LIMIT_METRICS_FILES; fd++)
 		if (fd != own)
 			look_at(&s->seen[fd], fd);
 	if (s->listener)

@@ -5,10 +5,6 @@
 
 #include "page.h"
 
-// All descriptors that the process may have. What it needs itself (its channel, libevent, a place to listen at and the next one)
-// leaves a dozen for clients.
-#define SERVER_FILES 20
-
 struct server;
 
 // ask: main is to be asked for a new page; then comes server_page() or nothing. NULL: no memory.

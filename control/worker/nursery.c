@@ -24,7 +24,6 @@
 #include "tls_ctx.h"
 
 #define SERVE_MOST 16 // connections a turn, then the dead are buried
-#define WORKER_FILES 16
 
 struct child {
 	struct child *next;
@@ -170,7 +169,7 @@ static int confine(const struct nursery *n)
 	int ret;
 
 	sandbox_close_from(STDERR_FILENO + 1, keep, 3);
-	ret = sandbox_limit(n->limit ? LIMIT_WORKER_MEMORY : 0, WORKER_FILES);
+	ret = sandbox_limit(SANDBOX_WORKER, !n->limit);
 	if (ret == 0 && n->isolate)
 		ret = sandbox_seccomp(SANDBOX_WORKER);
 	return ret;
@@ -206,14 +205,13 @@ static int load_gear(struct nursery *n, const struct snapshot *conf, char text[L
 	return ret < 0 ? ret : tls_warm_up(&n->gear.vhosts, n->gear.dtls, text);
 }
 
-static int drop_user(const struct snapshot *conf, char text[LIMIT_TEXT + 1])
+static int drop_user(const struct nursery *n, const struct snapshot *conf, char text[LIMIT_TEXT + 1])
 {
 	const char *user = snapshot_get(conf, "run-as-user"), *group = snapshot_get(conf, "run-as-group");
 
-	if (!user || !user[0])
-		return 0;
-	snprintf(text, LIMIT_TEXT + 1, "cannot become user %s", user);
-	return sandbox_drop_user(user, group);
+	snprintf(text, LIMIT_TEXT + 1, "cannot become user %s", user ? user : "");
+	tzset(); // or gmtime_r() would open files, in a worker
+	return sandbox_drop_user(SANDBOX_NURSERY, user, group, n->isolate);
 }
 
 static int prepare_forks(struct nursery *n, char text[LIMIT_TEXT + 1])
@@ -252,11 +250,10 @@ static int start(struct nursery *n)
 		log_notice("isolate-workers is off: nursery and workers run without seccomp");
 	ret = load_gear(n, conf, ready.text);
 	if (ret == 0 && !snapshot_bool(conf, "@trial")) // which anybody may ask for
-		ret = drop_user(conf, ready.text);
+		ret = drop_user(n, conf, ready.text);
 	if (ret == 0)
 		ret = prepare_forks(n, ready.text);
 	snapshot_free(conf);
-	tzset(); // or gmtime_r() would open files, in a worker
 	memory_settle();
 	if (ret == 0 && n->isolate) // its workers inherit it, so that isolate-workers is about both
 		ret = sandbox_seccomp(SANDBOX_NURSERY);

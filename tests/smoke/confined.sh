@@ -16,17 +16,21 @@ limited() { same "$(hard_limit "$1" "$2")" "$3"; }                              
 
 # Who is not dumpable, and not root, does not own his own directory there: nobody of his user reads his memory or traces him.
 undumpable() { same "$(stat -c %u "/proc/$1/environ")" 0; } # PID
-capabilities_are() { # PID INHERITABLE-AND-AMBIENT PERMITTED-AND-EFFECTIVE, in hexadecimal
-  local set
-  for set in CapInh CapAmb; do status_is "$1" $set "$2" || return; done
-  for set in CapPrm CapEff; do status_is "$1" $set "$3" || return; done
+# Those that proto/confine.def has for it, as bits; what this machine's root has not himself nobody can keep.
+capabilities_of() { # ID
+  local name bits=0
+  for name in $(sed -n "s/^PROCESS($1, .*/&/p" "$TOP/proto/confine.def" | grep -oE 'CAP\([A-Z_]+\)' | tr -d '()' | sed 's/^CAP/CAP_/'); do
+    bits=$((bits | 1 << $(sed -n "s/^#define $name[[:space:]]*\([0-9]*\)$/\1/p" /usr/include/linux/capability.h)))
+  done
+  printf %016x $((bits & 0x$(status_of $$ CapPrm)))
 }
-no_capabilities() { capabilities_are "$1" 0000000000000000 0000000000000000; } # PID
-# Bits are those of <linux/capability.h>; what this machine's root has not himself nobody can keep.
-secmods_capabilities() { # PID
-  local all=$((1 << 0 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 5 | 1 << 10 | 1 << 14))
-  capabilities_are "$1" 0000000000000000 "$(printf %016x $((all & 0x$(status_of $$ CapPrm))))"
+capabilities_are() { # PID ID
+  local set want
+  want=$(capabilities_of "$2")
+  for set in CapInh CapAmb; do status_is "$1" $set 0000000000000000 || return; done
+  for set in CapPrm CapEff CapBnd; do status_is "$1" $set "$want" || return; done
 }
+no_root() { never ls "/proc/$1/root/" 2> /dev/null; } # PID
 nobody_at_all() { same "$(status_of "$1" Uid | tr '\t' ' ')" '65534 65534 65534 65534' && same "$(status_of "$1" Groups)" ''; }
 own_files() { find "/proc/$1/fd" -mindepth 1 -printf '%l\n' | grep -vE '^(socket|pipe|anon_inode):|^/dev/null$|/gateway\.log$' || :; }
 
@@ -42,7 +46,6 @@ filtered() { # NAME PID FILTERS
 }
 unprivileged() { # NAME PID
   expect "$1 is nobody" nobody_at_all "$2"
-  expect "without capabilities" no_capabilities "$2"
 }
 
 network
@@ -54,10 +57,16 @@ login anna anna
 main=$GATEWAY nursery=$(pid_of 'Nursery PID') dataplane=$(pid_of 'Dataplane PID') secmod=$(pid_of 'Sec-mod PID')
 worker=$(pgrep -P "$nursery") spawner=$(pgrep -P "$secmod") metrics=$(pgrep -P "$main" -f penstock-metrics)
 
-for part in main nursery worker dataplane metrics secmod spawner; do hardened $part "${!part}"; done
-for part in nursery dataplane metrics secmod; do filtered $part "${!part}" 1; done
+for part in main nursery worker dataplane metrics secmod spawner; do
+  hardened $part "${!part}"
+  expect "of root's capabilities it has what the table says" capabilities_are "${!part}" "${part^^}"
+done
+for part in nursery dataplane metrics secmod spawner; do filtered $part "${!part}" 1; done
 filtered worker "$worker" 2
-for part in nursery worker dataplane metrics; do unprivileged $part "${!part}"; done
+for part in nursery worker dataplane metrics; do
+  unprivileged $part "${!part}"
+  expect "and sees no file" no_root "${!part}"
+done
 
 expect "a worker may have sixteen descriptors" limited "$worker" 'open files' 16
 expect "and has no file" same "$(own_files "$worker")" ''
@@ -66,7 +75,6 @@ expect "and only so much memory" differ "$(hard_limit "$worker" 'data size')" un
 expect "metrics may have twenty descriptors" limited "$metrics" 'open files' 20
 expect "no child" limited "$metrics" processes 0
 
-expect "sec-mod keeps what files, sockets and helpers take, of root's capabilities" secmods_capabilities "$secmod"
 expect "it has one descriptor of its spawner" same "$(own_files "$spawner")" ''
 kill -KILL "$spawner"
 soon "without a spawner sec-mod ends" has "$WORK/gateway.log" 'the process that starts helpers has died'

@@ -77,6 +77,9 @@ static const struct {
 	{ "session-file = /proc/penstockd.sessions\n", E, ":9: session-file: /proc/penstockd.sessions: no file can be kept there" },
 	{ "pid-file = /sys/x.pid\n", E, ":9: pid-file: /sys/x.pid: no file can be kept there" },
 	{ "session-file = /dev/null\n", 0, 0, NULL },
+	{ "session-file = /run/no-such-directory/sessions\n", 0, 0, NULL },
+	{ "session-file = /run/no-such-directory/neither/sessions\n", E,
+	  ":9: session-file: /run/no-such-directory/neither/sessions: No such" },
 	{ "config-per-user = cert.pem\n", E, "cert.pem: it is no directory" },
 	{ "key-pin = 1234\n", W, ":9: key-pin: others than its owner may read this file (mode 644); chmod 600" },
 	// one beside another

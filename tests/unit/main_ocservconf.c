@@ -162,7 +162,7 @@ static const char *const documented[] = {
 	"ban-points-stall = 5",
 	"ban-exempt = 192.0.2.0/24",
 	"proxy-from = 192.0.2.0/24",
-	"session-file = /run/penstockd.sessions",
+	"session-file = /run/penstock/sessions",
 	"rate-limit-ms = 100",
 	"ipv6-network = fda9:4efe:7e3b::/48 ",
 	"ipv6-network = fda9:4efe:7e3b::/48\nipv6-subnet-prefix = 64",

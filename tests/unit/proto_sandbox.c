@@ -29,6 +29,7 @@
 #include <cmocka.h>
 
 #include "proto/chan.h"
+#include "proto/limits.h"
 #include "proto/log.h"
 #include "proto/sandbox.h"
 
@@ -392,20 +393,21 @@ static void a_prepared_filter_is_the_same(void **state)
 static int become_nobody(void)
 {
 	log_init("test", LOG_LEVEL_ERR - 1, LOG_FORM_PLAIN);
-	if (sandbox_drop_user("nobody", "nogroup") < 0 || getuid() != 65534 || getgid() != 65534 || getgroups(0, NULL) != 0)
+	if (sandbox_drop_user(SANDBOX_METRICS, "nobody", "nogroup", false) < 0 || getuid() != 65534 || getgid() != 65534 ||
+	    getgroups(0, NULL) != 0)
 		return 1;
 	if (setuid(0) == 0 || prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0 || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
 		return 2;
 	if (open("/etc/shadow", O_RDONLY) >= 0)
 		return 3;
-	if (sandbox_drop_user("65534", "65534") < 0) // becoming oneself is no error
+	if (sandbox_drop_user(SANDBOX_METRICS, "65534", "65534", false) < 0) // becoming oneself is no error
 		return 4;
-	return sandbox_drop_user("root", "root") == -EPERM ? 0 : 5;
+	return sandbox_drop_user(SANDBOX_METRICS, "root", "root", false) == -EPERM ? 0 : 5;
 }
 
 static int root_without_powers(void)
 {
-	if (sandbox_drop_user("root", "root") < 0)
+	if (sandbox_drop_user(SANDBOX_METRICS, "root", "root", false) < 0)
 		return 1;
 	return setuid(65534) == 0 || chroot("/") == 0; // both need a capability
 }
@@ -413,8 +415,8 @@ static int root_without_powers(void)
 static int nobody_knows_them(void)
 {
 	log_init("test", LOG_LEVEL_ERR - 1, LOG_FORM_PLAIN);
-	return sandbox_drop_user("no such user", "") != -ENOENT || sandbox_drop_user("root", "no such group") != -ENOENT ||
-	       getuid() != 0;
+	return sandbox_drop_user(SANDBOX_METRICS, "no such user", "", false) != -ENOENT ||
+	       sandbox_drop_user(SANDBOX_METRICS, "root", "no such group", false) != -ENOENT || getuid() != 0;
 }
 
 static void users(void **state)
@@ -431,12 +433,12 @@ static int hit_limits(void)
 	void *volatile much; // or the compiler proves that nobody needs it
 	struct rlimit rl;
 
-	if (sandbox_limit(SANITIZED ? 0 : 32 << 20, 8) < 0)
+	if (sandbox_limit(SANDBOX_WORKER, false) < 0)
 		return 1;
-	much = SANITIZED ? NULL : malloc(64 << 20);
+	much = SANITIZED ? NULL : malloc(LIMIT_WORKER_MEMORY);
 	if (much)
 		return 2;
-	if (fcntl(0, F_DUPFD, 8) >= 0 || getrlimit(RLIMIT_NPROC, &rl) < 0 || rl.rlim_max != 0)
+	if (fcntl(0, F_DUPFD, 16) >= 0 || getrlimit(RLIMIT_NPROC, &rl) < 0 || rl.rlim_max != 0)
 		return 3;
 	if (getrlimit(RLIMIT_CORE, &rl) < 0 || rl.rlim_max != 0)
 		return 4;
