@@ -17,6 +17,17 @@
 #include "limits.h"
 #include "sandbox.h"
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 #define NONE 0
 #define CAP(name) (UINT64_C(1) << CAP_##name)
 #define ANY CONFINE_ANY
@@ -25,6 +36,11 @@
 const struct confinement confinements[SANDBOX_ROLES] = {
 #include "confine.def"
 };
+
+bool sandbox_sanitized(void)
+{
+	return SANITIZED;
+}
 
 bool confine_traceable(void)
 {

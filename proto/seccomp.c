@@ -24,17 +24,6 @@
 #include "sandbox.h"
 #include "seccomp.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 #define WORKER SANDBOX_BIT(SANDBOX_WORKER)
 #define NURSERY SANDBOX_BIT(SANDBOX_NURSERY)
 #define DATAPLANE SANDBOX_BIT(SANDBOX_DATAPLANE)
@@ -196,14 +185,9 @@ static int load_program(struct program *p)
 	return ret < 0 ? -errno : 0;
 }
 
-bool sandbox_sanitized(void)
-{
-	return SANITIZED;
-}
-
 int sandbox_seccomp_prepare(enum sandbox_role role)
 {
-	int ret = SANITIZED ? 0 : build_program(&programs[role], role);
+	int ret = sandbox_sanitized() ? 0 : build_program(&programs[role], role);
 
 	if (ret < 0)
 		return errno_log(-ret, "seccomp: %s", strerror(-ret));
@@ -214,7 +198,7 @@ int sandbox_seccomp(enum sandbox_role role)
 {
 	int ret;
 
-	if (SANITIZED) {
+	if (sandbox_sanitized()) {
 		log_debug("no seccomp: this is a sanitizer build");
 		return 0;
 	}

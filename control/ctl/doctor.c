@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "doctor_tree.h"
+#include "proto/sandbox.h"
 #include "render.h"
 #include "text.h"
 
@@ -28,6 +29,7 @@ static const struct check {
 	{ "certificates", doctor_certificates },
 	{ "clock", doctor_clock },
 	{ "kernel", doctor_kernel },
+	{ "confinement", doctor_confinement },
 	{ "forwarding", doctor_forwarding },
 	{ "NAT", doctor_nat },
 	{ "connection tracking", doctor_conntrack },
@@ -217,6 +219,7 @@ int doctor_run(const struct ctl *ctl, const char *file)
 		            .conf_file = file ? file : usual_file(),
 		            .run = run_program,
 		            .clock = clock_of_kernel,
+		            .landlock = sandbox_landlock,
 		            .out = &a };
 	int ret = -ENOMEM;
 

@@ -2,6 +2,7 @@
 // needs no gateway that runs. Each thing that it finds has a state, and a line that says what to do where it is not well.
 #pragma once
 #include "ctl.h"
+#include "proto/sandbox.h"
 
 enum doctor_state { DOCTOR_OK, DOCTOR_WARN, DOCTOR_FAIL };
 
@@ -18,7 +19,8 @@ struct doctor {
 	// What neither /proc nor /sys tells; NULL: nobody is asked. Output (the caller's) and exit status of a program; NULL: it
 	// could not be run.
 	char *(*run)(char *const argv[], int *status);
-	int (*clock)(void); // 1: synchronised, 0: not, -1: nobody knows
+	int (*clock)(void);    // 1: synchronised, 0: not, -1: nobody knows
+	int (*landlock)(void); // its version, 0: there is none
 
 	struct answer *out;
 	const char *check; // that looks now
@@ -49,3 +51,6 @@ void doctor_nat(struct doctor *d);
 void doctor_conntrack(struct doctor *d);
 void doctor_limits(struct doctor *d);
 void doctor_kernel(struct doctor *d);
+void doctor_confinement(struct doctor *d);
+// Of one process that runs: true if it has given up what it should have; what not is said.
+bool doctor_confined(struct doctor *d, enum sandbox_role role, unsigned long pid);

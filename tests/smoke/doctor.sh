@@ -12,6 +12,7 @@ gateway 192.0.2.1 < /dev/null
 expect "nothing fails" doctor
 expect "the configuration was tested" says ok configuration 'no mistakes'
 expect "the gateway was asked" says ok gateway 'takes clients'
+expect "processes were looked at" says ok confinement 'given up what they should'
 expect "the certificate was read" says warn certificates 'expires in [0-9]+ day'
 expect "nobody translates clients' addresses" says warn NAT '10.99.0.0/24 is private'
 in_ns "$SERVER" nft -f - << 'NFT'

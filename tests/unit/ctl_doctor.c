@@ -222,6 +222,46 @@ static void what_the_kernel_forwards(void **unused)
 	says("warn", "connection tracking", "90 of 100");
 }
 
+static int version;
+static int landlock(void)
+{
+	return version;
+}
+
+static void process(const char *seccomp, const char *privileges, const char *bounding, const char *uid)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text),
+	         "Name:\tpenstock\nUid:\t%s\t0\t0\t0\nCapBnd:\t%s\nNoNewPrivs:\t%s\nSeccomp:\t%s\nSeccomp_filters:\t1\n", uid,
+	         bounding, privileges, seccomp);
+	file("/proc/42/status", text);
+}
+
+static void what_processes_have_given_up(void **unused)
+{
+	answer_fini(&a);
+	a = (struct answer){ 0 };
+	d = (struct doctor){ .root = root, .landlock = landlock, .check = "confinement", .out = &a };
+	doctor_confinement(&d);
+	version = 7;
+	doctor_confinement(&d);
+	says("warn", "confinement", "no Landlock");
+	says("ok", "confinement", "Landlock, version 7");
+
+	process("2", "1", "0000000000000000", "65534");
+	assert_true(doctor_confined(&d, SANDBOX_NURSERY, 42));
+	process("0", "0", "0000000000001000", "0");
+	assert_false(doctor_confined(&d, SANDBOX_NURSERY, 42));
+	says("warn", "confinement", "nursery (pid 42) runs without a list");
+	says("warn", "confinement", "nursery (pid 42) can gain privileges");
+	says("warn", "confinement", "nursery (pid 42) has kept capabilities");
+	says("warn", "confinement", "nursery (pid 42) runs as root");
+	process("0", "1", "0000000000001000", "0"); // NET_ADMIN, and no filter: as it is
+	assert_true(doctor_confined(&d, SANDBOX_MAIN, 42));
+	assert_true(doctor_confined(&d, SANDBOX_MAIN, 43)); // gone
+}
+
 static void limits(void **unused)
 {
 	strcpy(conf, "max-clients = 100000\n");
@@ -306,6 +346,7 @@ int main(void)
 		TEST(a_nic_that_is_given_away),
 		TEST(interfaces_of_the_kernel),
 		TEST(what_the_kernel_forwards),
+		TEST(what_processes_have_given_up),
 		TEST(limits),
 		TEST(the_clock),
 		TEST(certificates),
