@@ -90,20 +90,30 @@ static int drop_capabilities(char text[LIMIT_TEXT + 1])
 	return ret < 0 ? text_refuse(text, "the system does not take capabilities back: %s", strerror(-ret)) : 0;
 }
 
-// Landlock is a thread's, too.
-static int keep_to_files(const struct secmod *sm, const struct snapshot *snap, char text[LIMIT_TEXT + 1])
+// Whatever starts programs is begun before there are threads and secrets, and before anybody but main is heard.
+static int start_spawner(const struct secmod *sm, char text[LIMIT_TEXT + 1])
 {
-	int ret;
+	char list[PLACES_TEXT];
+	int ret = places_list(list);
 
+	if (ret == 0)
+		ret = spawner_start(sm->isolate ? list : "");
 	spawn_filtered(sm->isolate);
-	ret = sm->isolate ? places_confine(snap) : 0;
+	return ret < 0 ? text_refuse(text, "no process that starts helpers: %s", strerror(-ret)) : 0;
+}
+
+// Landlock is a thread's, too.
+static int keep_to_files(const struct secmod *sm, char text[LIMIT_TEXT + 1])
+{
+	int ret = sm->isolate ? places_confine() : 0;
+
 	return ret < 0 ? text_refuse(text, "the system refuses Landlock: %s", strerror(-ret)) : 0;
 }
 
 static struct settings *load_first(struct secmod *sm, char text[LIMIT_TEXT + 1])
 {
+	struct settings *s = NULL;
 	struct snapshot *snap;
-	struct settings *s;
 	int ret;
 
 	ret = snapshot_open(CHILD_FD_CONF, &snap);
@@ -115,8 +125,9 @@ static struct settings *load_first(struct secmod *sm, char text[LIMIT_TEXT + 1])
 	lock_memory();
 	key_memory_init();
 	sm->isolate = snapshot_bool(snap, "isolate-workers");
-	places_make(snap);
-	s = drop_capabilities(text) == 0 && keep_to_files(sm, snap, text) == 0 ? settings_load(snap, text) : NULL;
+	places_find(snap);
+	if (start_spawner(sm, text) == 0 && drop_capabilities(text) == 0 && keep_to_files(sm, text) == 0)
+		s = settings_load(snap, text);
 	snapshot_free(snap);
 	close(CHILD_FD_CONF);
 	return s;
@@ -225,9 +236,6 @@ int main(int argc, char **argv)
 	store_boot(sm.boot);
 	if (sandbox_harden() < 0 || fill_standard_fds() < 0)
 		return 1;
-	ret = spawner_start();
-	if (ret < 0)
-		return log_err("no process that starts helpers: %s", strerror(-ret)), 1;
 	raise_file_limit();
 	settle_signals();
 	chan_init(&sm.main, CHILD_FD_MAIN, ROLE_SECMOD, ROLE_MAIN, CHAN_PLAIN, "main");

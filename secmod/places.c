@@ -86,31 +86,68 @@ static void add_ways(const struct snapshot *snap, const char *key)
 			add_files_of(value);
 }
 
-void places_make(const struct snapshot *snap)
+static void make_directory_of(const char *file)
 {
-	const char *file = snapshot_get(snap, "session-file");
 	char copy[PATH_MAX];
 
-	if (file == NULL || snprintf(copy, sizeof(copy), "%s", file) >= (int)sizeof(copy))
-		return;
 	// whatever is wrong with it is told with the file
-	mkdir(dirname(copy), 0700);
+	if (file != NULL && snprintf(copy, sizeof(copy), "%s", file) < (int)sizeof(copy))
+		mkdir(dirname(copy), 0700);
 }
 
-int places_confine(const struct snapshot *snap)
+void places_find(const struct snapshot *snap)
 {
-	const char *writable[PLACES_MAX];
-	int ret;
-
+	make_directory_of(snapshot_get(snap, "session-file"));
 	add_file(snapshot_get(snap, "session-file"));
 	add_spool(snapshot_get(snap, "acct-spool"));
 	add_ways(snap, "auth");
 	add_ways(snap, "enable-auth");
+}
+
+int places_confine(void)
+{
+	const char *writable[PLACES_MAX];
+	int ret;
+
 	for (unsigned i = 0; i < places.n; i++)
 		writable[i] = places.path[i];
 	ret = sandbox_files(SANDBOX_SECMOD, writable, places.n);
 	places.confined = ret == 0 && sandbox_landlock() > 0;
 	return ret;
+}
+
+static bool is_below(const char *path, const char *directory, size_t len)
+{
+	return strncmp(path, directory, len) == 0 && (path[len] == '\0' || path[len] == '/');
+}
+
+int places_list(char out[PLACES_TEXT])
+{
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (unsigned i = 0; i < places.n; i++) {
+		int n = snprintf(out + used, PLACES_TEXT - used, "%s%s", i > 0 ? ":" : "", places.path[i]);
+
+		if ((size_t)n >= PLACES_TEXT - used)
+			return -E2BIG;
+		used += (size_t)n;
+	}
+	return 0;
+}
+
+bool places_contain(const char *list, const char *path)
+{
+	char real[PATH_MAX];
+
+	if (realpath(path, real) == NULL)
+		return false; // then it is not opened either
+	for (size_t len; *list != '\0'; list += list[len] == ':' ? len + 1 : len) {
+		len = strcspn(list, ":");
+		if (len > 0 && is_below(real, list, len))
+			return true;
+	}
+	return false;
 }
 
 bool places_allow(const char *path, char text[LIMIT_TEXT + 1])
@@ -119,12 +156,9 @@ bool places_allow(const char *path, char text[LIMIT_TEXT + 1])
 
 	if (!places.confined || (realpath(path, real) == NULL && directory_of(path, real) < 0))
 		return true; // what is wrong with it is found out without us
-	for (unsigned i = 0; i < places.n; i++) {
-		const size_t len = strlen(places.path[i]);
-
-		if (strncmp(real, places.path[i], len) == 0 && (real[len] == '\0' || real[len] == '/'))
+	for (unsigned i = 0; i < places.n; i++)
+		if (is_below(real, places.path[i], strlen(places.path[i])))
 			return true;
-	}
 	text_refuse(text,
 	            "%s: sec-mod writes in no directory that the configuration did not have when it started; this takes a restart",
 	            path);

@@ -6,10 +6,13 @@
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "secmod/places.h"
 
 static struct {
 	pthread_mutex_t lock; // a request and its reply
@@ -42,13 +45,13 @@ static int start_clean(int fd)
 	return ret;
 }
 
-int spawner_start(void)
+int spawner_start(const char *places)
 {
 	int fds[2], ret;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
 		return -errno;
-	ret = start_clean(fds[1]);
+	ret = setenv(PLACES_VARIABLE, places, 1) < 0 ? -errno : start_clean(fds[1]);
 	close(fds[1]);
 	if (ret == 0)
 		spawner.fd = fds[0];

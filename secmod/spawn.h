@@ -22,8 +22,8 @@ struct spawn_reply {
 	int32_t pid;
 };
 
-// Before there are threads, secrets and higher limits. 0 or -errno.
-int spawner_start(void);
+// Before there are threads and secrets. `places`: what PLACES_VARIABLE is to say to helpers. 0 or -errno.
+int spawner_start(const char *places);
 // It ends with this process; this process is of no use without it. Its descriptor is readable when it has died.
 int spawner_fd(void);
 bool spawner_is_alive(void);

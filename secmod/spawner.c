@@ -17,6 +17,7 @@
 #include "secmod/gsswire.h"
 #include "secmod/issuerwire.h"
 #include "secmod/pam_helper.h"
+#include "secmod/places.h"
 #include "secmod/spawn.h"
 #include "secmod/token_helper.h"
 
@@ -24,10 +25,12 @@
 #define PATH_VARIABLE "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
 
 // Where the operator has told main that a token's software is configured otherwise, its helper finds it there.
-static const char *const token_keeps[] = { "SOFTHSM2_CONF", "TPM2OPENSSL_TCTI", "ASAN_OPTIONS",
-	                                   "UBSAN_OPTIONS", "LSAN_OPTIONS",     NULL };
+static const char *const token_keeps[] = {
+	PLACES_VARIABLE, "SOFTHSM2_CONF", "TPM2OPENSSL_TCTI", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", NULL
+};
 static const char *const keeps_nothing[] = { NULL };
-#define KEEPS_MOST 5
+#define KEEPS_MOST 6
+#define VARIABLE_MAX (PLACES_TEXT + 64)
 
 static const struct program {
 	const char *name, *option; // no option: another program than this one, beside it
@@ -58,14 +61,14 @@ static int path_of(const struct program *p, char out[PATH_MAX])
 	return 0;
 }
 
-static void copy_environment(const struct program *p, char *env[], char text[][512])
+static void copy_environment(const struct program *p, char *env[], char text[][VARIABLE_MAX])
 {
 	int n = 0;
 
 	for (int i = 0; p->keeps[i] != NULL; i++) {
 		const char *value = getenv(p->keeps[i]);
 
-		if (value == NULL || snprintf(text[n], 512, "%s=%s", p->keeps[i], value) >= 512)
+		if (value == NULL || snprintf(text[n], VARIABLE_MAX, "%s=%s", p->keeps[i], value) >= VARIABLE_MAX)
 			continue;
 		env[n] = text[n];
 		n++;
@@ -77,7 +80,7 @@ static void copy_environment(const struct program *p, char *env[], char text[][5
 static int become(const struct program *p, const char *path, int fd, bool unfiltered)
 {
 	char *const argv[] = { (char *)p->name, (char *)(p->option == NULL && unfiltered ? SPAWN_UNFILTERED : p->option), NULL };
-	char *env[1 + KEEPS_MOST + 1] = { PATH_VARIABLE }, text[KEEPS_MOST][512];
+	char *env[1 + KEEPS_MOST + 1] = { PATH_VARIABLE }, text[KEEPS_MOST][VARIABLE_MAX];
 
 	copy_environment(p, env + 1, text);
 	if (setsid() < 0 || dup2(fd, SPAWN_FD) < 0)

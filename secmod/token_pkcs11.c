@@ -6,8 +6,10 @@
 #include <p11-kit/p11-kit.h>
 #include <p11-kit/uri.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "secmod/places.h"
 #include "secmod/token_driver.h"
 
 #define SLOTS_MAX 64
@@ -28,8 +30,14 @@ static CK_FUNCTION_LIST **modules_of(P11KitUri *uri, char why[TOKENWIRE_REASON +
 {
 	static CK_FUNCTION_LIST *one[2];
 	const char *path = p11_kit_uri_get_module_path(uri);
+	const char *places = getenv(PLACES_VARIABLE);
 	CK_FUNCTION_LIST **all;
 
+	// or who has taken sec-mod over had us run what he has written there
+	if (path != NULL && places != NULL && places_contain(places, path)) {
+		token_refuse(why, "the PKCS#11 module %s lies where sec-mod may write: put it elsewhere", path);
+		return NULL;
+	}
 	if (path == NULL) {
 		all = p11_kit_modules_load_and_initialize(0);
 		if (all == NULL || all[0] == NULL)

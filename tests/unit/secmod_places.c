@@ -74,7 +74,7 @@ static void confined(struct snapshot *snap)
 {
 	char text[LIMIT_TEXT + 1] = "";
 
-	if (sandbox_harden() < 0 || places_confine(snap) < 0)
+	if (sandbox_harden() < 0 || places_confine() < 0)
 		_exit(1);
 	T("run/sessions", true);
 	T("run/anything", true);
@@ -95,7 +95,7 @@ static void only_where_the_configuration_writes(void **state)
 	if (sandbox_landlock() < 3 || sandbox_sanitized())
 		skip();
 	snap = picture();
-	places_make(snap);
+	places_find(snap);
 	assert_int_equal(access(under("run"), F_OK), 0); // made, as it is a directory of our own
 	pid = fork();
 	if (pid == 0)
@@ -104,6 +104,20 @@ static void only_where_the_configuration_writes(void **state)
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
 	snapshot_free(snap);
+}
+
+static void lists_for_helpers(void **state)
+{
+	char list[256];
+
+	snprintf(list, sizeof(list), "/nowhere:%s", under("etc"));
+	assert_true(places_contain(list, under("etc/passwd")));
+	assert_false(places_contain(list, under("other/otp")));
+	assert_false(places_contain(list, under("etc/nothing")));
+	assert_false(places_contain("", under("etc/passwd")));
+	snprintf(list, sizeof(list), "%s:/nowhere", under("elsewhere"));
+	assert_true(places_contain(list, under("link")));
+	assert_false(places_contain(list, under("etc/passwd")));
 }
 
 static void anywhere_before(void **state)
@@ -140,6 +154,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(anywhere_before),
+		cmocka_unit_test(lists_for_helpers),
 		cmocka_unit_test(only_where_the_configuration_writes),
 	};
 

@@ -171,6 +171,8 @@ static void signs_with_every_scheme(void **state)
 
 static void what_is_wrong_is_named(void **state)
 {
+	char beside[512];
+
 	need_softhsm();
 	refuses_to_start(PAIRS(KEY(URL "0", 0)),
 	                 "server-key " URL "0: the token asks for a PIN, and there is neither key-pin nor pin-file");
@@ -179,6 +181,9 @@ static void what_is_wrong_is_named(void **state)
 	refuses_to_start(PAIRS(KEY("pkcs11:token=none;object=0", 0), "key-pin", PIN), "no token is as the URL says");
 	refuses_to_start(PAIRS(KEY("pkcs11:nonsense", 0), "key-pin", PIN), "no PKCS#11 URL");
 	refuses_to_start(PAIRS(KEY(URL "0?module-path=/nowhere.so", 0), "key-pin", PIN), "/nowhere.so cannot be used");
+	// beside the password file sec-mod itself may have written it
+	snprintf(beside, sizeof(beside), URL "0?module-path=%s", in_dir("passwd"));
+	refuses_to_start(PAIRS(KEY(beside, 0), "key-pin", PIN), "lies where sec-mod may write");
 	refuses_to_start(PAIRS(KEY(URL "0", FILE_RSA), "key-pin", PIN), "does not belong to server-cert");
 	refuses_to_start(PAIRS(KEY(URL "1", 0), "key-pin", PIN), "its token does not sign");
 }
