@@ -250,6 +250,23 @@ static void malformed(void **state)
 
 #define CERTIFICATE_VERIFY "TLS 1.3, server CertificateVerify"
 
+// Who is refused is dropped.
+static bool signs(const struct msg_sign_req *m)
+{
+	struct login w;
+
+	worker_open(&w);
+	chan_enter(&w.chan, WS_SIGNING);
+	measure_attack();
+	assert_int_equal(CHAN_SEND(&w.chan, SIGN_REQ, m), 0);
+	chan_await(&w.chan, login_handlers, &w, MSG_SIGN_REP, 1000);
+	if (!w.signature)
+		assert_true(victim_drops(w.chan.fd));
+	measure_ended();
+	chan_fini(&w.chan);
+	return w.signature;
+}
+
 static void it_signs_nothing_but_handshakes(void **state)
 {
 	static const struct {
@@ -268,29 +285,44 @@ static void it_signs_nothing_but_handshakes(void **state)
 		{ 2, 0, 0x0403, 130, CERTIFICATE_VERIFY },
 		{ LIMIT_VHOSTS - 1, 0, 0x0403, 130, CERTIFICATE_VERIFY },
 	};
-	struct msg_sign_req m;
-	struct login w;
-	size_t i;
 
 	measure_begin("to sec-mod: signatures over what is no handshake, by keys of others");
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		m = (struct msg_sign_req){
-			.vhost = rows[i].vhost, .key = rows[i].key, .scheme = rows[i].scheme, .tbs_len = rows[i].len
-		};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct msg_sign_req m = { rows[i].vhost, rows[i].key, rows[i].scheme, .tbs_len = rows[i].len };
 		memset(m.tbs, ' ', 64);
 		memcpy(m.tbs + (m.tbs_len == 130 ? 64 : 0), rows[i].start, strlen(rows[i].start));
 		m.tbs[m.tbs_len == 130 ? 97 : 0] = 0;
-		worker_open(&w);
-		chan_enter(&w.chan, WS_SIGNING);
-		measure_attack();
-		assert_int_equal(CHAN_SEND(&w.chan, SIGN_REQ, &m), 0);
-		chan_await(&w.chan, login_handlers, &w, MSG_SIGN_REP, 1000);
-		assert_false(w.signature);
-		assert_true(victim_drops(w.chan.fd));
-		measure_ended();
-		chan_fini(&w.chan);
-		honest_login_works();
+		assert_false(signs(&m));
 	}
+	honest_login_works();
+	measure_end();
+}
+
+// TLS 1.2: both randoms, and the server's share of the exchange (a named curve, its number, the length of a point, the point).
+static void it_signs_nothing_but_shares(void **state)
+{
+	static const struct {
+		uint8_t share[5];
+		uint16_t len, scheme;
+		bool signs;
+	} rows[] = {
+		{ { 3, 0, 23, 65, 4 }, 65, 0x0403, true },  { { 3, 0, 29, 32, 9 }, 32, 0x0403, true },
+		{ { 1, 0, 23, 65, 4 }, 65, 0x0403, false }, // a curve that is described, not named
+		{ { 3, 0, 23, 65, 2 }, 65, 0x0403, false }, // a compressed point
+		{ { 3, 0, 23, 65, 4 }, 64, 0x0403, false }, // cut off
+		{ { 3, 0, 23, 65, 4 }, 66, 0x0403, false }, // and more behind it
+		{ { 3, 1, 0, 65, 4 }, 65, 0x0403, false },  // a group of finite fields
+		{ { 3, 0, 23, 65, 4 }, 65, 0x0804, false }, // RSA, which this key is none of
+	};
+
+	measure_begin("to sec-mod: signatures over what is no key exchange");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct msg_sign_req m = { .scheme = rows[i].scheme, .tbs_len = (uint16_t)(64 + 4 + rows[i].len) };
+
+		memcpy(m.tbs + 64, rows[i].share, sizeof(rows[i].share));
+		assert_int_equal(signs(&m), rows[i].signs);
+	}
+	honest_login_works();
 	measure_end();
 }
 
@@ -748,6 +780,7 @@ int main(void)
 		cmocka_unit_test(without_head),
 		cmocka_unit_test(malformed),
 		cmocka_unit_test(it_signs_nothing_but_handshakes),
+		cmocka_unit_test(it_signs_nothing_but_shares),
 		cmocka_unit_test(one_signature_a_connection),
 		cmocka_unit_test(three_tries_are_three),
 		cmocka_unit_test(a_client_is_who_signed),
