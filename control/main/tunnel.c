@@ -184,6 +184,7 @@ void tunnel_lose_all(struct gateway *g)
 // ---------------------------------------------------------------------------------------------------------------- timers
 
 #define CLOCK_LOOK_SECONDS 60
+#define MOVE_QUIET_MS 1000
 
 // Milliseconds of session-timeout that are left: they go on while no client is connected.
 static uint64_t left_ms(const struct session *s)
@@ -611,6 +612,22 @@ const char *channel_why_text(enum channel_why why)
 	return texts[why];
 }
 
+// A NAT may choose another port for each datagram: nobody wants a line for each.
+static void tell_move(struct tunnel *t, const struct addr *path)
+{
+	uint64_t now = clock_ms();
+	char text[ADDR_TEXT], more[64] = "";
+
+	t->moves++;
+	if (t->moved_ms && now - t->moved_ms < MOVE_QUIET_MS)
+		return;
+	if (t->moves > 1)
+		snprintf(more, sizeof(more), " (%u moves since the last such line)", t->moves);
+	log_info("session %u: user '%s' has moved to %s%s", t->session->id, t->session->user, addr_text_port(path, text), more);
+	t->moved_ms = now;
+	t->moves = 0;
+}
+
 void tunnel_changed(struct gateway *g, const struct msg_tunnel_state *m)
 {
 	struct tunnel *t = tunnel_find(g, m->tunnel);
@@ -622,7 +639,7 @@ void tunnel_changed(struct gateway *g, const struct msg_tunnel_state *m)
 		log_info("session %u: user '%s' is on %s %s: %s", t->session->id, t->session->user,
 		         m->channel == CHANNEL_DTLS ? "DTLS" : "CSTP", addr_text_port(&m->path, text), channel_why_text(m->why));
 	else if (t->path.family && m->path.family && (!addr_equal(&t->path, &m->path) || t->path.port != m->path.port))
-		log_info("session %u: user '%s' has moved to %s", t->session->id, t->session->user, addr_text_port(&m->path, text));
+		tell_move(t, &m->path);
 	t->channel = m->channel;
 	t->why = m->why;
 	t->cipher = m->cipher;

@@ -46,6 +46,8 @@ struct tunnel {
 	enum dtls_kind dtls;
 	int lane_fd; // the worker's end, until the worker gets it
 	uint64_t since_ms;
+	uint64_t moved_ms; // when the log said so last; not kept over an upgrade
+	uint32_t moves;    // since then
 	struct tunnel_totals now;
 	enum tunnel_channel channel;
 	enum channel_why why;

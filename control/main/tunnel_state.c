@@ -123,7 +123,7 @@ static const struct state_field fields[] = {
 
 #undef N
 
-STATE_COVERS(struct tunnel, 648);
+STATE_COVERS(struct tunnel, 664);
 
 struct of {
 	uint32_t session, terms, where; // terms: by number
