@@ -53,7 +53,7 @@ static void options_set(int fd, bool ipv4, const struct udp_wish *wish)
 	// the tunnel's MTU is a guess about the path: what is too long for it is fragmented, or lost, as is wished; what routers
 	// say of the path is not believed, since anybody can say it
 	option_set(fd, ip, ipv4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER,
-	           ipv4 ? (wish->whole ? IP_PMTUDISC_PROBE : IP_PMTUDISC_DONT)
+	           ipv4 ? (wish->whole ? IP_PMTUDISC_PROBE : IP_PMTUDISC_OMIT)
 	                : (wish->whole ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_DONT));
 	if (is_any(&wish->local))
 		option_set(fd, ip, ipv4 ? IP_PKTINFO : IPV6_RECVPKTINFO, 1);

@@ -23,6 +23,31 @@ address=$(given client INTERNAL_IP4_ADDRESS)
 NETNS=$SERVER expect "and back" pings -M "do" -s $((mtu - 28)) "$address"
 expect "a larger one crosses in fragments" pings -M dont -s 3000 $INSIDE
 NETNS=$SERVER expect "and back" pings -M dont -s 3000 "$address"
+
+# Anybody can say that a path is narrow.
+forge() { # PORT: of the client; ICMP "fragmentation needed", MTU 68, about a datagram to it
+  in_ns "$CLIENT" /usr/bin/python3 - "$1" << 'PYTHON'
+import socket, struct, sys
+total = lambda b: sum(struct.unpack('!%dH' % (len(b) // 2), b))
+def checksum(b):
+    n = total(b)
+    n = (n >> 16) + (n & 0xffff)
+    return 0xffff & ~(n + (n >> 16))
+about = struct.pack('!BBHHHBBH4s4sHHHH', 0x45, 0, 1300, 1, 0, 64, 17, 0, socket.inet_aton('192.0.2.1'), socket.inet_aton('192.0.2.2'), 443, int(sys.argv[1]), 1280, 0)
+icmp = struct.pack('!BBHHH', 3, 4, 0, 0, 68) + about
+icmp = icmp[:2] + struct.pack('!H', checksum(icmp)) + icmp[4:]
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+for _ in range(20):
+    s.sendto(icmp, ('192.0.2.1', 0))
+PYTHON
+}
+heard() { in_ns "$SERVER" nstat -asz IcmpInDestUnreachs | awk '/IcmpIn/ { print $2 }'; }
+fragments_came() { in_ns "$CLIENT" nstat -asz IpReasmReqds | awk '/IpReasm/ { print $2 }'; }
+was=$(fragments_came)
+forge "$(user_field anna "DTLS peer" | sed 's/.*://')"
+expect "somebody says so" more "$(heard)" 19
+NETNS=$SERVER expect "the largest packet crosses whole" pings -M "do" -s $((mtu - 28)) "$address"
+expect "in no fragments" same "$(fragments_came)" "$was"
 leave client
 soon "the client has gone" nobody
 
