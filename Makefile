@@ -202,7 +202,7 @@ doc/sandbox.md: scripts/gen-sandbox proto/confine.def proto/seccomp.def
 	mv $@.new $@
 
 # ------------------------------------------------------------------------------------------------------------- what to do
-.PHONY: help demo test test-vm faults-memory check unit hostile smoke fuzz asan lint soak format bench faults docs install deb deb-deps clean
+.PHONY: help demo test test-vm faults-memory check unit hostile smoke fuzz asan lint soak format bench faults links docs install deb deb-deps clean
 help: ## list the targets
 	@sed -n 's/^\([a-z -]*\):.* ## /\1: /p' Makefile | awk -F': ' '{ printf "  make %-38s %s\n", $$1, $$2 }'
 
@@ -236,6 +236,10 @@ format: ## format all C files
 # Cores, memory and clients are the machine's: figures are ratios of the same run, see doc/performance.md.
 bench: all bench-bins ## measure the dataplane alone, then the whole beside ocserv; rewrites the figures of doc/performance.md (as root)
 	BUILD=$(BUILD) ./scripts/bench
+
+# Some four minutes for each kind of port; LINKS= names kinds and faults.
+links: all ## print what becomes of clients when links go and come, and clients move, beside the goals (as root; LINKS="--outer auto roam")
+	BUILD=$(BUILD) timeout -k 30 1200 tests/bench/links.sh $(LINKS)
 
 # Some eight minutes, and never more than fifteen; FAULTS= names some of them, as "worker dataplane".
 faults: all $(BUILD)/bench/worker_storm $(BUILD)/bench/swarm $(BUILD)/unit/memory_fault.so $(BUILD)/unit/disk_fault.so ## print what becomes of 200 sessions when something breaks, beside the goals (as root)
