@@ -42,6 +42,7 @@ gateway_is_sound() {
 conclude() {
   local status=$?
   trap - EXIT
+  trap '' PIPE # whoever reads the output may have gone: what was started has to end all the same
   set +e
   if [ $status = 0 ]; then
     gateway_is_sound || status=1
