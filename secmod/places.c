@@ -55,12 +55,30 @@ static void add_file(const char *file)
 		add(directory);
 }
 
+// As mkdir -p, without the last.
+static void make_above(const char *path)
+{
+	char copy[PATH_MAX];
+
+	if (snprintf(copy, sizeof(copy), "%s", path) >= (int)sizeof(copy))
+		return;
+	for (char *p = strchr(copy + 1, '/'); p != NULL; p = strchr(p + 1, '/')) {
+		*p = '\0';
+		mkdir(copy, 0755);
+		*p = '/';
+	}
+}
+
 // It is made when there is something for it: until then it needs the one above.
-static void add_spool(const char *spool)
+static void add_spool(const char *spool, bool used)
 {
 	char real[PATH_MAX];
 
-	if (spool != NULL && spool[0] == '/' && realpath(spool, real) != NULL)
+	if (spool == NULL || spool[0] != '/')
+		return;
+	if (used)
+		make_above(spool);
+	if (realpath(spool, real) != NULL)
 		add(real);
 	else
 		add_file(spool);
@@ -95,11 +113,26 @@ static void make_directory_of(const char *file)
 		mkdir(dirname(copy), 0700);
 }
 
+static bool accounts(const struct snapshot *snap)
+{
+	bool any = false;
+
+	for (unsigned v = 0; v < snapshot_vhosts(snap); v++) {
+		const char *acct = snapshot_vhost_get(snap, v, "acct");
+
+		any |= acct != NULL && strncmp(acct, "radius", strlen("radius")) == 0;
+	}
+	return any;
+}
+
 void places_find(const struct snapshot *snap)
 {
-	make_directory_of(snapshot_get(snap, "session-file"));
+	const bool real = !snapshot_bool(snap, "@trial"); // which changes nothing
+
+	if (real)
+		make_directory_of(snapshot_get(snap, "session-file"));
 	add_file(snapshot_get(snap, "session-file"));
-	add_spool(snapshot_get(snap, "acct-spool"));
+	add_spool(snapshot_get(snap, "acct-spool"), real && accounts(snap));
 	add_ways(snap, "auth");
 	add_ways(snap, "enable-auth");
 }
@@ -150,11 +183,26 @@ bool places_contain(const char *list, const char *path)
 	return false;
 }
 
+// What there is already of the way to it.
+static int nearest(const char *path, char out[PATH_MAX])
+{
+	char copy[PATH_MAX];
+
+	if (path[0] != '/' || snprintf(copy, sizeof(copy), "%s", path) >= (int)sizeof(copy))
+		return -EINVAL;
+	while (realpath(copy, out) == NULL) {
+		if (errno != ENOENT || copy[1] == '\0')
+			return -errno;
+		dirname(copy);
+	}
+	return 0;
+}
+
 bool places_allow(const char *path, char text[LIMIT_TEXT + 1])
 {
 	char real[PATH_MAX];
 
-	if (!places.confined || (realpath(path, real) == NULL && directory_of(path, real) < 0))
+	if (!places.confined || nearest(path, real) < 0)
 		return true; // what is wrong with it is found out without us
 	for (unsigned i = 0; i < places.n; i++)
 		if (is_below(real, places.path[i], strlen(places.path[i])))
