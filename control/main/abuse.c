@@ -24,6 +24,7 @@ static bool score(struct gateway *g, const struct addr *client, uint32_t points,
 	g->figures.bans++;
 	events_ban(g, &network, what);
 	conn_end_logins(g, &network, END_ERROR);
+	lobby_ban(g, &network);
 	return true;
 }
 

@@ -42,10 +42,18 @@ static void forget_secmod_end(struct conn *c)
 	c->secmod_end = -1;
 }
 
+static void part(struct conn *c)
+{
+	c->g->clients_count -= c->is_client;
+	c->is_client = false;
+}
+
 static void conn_free(struct conn *c)
 {
 	struct gateway *g = c->g;
 
+	part(c);
+	lobby_leave(c);
 	TAILQ_REMOVE(&g->conns, c, all);
 	htab_remove(&g->conns_by_id, &c->by_id);
 	g->conns_count--;
@@ -83,6 +91,7 @@ static void conn_close(struct conn *c, enum end_reason reason)
 	if (c->closed)
 		return;
 	c->closed = true;
+	part(c);
 	if (c->opening)
 		opening_cancel(c->opening);
 	if (c->tunnel)
@@ -151,7 +160,7 @@ static void fds_close(struct conn_fds *f)
 			close(all[i]);
 }
 
-static void conn_enter(struct conn *c)
+static void conn_enter(struct conn *c, bool answered)
 {
 	struct gateway *g = c->g;
 
@@ -162,6 +171,10 @@ static void conn_enter(struct conn *c)
 	htab_insert(&g->conns_by_id, &c->by_id, htab_hash(&c->id, sizeof(c->id)));
 	TAILQ_INSERT_TAIL(&g->conns, c, all);
 	g->conns_count++;
+	if (c->link.chan.state & (MW_FRESH | MW_PROXY | MW_OPENING))
+		lobby_enter(c, answered);
+	else if (c->link.chan.state == MW_UP)
+		conn_join(c);
 }
 
 static struct conn *conn_new(struct gateway *g, const struct addr *client, const struct addr *local, bool proxied)
@@ -182,7 +195,7 @@ static struct conn *conn_new(struct gateway *g, const struct addr *client, const
 	cputime_init(&c->cputime);
 	chan_init(&c->link.chan, -1, ROLE_MAIN, ROLE_WORKER, proxied ? MW_PROXY : MW_FRESH, "worker %llu (%s)",
 	          (unsigned long long)c->id, addr_text(client, text));
-	conn_enter(c);
+	conn_enter(c, false);
 	return c;
 }
 
@@ -228,7 +241,7 @@ static int channels_open(struct conn *c, struct conn_fds *f)
 	return link_open(&c->link, c->g->base, WORKER_QUEUE);
 }
 
-int conn_start(struct gateway *g, int fd, const struct addr *client, const struct addr *local, bool proxied)
+int conn_start(struct gateway *g, int fd, const struct addr *client, const struct addr *local, bool proxied, uint32_t spent)
 {
 	struct conn_fds f = { fd, { -1, -1 }, { -1, -1 } };
 	struct conn *c = conn_new(g, client, local, proxied);
@@ -239,7 +252,7 @@ int conn_start(struct gateway *g, int fd, const struct addr *client, const struc
 	fds_close(&f);
 	if (ret == 0) {
 		if (g->policy.auth_timeout)
-			timer_set(c, g->policy.auth_timeout);
+			timer_set(c, spent < g->policy.auth_timeout ? g->policy.auth_timeout - spent : 1);
 		g->figures.connections++;
 		log_debug("%s: connected", c->link.chan.name);
 	} else if (c) {
@@ -268,6 +281,7 @@ void conn_source(struct conn *c, const struct addr *client, const struct addr *l
 	chan_enter(&c->link.chan, MW_FRESH);
 	if (client->family)
 		be_of(c, client, local);
+	lobby_move(c);
 	// a reload in between: its nursery's numbers of keys mean others to this sec-mod
 	if (!g->secmod || !g->secmod->ready || c->nursery != g->nursery) {
 		conn_end(c, END_ERROR);
@@ -300,6 +314,7 @@ void conn_leave(struct conn *c, enum end_reason reason)
 	if (c->link.chan.state == MW_CLOSING)
 		return;
 	chan_enter(&c->link.chan, MW_CLOSING);
+	part(c);
 	link_deafen(&c->link);
 	if (c->opening)
 		opening_cancel(c->opening);
@@ -326,6 +341,25 @@ void conn_deny(struct conn *c, uint16_t status, const char *user, const char *re
 	snprintf(m.reason, sizeof(m.reason), "%s", reason);
 	LINK_SEND(&c->link, AUTH_COOKIE_DENIED, &m);
 	conn_leave(c, END_ERROR);
+}
+
+bool conn_may_go(const struct conn *c)
+{
+	return !c->killed && c->link.chan.state != MW_OPENING;
+}
+
+void conn_evict(struct conn *c)
+{
+	lobby_leave(c);
+	conn_close(c, END_ERROR);
+	conn_kill(c);
+}
+
+void conn_join(struct conn *c)
+{
+	lobby_leave(c);
+	c->g->clients_count += !c->is_client;
+	c->is_client = true;
 }
 
 void conn_up(struct conn *c)
@@ -452,7 +486,7 @@ static const struct state_field fields[] = {
 
 #undef N
 
-STATE_COVERS(struct conn, 2128);
+STATE_COVERS(struct conn, 2192);
 
 static const struct state_field login_fields[] = {
 	STATE_TEXT(struct profile_login, user),
@@ -530,7 +564,7 @@ int conn_restore(struct handover *h, const struct state_record *rec)
 		free(c);
 		return ret;
 	}
-	conn_enter(c);
+	conn_enter(c, true);
 	c->nursery = nursery_of(h->g, rest.nursery);
 	handover_arm(&c->timer, rest.due_ms);
 	if (rest.info)

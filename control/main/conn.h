@@ -19,6 +19,11 @@ struct conn {
 	uint32_t pid;   // 0: not forked yet
 	struct cputime cputime;
 	uint64_t since_ms;
+	struct source *source; // lobby.c: it counts as a connection without a session; NULL: not, or no more
+	TAILQ_ENTRY(conn) start, fresh;
+	bool is_fresh;
+	uint64_t answered_ms;        // FIRST_ANSWER; 0: not yet
+	bool is_client;              // counts for max-clients
 	struct event timer;          // auth-timeout, then the grace after the goodbye
 	struct connect_info *info;   // from AUTH_COOKIE_REQ until a tunnel takes it
 	struct config *granted;      // what its login brought (SESSION_GRANT), until the session is open; NULL: nothing
@@ -37,9 +42,9 @@ struct handover;
 struct state_record;
 struct state_writer;
 
-// Take over an accepted socket (closed on failure as well). proxied: client is a proxy, whose header says whose connection it is. 0
-// or -errno.
-int conn_start(struct gateway *g, int fd, const struct addr *client, const struct addr *local, bool proxied);
+// Take over an accepted socket (closed on failure as well). proxied: client is a proxy, whose header says whose connection it is.
+// spent: seconds of auth-timeout that are over. 0 or -errno.
+int conn_start(struct gateway *g, int fd, const struct addr *client, const struct addr *local, bool proxied, uint32_t spent);
 // What the header says: from there on it is that client's. Without a family it stays the proxy's own.
 void conn_source(struct conn *c, const struct addr *client, const struct addr *local);
 struct conn *conn_find(struct gateway *g, uint64_t id);
@@ -51,6 +56,11 @@ void conn_leave(struct conn *c, enum end_reason reason);
 void conn_break(struct conn *c);
 // No session for this client: HTTP status, who the user is where that is known (or ""), and the reason.
 void conn_deny(struct conn *c, uint16_t status, const char *user, const char *reason);
+// It may be ended to make room for others, and is.
+bool conn_may_go(const struct conn *c);
+void conn_evict(struct conn *c);
+// A tunnel is made for it: from here on it is a client.
+void conn_join(struct conn *c);
 // The login is over: auth-timeout no longer applies.
 void conn_up(struct conn *c);
 // Its process has ended: the connection is no more.

@@ -22,21 +22,23 @@ static void timer_set(struct gateway *g, uint32_t ms)
 
 // ------------------------------------------------------------------------------------------------------------------ full
 
-// However many clients are allowed: the operator's door and the children keep their descriptors. So many connections have room if
-// all that have no tunnel yet need theirs at once.
-static size_t room_in_files(const struct gateway *g)
+// However many clients are allowed: the operator's door, the children and who waits keep their descriptors. So many connections
+// have room if all that have no tunnel yet need theirs at once.
+size_t door_files(const struct gateway *g)
 {
 	struct rlimit files;
+	size_t ours = FDS_OF_MAIN + lobby_waiters_most();
 	size_t spared = g->sessions_active * (FDS_OF_LOGIN - FDS_OF_TUNNEL);
 
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > 2 * FDS_OF_MAIN)
-		return (files.rlim_cur - FDS_OF_MAIN + spared) / FDS_OF_LOGIN;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > FDS_OF_MAIN + ours)
+		return (files.rlim_cur - ours + spared) / FDS_OF_LOGIN;
 	return FDS_OF_MAIN;
 }
 
+// Who has no session yet has room of his own (max-startups), so that strangers cannot fill the gateway.
 static size_t room(const struct gateway *g, const char **limit)
 {
-	size_t files = room_in_files(g);
+	size_t files = door_files(g) - lobby_startups_most(g);
 	size_t clients = g->policy.max_clients ? g->policy.max_clients : g->tunnels_max;
 
 	if (clients && clients <= files) {
@@ -54,13 +56,13 @@ static void look(struct gateway *g)
 	const char *limit;
 	size_t most = room(g, &limit);
 
-	if (!d->full && g->conns_count >= most) {
+	if (!d->full && g->clients_count >= most) {
 		d->full = true;
 		stats_refused(g, REFUSED_CLIENTS);
 		events_gateway(g, LOG_LEVEL_WARN,
-		               "full: there are %zu connections, as many as %s allows; new ones are refused until there are %zu",
-		               g->conns_count, limit, most * 9 / 10);
-	} else if (d->full && g->conns_count <= most * 9 / 10) {
+		               "full: there are %zu clients, as many as %s allows; new ones are refused until there are %zu",
+		               g->clients_count, limit, most * 9 / 10);
+	} else if (d->full && g->clients_count <= most * 9 / 10) {
 		d->full = false;
 		events_gateway(g, LOG_LEVEL_NOTICE, "there is room for clients again");
 	}
@@ -96,7 +98,7 @@ void door_settle(struct gateway *g)
 	if (g->phase != GATEWAY_UP)
 		return;
 	look(g);
-	if (d->draining && g->conns_count == 0)
+	if (d->draining && g->conns_count == 0 && TAILQ_EMPTY(&g->lobby.turns))
 		timer_set(g, 0);
 	if (!d->shut && (d->full || d->maintenance || d->draining)) {
 		// a full one has no place for who waits

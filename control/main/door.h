@@ -18,6 +18,8 @@ void door_init(struct gateway *g);
 // The gateway is up. 0 or -errno (logged).
 int door_begin(struct gateway *g);
 void door_end(struct gateway *g);
+// So many connections have room in our descriptors.
+size_t door_files(const struct gateway *g);
 // Connections have come or gone, or what bounds them has changed.
 void door_settle(struct gateway *g);
 // The ports refuse, and sessions go on; or clients may come again.

@@ -205,6 +205,15 @@ void events_worker(const struct conn *c, enum event_kind kind, enum log_level le
 	happens(c->g, &m, level, "%s: %s", c->link.chan.name, reason);
 }
 
+void events_stall(struct gateway *g, const struct addr *client)
+{
+	struct msg_admin_event m = { .kind = EVENT_STALL, .client = *client };
+	char text[ADDR_TEXT];
+
+	snprintf(m.reason, sizeof(m.reason), "login took longer than %u seconds", g->policy.auth_timeout);
+	happens(g, &m, LOG_LEVEL_INFO, "%s: %s", addr_text(client, text), m.reason);
+}
+
 void events_process(struct gateway *g, const char *name, int pid, const char *reason)
 {
 	struct msg_admin_event m = { .kind = EVENT_PROCESS };

@@ -22,6 +22,8 @@ void events_disconnect(const struct tunnel *t);
 void events_session_end(struct gateway *g, const struct msg_session_gone *m, const struct session *s); // s NULL: never connected
 // Of a client's worker: EVENT_STALL, EVENT_WORKER.
 void events_worker(const struct conn *c, enum event_kind kind, enum log_level level, const char *reason);
+// The same before there is a worker: nothing has come.
+void events_stall(struct gateway *g, const struct addr *client);
 void events_process(struct gateway *g, const char *name, int pid, const char *reason);
 // Of the whole: its text is the reason.
 void events_gateway(struct gateway *g, enum log_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -62,6 +62,12 @@ static int on_auth_cookie_req(void *who, const struct msg_auth_cookie_req *m, co
 	return 0;
 }
 
+static int on_first_answer(void *who, const struct msg_first_answer *m, const int *fds)
+{
+	lobby_answered(who);
+	return 0;
+}
+
 static int on_profile_ask(void *who, const struct msg_profile_ask *m, const int *fds)
 {
 	profile_ask(who);

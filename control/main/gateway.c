@@ -104,11 +104,17 @@ int gateway_tables_init(struct gateway *g)
 	if (ret == 0)
 		ret = htab_init(&g->iroutes);
 	if (ret == 0)
+		ret = htab_init(&g->lobby.sources);
+	if (ret == 0)
 		ret = address_book_init(&g->addresses);
 	TAILQ_INIT(&g->children);
 	TAILQ_INIT(&g->listeners);
 	TAILQ_INIT(&g->conns);
 	TAILQ_INIT(&g->sessions);
+	TAILQ_INIT(&g->lobby.silent);
+	TAILQ_INIT(&g->lobby.turns);
+	TAILQ_INIT(&g->lobby.starts);
+	TAILQ_INIT(&g->lobby.fresh);
 	return ret;
 }
 
@@ -120,6 +126,7 @@ void gateway_tables_fini(struct gateway *g)
 	htab_fini(&g->sessions_by_id);
 	htab_fini(&g->sessions_by_user);
 	htab_fini(&g->iroutes);
+	htab_fini(&g->lobby.sources);
 }
 
 int gateway_init(struct gateway *g)
@@ -142,6 +149,7 @@ int gateway_begin(struct gateway *g)
 	if (!g->bans || !g->base || timers_reserve(g->base) < 0 || programs_open(g) < 0 || utmp_open(g) < 0)
 		return errno_log(ENOMEM, "out of memory");
 	door_init(g);
+	lobby_init(g);
 	return pictures_take(g, g->config, &g->pictures);
 }
 
@@ -192,6 +200,7 @@ void gateway_stop(struct gateway *g, int exit_status, const char *why)
 	door_end(g);
 	renew_give_up(g);
 	listen_close(g);
+	lobby_fini(g);
 	stats_end(g);
 	cputime_close(g);
 	supervise_stop(g);

@@ -13,6 +13,7 @@
 #include "control/main/figures.h"
 #include "control/main/htab.h"
 #include "control/main/iroute.h"
+#include "control/main/lobby.h"
 #include "control/main/policy.h"
 #include "control/main/stats.h"
 #include "proto/addr.h"
@@ -81,11 +82,12 @@ struct gateway {
 	bool logins_wait; // sec-mod is behind
 
 	struct door door;
+	struct lobby lobby;
 
 	// conn.c
 	struct htab conns_by_id;
 	TAILQ_HEAD(conn_list, conn) conns;
-	size_t conns_count;
+	size_t conns_count, clients_count; // clients_count: those that have a session, and are not on their way out
 	uint64_t conn_last;
 
 	// cputime.c

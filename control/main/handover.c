@@ -7,6 +7,7 @@
 #include "control/main/config.h"
 #include "control/main/inner.h"
 #include "control/main/listen.h"
+#include "control/main/lobby.h"
 #include "control/main/metrics.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
@@ -283,6 +284,7 @@ int handover_save(struct gateway *g, const struct handover_process *process, str
 	metrics_save(g, w);
 	ban_save(g->bans, w);
 	listen_save(g, w);
+	lobby_save(g, w);
 	admin_save(g, w);
 	supervise_save(g, w);
 	usage_save(g, w);
@@ -320,6 +322,7 @@ static const struct {
 	{ "ban", on_ban },
 	{ "guess", on_guess },
 	{ "listener", listen_restore },
+	{ "waiter", lobby_restore },
 	{ "admin", admin_restore },
 	{ "admin-client", admin_client_restore },
 	{ "child", supervise_restore },

@@ -402,6 +402,7 @@ void listen_close(struct gateway *g)
 	struct listener *l;
 
 	listen_pause(g);
+	lobby_clear(g);
 	while ((l = TAILQ_FIRST(&g->listeners))) {
 		TAILQ_REMOVE(&g->listeners, l, all);
 		listener_free(l);
@@ -427,14 +428,18 @@ static bool ready(const struct child *c)
 	return c && c->ready;
 }
 
+bool listen_serves(const struct gateway *g)
+{
+	return g->phase == GATEWAY_UP && !upgrade_holds(g) && ready(g->secmod) && ready(g->dataplane) && ready(g->nursery) &&
+	       !(evtimer_initialized(&g->accept_pause) && evtimer_pending(&g->accept_pause, NULL));
+}
+
 void listen_resume(struct gateway *g)
 {
 	struct listener *l;
 
-	if (g->accepting || g->door.shut || upgrade_holds(g) || g->phase != GATEWAY_UP || !ready(g->secmod) ||
-	    !ready(g->dataplane) || !ready(g->nursery))
-		return;
-	if (evtimer_initialized(&g->accept_pause) && evtimer_pending(&g->accept_pause, NULL))
+	lobby_pump(g);
+	if (g->accepting || g->door.shut || !listen_serves(g) || lobby_is_full(g))
 		return;
 	g->accepting = true;
 	TAILQ_FOREACH(l, &g->listeners, all)
@@ -458,7 +463,7 @@ static void pause_for(struct gateway *g, uint32_t ms)
 	evtimer_add(&g->accept_pause, &tv);
 }
 
-static void pause_briefly(struct gateway *g, int why)
+void listen_rest(struct gateway *g, int why)
 {
 	if (clock_ms() - g->pause_logged_ms > 10000 || !g->pause_logged_ms) {
 		log_err("cannot accept: %s; pausing", strerror(why));
@@ -498,8 +503,7 @@ static bool admitted(struct gateway *g, const struct addr *peer)
 	return false;
 }
 
-// 0 or -errno where we, not the client, are to blame.
-static int client_take(struct gateway *g, int fd, const struct sockaddr_storage *from)
+static void client_take(struct gateway *g, int fd, const struct sockaddr_storage *from)
 {
 	static const int on = 1;
 	struct sockaddr_storage to;
@@ -511,10 +515,10 @@ static int client_take(struct gateway *g, int fd, const struct sockaddr_storage 
 		addr_from_sockaddr((struct sockaddr *)&to, &local);
 	if (!client.family || !local.family || !admitted(g, &client)) {
 		close(fd);
-		return 0;
+		return;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	return conn_start(g, fd, &client, &local, g->policy.proxies != NULL);
+	lobby_take(g, fd, &client, &local, g->policy.proxies != NULL);
 }
 
 static int client_accept(struct gateway *g, int listen_fd)
@@ -523,7 +527,10 @@ static int client_accept(struct gateway *g, int listen_fd)
 	socklen_t len = sizeof(from);
 	int fd = accept4(listen_fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	return fd < 0 ? -errno : client_take(g, fd, &from);
+	if (fd < 0)
+		return -errno;
+	client_take(g, fd, &from);
+	return 0;
 }
 
 static void on_accept(evutil_socket_t listen_fd, short what, void *arg)
@@ -537,9 +544,11 @@ static void on_accept(evutil_socket_t listen_fd, short what, void *arg)
 		if (ret == -EAGAIN)
 			return;
 		if (ret == -EMFILE || ret == -ENFILE || ret == -ENOBUFS || ret == -ENOMEM)
-			pause_briefly(g, -ret);
+			listen_rest(g, -ret);
 		else if (g->logins_wait && g->policy.rate_limit_ms)
 			pause_for_logins(g);
+		if (lobby_is_full(g))
+			listen_pause(g);
 		// anything else is that client's network trouble: the next one
 		door_settle(g);
 	}
@@ -557,6 +566,8 @@ void listen_shut(struct gateway *g, bool take_waiting)
 			;
 		shutdown(l->tcp, SHUT_RD);
 	}
+	if (!take_waiting)
+		lobby_clear(g);
 	listen_pause(g);
 }
 

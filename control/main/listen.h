@@ -13,6 +13,10 @@ void listen_close(struct gateway *g);
 // They cannot any more: the ports stay ours, and connections are refused until listen_start(). take_waiting: those that wait in the
 // kernel's queue are served still; otherwise they are reset.
 void listen_shut(struct gateway *g, bool take_waiting);
+// No connections are taken for a moment: we lack `why` (errno).
+void listen_rest(struct gateway *g, int why);
+// Everybody is there whom a connection needs.
+bool listen_serves(const struct gateway *g);
 // While a child that a connection needs is missing, clients wait in the kernel's queue.
 void listen_pause(struct gateway *g);
 void listen_resume(struct gateway *g);

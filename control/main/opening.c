@@ -24,6 +24,7 @@ static const struct refusal {
 	{ EADDRINUSE, 503, REFUSED_ADDRESS, "another session has the user's address" },
 	{ ENOTUNIQ, 503, REFUSED_ADDRESS, "the user's address is the gateway's own, or names a network" },
 	{ EACCES, 503, -1, "what its user and group are granted cannot be used" },
+	{ EXFULL, 503, REFUSED_CLIENTS, "as many clients as max-clients allows" },
 	{ EMFILE, 503, REFUSED_TUNNEL, "as many tunnels as max-clients has room for" },
 	{ EUSERS, 503, REFUSED_SAME, "the user has as many sessions as max-same-clients allows" },
 	{ EDQUOT, 503, -1, "the quota of this day is used up" },

@@ -50,6 +50,8 @@ int policy_load(const struct config *c, struct policy *out)
 {
 	struct policy p = {
 		.max_clients = number32(c, OPT_MAX_CLIENTS),
+		.startups = number32(c, OPT_MAX_STARTUPS),
+		.startups_per_source = number32(c, OPT_MAX_STARTUPS_PER_SOURCE),
 		.auth_timeout = number32(c, OPT_AUTH_TIMEOUT),
 		.rate_limit_ms = number32(c, OPT_RATE_LIMIT_MS),
 		.drain_ms = number32(c, OPT_SERVER_DRAIN_MS),

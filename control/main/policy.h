@@ -23,11 +23,12 @@ struct policy_vhost {
 };
 
 struct policy {
-	uint32_t max_clients;   // 0: no bound
-	uint32_t auth_timeout;  // seconds, 0: off
-	uint32_t rate_limit_ms; // 0: off
-	uint32_t drain_ms;      // 0: off
-	uint32_t stats_seconds; // server-stats-reset-time, 0: never
+	uint32_t max_clients;                   // 0: no bound
+	uint32_t startups, startups_per_source; // max-startups, 0: by max_clients; 0: no bound
+	uint32_t auth_timeout;                  // seconds, 0: off
+	uint32_t rate_limit_ms;                 // 0: off
+	uint32_t drain_ms;                      // 0: off
+	uint32_t stats_seconds;                 // server-stats-reset-time, 0: never
 	uint16_t tcp_port, udp_port;
 	gid_t readers; // who may look by penstockctl; 0: nobody but root
 	bool dtls_psk;

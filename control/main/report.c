@@ -511,6 +511,7 @@ static void report_bytes_raw(struct report *r, const char *key, const char *raw,
 static void report_refused(struct report *r, const struct stats_sums *s)
 {
 	report_number(r, "Refused (max-clients)", s->refused[REFUSED_CLIENTS], NULL);
+	report_number(r, "Refused (max-startups)", s->refused[REFUSED_STARTUPS], NULL);
 	report_number(r, "Refused (proxy-from)", s->refused[REFUSED_PROXY], NULL);
 	report_number(r, "Refused (max-same-clients)", s->refused[REFUSED_SAME], NULL);
 	report_number(r, "Refused (no free address)", s->refused[REFUSED_ADDRESS], NULL);
@@ -540,7 +541,9 @@ void report_status(struct report *r, struct gateway *g)
 	report_number(r, "Total sessions", g->stats.total.sessions, NULL);
 	report_number(r, "Total authentication failures", g->stats.total.logins_failed, NULL);
 	report_number(r, "IPs in ban list", ban_count(g->bans, clock_seconds()), NULL);
-	report_number(r, "Connections", g->conns_count, NULL);
+	report_number(r, "Connections", g->conns_count + g->lobby.waiters, NULL);
+	report_number(r, "Connections without a session", g->lobby.starts_count + g->lobby.waiters, NULL);
+	report_number(r, "Connections without a worker", g->lobby.waiters, NULL);
 	report_latency(r, "Median latency", "raw_median_latency", g->stats.latency_median_ns);
 	report_latency(r, "STDEV latency", "raw_stdev_latency", g->stats.latency_stdev_ns);
 	report_period(r, g);

@@ -75,6 +75,8 @@ static void tell_gateway(struct samples *s, const struct gateway *g)
 	tell1(s, METRIC_RELOADS, f->reloads_refused, "refused");
 	tell(s, METRIC_RELOAD_TIME, (uint64_t)f->loaded);
 	tell(s, METRIC_CONNECTIONS, g->conns_count);
+	tell(s, METRIC_CONNECTIONS_STARTING, g->lobby.starts_count);
+	tell(s, METRIC_CONNECTIONS_WAITING, g->lobby.waiters);
 	tell(s, METRIC_CONNECTIONS_TAKEN, f->connections);
 	tell(s, METRIC_WORKER_CRASHES, f->crashes);
 	tell(s, METRIC_BANS_ACTIVE, ban_count(g->bans, clock_seconds()));
@@ -86,8 +88,9 @@ static void tell_gateway(struct samples *s, const struct gateway *g)
 static void tell_refused(struct samples *s, const struct gateway *g)
 {
 	static const char *const words[] = {
-		[REFUSED_CLIENTS] = "max-clients",   [REFUSED_PROXY] = "proxy-from", [REFUSED_SCRIPT] = "connect-script",
-		[REFUSED_SAME] = "max-same-clients", [REFUSED_ADDRESS] = "address",  [REFUSED_TUNNEL] = "tunnel"
+		[REFUSED_CLIENTS] = "max-clients",   [REFUSED_STARTUPS] = "max-startups", [REFUSED_PROXY] = "proxy-from",
+		[REFUSED_SCRIPT] = "connect-script", [REFUSED_SAME] = "max-same-clients", [REFUSED_ADDRESS] = "address",
+		[REFUSED_TUNNEL] = "tunnel"
 	};
 	WORDS_FOR(words, REFUSED_KINDS);
 

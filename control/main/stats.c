@@ -154,7 +154,7 @@ static const struct state_field fields[] = {
 	STATE_NUMBER(struct stats, latency_stdev_ns),
 };
 
-STATE_COVERS(struct stats, 464);
+STATE_COVERS(struct stats, 480);
 
 struct when {
 	uint64_t reset_due;

@@ -14,12 +14,13 @@ struct tunnel;
 
 // Clients turned away, mostly because something was full.
 enum refused {
-	REFUSED_CLIENTS, // before login: max-clients, or descriptors
-	REFUSED_PROXY,   // likewise: not in proxy-from
-	REFUSED_SAME,    // max-same-clients
-	REFUSED_ADDRESS, // the lease pools
-	REFUSED_SCRIPT,  // not full: connect-script has refused it, or has failed
-	REFUSED_TUNNEL,  // tunnel numbers, the dataplane's tables
+	REFUSED_CLIENTS,  // before login: max-clients, or descriptors
+	REFUSED_PROXY,    // likewise: not in proxy-from
+	REFUSED_SAME,     // max-same-clients
+	REFUSED_ADDRESS,  // the lease pools
+	REFUSED_SCRIPT,   // not full: connect-script has refused it, or has failed
+	REFUSED_TUNNEL,   // tunnel numbers, the dataplane's tables
+	REFUSED_STARTUPS, // before login: max-startups, or to make room for others
 	REFUSED_KINDS,
 };
 

@@ -390,6 +390,8 @@ int tunnel_add(struct session *s, struct conn *c, struct terms *terms)
 
 	if (!g->dataplane || !g->dataplane->ready)
 		return -ENOTCONN;
+	if (g->policy.max_clients && g->clients_count >= g->policy.max_clients)
+		return -EXFULL;
 	ret = number_take(g, &number);
 	if (ret < 0)
 		return ret;
@@ -409,6 +411,7 @@ int tunnel_add(struct session *s, struct conn *c, struct terms *terms)
 	t->info = c->info;
 	c->info = NULL;
 	c->tunnel = t;
+	conn_join(c);
 	s->tunnel = t;
 	s->tunnels++;
 	g->tunnels[number] = t;

@@ -56,6 +56,7 @@ struct client {
 	unsigned requests;
 	bool shown; // its camouflage has been passed
 	uint64_t now_ms, born_ms, leave_ms;
+	bool answered; // its client's first words, and main knows
 	bool done;
 	bool again; // read from the client without waiting: OpenSSL may hold bytes that poll() cannot see
 	bool shut;
@@ -568,6 +569,15 @@ static void hang_up(struct client *c)
 	c->shut = true;
 }
 
+// Main gives the CPU to few at one time until then.
+static void say_answered(struct client *c)
+{
+	if (c->answered || c->done)
+		return;
+	c->answered = true;
+	CHAN_SEND(&c->main, FIRST_ANSWER, &(struct msg_first_answer){});
+}
+
 static void turn(struct client *c)
 {
 	struct pollfd p[POLL_COUNT];
@@ -587,8 +597,10 @@ static void turn(struct client *c)
 		serve_secmod(c);
 	if (!c->done && p[POLL_LANE].revents && c->phase == PHASE_SESSION && bridge_from_lane(&c->bridge, c->now_ms) < 0)
 		end_session(c, c->bridge.end);
-	if (!c->done && (p[POLL_CLIENT].revents & ~POLLOUT || (c->again && is_reading(c))))
+	if (!c->done && (p[POLL_CLIENT].revents & ~POLLOUT || (c->again && is_reading(c)))) {
 		serve_client(c);
+		say_answered(c);
+	}
 	if (tls_flush(&c->tls, c->now_ms) == -EPIPE) {
 		if (c->phase == PHASE_SESSION)
 			end_session(c, END_TEMPORARY);

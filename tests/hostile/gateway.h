@@ -14,7 +14,7 @@
 
 static struct victim gateway;
 static char dir[] = "/tmp/penstock-hostile-XXXXXX";
-static int puppet_listener = -1, puppet_fd = -1;
+static int puppet_listener = -1, puppet_fd = -1, first_client = -1;
 
 struct worker {
 	uint64_t conn;
@@ -41,12 +41,13 @@ static int on_start(void *who, const void *m, const int *fds)
 
 static const chan_handler from_puppet[MSG_NUMBERS] = { [MSG_CONN_START] = on_start };
 
+// Who says nothing gets no worker.
 static int connect_tcp(void)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(TCP_PORT), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0)
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 && write(fd, "\x16", 1) == 1)
 		return fd;
 	close(fd);
 	return -1;
@@ -264,7 +265,7 @@ static int start_gateway(void)
 	}
 	if (fd < 0)
 		return -1;
-	close(fd); // main hands this one out too
+	first_client = fd; // main hands this one out too
 	return 0;
 }
 
@@ -277,6 +278,7 @@ static int forget_first_connection(void)
 	if (chan_await(&from, from_puppet, &w, MSG_CONN_START, 10000) < 0)
 		return -1;
 	worker_close(&w);
+	close(first_client);
 	return 0;
 }
 

@@ -37,18 +37,25 @@ expect "and he is told so" client_says no-address 'unavailable; reason: no addre
 expect "the log names the option" logged 'no session: no address is free in ipv4-network'
 expect "it is counted" counted 'no free address'
 
-# Who has not logged in yet is a client as well.
+# Who has not logged in yet is no client: strangers do not shut the door.
 soon "his connection is gone" has_connections 1
-tls_open
-soon "two connections are there" has_connections 2
-soon "the gateway is full" same "$(ctl -j show status | jq -r .Status)" full
-expect "a third is refused, so that load balancers see it" turned_away third bert
-expect "by the kernel" client_says third 'Connection refused'
-expect "the log names the option" logged 'full: there are 2 connections, as many as max-clients allows'
+sed -i 's/^max-clients = 2/max-clients = 1/' "$CONFIG"
+expect "there is room for one client only" ctl reload
+is() { same "$(ctl -j show status | jq -r .Status)" "$1"; } # STATUS
+soon "the gateway is full" is full
+expect "another is refused, so that load balancers see it" turned_away second bert
+expect "by the kernel" client_says second 'Connection refused'
+expect "the log names the option" logged 'full: there are 1 clients, as many as max-clients allows'
 expect "it is counted" counted max-clients
+sed -i 's/^max-clients = 1/max-clients = 2/' "$CONFIG"
+expect "there is room again" ctl reload
+soon "the gateway is open" is online
+tls_open
+http_post / "$(init_xml)" > "$WORK/stranger"
+soon "a stranger has come" has_connections 2
+expect "which shuts nothing" is online
 tls_close
-soon "one has left" has_connections 1
-expect "the gateway is open again" same "$(ctl -j show status | jq -r .Status)" online
+soon "he has left" has_connections 1
 
 expect "anna has noticed nothing" goes_on
 leave anna

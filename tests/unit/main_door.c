@@ -23,10 +23,10 @@ static void up(uint32_t max_clients)
 	assert_int_equal(door_begin(&g), 0);
 }
 
-// With so many connections the door is in that state.
-#define T(connections, state)                                   \
+// With so many clients the door is in that state.
+#define T(clients, state)                                       \
 	do {                                                    \
-		g.conns_count = connections;                    \
+		g.conns_count = g.clients_count = clients;      \
 		door_settle(&g);                                \
 		assert_string_equal(door_state(&g), state);     \
 		assert_int_equal(g.door.shut, state[0] != 'n'); \
@@ -67,24 +67,33 @@ static void descriptors_are_a_bound_too(void **state)
 
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	few = before;
-	few.rlim_cur = 256 + 2 * 300;
+	few.rlim_cur = 1056; // 256 for the gateway, 132 for who waits, two for each of 334 connections
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
 	up(1000);
-	T(299, OPEN);
-	T(300, "full");
-	T(271, "full");
-	T(270, OPEN);
-	T(300, "full");
-	g.sessions_active = 67; // each has one that it needs no more
-	T(300, "full");
-	g.sessions_active = 68;
-	T(300, OPEN);
+	assert_int_equal(door_files(&g), 334);
+	assert_int_equal(lobby_startups_most(&g), 83);
+	T(250, OPEN);
+	T(251, "full"); // but for those that have no session yet
+	T(226, "full");
+	T(225, OPEN);
+	T(251, "full");
+	g.sessions_active = 100; // each has one that it needs no more
+	T(251, OPEN);
 	g.sessions_active = 600;
-	T(540, OPEN);
-	T(599, OPEN);
-	T(600, "full"); // all that there are
+	T(474, OPEN);
+	T(476, "full");
 	g.sessions_active = 0;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+static void strangers_do_not_fill_it(void **state)
+{
+	up(100);
+	g.conns_count = 5000;
+	g.clients_count = 99;
+	door_settle(&g);
+	assert_string_equal(door_state(&g), OPEN);
+	g.clients_count = 0;
 }
 
 static void maintenance(void **state)
@@ -145,6 +154,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_full_gateway),
 		cmocka_unit_test(descriptors_are_a_bound_too),
+		cmocka_unit_test(strangers_do_not_fill_it),
 		cmocka_unit_test(maintenance),
 		cmocka_unit_test(draining),
 	};
