@@ -12,10 +12,12 @@
 #include "control/main/handover.h"
 #include "control/main/opening.h"
 #include "control/main/peers.h"
+#include "control/main/rollcall.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
 #include "control/main/tunnel.h"
 #include "proto/err.h"
+#include "proto/sandbox.h"
 
 // From the goodbye to SIGKILL. Long enough to flush a TLS record to a slow client.
 #define GRACE_SECONDS 5
@@ -119,6 +121,15 @@ static void on_ended(void *who, int why)
 	score(c, ABUSE_CRASH);
 }
 
+void conn_hangs(struct conn *c, const char *how)
+{
+	if (c->closed || c->killed || getenv(SANDBOX_TRACEABLE)) // a debugger would have no time
+		return;
+	events_worker(c, EVENT_WORKER, LOG_LEVEL_WARN, how);
+	conn_close(c, END_WORKER);
+	conn_kill(c);
+}
+
 void conn_break(struct conn *c)
 {
 	on_ended(c, -EPROTO);
@@ -193,6 +204,7 @@ static struct conn *conn_new(struct gateway *g, const struct addr *client, const
 	c->nursery = g->nursery;
 	c->since_ms = clock_ms();
 	cputime_init(&c->cputime);
+	c->quiet = c->id % ROLLCALL_QUIET; // not all at once
 	chan_init(&c->link.chan, -1, ROLE_MAIN, ROLE_WORKER, proxied ? MW_PROXY : MW_FRESH, "worker %llu (%s)",
 	          (unsigned long long)c->id, addr_text(client, text));
 	conn_enter(c, false);

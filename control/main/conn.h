@@ -36,6 +36,7 @@ struct conn {
 	char user[LIMIT_USER + 1]; // of its tunnel, once it is up: it is remembered after that has gone
 	bool closed;               // its channel is; only its process is left
 	bool killed;               // by us: its signal is no news
+	uint8_t unread, quiet;     // looks at it (rollcall.h): as long as something lies unread, and since it was asked
 };
 
 struct handover;
@@ -52,6 +53,8 @@ struct conn *conn_find(struct gateway *g, uint64_t id);
 void conn_end(struct conn *c, enum end_reason reason);
 // The client has said goodbye: nothing more is heard from its worker.
 void conn_leave(struct conn *c, enum end_reason reason);
+// Its worker does nothing any more, and says and hears nothing: it is killed, and its client comes back.
+void conn_hangs(struct conn *c, const char *how);
 // Its worker has broken a rule elsewhere (on its lane): no goodbye, it is killed.
 void conn_break(struct conn *c);
 // No session for this client: HTTP status, who the user is where that is known (or ""), and the reason.

@@ -3,9 +3,10 @@
 #include <time.h>
 
 #include "control/main/conn.h"
+#include "control/main/rollcall.h"
 #include "control/main/tunnel.h"
 
-#define LOOK_SECONDS 2
+#define LOOK_SECONDS ROLLCALL_SECONDS
 // A login costs some 10 ms; the rest is for what comes late in the counters.
 #define CREDIT_MAX_US 5000000
 // Keepalives, DPD and handshakes of an honest client need far below a thousandth.
@@ -71,7 +72,10 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 
 	g->cputime_ms = now;
 	TAILQ_FOREACH(c, &g->conns, all)
-	look_at(c, elapsed);
+	{
+		look_at(c, elapsed);
+		rollcall(c);
+	}
 }
 
 void cputime_open(struct gateway *g)

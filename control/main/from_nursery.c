@@ -36,6 +36,16 @@ static int on_conn_exited(void *who, const struct msg_conn_exited *m, const int 
 	return 0;
 }
 
+static int on_conn_stopped(void *who, const struct msg_conn_stopped *m, const int *fds)
+{
+	struct child *nursery = who;
+	struct conn *c = conn_find(nursery->g, m->conn);
+
+	if (c && c->nursery == nursery)
+		conn_hangs(c, "is stopped");
+	return 0;
+}
+
 // That anything came at all is what counts (pulse.h).
 static int on_nursery_pong(void *who, const struct msg_nursery_pong *m, const int *fds)
 {

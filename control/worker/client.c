@@ -17,6 +17,7 @@
 #include "endpoint.h"
 #include "http.h"
 #include "login.h"
+#include "memory.h"
 #include "mtu.h"
 #include "pages.h"
 #include "preface.h"
@@ -285,9 +286,17 @@ static int on_terminate(void *who, const struct msg_terminate *m, const int *fds
 	return 0;
 }
 
+static int on_worker_ping(void *who, const struct msg_worker_ping *m, const int *fds)
+{
+	return 0;
+}
+
 static void serve_main(struct client *c)
 {
 	int ret = chan_serve(&c->main, from_main, c, 64);
+
+	if (c->phase == PHASE_SESSION && c->bridge.calm)
+		memory_trim_stack(); // whoever asks ten thousand whether they are there wants no memory of each for it
 
 	if (ret == 0)
 		log_debug("main has closed the channel");

@@ -197,7 +197,7 @@ void memory_settle(void)
 // --------------------------------------------------------------------------------------------------------------- worker
 
 // What the deepest calls have left below: 40 KiB after a handshake.
-static void __attribute__((noinline)) trim_stack(void)
+void __attribute__((noinline)) memory_trim_stack(void)
 {
 	uintptr_t end = ((uintptr_t)__builtin_frame_address(0) - PAGE) & ~(PAGE - 1);
 
@@ -207,5 +207,5 @@ static void __attribute__((noinline)) trim_stack(void)
 void memory_trim(void)
 {
 	malloc_trim(0);
-	trim_stack();
+	memory_trim_stack();
 }

@@ -9,3 +9,5 @@ void memory_init(void);
 void memory_settle(void);
 // The worker is idle: what it does not need goes back to the kernel.
 void memory_trim(void);
+// The same for what deeper calls have left on the stack.
+void memory_trim_stack(void);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "clock.h"
 #include "dtls.h"
 #include "memory.h"
 #include "proto/chan.h"
@@ -23,19 +24,23 @@
 #include "signer.h"
 #include "tls_ctx.h"
 
-#define SERVE_MOST 16 // connections a turn, then the dead are buried
+#define SERVE_MOST 16   // connections a turn, then the dead are buried
+#define STOPPED_MS 3000 // a worker that was stopped for so long is told of
+#define STOPPED_LOOK_MS 500
 
 struct child {
 	struct child *next;
 	uint64_t conn;
 	pid_t pid;
+	uint64_t stopped_ms; // when it was stopped; 0: it runs, or has been told of
 };
 
 struct nursery {
 	struct chan main;
 	struct gear gear;
 	struct child *children;
-	int signals; // SIGCHLD by signalfd
+	int signals;      // SIGCHLD by signalfd
+	unsigned stopped; // so many have stopped_ms
 	bool isolate, limit, draining;
 	bool in_child; // this is a fork, with `start` to serve
 	struct client_start start;
@@ -64,9 +69,33 @@ static void bury(struct nursery *n, pid_t pid, int status)
 		m.signal = (uint8_t)WTERMSIG(status);
 	else
 		m.code = (uint8_t)WEXITSTATUS(status);
+	n->stopped -= child->stopped_ms != 0;
 	*p = child->next;
 	free(child);
 	CHAN_SEND(&n->main, CONN_EXITED, &m);
+}
+
+static void mark_stopped(struct nursery *n, pid_t pid, bool stopped)
+{
+	struct child *child = *find_child(n, 0, pid);
+
+	if (!child || (child->stopped_ms != 0) == stopped)
+		return;
+	child->stopped_ms = stopped ? clock_ms() : 0;
+	n->stopped += stopped ? 1 : -1u;
+}
+
+static void tell_stopped(struct nursery *n)
+{
+	uint64_t now = clock_ms();
+
+	for (struct child *c = n->children; c && n->stopped; c = c->next) {
+		if (!c->stopped_ms || now - c->stopped_ms < STOPPED_MS)
+			continue;
+		CHAN_SEND(&n->main, CONN_STOPPED, &(struct msg_conn_stopped){ .conn = c->conn });
+		c->stopped_ms = 0;
+		n->stopped--;
+	}
 }
 
 static void bury_all(struct nursery *n)
@@ -77,8 +106,12 @@ static void bury_all(struct nursery *n)
 
 	while (read(n->signals, &info, sizeof(info)) == sizeof(info))
 		;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		bury(n, pid, status);
+	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0) {
+		if (WIFSTOPPED(status) || WIFCONTINUED(status))
+			mark_stopped(n, pid, WIFSTOPPED(status));
+		else
+			bury(n, pid, status);
+	}
 }
 
 static void kill_all(const struct nursery *n)
@@ -271,10 +304,12 @@ static void tend(struct nursery *n)
 	int ret;
 
 	while (!n->draining || n->children) {
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
+		if (poll(p, 2, n->stopped ? STOPPED_LOOK_MS : -1) < 0 && errno != EINTR)
 			return;
 		if (p[1].revents)
 			bury_all(n);
+		if (n->stopped)
+			tell_stopped(n);
 		if (!p[0].revents)
 			continue;
 		ret = chan_serve(&n->main, from_main, n, SERVE_MOST);

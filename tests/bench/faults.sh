@@ -209,14 +209,16 @@ fault_stop_main() {
 }
 
 fault_stop_worker() {
-  local pid
+  local ended pid
   pid=$(worker_of_anna)
   strike kill -STOP "$pid"
-  sleep 10
+  ended=$(ms_until 10 said "worker [0-9]+ .* is stopped")
+  ms_until 40 said "'anna' connected" > /dev/null
+  sleep 4
   probes_stop
-  kill -CONT "$pid"
-  row "SIGSTOP a worker for 10 s" "the watchdog acts within 5 s; nobody else notices" \
-    "nobody watches it; over DTLS its client lost $lost_anna packets, the others $lost_bert" 1
+  row "SIGSTOP a worker" "the watchdog acts within 5 s; nobody else notices" \
+    "ended after $(seconds "$ended"); its client silent for $(seconds "$silent_anna"); the others lost $lost_bert" \
+    "$(verdict within "$ended" 5000 "$lost_bert" 0)"
 }
 
 fault_upgrade() {

@@ -11,6 +11,7 @@
 #include "puppet.h"
 
 #define TCP_PORT 4443
+#define MEASURED_SECMOD 1
 
 static struct victim gateway;
 static char dir[] = "/tmp/penstock-hostile-XXXXXX";
@@ -139,6 +140,7 @@ static int on_profile(void *who, const void *m, const int *fds)
 static const chan_handler from_main[MSG_NUMBERS] = {
 	[MSG_PROFILE_REP] = on_profile,     [MSG_PROFILE_NONE] = on_item,         [MSG_SESSION_ITEM] = on_item,
 	[MSG_AUTH_COOKIE_REP] = on_session, [MSG_AUTH_COOKIE_DENIED] = on_denied, [MSG_TERMINATE] = on_told,
+	[MSG_WORKER_PING] = on_item,
 };
 
 static void worker_show_cookie(struct worker *w)
@@ -329,8 +331,8 @@ static PROBE_UNUSED int gateway_measure(void)
 	static struct worker w;
 
 	worker_connect(&w);
-	gateway.fds++; // its channel
-	measure_process("main", gateway.pid);
+	gateway.fds++;                        // its channel
+	measure_process("main", gateway.pid); // in this order: MEASURED_SECMOD
 	measure_process("sec-mod", gateway_part("penstock-secmod"));
 	measure_process("dataplane", gateway_part("penstock-dataplane"));
 	return bystander_start(w.lane, w.session.ipv4.ip, gateway_ip, &w.main, from_main);

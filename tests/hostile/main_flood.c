@@ -24,8 +24,22 @@ static struct offender {
 } offenders[OFFENDERS_MAX];
 static int n_offenders;
 
+// It is up, and from then on reads nothing: what main asks it lies there. Others are attacked meanwhile.
+static struct worker hung = { .main.fd = -1 };
+static uint64_t hung_us, hung_for_us;
+
+static bool hung_is_ended(int timeout_ms)
+{
+	struct pollfd p = { .fd = hung.main.fd };
+
+	if (hung.main.fd >= 0 && !hung_for_us && poll(&p, 1, timeout_ms) == 1 && p.revents & POLLHUP)
+		hung_for_us = now_us() - hung_us;
+	return hung_for_us != 0;
+}
+
 static void others_log_in(int times)
 {
+	hung_is_ended(0);
 	for (int i = 0; i < times; i++) {
 		uint64_t began = now_us();
 
@@ -320,6 +334,34 @@ static void one_that_hangs_up_half(void **state)
 	measure_end();
 }
 
+static void one_that_hangs_begins(void **state)
+{
+	worker_connect(&hung);
+	chan_fini(&hung.login.chan);
+	hung_us = now_us();
+	for (int i = 0; i < n_measured; i++) {
+		measured[i].spare = i != MEASURED_SECMOD; // its channel, and its lane
+		measured[i].fds += measured[i].spare;
+	}
+}
+
+static void one_that_hangs_is_ended(void **state)
+{
+	measure_begin("a worker that hangs, with a session that is up");
+	while (now_us() - hung_us < 120 * 1000000UL && !hung_is_ended(1000))
+		;
+	assert_true(hung_for_us > 0);
+	worker_close(&hung);
+	for (int i = 0; i < n_measured; i++) {
+		measured[i].fds -= measured[i].spare;
+		measured[i].spare = 0;
+	}
+	row.cases = 1;
+	row.ended_us = hung_for_us;
+	others_log_in(1);
+	measure_end();
+}
+
 static pid_t process_that_spins(void)
 {
 	const pid_t parent = getpid();
@@ -408,6 +450,7 @@ static int setup(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_that_hangs_begins),
 		cmocka_unit_test(floods_of_main),
 		cmocka_unit_test(floods_of_secmod),
 		cmocka_unit_test(floods_of_the_lane),
@@ -419,6 +462,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(one_that_hangs_up_half),
 		cmocka_unit_test(one_that_spins),
 		cmocka_unit_test(one_that_crashes_again_and_again),
+		cmocka_unit_test(one_that_hangs_is_ended),
 		cmocka_unit_test(it_is_still_the_same),
 	};
 

@@ -25,7 +25,7 @@
 static struct measured {
 	const char *name;
 	pid_t pid;
-	int fds;
+	int fds, spare;      // so many of which are of somebody who will be gone at some time
 	long first_kib, kib; // at the beginning, and of this row
 } measured[MEASURED_MAX];
 static int n_measured;
@@ -39,7 +39,9 @@ static struct {
 
 static PROBE_UNUSED void measure_process(const char *name, pid_t pid)
 {
-	measured[n_measured++] = (struct measured){ name, pid, probe_count_fds(pid), probe_status_kib(pid, "VmRSS:"), 0 };
+	measured[n_measured++] = (struct measured){
+		.name = name, .pid = pid, .fds = probe_count_fds(pid), .first_kib = probe_status_kib(pid, "VmRSS:")
+	};
 }
 
 static PROBE_UNUSED void measure_begin(const char *name)
@@ -74,7 +76,9 @@ static PROBE_UNUSED void measure_login(uint64_t began_us)
 static bool measure_fds_settle(const struct measured *m)
 {
 	for (int i = 0; i < 3000; i++) {
-		if (probe_count_fds(m->pid) == m->fds)
+		int now = probe_count_fds(m->pid);
+
+		if (now <= m->fds && now >= m->fds - m->spare)
 			return true;
 		usleep(1000);
 	}

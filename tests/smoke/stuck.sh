@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # A process that is there but does nothing: the log says so, the operator is not kept waiting for what it knows, and it is killed so that
-# another takes its place. Who is connected stays so, but for the dataplane, whose clients come back by themselves.
+# another takes its place. Who is connected stays so, but for the client of a worker and those of the dataplane, who come back by themselves.
 #
-#   client ════ 192.0.2.1 gateway ── nursery, sec-mod, dataplane  <- SIGSTOP
+#   client ════ 192.0.2.1 gateway ── a worker, nursery, sec-mod, dataplane  <- SIGSTOP
 . "$(dirname "$0")/lib.sh"
 MAY_LOG='(nursery|sec-mod|dataplane) \(pid [0-9]+\) died of signal 9'
 
@@ -24,6 +24,15 @@ network
 gateway < /dev/null
 login client anna
 soon "DTLS is up" client_on_dtls client
+connected=$(user_field anna raw_connected_at)
+
+worker=$(cat "/proc/$(pid_of 'Nursery PID')/task/"*/children | tr -d ' ')
+kill -STOP "$worker"
+soon "a worker that is stopped is ended" has "$WORK/gateway.log" "worker [0-9]+ \(192\.0\.2\.2\): is stopped"
+soon "and gone" gone "$worker"
+another_connection() { [ -n "$(user_field anna raw_connected_at)" ] && differ "$(user_field anna raw_connected_at)" "$connected"; }
+PATIENCE=40 soon "its client comes back by itself" another_connection
+PATIENCE=40 soon "to DTLS" client_on_dtls client
 connected=$(user_field anna raw_connected_at)
 
 stops nursery 'Nursery PID'
