@@ -47,6 +47,7 @@ static void answer_forget(struct admin_client *a)
 	a->cut = false;
 	a->next = NULL;
 	a->waits = 0;
+	a->list_due = false;
 	a->command = NULL;
 	a->listens = a->link.patient = false;
 }
@@ -118,6 +119,40 @@ void admin_stream(struct admin_client *a, bool (*next)(struct admin_client *))
 void admin_wait(struct admin_client *a, enum msg_number number)
 {
 	a->waits = number;
+}
+
+// Administrators first.
+static struct admin_client *next_to_list(struct admin *admin)
+{
+	struct admin_client *a, *reader = NULL;
+
+	TAILQ_FOREACH(a, &admin->clients, all)
+	{
+		if (a->list_due && !a->reads_only)
+			return a;
+		if (a->list_due && !reader)
+			reader = a;
+	}
+	return reader;
+}
+
+static void list_next(struct gateway *g)
+{
+	struct admin_client *a = g->admin->listing || !g->secmod ? NULL : next_to_list(g->admin);
+
+	if (!a)
+		return;
+	a->list_due = false;
+	g->admin->listing = true;
+	g->admin->listed = a->token;
+	LINK_SEND(&g->secmod->link, SESSION_LIST, &(struct msg_session_list){ .token = a->token });
+}
+
+void admin_list(struct admin_client *a)
+{
+	admin_wait(a, MSG_SESSION_ROWS_END);
+	a->list_due = true;
+	list_next(a->g);
 }
 
 static int on_admin_req(void *who, const struct msg_admin_req *m, const int *fds)
@@ -329,6 +364,10 @@ void admin_session_rows_end(struct gateway *g, const struct msg_session_rows_end
 {
 	struct admin_client *a = admin_find(g, m->token, MSG_SESSION_ROWS_END);
 
+	if (g->admin && g->admin->listing && m->token == g->admin->listed) {
+		g->admin->listing = false;
+		list_next(g);
+	}
 	if (!a)
 		return;
 	a->waits = 0;
@@ -387,6 +426,8 @@ void admin_upgraded(struct gateway *g, bool ok, const char *text)
 
 void admin_peer_lost(struct gateway *g, enum msg_number number, const char *why)
 {
+	if (g->admin && number == MSG_SESSION_ROWS_END)
+		g->admin->listing = false;
 	admin_tell(g, number, false, why);
 }
 

@@ -31,6 +31,7 @@ struct admin_client {
 	char sentence[LIMIT_TEXT + 1];        // the answer that waits for sec-mod
 	uint32_t token;                       // what a peer's answer carries
 	enum msg_number waits;                // for this message; 0: nothing
+	bool list_due;                        // sec-mod is to be asked for its list
 	bool (*next)(struct admin_client *a); // one more record; false: that was all
 	uint32_t *ids;                        // of sessions, for next()
 	struct ban_row *bans;
@@ -56,6 +57,8 @@ struct admin {
 	gid_t group; // whose members may look, as the socket has it
 	uint32_t last_token;
 	size_t count, readers;
+	bool listing;    // sec-mod is making a list
+	uint32_t listed; // for this token, whether or not anybody still waits
 	TAILQ_HEAD(admin_list, admin_client) clients;
 };
 
@@ -71,6 +74,9 @@ void admin_end(struct admin_client *a, bool ok, const char *fmt, ...) __attribut
 void admin_end_synced(struct admin_client *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void admin_stream(struct admin_client *a, bool (*next)(struct admin_client *));
 void admin_wait(struct admin_client *a, enum msg_number number);
+// Of all session records of sec-mod's, which is asked for one list at a time: who asks and hangs up again and again holds up
+// nobody.
+void admin_list(struct admin_client *a);
 // One more row, with copies of these texts; where it finds no room the answer says so.
 void admin_row_add(struct admin_client *a, const struct admin_row *row);
 // command.c

@@ -232,10 +232,8 @@ static void ask_rows(struct admin_client *a)
 {
 	struct child *secmod = a->g->secmod;
 
-	if (!can_ask(a, secmod, "sec-mod"))
-		return;
-	admin_wait(a, MSG_SESSION_ROWS_END);
-	LINK_SEND(&secmod->link, SESSION_LIST, &(struct msg_session_list){ .token = a->token });
+	if (can_ask(a, secmod, "sec-mod"))
+		admin_list(a);
 }
 
 static void report_row(struct admin_client *a, const struct admin_row *row, const struct session *s)

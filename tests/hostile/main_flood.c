@@ -362,6 +362,85 @@ static void one_that_hangs_is_ended(void **state)
 	measure_end();
 }
 
+// ------------------------------------------------------------------------------------------------------- the operator's socket
+
+#define SESSIONS_LISTED 400 // more rows than a channel has room for
+#define HANG_UPS 20         // more than sec-mod lets main ask for at once
+
+static int rows_seen;
+static bool answer_ok;
+
+static int on_cell(void *who, const void *m, const int *fds)
+{
+	rows_seen += strcmp(((const struct msg_admin_value *)m)->key, "Full session") == 0;
+	return 0;
+}
+
+static int on_answer(void *who, const void *m, const int *fds)
+{
+	answer_ok = ((const struct msg_admin_end *)m)->ok;
+	return 0;
+}
+
+static const chan_handler to_operator[MSG_NUMBERS] = { [MSG_ADMIN_VALUE] = on_cell, [MSG_ADMIN_END] = on_answer };
+
+static void operator_asks(struct chan *c, const char *command)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	struct msg_admin_req m = { 0 };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	snprintf(to.sun_path, sizeof(to.sun_path), "%.80s/admin", dir);
+	snprintf(m.command, sizeof(m.command), "%s", command);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	chan_init(c, fd, ROLE_CTL, ROLE_MAIN, CHAN_PLAIN, "main");
+	assert_int_equal(CHAN_SEND(c, ADMIN_REQ, &m), 0);
+}
+
+static void part_sleeps(const struct measured *m, bool on)
+{
+	char path[64], state = 0;
+
+	kill(m->pid, on ? SIGSTOP : SIGCONT);
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)m->pid);
+	while (on && state != 'T') {
+		FILE *f = fopen(path, "re");
+
+		assert_non_null(f);
+		assert_int_equal(fscanf(f, "%*d (%*[^)]) %c", &state), 1);
+		fclose(f);
+	}
+}
+
+// Who asks for a long list and does not wait for it, many times, holds up nobody who does.
+static void lists_that_nobody_waits_for(void **state)
+{
+	struct worker w;
+	struct chan c;
+
+	measure_begin("operator's socket: 20 lists of 400 sessions are asked for by who hangs up at once");
+	for (int i = 0; i < SESSIONS_LISTED; i++) {
+		worker_open(&w);
+		assert_true(login_all(&w.login, "alice"));
+		worker_close(&w);
+	}
+	part_sleeps(&measured[MEASURED_SECMOD], true);
+	for (int i = 0; i < HANG_UPS; i++) {
+		measure_attack();
+		operator_asks(&c, "show sessions");
+		chan_fini(&c);
+		assert_true(measure_fds_settle(&measured[0])); // main has read it, and seen the end
+	}
+	operator_asks(&c, "show sessions");
+	part_sleeps(&measured[MEASURED_SECMOD], false);
+	assert_int_equal(chan_await(&c, to_operator, NULL, MSG_ADMIN_END, 20000), 0);
+	assert_true(answer_ok);
+	assert_in_range(rows_seen, SESSIONS_LISTED, SESSIONS_LISTED + 100);
+	chan_fini(&c);
+	others_log_in(1);
+	measure_end();
+}
+
 static pid_t process_that_spins(void)
 {
 	const pid_t parent = getpid();
@@ -460,6 +539,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(breaking_a_rule_on_the_lane),
 		cmocka_unit_test(one_that_never_reads),
 		cmocka_unit_test(one_that_hangs_up_half),
+		cmocka_unit_test(lists_that_nobody_waits_for),
 		cmocka_unit_test(one_that_spins),
 		cmocka_unit_test(one_that_crashes_again_and_again),
 		cmocka_unit_test(one_that_hangs_is_ended),
