@@ -90,6 +90,15 @@ static void no_opening(struct lcore *lc, struct rte_mbuf *m, uint8_t flags)
 	to_control(lc, m, COUNT_punt_record);
 }
 
+// Whether the tunnel's client has proven to be where this comes from, lately. A NAT gives an address that nobody has used for a
+// while to another client; and a ClientHello, which brings a path, proves nothing: its source may be that of somebody who is
+// silent.
+static bool is_proven(const struct lcore *lc, const struct packet *p, const struct tunnel_keys *k)
+{
+	return k && k->confirmed && path_same_key(&k->path, &p->path) &&
+	       (int64_t)(lc->now - k->last_udp) < (int64_t)(SILENT_SECONDS * lc->dp->tsc_hz);
+}
+
 static inline void opening_add_one(struct lcore *lc, struct opening *o, struct rte_mbuf *m)
 {
 	const struct tunnel_in *in = &lc->dp->in[packet_of(m)->tunnel];
@@ -101,7 +110,10 @@ static inline void opening_add_one(struct lcore *lc, struct opening *o, struct r
 		return;
 	}
 	if (unlikely(!k)) {
-		drop_of(lc, COUNT_drop_no_keys, m);
+		if (packet_of(m)->type == CONTENT_DATA && !is_proven(lc, packet_of(m), in->keys))
+			stray_punt(lc, m, COUNT_drop_no_keys);
+		else
+			drop_of(lc, COUNT_drop_no_keys, m);
 		return;
 	}
 	why = opening_add(o, m, k);
@@ -246,12 +258,9 @@ static enum counter why_no_data(uint8_t type)
 	}
 }
 
-// A NAT gives an address that nobody has used for a while to another client.
 static void take_unopened(struct lcore *lc, struct rte_mbuf *m, const struct aead_op *op, const struct tunnel_keys *k)
 {
-	int64_t silent = (int64_t)(lc->now - k->last_udp);
-
-	if (!k->confirmed || packet_of(m)->type != CONTENT_DATA || silent < (int64_t)(SILENT_SECONDS * lc->dp->tsc_hz)) {
+	if (packet_of(m)->type != CONTENT_DATA || is_proven(lc, packet_of(m), k)) {
 		drop_of(lc, COUNT_drop_bad_mac, m);
 		return;
 	}

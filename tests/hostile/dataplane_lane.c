@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <openssl/evp.h>
 #include <cmocka.h>
 
 #include "attack.h"
@@ -178,14 +179,12 @@ static const chan_handler to_worker[MSG_NUMBERS] = {
 	[MSG_DTLS_RECORD] = on_record, [MSG_DTLS_CONFIRMED] = on_any, [MSG_DTLS_ALERT] = on_any
 };
 
-// A ClientHello from the UDP client with this tunnel's App-ID; the number of the handshake that it begins.
-static uint32_t hello(int lane, uint32_t tunnel)
+// A ClientHello from the UDP client with this tunnel's App-ID.
+static void hello_send(uint32_t tunnel)
 {
 	static const uint8_t head[] = { 22, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 0,  0,    87,  1,
 		                        0,  0,    75,   0, 0, 0, 0, 0, 0, 0, 75, 0xfe, 0xfd };
 	uint8_t packet[100] = { 0 };
-	uint32_t handshake = 0;
-	struct chan c;
 
 	memcpy(packet, head, sizeof(head));
 	memset(packet + 27, ++hellos, 32);
@@ -193,6 +192,15 @@ static uint32_t hello(int lane, uint32_t tunnel)
 	memset(packet + 60, (int)tunnel, 32);
 	memcpy(packet + 92, (uint8_t[]){ 0, 0, 2, 0xc0, 0xa8, 1, 0 }, 7);
 	assert_int_equal(send(udp_client, packet, 100, 0), 100);
+}
+
+// The number of the handshake that it begins.
+static uint32_t hello(int lane, uint32_t tunnel)
+{
+	uint32_t handshake = 0;
+	struct chan c;
+
+	hello_send(tunnel);
 	chan_init(&c, lane, ROLE_WORKER, ROLE_DATAPLANE, CHAN_PLAIN, "lane");
 	assert_int_equal(chan_await(&c, to_worker, &handshake, MSG_DTLS_RECORD, 5000), 0);
 	assert_true(handshake > 0);
@@ -247,6 +255,13 @@ static void expect_offender_dropped(int lane, const char *what)
 	if (!victim_fds_settle(&dataplane))
 		fail_msg("%s: %d descriptors, not %d", what, probe_count_fds(dataplane.pid), dataplane.fds);
 	attacks++;
+}
+
+static void expect_offender_dropped_beside(int lane, const char *what)
+{
+	dataplane.fds++; // the honest one's lane
+	expect_offender_dropped(lane, what);
+	dataplane.fds--;
 }
 
 static void attack_lane(void *arg, const struct attack *a)
@@ -445,6 +460,75 @@ static void floods_of_messages(void **state)
 	measure_end();
 }
 
+// What a client sends under keys_make()'s keys: is it there? Answered in a record of the same kind.
+static bool dpd_answered(uint64_t sequence, int timeout_ms)
+{
+	static const uint8_t zeros[16];
+	uint8_t record[13 + 8 + 1 + 16] = { 23, 0xfe, 0xfd, 0, 1 }, nonce[12] = { 0 }, aad[13];
+	struct pollfd p = { .fd = udp_client, .events = POLLIN };
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	uint8_t answer[64];
+	int n;
+
+	for (int i = 0; i < 6; i++)
+		record[5 + i] = (uint8_t)(sequence >> (40 - 8 * i));
+	record[12] = 8 + 1 + 16;
+	memcpy(record + 13, record + 3, 8);
+	memcpy(nonce + 4, record + 13, 8);
+	memcpy(aad, record + 3, 8);
+	memcpy(aad + 8, (uint8_t[]){ 23, 0xfe, 0xfd, 0, 1 }, 5);
+	record[21] = 3; // DPD request
+	EVP_EncryptInit_ex(ctx, EVP_aes_128_gcm(), NULL, zeros, nonce);
+	EVP_EncryptUpdate(ctx, NULL, &n, aad, sizeof(aad));
+	EVP_EncryptUpdate(ctx, record + 21, &n, record + 21, 1);
+	EVP_EncryptFinal_ex(ctx, record + 22, &n);
+	EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, 16, record + 22);
+	EVP_CIPHER_CTX_free(ctx);
+	while (recv(udp_client, answer, sizeof(answer), MSG_DONTWAIT) > 0)
+		;
+	assert_int_equal(send(udp_client, record, sizeof(record), 0), sizeof(record));
+	return poll(&p, 1, timeout_ms) == 1 && recv(udp_client, answer, sizeof(answer), 0) == sizeof(record) && answer[0] == 23;
+}
+
+// Somebody sends ClientHellos of his own session with the source address of a client who is there, so that his worker could have
+// keys for that client's path.
+static void keys_for_somebody_elses_path(void **state)
+{
+	int lane = tunnel_add(OFFENDER), honest = tunnel_add(HONEST);
+	struct pollfd p = { .fd = lane, .events = POLLIN };
+	struct msg_dtls_keys keys;
+
+	measure_begin("lane: keys for the path of somebody else");
+	keys_make(&keys, hello(honest, HONEST));
+	lane_send(honest, MSG_DTLS_KEYS, &keys);
+	assert_true(dpd_answered(1, 5000));
+	for (int i = 0; i < 10; i++)
+		hello_send(OFFENDER);
+	assert_int_equal(poll(&p, 1, 300), 0); // no handshake has begun
+	assert_true(dpd_answered(2, 5000));
+	keys_make(&keys, 1);
+	lane_send(lane, MSG_DTLS_KEYS, &keys);
+	expect_offender_dropped_beside(lane, "keys for somebody else's path");
+	assert_true(dpd_answered(3, 5000));
+
+	// Who has been silent for ten seconds may have left that address to others, and so one begins; but what he sends is still
+	// his.
+	p.fd = lane = tunnel_add(OFFENDER);
+	for (int i = 0; i < 60 && poll(&p, 1, 500) == 0; i++)
+		hello_send(OFFENDER);
+	assert_true(dpd_answered(4, 5000));
+	keys_make(&keys, 1);
+	memset(keys.client_key, 0x11, keys.client_key_len);
+	lane_send(lane, MSG_DTLS_KEYS, &keys);
+	for (int i = 0; i < 10; i++)
+		assert_true(dpd_answered((uint64_t)5 + (uint64_t)i, 5000));
+	tunnel_del(OFFENDER);
+	close(lane);
+	tunnel_del(HONEST);
+	close(honest);
+	measure_end();
+}
+
 // Packets are no messages: whatever they hold, they are dropped and counted, and the lane stays.
 static void garbage_packets(void **state)
 {
@@ -607,6 +691,7 @@ int main(void)
 		cmocka_unit_test(floods_of_channels),
 		cmocka_unit_test(keys_are_installed_once),
 		cmocka_unit_test(keys_have_their_ciphers_length),
+		cmocka_unit_test(keys_for_somebody_elses_path),
 		cmocka_unit_test(floods_of_messages),
 		cmocka_unit_test(garbage_packets),
 		cmocka_unit_test(nobody_speaks_for_another),
