@@ -155,6 +155,7 @@ int gateway_begin(struct gateway *g)
 
 void gateway_fini(struct gateway *g)
 {
+	inner_down(g); // pools go after the policy, and no longer make their neighbours move in on its interface
 	pings_close(g);
 	programs_close(g);
 	utmp_close(g);
