@@ -227,7 +227,11 @@ static int on_session_item(void *who, const struct msg_session_item *m, const in
 
 static int on_auth_cookie_rep(void *who, const struct msg_auth_cookie_rep *m, const int *fds)
 {
-	return open_session(who, m, chan_take_fd(fds, 0));
+	struct client *c = who;
+
+	if (!connect_has_offered(&c->connect, m->dtls))
+		return errno_log(EPROTO, "main: DTLS of a kind that the client has not offered");
+	return open_session(c, m, chan_take_fd(fds, 0));
 }
 
 static int on_auth_cookie_denied(void *who, const struct msg_auth_cookie_denied *m, const int *fds)

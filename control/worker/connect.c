@@ -68,6 +68,15 @@ static uint8_t find_dtls(struct connect *c, const struct http *h)
 	return offers;
 }
 
+bool connect_has_offered(const struct connect *c, enum dtls_kind kind)
+{
+	static const uint8_t offers[] = {
+		[DTLS_KIND_PSK] = DTLS_OFFER_PSK, [DTLS_KIND_RESUMED] = DTLS_OFFER_RESUMED, [DTLS_KIND_CBC] = DTLS_OFFER_CBC
+	};
+
+	return kind == DTLS_KIND_NONE || (c->offers & offers[kind]);
+}
+
 unsigned connect_request(struct connect *c, const struct http *h, uint16_t base_mtu, const struct ciphers *may,
                          struct msg_auth_cookie_req *out)
 {
@@ -94,7 +103,7 @@ unsigned connect_request(struct connect *c, const struct http *h, uint16_t base_
 	out->want_ipv4 = c->ipv4;
 	out->want_ipv6 = c->ipv6;
 	c->ciphers = *may;
-	out->dtls_offers = find_dtls(c, h);
+	out->dtls_offers = c->offers = find_dtls(c, h);
 	out->cstp_encodings = encodings(h, "X-CSTP-Accept-Encoding");
 	out->dtls_encodings = encodings(h, "X-DTLS-Accept-Encoding");
 	return 0;
