@@ -25,11 +25,11 @@
 #define PATH_VARIABLE "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
 
 // Where the operator has told main that a token's software is configured otherwise, its helper finds it there.
-static const char *const token_keeps[] = {
-	PLACES_VARIABLE, "SOFTHSM2_CONF", "TPM2OPENSSL_TCTI", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", NULL
-};
+static const char *const token_keeps[] = { PLACES_VARIABLE, "SOFTHSM2_CONF", "TPM2OPENSSL_TCTI", NULL };
 static const char *const keeps_nothing[] = { NULL };
-#define KEEPS_MOST 6
+// Of a sanitized build, all.
+static const char *const sanitizers_keep[] = { "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", NULL };
+#define KEEPS_MOST 7
 #define VARIABLE_MAX (PLACES_TEXT + 64)
 
 static const struct program {
@@ -61,19 +61,19 @@ static int path_of(const struct program *p, char out[PATH_MAX])
 	return 0;
 }
 
-static void copy_environment(const struct program *p, char *env[], char text[][VARIABLE_MAX])
+// n of them are there already; how many are then.
+static int copy_environment(const char *const *names, char *env[], char text[][VARIABLE_MAX], int n)
 {
-	int n = 0;
+	for (int i = 0; names[i] != NULL; i++) {
+		const char *value = getenv(names[i]);
 
-	for (int i = 0; p->keeps[i] != NULL; i++) {
-		const char *value = getenv(p->keeps[i]);
-
-		if (value == NULL || snprintf(text[n], VARIABLE_MAX, "%s=%s", p->keeps[i], value) >= VARIABLE_MAX)
+		if (value == NULL || snprintf(text[n], VARIABLE_MAX, "%s=%s", names[i], value) >= VARIABLE_MAX)
 			continue;
 		env[n] = text[n];
 		n++;
 	}
 	env[n] = NULL;
+	return n;
 }
 
 // In the child: why it is still itself.
@@ -81,8 +81,11 @@ static int become(const struct program *p, const char *path, int fd, bool unfilt
 {
 	char *const argv[] = { (char *)p->name, (char *)(p->option == NULL && unfiltered ? SPAWN_UNFILTERED : p->option), NULL };
 	char *env[1 + KEEPS_MOST + 1] = { PATH_VARIABLE }, text[KEEPS_MOST][VARIABLE_MAX];
+	int n;
 
-	copy_environment(p, env + 1, text);
+	n = copy_environment(p->keeps, env + 1, text, 0);
+	if (sandbox_sanitized())
+		copy_environment(sanitizers_keep, env + 1, text, n);
 	if (setsid() < 0 || dup2(fd, SPAWN_FD) < 0)
 		return errno;
 	execve(path, argv, env);

@@ -17,7 +17,7 @@
 // The sanitizers' options have to reach the children of a sanitized build, and the software of tokens is told by its own where they
 // are.
 static const char *const kept[] = { "TZ",           SANDBOX_TRACEABLE, "SOFTHSM2_CONF", "TPM2OPENSSL_TCTI",
-	                            "ASAN_OPTIONS", "UBSAN_OPTIONS",   "LSAN_OPTIONS" };
+	                            "ASAN_OPTIONS", "UBSAN_OPTIONS",   "LSAN_OPTIONS",  "TSAN_OPTIONS" };
 
 #define KEPT (sizeof(kept) / sizeof(*kept))
 

@@ -48,12 +48,11 @@ runs() { more "$(grep -c started "$WORK/holder.log")" "$starts"; }
 another_runs() { matches "$(pid_of 'Dataplane PID')" '^[1-9]' && differ "$(pid_of 'Dataplane PID')" "$dead" && gateway_online; }
 refused() { ! in_ns "$CLIENT" socat -u OPEN:/dev/null "TCP:192.0.2.1:443,connect-timeout=2" 2>/dev/null; }
 waits() { matches "$(in_ns "$SERVER" ss -Htn state established 'sport = :443' | wc -l)" '^[1-9]'; }
-start_of_configuration() { write_config < /dev/null; [ -z "${SANITIZED-}" ] || echo 'limit-worker-memory = false' >> "$CONFIG"; }
 
 network
 make_certificate
 { add_user anna anna-secret; add_user bert bert-secret; } > /dev/null
-start_of_configuration
+write_config < /dev/null
 sed -i 's/^tcp-port.*/tcp-port = 4443/' "$CONFIG"
 hold tcp-::-443,udp-::-443
 start_client early "$CLIENT" anna anna-secret 192.0.2.1
