@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "control/ctl/commands.h"
+#include "control/ctl/top.h"
 
 static int called_rightly(const struct command *c, const char *argument)
 {
@@ -16,6 +17,7 @@ static int called_rightly(const struct command *c, const char *argument)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct command *c;
+	enum top_order by;
 	const char *argument;
 	struct piece at[32];
 	struct words w;
@@ -24,6 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	line = malloc(size + 1);
 	memcpy(line, data, size);
 	line[size] = '\0';
+	top_order_parse(line, &by);
 	if (words_split(line, &w) == 0) {
 		assert(w.count <= WORDS_MAX);
 		if (command_find(&w, &c, &argument) == COMMAND_FOUND)

@@ -16,5 +16,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (ip.family == 4 ? ipv4_is_multicast(ip.to) && ipv4_is_loopback(ip.to)
 	                   : ipv6_is_multicast(ip.to) && ipv6_is_loopback(ip.to))
 		abort();
+	if (ip.family == 4 ? ipv4_is_multicast(ip.to) && !ipv4_is_martian(ip.to)
+	                   : ipv6_is_multicast(ip.to) && !ipv6_is_martian(ip.to))
+		abort();
+	inner_is_chatter(data);
 	return 0;
 }

@@ -9,6 +9,7 @@
 static void check_accepted(const struct addr *a)
 {
 	char text[ADDR_TEXT];
+	struct sockaddr_storage sa;
 	uint8_t wire[ADDR_WIRE];
 	struct addr again;
 
@@ -17,6 +18,14 @@ static void check_accepted(const struct addr *a)
 	if (addr_parse(addr_text_prefix(a, text), &again) < 0 || !addr_equal(a, &again) || a->prefix != again.prefix)
 		abort();
 	if (!addr_in(a, &again))
+		abort();
+	addr_to_sockaddr(a, &sa);
+	addr_from_sockaddr((const struct sockaddr *)&sa, &again);
+	if (!addr_equal(a, &again) && !IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)a->ip))
+		abort();
+	again = *a;
+	addr_mask(&again);
+	if (!addr_in(a, &again) || addr_mask(&again))
 		abort();
 	addr_pack(a, wire);
 	if (addr_unpack(wire, &again) < 0 || memcmp(a, &again, sizeof(again)) != 0)

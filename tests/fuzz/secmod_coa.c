@@ -5,6 +5,7 @@
 
 #include "proto/states.h"
 #include "proto/utf8.h"
+#include "secmod/coa_inside.h"
 #include "secmod/coa_request.h"
 
 #define NEED(x)                  \
@@ -22,6 +23,20 @@ static void printable(const char *text, size_t room)
 		NEED((n = utf8_printable((const uint8_t *)text + i, len - i)) > 0);
 }
 
+// coa-listen's and a client's address, as the operator writes them.
+static void read_address(const uint8_t *data, size_t size)
+{
+	char text[ADDR_TEXT + 16];
+	struct addr a;
+
+	if (size >= sizeof(text))
+		return;
+	memcpy(text, data, size);
+	text[size] = '\0';
+	if (coa_address_parse(text, &a) == 0)
+		NEED(a.family == 4 || a.family == 6);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -30,6 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct coa_request r;
 	size_t len = size;
 
+	read_address(data, size);
 	if (radius_check(data, &len))
 		return 0;
 	NEED(len <= size);

@@ -48,6 +48,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(&i, data, size < sizeof(i) ? size : sizeof(i));
 	if ((gsswire_from_helper(&g, size) && size != sizeof(g)) || (issuerwire_from_helper(&i, size) && size != sizeof(i)))
 		abort();
+	if (gsswire_from_secmod(&g, sizeof(g)) && g.kind == GSSWIRE_TOKEN && g.token.len > LIMIT_TOKEN)
+		abort();
+	if (issuerwire_from_secmod(&i, sizeof(i)) && strlen(i.start.url) > CLAIMS_URL)
+		abort();
 	hear_gssapi(&g);
 	hear_issuer(&i);
 	return 0;

@@ -44,5 +44,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if (size >= 2 && scheme_allowed(kind, data[0] % (KEY_ED25519 + 1), data[0] << 8 | data[1]) && kind == TBS_OTHER)
 		abort();
+	for (unsigned key = 0; key <= KEY_ED25519; key++)
+		for (uint16_t scheme = scheme_next(key, 0); scheme; scheme = scheme_next(key, scheme))
+			if (scheme_digest(scheme) == NULL && scheme_is_pss(scheme))
+				abort();
 	return 0;
 }
