@@ -4,7 +4,8 @@
 #   anna ════ 192.0.2.1 gateway ── main ─┬─ nursery ── worker
 #                                        ├─ dataplane
 #                                        ├─ metrics
-#                                        └─ sec-mod ── spawner, which starts its helpers
+#                                        └─ sec-mod ─┬─ spawner, which starts its helpers
+#                                                    └─ helper of PAM ── a program of a module's
 . "$(dirname "$0")/lib.sh"
 
 [ -z "${SANITIZED-}" ] || skip "a build for sanitizers has no filters"
@@ -82,3 +83,21 @@ another() { local now; now=$(pid_of 'Sec-mod PID') && [ "$now" != 0 ] && [ "$now
 soon "and there is another one" another
 expect "with a spawner of its own" pgrep -P "$(pid_of 'Sec-mod PID')"
 expect "that lets users in" differ "$(get_cookie bert bert-secret)" ''
+
+# A module of PAM's that waits, and has started a program of its own.
+SERVICE=penstock-smoke-$$
+printf 'auth required pam_exec.so quiet /bin/sleep 60\naccount required pam_permit.so\n' > "/etc/pam.d/$SERVICE"
+at_end 'rm -f "/etc/pam.d/$SERVICE"'
+sed -i "s/^auth = .*/auth = pam[service=$SERVICE]/" "$CONFIG"
+expect "passwords are PAM's from here on" ctl reload
+secmod=$(pid_of 'Sec-mod PID')
+get_cookie anna anna-secret > "$WORK/waiting" &
+at_end "stop $!"
+module_waits() { helper=$(pgrep -P "$secmod" -f pam-helper) && program=$(pgrep -P "$helper"); }
+soon "a module waits for a program" module_waits
+hardened "PAM's helper" "$helper"
+for pid in "$helper" "$program"; do
+  expect "what is barred is barred in process $pid" status_is "$pid" Seccomp 2
+  expect "and of root's capabilities it has what the table says" capabilities_are "$pid" PAM
+done
+expect "descriptors are few" limited "$helper" 'open files' 1024
