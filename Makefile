@@ -158,6 +158,16 @@ $(BUILD)/obj/tests/bench/swarm/%.o: tests/bench/swarm/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(BASE_CFLAGS) $(CFLAGS_worker) $(CFLAGS) -c -o $@ $<
+# Likewise one process of strangers.
+FLOOD := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/bench/flood/*.c))
+$(BUILD)/obj/tests/bench/flood/%.o: tests/bench/flood/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(BASE_CFLAGS) $(CFLAGS_worker) $(CFLAGS) -c -o $@ $<
+$(BUILD)/bench/flood: $(FLOOD)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -o $@ $^ -lssl -lcrypto
 $(BUILD)/bench/swarm: $(SWARM)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
@@ -190,7 +200,7 @@ $(BUILD)/unit/%_fault.so: tests/unit/%fault.c
 .PHONY: unit-bins hostile-bins bench-bins fuzz-bins
 unit-bins: $(UNIT_BINS)
 hostile-bins: $(HOSTILE_BINS)
-bench-bins: $(BENCH_BINS) $(BUILD)/bench/swarm
+bench-bins: $(BENCH_BINS) $(BUILD)/bench/swarm $(BUILD)/bench/flood
 # Fuzz targets are clang's: make fuzz calls make CC=clang BUILD=$(BUILD)/fz SANITIZE=fuzzer-no-link,address,undefined fuzz-bins
 fuzz-bins: $(FUZZ_BINS)
 
@@ -206,7 +216,7 @@ doc/sandbox.md: scripts/gen-sandbox proto/confine.def proto/seccomp.def
 	mv $@.new $@
 
 # ------------------------------------------------------------------------------------------------------------- what to do
-.PHONY: help demo test test-vm faults-memory check unit hostile smoke smoke-sanitized fuzz asan lint soak format bench faults links docs install deb deb-deps clean
+.PHONY: help demo test test-vm faults-memory check unit hostile smoke smoke-sanitized fuzz asan lint soak format bench attacks faults links docs install deb deb-deps clean
 help: ## list the targets
 	@sed -n 's/^\([a-z -]*\):.* ## /\1: /p' Makefile | awk -F': ' '{ printf "  make %-38s %s\n", $$1, $$2 }'
 
@@ -251,6 +261,11 @@ links: all ## print what becomes of clients when links go and come, and clients 
 # Some eight minutes, and never more than fifteen; FAULTS= names some of them, as "worker dataplane".
 faults: all $(BUILD)/bench/worker_storm $(BUILD)/bench/swarm $(BUILD)/unit/memory_fault.so $(BUILD)/unit/disk_fault.so ## print what becomes of 200 sessions when something breaks, beside the goals (as root)
 	BUILD=$(BUILD) timeout -k 30 900 tests/bench/faults.sh $(FAULTS)
+
+# Some five minutes with T=5; ATTACKS= names some of them, as "hello half-hello".
+attacks: all $(BUILD)/bench/worker_storm $(BUILD)/bench/flood ## measure what floods of strangers cost the others, and whether users can be guessed (as root; T=5 seconds each)
+	BUILD=$(BUILD) T=$(or $(T),5) tests/bench/attacks.sh $(ATTACKS)
+	BUILD=$(BUILD) tests/bench/enumeration.sh $(or $(TRIES),10000)
 
 docs: doc/messages.md doc/metrics.md doc/sandbox.md ## write what is generated from the tables
 
