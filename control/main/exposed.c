@@ -2,9 +2,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "control/main/config.h"
 #include "control/main/supplement.h"
@@ -37,6 +39,23 @@ static int add(struct exposed *e, const struct addr *network)
 // What is wrong in a file has been said by -t, and is again when its user comes.
 static void hush(void *who, const struct config_remark *r) {}
 
+// Most files have none, and there may be thousands of them: main has to answer others meanwhile.
+static bool has_iroute(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); // it may be no file, which is said where it is read
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+	char line[LIMIT_TEXT];
+	bool found = false;
+
+	if (fd >= 0 && !f)
+		close(fd);
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = strstr(line, "iroute") != NULL;
+	if (f)
+		fclose(f);
+	return found;
+}
+
 static int add_file(struct exposed *e, const char *path)
 {
 	struct config *c = NULL;
@@ -44,7 +63,7 @@ static int add_file(struct exposed *e, const char *path)
 	struct addr a;
 	int ret = 0;
 
-	if (config_load_supplement(path, hush, NULL, &c) < 0)
+	if (e->n >= LIMIT_ITEMS || !has_iroute(path) || config_load_supplement(path, hush, NULL, &c) < 0)
 		return 0;
 	for (unsigned n = 0; ret == 0 && e->n < LIMIT_ITEMS && (text = config_nth(c, OPT_IROUTE, n)); n++)
 		if (addr_parse(text, &a) == 0 && a.prefix > 0)
