@@ -245,7 +245,7 @@ soak: all $(BUILD)/bench/swarm ## hundreds of clients do at random what clients 
 	BUILD=$(BUILD) tests/smoke/churn.sh $(or $(T),1m)
 
 faults-memory: all $(BUILD)/unit/memory_fault.so $(BUILD)/bench/worker_storm ## fail each of the first thousand allocations of every program, for hours (as root; FAULTS_OF=penstockd)
-	BUILD=$(BUILD) FAULTS=all FAULTS_OF="$(FAULTS_OF)" tests/smoke/no-memory.sh
+	BUILD=$(BUILD) FAULTS=$(or $(FAULTS),all) FAULTS_OF="$(FAULTS_OF)" tests/smoke/no-memory.sh
 
 format: ## format all C files
 	find proto secmod control dataplane tests scripts -name '*.[ch]' | xargs clang-format -i
