@@ -13,6 +13,8 @@ struct address_pool {
 	struct lease_pool *leases;
 	unsigned users; // sessions that have it as theirs
 	bool standing;  // the configuration's
+	bool entangled; // something in it is behind a client: there may be thousands of those, and they are looked at for such
+	                // pools alone
 };
 
 // One family of a session's, so that both go the same way.
@@ -167,6 +169,7 @@ static int pool_open(struct gateway *g, const struct addr *network, unsigned sub
 {
 	struct address_pool *p = calloc(1, sizeof(*p)), *other;
 	char text[ADDR_TEXT];
+	struct addr whole;
 	int ret = p ? lease_pool_new(network, subnet, &p->leases) : -ENOMEM;
 
 	if (ret == 0)
@@ -187,6 +190,9 @@ static int pool_open(struct gateway *g, const struct addr *network, unsigned sub
 	}
 	TAILQ_FOREACH(other, &g->addresses.pools, all)
 	reserve(other, p);
+	whole = *lease_gateway(p->leases);
+	addr_mask(&whole);
+	p->entangled = iroute_touches(g, &whole, &whole);
 	TAILQ_INSERT_TAIL(&g->addresses.pools, p, all);
 	g->addresses.n_pools++;
 	*out = p;
@@ -307,7 +313,7 @@ static bool is_elsewhere(const struct session *s, const struct address_pool *poo
 
 	if (ip->family == 6 && is_mixed(&s->g->addresses, pool) && sharer_of(s, &share))
 		return true;
-	return iroute_touches(s->g, &share, lease_gateway(pool->leases));
+	return pool->entangled && iroute_touches(s->g, &share, lease_gateway(pool->leases));
 }
 
 // More than so many in the middle of others' networks, and a pool counts as full.
@@ -511,6 +517,14 @@ bool address_is_ours(const struct gateway *g, const struct addr *network)
 	if (lease_covers(p->leases, network) && network->prefix >= lease_gateway(p->leases)->prefix)
 		return true;
 	return false;
+}
+
+void address_entangle(struct gateway *g, const struct addr *network)
+{
+	struct address_pool *p;
+
+	TAILQ_FOREACH(p, &g->addresses.pools, all)
+	p->entangled |= lease_covers(p->leases, network);
 }
 
 const struct addr *address_gateway(const struct session *s, int family)

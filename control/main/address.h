@@ -44,6 +44,8 @@ void address_pools_each(const struct address_book *b, void (*each)(void *who, co
 
 // Does it lie, whole, in a network that addresses are lent from?
 bool address_is_ours(const struct gateway *g, const struct addr *network);
+// This network is behind a client: what lies in it is not lent.
+void address_entangle(struct gateway *g, const struct addr *network);
 // The gateway's own address as the session sees it; NULL where it has none of that family.
 const struct addr *address_gateway(const struct session *s, int family);
 // The session's address with the prefix that its client is told; family 0 where it has none.

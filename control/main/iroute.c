@@ -120,6 +120,8 @@ static int add(struct tunnel *t, const struct addr *network, enum iroute_kind ki
 	i->kind = kind;
 	htab_insert(&t->g->iroutes, &i->by_network, hash_of(network));
 	TAILQ_INSERT_TAIL(&t->iroutes, i, all);
+	if (kind == IROUTE_BEHIND)
+		address_entangle(t->g, network);
 	return 0;
 }
 
