@@ -398,6 +398,7 @@ by_test() { # "TEST..." FAULT GOAL
 test_radius_back() { by_test "login-radius acct-radius" "RADIUS goes and comes back" "other methods unaffected; accounting kept and sent later; never fail open"; }
 test_resources() { by_test "exhausted no-memory" "a broken disk (EIO), no descriptors in any process, no memory" "forwarding goes on; accept pauses without spinning; the CLI answers"; }
 test_full() { by_test "limits" "addresses, tunnels and connections used up" "a named refusal; who is there goes on"; }
+test_clock() { by_test "clock" "the wall clock is set, an hour and ten years, ahead and back" "timers are monotonic; certificates and OTP follow the wall"; }
 test_nonces() { by_test "nonces" "a capture of all UDP through kills, rekeys, roaming, reload and upgrade" "no (key, epoch, sequence) twice"; }
 test_churn() { by_test "churn" "churn of 300 clients, some workers killed" "memory slope 0; fds, mbufs and leases exact at idle"; }
 
@@ -452,7 +453,7 @@ SWARM_USER=many SWARM_ECHO=$INSIDE swarm_start "$sessions_held" -p 20 -t 80
 ask up || fail "the swarm is up"
 
 all=(worker nursery secmod dataplane stop_worker stop_nursery stop_secmod stop_dataplane stop_main upgrade reload radius disk descriptors link mac mtu roam
-  workers everybody main radius_back resources full nonces churn)
+  workers everybody main radius_back resources full clock nonces churn)
 [ ${#wanted[@]} -gt 0 ] || wanted=("${all[@]}")
 say "$(nproc) CPUs, $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), Linux $(uname -r), load $(cut -d' ' -f1 /proc/loadavg); $sessions_held sessions, iperf3 at 20 Mbit/s"
 [ -z "$markdown" ] || printf '\n| fault | goal | measured | |\n|---|---|---|---|\n'
