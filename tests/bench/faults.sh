@@ -395,6 +395,13 @@ by_test() { # "TEST..." FAULT GOAL
   done
   row "$2" "$3" "smoke $1: $([ ${#failed[@]} = 0 ] && echo "as it says" || echo "not so: ${failed[*]}"), in $((SECONDS - began)) s" ${#failed[@]}
 }
+# With a router between; all of them, and the other kinds of port, are in make links.
+test_links() {
+  "$TOP/tests/bench/links.sh" ${markdown:+--markdown} --outer auto inner router address port roam tcp > "$WORK/links.out" 2>&1 < /dev/null || :
+  grep -vE '^[0-9]+ met' "$WORK/links.out"
+  met=$((met + $(grep -cE '\| met \|$|  met$' "$WORK/links.out" || :)))
+  missed=$((missed + $(grep -cE '\| missed \|$|  missed$|^NOT' "$WORK/links.out" || :)))
+}
 test_radius_back() { by_test "login-radius acct-radius" "RADIUS goes and comes back" "other methods unaffected; accounting kept and sent later; never fail open"; }
 test_resources() { by_test "exhausted no-memory" "a broken disk (EIO), no descriptors in any process, no memory" "forwarding goes on; accept pauses without spinning; the CLI answers"; }
 test_full() { by_test "limits" "addresses, tunnels and connections used up" "a named refusal; who is there goes on"; }
@@ -453,7 +460,7 @@ SWARM_USER=many SWARM_ECHO=$INSIDE swarm_start "$sessions_held" -p 20 -t 80
 ask up || fail "the swarm is up"
 
 all=(worker nursery secmod dataplane stop_worker stop_nursery stop_secmod stop_dataplane stop_main upgrade reload radius disk descriptors link mac mtu roam
-  workers everybody main radius_back resources full clock nonces churn)
+  workers everybody main links radius_back resources full clock nonces churn)
 [ ${#wanted[@]} -gt 0 ] || wanted=("${all[@]}")
 say "$(nproc) CPUs, $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), Linux $(uname -r), load $(cut -d' ' -f1 /proc/loadavg); $sessions_held sessions, iperf3 at 20 Mbit/s"
 [ -z "$markdown" ] || printf '\n| fault | goal | measured | |\n|---|---|---|---|\n'
