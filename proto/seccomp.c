@@ -31,7 +31,8 @@
 #define SECMOD SANDBOX_BIT(SANDBOX_SECMOD)
 #define OIDC SANDBOX_BIT(SANDBOX_OIDC)
 #define GSSAPI SANDBOX_BIT(SANDBOX_GSSAPI)
-#define EVERY (WORKER | NURSERY | DATAPLANE | METRICS | SECMOD | OIDC | GSSAPI)
+#define NAMES SANDBOX_BIT(SANDBOX_NAMES)
+#define EVERY (WORKER | NURSERY | DATAPLANE | METRICS | SECMOD | OIDC | NAMES | GSSAPI)
 // A filter is inherited: what is barred for the spawner is barred for what it starts.
 #define FOREIGN (SANDBOX_BIT(SANDBOX_SPAWNER) | SANDBOX_BIT(SANDBOX_TOKEN) | SANDBOX_BIT(SANDBOX_PAM))
 
@@ -44,7 +45,7 @@
 		.arg = (n), .mask = (uint64_t)(of), .value = (uint64_t)(are) \
 	}
 #define CALL(call, who, ...) { SCMP_SYS(call), #call, (who), 0, { __VA_ARGS__ } },
-#define REFUSE(call, who, error) { SCMP_SYS(call), #call, (who), (error), { { 0 } } },
+#define REFUSE(call, who, error, ...) { SCMP_SYS(call), #call, (who), (error), { __VA_ARGS__ } },
 #define BAR(call, who, ...) { SCMP_SYS(call), #call, (who), SECCOMP_KILLS, { __VA_ARGS__ } },
 const struct seccomp_rule seccomp_rules[] = {
 #include "seccomp.def"

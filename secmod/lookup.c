@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "proto/log.h"
+#include "secmod/names.h"
 #include "secmod/pool.h"
 
 #define NAME_MAX_LEN 255
@@ -27,9 +28,9 @@ static struct {
 	struct event *completion;
 } lookups;
 
-static int resolve(const char *name, int flags, struct addr *out)
+int lookup_numeric(const char *name, struct addr *out)
 {
-	const struct addrinfo hints = { .ai_flags = flags, .ai_socktype = SOCK_DGRAM };
+	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_DGRAM };
 	struct addrinfo *found;
 
 	if (getaddrinfo(name, NULL, &hints, &found) != 0)
@@ -37,11 +38,6 @@ static int resolve(const char *name, int flags, struct addr *out)
 	addr_from_sockaddr(found->ai_addr, out);
 	freeaddrinfo(found);
 	return out->family != 0 ? 0 : -EHOSTUNREACH;
-}
-
-int lookup_numeric(const char *name, struct addr *out)
-{
-	return resolve(name, AI_NUMERICHOST, out);
 }
 
 static void on_completion(evutil_socket_t fd, short what, void *who)
@@ -83,7 +79,7 @@ static void on_run(struct pool_job *job, void *scratch)
 {
 	struct lookup *l = (struct lookup *)job;
 
-	if (resolve(l->name, 0, &l->found) < 0)
+	if (names_host(l->name, &l->found) < 0)
 		l->found = (struct addr){ 0 };
 }
 

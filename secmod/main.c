@@ -23,6 +23,7 @@
 #include "secmod/key.h"
 #include "secmod/lookup.h"
 #include "secmod/method.h"
+#include "secmod/names.h"
 #include "secmod/pam_helper.h"
 #include "secmod/places.h"
 #include "secmod/secmod.h"
@@ -226,6 +227,8 @@ int main(int argc, char **argv)
 		return pam_helper_main();
 	if (argc == 2 && strcmp(argv[1], SPAWNER_OPTION) == 0)
 		return spawner_main();
+	if (argc == 2 && strcmp(argv[1], NAMES_HELPER_OPTION) == 0)
+		return names_helper_main();
 	if (argc == 2 && strcmp(argv[1], TOKEN_HELPER_OPTION) == 0)
 		return token_helper_main();
 	log_init("penstock-secmod", LOG_LEVEL_INFO, LOG_FORM_PLAIN);

@@ -1,7 +1,6 @@
 // auth = pam[service=ocserv]: every login has a process of its own (pam_helper.c), because a module may block, abort, exit or
 // crash.
 #include <errno.h>
-#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "proto/secret.h"
 #include "proto/text.h"
 #include "secmod/method.h"
+#include "secmod/names.h"
 #include "secmod/pam_helper.h"
 #include "secmod/pamwire.h"
 #include "secmod/secmod.h"
@@ -104,16 +104,18 @@ static void pam_unload(void *config)
 	free(config);
 }
 
+static void take_group(void *who, const char *name)
+{
+	grouplist_add(who, name, strlen(name));
+}
+
 static void pam_groups(void *config, struct grouplist *out)
 {
 	const struct pam_config *c = config;
-	const struct group *gr;
+	int ret = names_groups(c->gid_min, take_group, out);
 
-	setgrent();
-	while ((gr = getgrent()) != NULL)
-		if (gr->gr_gid >= c->gid_min)
-			grouplist_add(out, gr->gr_name, strlen(gr->gr_name));
-	endgrent();
+	if (ret < 0)
+		log_warn("the system's groups cannot be listed: %s", strerror(-ret));
 }
 
 // --------------------------------------------------------------------------------------------------------------- helpers

@@ -9,7 +9,7 @@
 #define SPAWN_FD 3 // of the new process: its end of the pair
 #define SPAWNER_OPTION "--spawner"
 
-enum spawn_kind { SPAWN_PAM, SPAWN_TOKEN, SPAWN_OIDC, SPAWN_GSSAPI, SPAWN_KINDS };
+enum spawn_kind { SPAWN_PAM, SPAWN_TOKEN, SPAWN_OIDC, SPAWN_GSSAPI, SPAWN_NAMES, SPAWN_KINDS };
 
 // What the two say to each other; a request has the new process's descriptor beside it.
 struct spawn_request {

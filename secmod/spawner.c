@@ -16,6 +16,7 @@
 #include "proto/sandbox.h"
 #include "secmod/gsswire.h"
 #include "secmod/issuerwire.h"
+#include "secmod/names.h"
 #include "secmod/pam_helper.h"
 #include "secmod/places.h"
 #include "secmod/spawn.h"
@@ -36,10 +37,9 @@ static const struct program {
 	const char *name, *option; // no option: another program than this one, beside it
 	const char *const *keeps;
 } programs[SPAWN_KINDS] = {
-	[SPAWN_PAM] = { SELF, PAM_HELPER_OPTION, keeps_nothing },
-	[SPAWN_TOKEN] = { SELF, TOKEN_HELPER_OPTION, token_keeps },
-	[SPAWN_OIDC] = { ISSUER_HELPER, NULL, keeps_nothing },
-	[SPAWN_GSSAPI] = { GSS_HELPER, NULL, keeps_nothing },
+	[SPAWN_PAM] = { SELF, PAM_HELPER_OPTION, keeps_nothing },     [SPAWN_TOKEN] = { SELF, TOKEN_HELPER_OPTION, token_keeps },
+	[SPAWN_OIDC] = { ISSUER_HELPER, NULL, keeps_nothing },        [SPAWN_GSSAPI] = { GSS_HELPER, NULL, keeps_nothing },
+	[SPAWN_NAMES] = { SELF, NAMES_HELPER_OPTION, keeps_nothing },
 };
 
 // Programs are installed, and built, side by side.
