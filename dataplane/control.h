@@ -7,6 +7,7 @@
 #include "draft.h"
 #include "handshake.h"
 #include "eal.h"
+#include "farewell.h"
 #include "lcore.h"
 #include "mailbox.h"
 #include "mirror.h"
@@ -52,6 +53,7 @@ struct tunnel {
 	uint64_t heard;    // TSC of the last of them
 	uint8_t app_id[APP_ID_SIZE];
 	struct handshakes handshakes;
+	struct farewell *farewell;    // for a client with keys of a dataplane that has died; NULL: none
 	struct bucket handshake_rate; // what strangers can make its worker look at
 	uint64_t datagrams;           // that it was given
 	uint64_t added, told;         // TSC
@@ -172,9 +174,6 @@ int64_t sweep_wait_ns(const struct control *c); // until it has something to do
 // When a tunnel was last active; `added` for one that never was.
 uint64_t sweep_active(const struct control *c, const struct tunnel *t);
 
-// stray.c: a record from an unknown address goes to the cores that own tunnels it may belong to.
-void stray_deliver(struct control *c, struct rte_mbuf *m);
-
 // cores.c: the poll cores and what leads to them.
 int cores_init(struct control *c, const struct cpu_list *cpus);
 void cores_wake(struct control *c);
@@ -187,8 +186,7 @@ static inline uint64_t epoch_next(const struct control *c) // over when all that
 	return c->epoch.done + 2;
 }
 
-// lane.c
-// A record from a path that is not the tunnel's yet, to a worker whose records they are. False: there is no room for another path.
+// lane.c: a record from a path that is not the tunnel's yet, to a worker whose records they are. False: no room for one.
 bool lane_stray(struct control *c, struct tunnel *t, struct rte_mbuf *m);
 int lane_init(struct control *c);
 int lane_open(struct control *c, struct tunnel *t, int fd);
@@ -197,4 +195,6 @@ unsigned lane_read(struct control *c, struct tunnel *t);
 unsigned lane_turn(struct control *c); // what the cores have for lanes
 // To be sealed and sent, under that handshake's keys.
 void lane_seal(struct control *c, struct tunnel *t, uint32_t handshake, uint8_t type, const void *plain, size_t len);
+// As it is, by that path.
+void lane_datagram(struct control *c, struct tunnel *t, const struct path *to, const void *datagram, size_t len);
 bool lane_congested(const struct control *c, const struct tunnel *t);

@@ -204,7 +204,7 @@ static inline enum counter seal_one(struct lcore *lc, struct sealing *s, struct 
 	}
 	if (unlikely(!k || (k->closed && type != CONTENT_ALERT)))
 		return COUNT_drop_no_keys;
-	if (unlikely(k->next_sequence > DTLS_SEQUENCE_MAX))
+	if (unlikely(k->next_sequence > DTLS_SEQUENCE_LAST))
 		return COUNT_drop_sequence_end;
 	if (unlikely(k->path.key.family == 0))
 		return COUNT_drop_no_path;

@@ -13,6 +13,7 @@
 #include "proto/err.h"
 #include "proto/secret.h"
 #include "record.h"
+#include "stray.h"
 
 // The largest packet, and more than the largest message for us.
 #define LANE_ROOM RTE_ALIGN_CEIL(LIMIT_PACKET + 1, 64)
@@ -114,6 +115,16 @@ void lane_seal(struct control *c, struct tunnel *t, uint32_t handshake, uint8_t 
 		p->handshake = handshake;
 		p->type = type;
 	}
+	flush_in(c, t);
+}
+
+void lane_datagram(struct control *c, struct tunnel *t, const struct path *to, const void *datagram, size_t len)
+{
+	struct lane_call call = { c, t };
+	struct packet *p = pass_in(&call, PACKET_DATAGRAM, datagram, len);
+
+	if (p)
+		p->path = *to;
 	flush_in(c, t);
 }
 
@@ -251,6 +262,13 @@ static int on_dtls_channel(void *who, const struct msg_dtls_channel *m, const in
 		return errno_log(EPROTO, "%s: DTLS_CHANNEL: nothing to relay", call->t->lane.name);
 	tunnel_relays(call->c, call->t, m);
 	return 0;
+}
+
+static int on_dtls_farewell(void *who, const struct msg_dtls_farewell *m, const int *fds)
+{
+	struct lane_call *call = who;
+
+	return farewell_take(call->c, call->t, m);
 }
 
 #define HANDLERS from_worker

@@ -318,13 +318,13 @@ static int open_packet_port(struct opening *o, const char *interface, const char
 // ---------------------------------------------------------------------------------------------------------------- sockets
 
 // By itself, or with every address of its family.
-static bool has_socket(const struct ports *p, const struct addr *local)
+int ports_socket(const struct ports *p, const struct addr *local)
 {
 	for (unsigned i = 0; i < p->n; i++)
 		if (p->all[i].kind == PORT_UDP && p->all[i].udp->local.family == local->family &&
 		    (p->all[i].udp->any || addr_equal(&p->all[i].udp->local, local)))
-			return true;
-	return false;
+			return (int)i;
+	return -ENOENT;
 }
 
 static int open_socket(struct opening *o, struct udp_wish wish, const char *word)
@@ -339,7 +339,7 @@ static int open_socket(struct opening *o, struct udp_wish wish, const char *word
 	wish.queues = at_most(o->cores, QUEUES_MAX);
 	wish.local.port = (uint16_t)snapshot_number(o->s, "udp-port");
 	wish.whole = snapshot_bool(o->s, "try-mtu-discovery");
-	if (has_socket(all, &wish.local))
+	if (ports_socket(all, &wish.local) >= 0)
 		return 0;
 	if (all->n == PORTS_MAX)
 		return START_ERROR(o->why, E2BIG, "outer = %s: more than %d ports", word, PORTS_MAX);

@@ -79,6 +79,8 @@ int ports_check(const struct snapshot *s, char *why);
 // Make the pools, probe, configure and start all ports of the snapshot, with a queue for each of so many poll cores where they have
 // as many. 0 or -errno with `why` (LIMIT_TEXT + 1), which names port and option.
 int ports_open(struct ports *p, const struct snapshot *s, unsigned cores, char *why);
+// The number of the port that has this address by a socket of the kernel's; -ENOENT: there is none.
+int ports_socket(const struct ports *p, const struct addr *local);
 // The pool of a node, or the nearest thing to it.
 struct rte_mempool *ports_pool(const struct ports *p, int node);
 

@@ -112,6 +112,11 @@ void stray_deliver(struct control *c, struct rte_mbuf *m)
 	struct choice best;
 	unsigned owner;
 
+	// before others behind the same address are thought of
+	if (farewell_stray(c, m)) {
+		rte_pktmbuf_free(m);
+		return;
+	}
 	best.n = 0;
 	candidates(c, m, &best);
 	if (best.n == 0) {

@@ -21,6 +21,10 @@ void stray_punt(struct lcore *lc, struct rte_mbuf *m, enum counter otherwise);
 // false, and the client's next record tries again. (adopt.c)
 bool stray_move(struct lcore *lc, uint32_t tunnel, struct tunnel_keys *k, const struct path *to);
 
+// One from a core: it goes on to those that own tunnels it may belong to. (stray.c)
+struct control;
+void stray_deliver(struct control *c, struct rte_mbuf *m);
+
 // Could these keys have sealed it, going by epoch and sequence? Any thread: a glimpse.
 static inline bool stray_fits(const struct tunnel_keys *k, uint16_t epoch, uint64_t sequence)
 {

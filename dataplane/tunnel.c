@@ -238,6 +238,7 @@ static void unlink_all(struct control *c, struct tunnel *t)
 		tables_unlink(tb, &tb->by_ipv6, t->ipv6.ip, t->number);
 	tables_unlink(tb, &tb->by_app_id, t->app_id, t->number);
 	handshake_forget(&c->paths, &t->handshakes, t->number);
+	farewell_forget(t);
 	peers_set(&c->peers, t->number, &t->handshakes.path.key);
 	for (unsigned i = 0; i < t->n_networks; i++)
 		networks_remove(tb, &c->networks, &t->networks[i], t->number);
@@ -349,6 +350,8 @@ int tunnel_add(struct control *c, const struct msg_tunnel_add *m, int lane, char
 	t->owner = (uint8_t)cores_choose(c, PORTS_MAX, 0);
 	c->dp.owner[t->number] = t->owner;
 	ret = take_draft(c, t, m);
+	if (ret == 0)
+		ret = farewell_expect(c, t, m);
 	if (ret < 0)
 		ret = START_ERROR(why, -ret, "no memory for its networks and rules");
 	if (ret == 0) {
@@ -447,8 +450,10 @@ bool tunnel_tell_state(struct control *c, struct tunnel *t)
 {
 	struct msg_tunnel_state m = { .tunnel = t->number, .channel = t->channel, .why = t->why, .cipher = t->handshakes.cipher };
 
-	if (t->handshakes.confirmed)
+	if (t->handshakes.confirmed) {
 		path_peer(&t->handshakes.path, &m.path);
+		path_ours(&t->handshakes.path, &m.ours);
+	}
 	if (!main_offer(c, MSG_TUNNEL_STATE, &m))
 		return false;
 	t->untold = false;
@@ -479,6 +484,7 @@ static void on_confirmed(struct control *c, struct tunnel *t, const struct packe
 	if (!handshake_confirmed(&c->paths, &t->handshakes, t->number, p->handshake))
 		log_debug("tunnel %u: handshake %u is confirmed late", t->number, p->handshake);
 	peers_set(&c->peers, t->number, &t->handshakes.path.key);
+	farewell_forget(t);
 	t->keyed = c->now;
 	t->keyed_for = p->handshake;
 	t->ended = 0;

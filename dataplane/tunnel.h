@@ -25,7 +25,7 @@ struct tunnel_keys {
 	uint16_t epoch;                // network order, set once
 	uint32_t handshake;            // set once
 	uint8_t in_iv[12], out_iv[12]; // set once
-	uint64_t next_sequence;        // set before install, then owner core: the next to send; never beyond DTLS_SEQUENCE_MAX
+	uint64_t next_sequence;        // set before install, then owner core: the next to send; never beyond DTLS_SEQUENCE_LAST
 	uint64_t last_udp;             // owner core: TSC of the last authenticated record
 	struct replay_window seen;     // owner core
 	struct path path;              // set before install, then owner core: follows the peer

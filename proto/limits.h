@@ -60,6 +60,13 @@
 #define LIMIT_AEAD_KEY 32
 #define LIMIT_AEAD_IV 12
 #define DTLS_SEQUENCE_MAX ((1ULL << 48) - 1) // RFC 6347 4.1
+// The last numbers under any keys are never the dataplane's: its worker seals farewells with them, one each, before it hands the
+// keys over. That is what leads a client to new keys when the dataplane has died, and with it the knowledge of which numbers it had
+// used.
+#define DTLS_FAREWELLS 4
+#define DTLS_SEQUENCE_LAST (DTLS_SEQUENCE_MAX - DTLS_FAREWELLS) // the dataplane's last one
+#define LIMIT_FAREWELL 39                                       // a record header, an explicit nonce, an alert and a tag
+#define FAREWELLS_A_LANE 2                                      // one may be lost; the others are for the next dataplane that dies
 
 // The tunnel's MTU (wire protocol: at least 800, 1280 with IPv6).
 #define LIMIT_MTU_MIN 576

@@ -231,6 +231,11 @@ static int on_dtls_relay(void *who, const struct msg_dtls_relay *m, const int *f
 	return 0;
 }
 
+static int on_dtls_farewell(void *who, const struct msg_dtls_farewell *m, const int *fds)
+{
+	return 0;
+}
+
 static int on_dtls_channel(void *who, const struct msg_dtls_channel *m, const int *fds)
 {
 	fail();

@@ -429,6 +429,14 @@ int bridge_init(struct bridge *b, struct tls *tls, struct chan *main, int lane_f
 	return -ENOMEM;
 }
 
+void bridge_lane(struct bridge *b, int fd)
+{
+	chan_fini(&b->lane);
+	chan_init(&b->lane, fd, ROLE_WORKER, ROLE_DATAPLANE, CHAN_PLAIN, "lane");
+	handshakes_restart(b);
+	relay_restart(b);
+}
+
 int bridge_compress(struct bridge *b, enum compressor how, uint16_t above)
 {
 	b->packer = mmap(NULL, sizeof(*b->packer), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

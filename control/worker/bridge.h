@@ -43,6 +43,7 @@ struct bridge {
 	unsigned burst; // packets for the client that are taken from the lane at once
 	size_t room;    // bytes that may wait here for the client
 	struct dtls *handshakes[BRIDGE_HANDSHAKES];
+	struct farewells farewells; // of the keys in force
 	struct handshake_rates rates;
 	struct relay relay;
 	uint64_t keys_ms;        // when the last keys were handed over; 0: never
@@ -66,6 +67,8 @@ struct bridge {
 int bridge_init(struct bridge *b, struct tls *tls, struct chan *main, int lane_fd, SSL_CTX *dtls_ctx,
                 const struct msg_auth_cookie_rep *rep, const struct connect *c, uint64_t now_ms);
 void bridge_fini(struct bridge *b);
+// Takes another lane in the place of the one that it has: the dataplane is another.
+void bridge_lane(struct bridge *b, int fd);
 // From here on longer packets are compressed, and compressed ones taken. 0 or -ENOMEM.
 int bridge_compress(struct bridge *b, enum compressor how, uint16_t above);
 

@@ -462,6 +462,11 @@ void cbc_renumber(struct cbc *c, uint32_t handshake)
 	c->handshake = handshake;
 }
 
+void cbc_outlive(struct cbc *c)
+{
+	c->born = c->handshake = 0;
+}
+
 bool cbc_up(const struct cbc *c)
 {
 	return c->state == STATE_UP;

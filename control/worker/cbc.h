@@ -38,5 +38,6 @@ int cbc_wait_ms(const struct cbc *c, uint64_t now_ms);
 uint32_t cbc_born(const struct cbc *c);   // the number of its handshake
 uint32_t cbc_number(const struct cbc *c); // what its datagrams go by: the same, until its client is somewhere else
 void cbc_renumber(struct cbc *c, uint32_t handshake);
-bool cbc_up(const struct cbc *c);                                  // both sides have finished
+void cbc_outlive(struct cbc *c);  // its number counts no more: it is older than all that begin from now on
+bool cbc_up(const struct cbc *c); // both sides have finished
 void cbc_cipher_name(const struct cbc *c, char *out, size_t room); // as GnuTLS has it: "(DTLS0.9)-(RSA)-(AES-128-CBC)-(SHA1)"

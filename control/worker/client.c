@@ -234,6 +234,15 @@ static int on_auth_cookie_rep(void *who, const struct msg_auth_cookie_rep *m, co
 	return open_session(c, m, chan_take_fd(fds, 0));
 }
 
+static int on_lane_new(void *who, const struct msg_lane_new *m, const int *fds)
+{
+	struct client *c = who;
+
+	if (c->phase == PHASE_SESSION)
+		bridge_lane(&c->bridge, chan_take_fd(fds, 0));
+	return 0;
+}
+
 static int on_auth_cookie_denied(void *who, const struct msg_auth_cookie_denied *m, const int *fds)
 {
 	struct client *c = who;

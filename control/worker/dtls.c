@@ -34,6 +34,7 @@ struct dtls {
 	bool done, failed;
 	unsigned early;            // records of the client's epoch from before its ChangeCipherSpec
 	struct msg_dtls_keys keys; // handshake number and our write keys; the client's are wiped after the hand-over
+	struct farewells farewells;
 	const struct dtls_secret *secret;
 	SSL_SESSION *resumed; // the session that never was
 	uint8_t cookie[COOKIE_BYTES];
@@ -70,6 +71,29 @@ static void send_later_flight(struct dtls *d, const uint8_t *buf, size_t len)
 			seal_record(d, &r);
 }
 
+int farewells_take(struct farewells *f, struct msg_dtls_farewell *out)
+{
+	uint8_t *const to[FAREWELLS_A_LANE] = { out->first, out->second };
+
+	if (f->left < FAREWELLS_A_LANE)
+		return -ENOENT;
+	for (unsigned i = 0; i < FAREWELLS_A_LANE; i++, f->left--)
+		memcpy(to[i], f->record[DTLS_FAREWELLS - f->left], f->len);
+	out->first_len = out->second_len = f->len;
+	return 0;
+}
+
+// In the order of their numbers, so that none is behind a client's replay window.
+static void farewells_seal(struct farewells *f, const struct msg_dtls_keys *keys)
+{
+	int len = 0;
+
+	for (unsigned i = 0; i < DTLS_FAREWELLS && len >= 0; i++)
+		len = record_alert(keys, DTLS_SEQUENCE_LAST + 1 + i, f->record[i]);
+	f->len = (uint8_t)(len > 0 ? len : 0);
+	f->left = len > 0 ? DTLS_FAREWELLS : 0;
+}
+
 // Datagram with our Finished: hold it, hand the keys over, then let it go, so that no record of the client is ever early.
 static void send_final_flight(struct dtls *d, const uint8_t *buf, size_t len, uint16_t epoch, uint64_t highest)
 {
@@ -87,6 +111,7 @@ static void send_final_flight(struct dtls *d, const uint8_t *buf, size_t len, ui
 		return;
 	}
 	d->keyed = true;
+	farewells_seal(&d->farewells, &d->keys);
 	secret_wipe(d->keys.client_key, sizeof(d->keys.client_key));
 	secret_wipe(d->keys.client_iv, sizeof(d->keys.client_iv));
 	d->road->send(d->who, d->keys.handshake, buf, len);
@@ -447,6 +472,11 @@ uint32_t dtls_number(const struct dtls *d)
 bool dtls_keyed(const struct dtls *d)
 {
 	return d->keyed;
+}
+
+const struct farewells *dtls_farewells(const struct dtls *d)
+{
+	return &d->farewells;
 }
 
 bool dtls_done(const struct dtls *d)

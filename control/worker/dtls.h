@@ -34,6 +34,16 @@ struct dtls_road {
 	void (*seal)(void *who, uint32_t handshake, uint8_t type, const uint8_t *plain, size_t len);
 };
 
+// What ends a client's DTLS under keys that nobody has any more: alerts that were sealed before the keys were handed over, since
+// afterwards nobody here knows which numbers are used (DTLS_FAREWELLS). No key is needed to send one.
+struct farewells {
+	uint8_t record[DTLS_FAREWELLS][LIMIT_FAREWELL];
+	uint8_t len; // of each
+	uint8_t left;
+};
+// The next two are given away. -ENOENT: there are none left.
+int farewells_take(struct farewells *f, struct msg_dtls_farewell *out);
+
 // The context that all handshakes of this process share; holds no key.
 SSL_CTX *dtls_ctx_new(void);
 
@@ -50,7 +60,8 @@ int dtls_tick(struct dtls *d, uint64_t now_ms);
 int dtls_wait_ms(const struct dtls *d, uint64_t now_ms);
 
 uint32_t dtls_number(const struct dtls *d);
-bool dtls_keyed(const struct dtls *d); // its keys are the dataplane's
-bool dtls_done(const struct dtls *d);  // both sides have finished
+bool dtls_keyed(const struct dtls *d);                        // its keys are the dataplane's
+bool dtls_done(const struct dtls *d);                         // both sides have finished
+const struct farewells *dtls_farewells(const struct dtls *d); // of its keys
 const char *
 dtls_cipher_name(const struct dtls *d); // GnuTLS's description, as occtl prints it: "(DTLS1.2)-(PSK)-(AES-256-GCM)"; "" before keys

@@ -143,8 +143,38 @@ void handshakes_confirmed(struct bridge *b, uint32_t number)
 {
 	struct dtls **slot = find(b, number);
 
-	if (slot)
-		drop(slot);
+	if (!slot)
+		return;
+	if (dtls_keyed(*slot))
+		b->farewells = *dtls_farewells(*slot);
+	drop(slot);
+}
+
+// Keys that wait for their client's first data are the ones that it has, in all likelihood.
+static void learn_farewells(struct bridge *b)
+{
+	const struct dtls *last = NULL;
+
+	for (int i = 0; i < BRIDGE_HANDSHAKES; i++) {
+		const struct dtls *d = b->handshakes[i];
+
+		if (d && dtls_keyed(d) && (!last || dtls_number(d) > dtls_number(last)))
+			last = d;
+	}
+	if (last)
+		b->farewells = *dtls_farewells(last);
+}
+
+void handshakes_restart(struct bridge *b)
+{
+	struct msg_dtls_farewell m = { 0 };
+
+	learn_farewells(b);
+	handshakes_fini(b);
+	b->last_handshake = 0;
+	b->keys_ms = 0;
+	if (farewells_take(&b->farewells, &m) == 0)
+		CHAN_SEND(&b->lane, DTLS_FAREWELL, &m);
 }
 
 void handshakes_tick(struct bridge *b)

@@ -8,6 +8,7 @@
 #include "record.h"
 
 #define TAG 16
+#define ALERT 2 // bytes: level, description
 #define GCM_EXPLICIT 8
 #define MASTER_MAX 64
 #define BLOCK_MAX (2 * (LIMIT_AEAD_KEY + LIMIT_AEAD_IV))
@@ -183,6 +184,55 @@ static int open_aead(const EVP_CIPHER *evp, const uint8_t *key, const uint8_t no
 		ret = len;
 	EVP_CIPHER_CTX_free(ctx);
 	return ret;
+}
+
+static int seal_aead(const EVP_CIPHER *evp, const uint8_t *key, const uint8_t nonce[12], const uint8_t aad[13], uint8_t *data,
+                     int len)
+{
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	int n, ret = -EIO;
+
+	if (!ctx)
+		return -EIO;
+	if (EVP_EncryptInit_ex(ctx, evp, NULL, key, nonce) == 1 && EVP_EncryptUpdate(ctx, NULL, &n, aad, 13) == 1 &&
+	    EVP_EncryptUpdate(ctx, data, &n, data, len) == 1 && EVP_EncryptFinal_ex(ctx, data + len, &n) == 1 &&
+	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, TAG, data + len) == 1)
+		ret = 0;
+	EVP_CIPHER_CTX_free(ctx);
+	return ret;
+}
+
+static void write_be(uint8_t *p, int n, uint64_t v)
+{
+	while (n-- > 0) {
+		p[n] = (uint8_t)v;
+		v >>= 8;
+	}
+}
+
+int record_alert(const struct msg_dtls_keys *keys, uint64_t sequence, uint8_t out[LIMIT_FAREWELL])
+{
+	size_t explicit_len = keys->cipher == AEAD_CHACHA20_POLY1305 ? 0 : GCM_EXPLICIT;
+	uint8_t *body = out + RECORD_HEADER, *alert = body + explicit_len, nonce[12], aad[13];
+	const EVP_CIPHER *evp = evp_of(keys->cipher);
+
+	if (!evp)
+		return -EIO;
+	out[0] = RECORD_ALERT;
+	write_be(out + 1, 2, DTLS1_2_VERSION);
+	write_be(out + 3, 2, keys->epoch);
+	write_be(out + 5, 6, sequence);
+	write_be(out + 11, 2, explicit_len + ALERT + TAG);
+	memcpy(body, out + 3, explicit_len);
+	alert[0] = SSL3_AL_FATAL;
+	alert[1] = SSL_AD_USER_CANCELLED;
+	make_nonce(keys->cipher, keys->server_iv, out, body, nonce);
+	memcpy(aad, out + 3, 8);
+	memcpy(aad + 8, out, 3);
+	write_be(aad + 11, 2, ALERT);
+	if (seal_aead(evp, keys->server_key, nonce, aad, alert, ALERT) < 0)
+		return -EIO;
+	return (int)(RECORD_HEADER + explicit_len + ALERT + TAG);
 }
 
 int record_open(const struct msg_dtls_keys *keys, const uint8_t *aead_key, const uint8_t *aead_iv, const struct record *r,

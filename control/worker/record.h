@@ -37,6 +37,9 @@ int record_prf(const char *digest, const uint8_t *master, size_t master_len, con
 // The key block of a handshake whose master secret is known (RFC 5246 6.3): fills cipher, keys and IVs.
 int record_keys_derive(SSL *ssl, struct msg_dtls_keys *out);
 
+// A fatal alert under our own write keys, with that number: its length, or -EIO. Never two with the same number.
+int record_alert(const struct msg_dtls_keys *keys, uint64_t sequence, uint8_t out[LIMIT_FAREWELL]);
+
 // Open a record that our own side sealed. The plaintext's length, or -EBADMSG.
 int record_open(const struct msg_dtls_keys *keys, const uint8_t *aead_key, const uint8_t *aead_iv, const struct record *r,
                 uint8_t *plain, size_t room);

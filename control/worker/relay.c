@@ -289,6 +289,25 @@ int relay_wait_ms(const struct bridge *b, uint64_t now_ms)
 	return least;
 }
 
+// Our keys and their numbers are as good as before, but until the client is heard nobody knows the way to it; then
+// record_elsewhere() does.
+void relay_restart(struct bridge *b)
+{
+	struct relay *r = &b->relay;
+
+	for (int i = 0; i < BRIDGE_HANDSHAKES; i++) {
+		if (!r->all[i] || r->all[i] == r->in_force)
+			continue;
+		cbc_free(r->all[i]);
+		r->all[i] = NULL;
+	}
+	if (r->in_force)
+		cbc_outlive(r->in_force);
+	r->number = 0;
+	r->udp = false;
+	r->untold = false;
+}
+
 void relay_fini(struct bridge *b)
 {
 	int i;

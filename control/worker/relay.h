@@ -10,4 +10,5 @@ bool relay_packet(struct bridge *b, uint8_t *packet, size_t len);
 void relay_leave(struct bridge *b);
 void relay_tick(struct bridge *b);
 int relay_wait_ms(const struct bridge *b, uint64_t now_ms); // -1: nothing to wait for
+void relay_restart(struct bridge *b);                       // the lane leads to another dataplane
 void relay_fini(struct bridge *b);

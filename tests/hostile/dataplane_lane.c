@@ -379,6 +379,51 @@ static void relays_that_are_none(void **state)
 	measure_end();
 }
 
+static void farewell_make(struct msg_dtls_farewell *m)
+{
+	uint8_t *records[] = { m->first, m->second };
+
+	m->first_len = m->second_len = LIMIT_FAREWELL;
+	for (int i = 0; i < 2; i++) {
+		memset(records[i], 0xff, LIMIT_FAREWELL);
+		memcpy(records[i], (uint8_t[]){ 21, 0xfe, 0xfd, 0, 1 }, 5);
+		records[i][10] = (uint8_t)(0xfc + i);
+		records[i][11] = 0;
+		records[i][12] = LIMIT_FAREWELL - 13;
+	}
+}
+
+// Whatever stands under the seal: alerts by their heads, with numbers that no dataplane uses, whole, and once.
+static void farewells_that_are_none(void **state)
+{
+	static const struct {
+		uint8_t at, byte;
+	} rows[] = {
+		{ 0, 23 }, { 0, 22 }, { 4, 0 }, { 5, 0 }, { 10, 0xfb }, { 12, LIMIT_FAREWELL - 14 }, { 12, LIMIT_FAREWELL - 12 },
+		{ 1, 3 }
+	};
+	struct msg_dtls_farewell m;
+	int lane;
+
+	measure_begin("lane: farewells that are none");
+	for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+		farewell_make(&m);
+		(i % 2 ? m.second : m.first)[rows[i / 2].at] = rows[i / 2].byte;
+		lane = tunnel_add(OFFENDER);
+		lane_send(lane, MSG_DTLS_FAREWELL, &m);
+		expect_offender_dropped(lane, "a farewell that is none");
+		honest_tunnel_works();
+	}
+	farewell_make(&m);
+	lane = tunnel_add(OFFENDER);
+	lane_send(lane, MSG_DTLS_FAREWELL, &m);
+	assert_true(ping_from(lane, OFFENDER)); // its client had no DTLS: nobody is told anything
+	lane_send(lane, MSG_DTLS_FAREWELL, &m);
+	expect_offender_dropped(lane, "a farewell again");
+	honest_tunnel_works();
+	measure_end();
+}
+
 // Until the offender is dropped, which may be before the flood is over.
 static void flood(int lane, const uint8_t *packet, size_t len)
 {
@@ -688,6 +733,7 @@ int main(void)
 		cmocka_unit_test(malformed),
 		cmocka_unit_test(handshakes_that_do_not_exist),
 		cmocka_unit_test(relays_that_are_none),
+		cmocka_unit_test(farewells_that_are_none),
 		cmocka_unit_test(floods_of_channels),
 		cmocka_unit_test(keys_are_installed_once),
 		cmocka_unit_test(keys_have_their_ciphers_length),

@@ -592,7 +592,7 @@ static void ends_old_keys(void **state)
 	client_sends(buf, put_hello(buf, 0xeb, 2), 7301);
 	await_lane(MSG_DTLS_RECORD);
 	new_keys(0x51);
-	next_sequence = DTLS_SEQUENCE_MAX - 1000;
+	next_sequence = DTLS_SEQUENCE_LAST - 1000;
 	send_keys(2);
 	next_sequence = 5;
 	usleep(100000);

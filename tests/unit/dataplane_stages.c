@@ -513,7 +513,7 @@ static void test_sequence_end(void **state)
 {
 	uint16_t len;
 
-	w.dp.in[0].keys->next_sequence = DTLS_SEQUENCE_MAX;
+	w.dp.in[0].keys->next_sequence = DTLS_SEQUENCE_LAST;
 	send_inside(0, 100);
 	send_inside(0, 100);
 	run();

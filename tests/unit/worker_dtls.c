@@ -269,6 +269,62 @@ static void test_ciphers(void **state)
 	cipher_is(ALL, AEAD_CHACHA20_POLY1305, AEAD_CHACHA20_POLY1305, "(DTLS1.2)-(PSK)-(CHACHA20-POLY1305)");
 }
 
+// What a client is told when the dataplane has died, without a key: each by a number that is used for nothing else.
+static void farewells_under(const char *offer, size_t len)
+{
+	struct msg_dtls_farewell m[3] = { 0 };
+	struct farewells f;
+	uint8_t plain[100];
+	struct record r;
+	struct world w;
+
+	world_init(&w, offer, AEAD_NONE);
+	talk_until_done(&w);
+	records_pass(&w);
+	f = *dtls_farewells(w.server);
+	assert_int_equal(farewells_take(&f, &m[0]), 0);
+	assert_int_equal(farewells_take(&f, &m[1]), 0);
+	assert_int_equal(farewells_take(&f, &m[2]), -ENOENT);
+	for (unsigned i = 0; i < DTLS_FAREWELLS; i++) {
+		const uint8_t *record = i % 2 ? m[i / 2].second : m[i / 2].first;
+
+		assert_int_equal(record_parse(record, len, &r), 0);
+		assert_int_equal(r.whole, len);
+		assert_int_equal(r.sequence, DTLS_SEQUENCE_LAST + 1 + i);
+		assert_int_equal(record_open(&w.keys, w.keys.server_key, w.keys.server_iv, &r, plain, sizeof(plain)), 2);
+		assert_memory_equal(plain, "\x02\x5a", 2);
+	}
+	assert_int_equal(m[0].first_len, len);
+	queue_put(&w.net.down, m[0].second, len); // the first one may be lost
+	assert_true(SSL_read(w.client, plain, sizeof(plain)) <= 0);
+	assert_int_equal(ERR_GET_REASON(ERR_peek_error()), SSL_R_TLSV1_ALERT_USER_CANCELLED);
+	ERR_clear_error();
+	world_fini(&w);
+}
+
+static void test_farewells(void **state)
+{
+	(void)state;
+	farewells_under("PSK-AES128-GCM-SHA256", 39);
+	farewells_under("PSK-AES256-GCM-SHA384", 39);
+	farewells_under("PSK-CHACHA20-POLY1305", 31);
+}
+
+static void test_no_farewell_without_keys(void **state)
+{
+	struct msg_dtls_farewell m;
+	struct farewells f;
+	struct world w;
+
+	(void)state;
+	world_init(&w, ALL, AEAD_NONE);
+	w.busy = 1000; // the dataplane has never had them
+	talk(&w);
+	f = *dtls_farewells(w.server);
+	assert_int_equal(farewells_take(&f, &m), -ENOENT);
+	world_fini(&w);
+}
+
 static void loss_heals(int lose_up, int lose_down, int seals)
 {
 	struct world w;
@@ -634,6 +690,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ciphers),
+		cmocka_unit_test(test_farewells),
+		cmocka_unit_test(test_no_farewell_without_keys),
 		cmocka_unit_test(test_lost_flights),
 		cmocka_unit_test(test_timers_know_no_wall_clock),
 		cmocka_unit_test(test_repeated_finished),

@@ -391,6 +391,41 @@ static void test_the_client_ends_it(void **state)
 	world_fini(&w);
 }
 
+// Its keys are the worker's: they go on as soon as the client is heard by the new lane.
+static void test_another_dataplane(void **state)
+{
+	struct world w;
+	int lane[2];
+
+	world_init(&w);
+	w.number = 9; // higher than any that the next dataplane will give
+	shake(&w);
+	client_sends(&w, "before");
+	told(&w, 9, CHANNEL_DTLS, WHY_KEYS);
+	assert_int_equal(chan_pair(lane), 0);
+	chan_fini(&w.lane);
+	chan_init(&w.lane, lane[1], ROLE_DATAPLANE, ROLE_WORKER, CHAN_PLAIN, "lane");
+	bridge_lane(&w.b, lane[0]);
+	assert_false(client_gets(&w));
+	w.b.now_ms += 1000;
+	w.n_channels = 0;
+	relay_tick(&w.b);
+	lane_serve(&w);
+	assert_int_equal(w.n_channels, 0); // there is no handshake that it could speak of
+	w.number = 1;
+	client_sends(&w, "after");
+	lane_got(&w, "after");
+	told(&w, 1, CHANNEL_DTLS, WHY_HEARD);
+	assert_true(client_gets(&w));
+	assert_int_equal(w.relayed, 1);
+	client_begin(&w, 2);
+	shake(&w);
+	client_sends(&w, "new keys");
+	told(&w, 2, CHANNEL_DTLS, WHY_KEYS);
+	assert_true(client_gets(&w));
+	world_fini(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -398,6 +433,7 @@ int main(void)
 		cmocka_unit_test(test_channels),          cmocka_unit_test(test_new_handshake),
 		cmocka_unit_test(test_roaming),           cmocka_unit_test(test_hellos_do_not_push_out_what_is_in_force),
 		cmocka_unit_test(test_old_keys),          cmocka_unit_test(test_the_client_ends_it),
+		cmocka_unit_test(test_another_dataplane),
 	};
 
 	log_init("worker_relay", LOG_LEVEL_WARN, LOG_FORM_PLAIN);
