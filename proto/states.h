@@ -161,7 +161,8 @@ enum channel_why {
 	WHY_DEAD_UDP, // CSTP: dead peer detection has had no answer over UDP
 	WHY_ALERT,    // CSTP: the client ended its DTLS
 	WHY_REKEY,    // CSTP: its keys were old, new ones are on their way
-	WHY_LAST = WHY_REKEY,
+	WHY_REFILL,   // CSTP: the dataplane that had its keys has died
+	WHY_LAST = WHY_REFILL,
 };
 
 // How a client is to change keys: by a new connection, or within the one it has.

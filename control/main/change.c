@@ -65,6 +65,17 @@ struct kept change_kept(const struct session *s, const struct terms *terms, bool
 	return with_changes(k, &s->changed);
 }
 
+void change_lost(struct tunnel *t)
+{
+	struct change *c = t->change;
+
+	if (!c)
+		return;
+	t->change = NULL;
+	answer(t->g, c->token, CHANGE_FAILED);
+	change_free(c);
+}
+
 // ----------------------------------------------------------------------------------------------------------------- filter
 
 // The name of the session's own group takes a filter away: then its own files count again.
@@ -159,7 +170,7 @@ static enum change_result change(struct session *s, const struct msg_session_cha
 	struct change *c;
 	int ret = 0;
 
-	if (s->tunnel && (s->tunnel->change || s->tunnel->phase == TUNNEL_ADDING))
+	if (s->tunnel && (s->tunnel->change || s->tunnel->phase == TUNNEL_ADDING || s->tunnel->where != WHERE_DATAPLANE))
 		return CHANGE_BUSY;
 	c = change_new(s, m, token);
 	if (!c)

@@ -4,6 +4,7 @@
 #include "control/main/metrics.h"
 #include "control/main/nic.h"
 #include "control/main/peers.h"
+#include "control/main/refill.h"
 #include "control/main/reload.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
@@ -20,7 +21,7 @@ const chan_handler *const from_dataplane_handlers = from_dataplane;
 // Ports are up: now the interface behind them gets its addresses.
 static int inner_setup(struct gateway *g, const struct msg_dataplane_ready *m)
 {
-	if (tunnel_table_open(g, m->tunnels_max) < 0)
+	if (refill_room(g, m->tunnels_max) < 0)
 		return errno_log(ENOMEM, "no memory for %u tunnels", m->tunnels_max);
 	return inner_up(g, m->inner);
 }
@@ -49,8 +50,10 @@ static int on_dataplane_ready(void *who, const struct msg_dataplane_ready *m, co
 	snprintf(text, sizeof(text), "%s; %s; inner interface %s; room for %u tunnels", m->text, m->memory, m->inner,
 	         m->tunnels_max);
 	child_ready(c, ok, ok ? text : m->text);
-	if (ok)
-		reload_tell_dataplane(c->g);
+	if (!ok)
+		return 0;
+	reload_tell_dataplane(c->g);
+	refill_begin(c->g);
 	return 0;
 }
 

@@ -48,6 +48,14 @@ struct pictures {
 	unsigned n;
 };
 
+// refill.c: the tunnels of a dataplane that has died, on their way into the next one.
+struct refill {
+	struct event step;
+	uint32_t at; // numbers below it were looked at
+	unsigned asked, done, failed;
+	uint64_t since_ms; // of the death
+};
+
 struct gateway {
 	struct event_base *base;
 	const struct options *options;
@@ -111,6 +119,8 @@ struct gateway {
 	struct tunnel **tunnels; // by number
 	uint32_t *tunnels_free;  // ring of free numbers: the longest unused is used first
 	uint32_t tunnels_max, tunnels_free_first, tunnels_free_count;
+
+	struct refill refill;
 
 	struct usage *usage; // usage.c; NULL: nothing is counted
 

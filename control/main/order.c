@@ -138,6 +138,10 @@ int order_send(const struct tunnel *t, int lane_fd)
 		ret = send_rules(t, t->kept.where, &m);
 	if (ret < 0)
 		return ret;
+	if (t->where == WHERE_NOWHERE) {
+		m.peer = t->path;
+		m.ours = t->ours;
+	}
 	if (t->dtls == DTLS_KIND_CBC)
 		m.relay = t->client;
 	memcpy(m.app_id, t->app_id, APP_ID_SIZE);

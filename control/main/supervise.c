@@ -20,6 +20,7 @@
 #include "control/main/peers.h"
 #include "control/main/program.h"
 #include "control/main/pulse.h"
+#include "control/main/refill.h"
 #include "control/main/reload.h"
 #include "control/main/renew.h"
 #include "control/main/session.h"
@@ -310,6 +311,7 @@ void supervise_go_on(struct gateway *g)
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	for (size_t i = 0; i < sizeof(g->respawn) / sizeof(*g->respawn); i++)
 		evtimer_assign(&g->respawn[i].timer, g->base, on_respawn, g);
+	refill_init(g);
 	pulse_open(g);
 }
 
@@ -397,8 +399,7 @@ static void lose(struct gateway *g, const struct child *c)
 		admin_peer_lost(g, MSG_SESSION_SYNCED, "sec-mod has died; try again");
 		admin_peer_lost(g, MSG_AUTH_STATUS_END, "sec-mod has died; try again");
 	} else if (c->kind == &child_dataplane) {
-		tunnel_lose_all(g);
-		tunnel_table_close(g);
+		refill_lose(g);
 		inner_down(g);
 		admin_dataplane_lost(g, "the dataplane has died; try again");
 	}

@@ -10,6 +10,7 @@
 #include "control/main/keep.h"
 #include "control/main/order.h"
 #include "control/main/placeholder.h"
+#include "control/main/refill.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
 #include "control/main/tally.h"
@@ -48,6 +49,29 @@ void tunnel_table_close(struct gateway *g)
 	g->tunnels_max = g->tunnels_free_count = 0;
 }
 
+// Its own numbers those that are in use keep.
+int tunnel_table_fit(struct gateway *g, uint32_t tunnels_max)
+{
+	struct gateway fresh = { 0 };
+	int ret = tunnel_table_open(&fresh, tunnels_max);
+
+	if (ret < 0)
+		return ret;
+	fresh.tunnels_free_count = 0;
+	for (uint32_t i = 0; i < tunnels_max; i++) {
+		fresh.tunnels[i] = i < g->tunnels_max ? g->tunnels[i] : NULL;
+		if (!fresh.tunnels[i])
+			fresh.tunnels_free[fresh.tunnels_free_count++] = i;
+	}
+	tunnel_table_close(g);
+	g->tunnels = fresh.tunnels;
+	g->tunnels_free = fresh.tunnels_free;
+	g->tunnels_max = tunnels_max;
+	g->tunnels_free_first = 0;
+	g->tunnels_free_count = fresh.tunnels_free_count;
+	return 0;
+}
+
 static int number_take(struct gateway *g, uint32_t *number)
 {
 	if (!g->tunnels_free_count)
@@ -78,6 +102,9 @@ static void totals_add(struct tunnel_totals *sum, const struct tunnel_totals *t)
 	sum->packets_out += t->packets_out;
 	sum->bytes_out += t->bytes_out;
 	sum->dropped += t->dropped;
+	sum->datagrams += t->datagrams;
+	sum->cstp_bytes_in += t->cstp_bytes_in;
+	sum->cstp_bytes_out += t->cstp_bytes_out;
 }
 
 const char *end_reason_text(enum end_reason reason)
@@ -161,24 +188,15 @@ void tunnel_end(struct tunnel *t, enum end_reason reason, bool revoke)
 	if (t->phase == TUNNEL_DELETING)
 		return;
 	detach(t, reason, revoke);
-	if (g->dataplane && g->dataplane->ready)
+	if (g->dataplane && g->dataplane->ready && t->where != WHERE_NOWHERE)
 		LINK_SEND(&g->dataplane->link, TUNNEL_DEL, &(struct msg_tunnel_del){ .tunnel = t->number });
 	else
 		tunnel_over(t);
 }
 
-void tunnel_lose_all(struct gateway *g)
+void tunnel_lost(struct tunnel *t)
 {
-	for (uint32_t i = 0; i < g->tunnels_max; i++) {
-		struct tunnel *t = g->tunnels[i];
-
-		if (!t)
-			continue;
-		if (t->phase == TUNNEL_DELETING)
-			tunnel_over(t);
-		else
-			conn_end(t->conn, END_DATAPLANE);
-	}
+	tunnel_over(t);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- timers
@@ -281,6 +299,11 @@ static int lane_pair(int lane[2], int size)
 	close(lane[0]);
 	close(lane[1]);
 	return ret;
+}
+
+int tunnel_lane(const struct tunnel *t, int lane[2])
+{
+	return lane_pair(lane, lane_size(t->terms, t->mtu));
 }
 
 // A user's own value, or a virtual host's, is no more than the inner interface takes.
@@ -396,7 +419,7 @@ int tunnel_add(struct session *s, struct conn *c, struct terms *terms)
 	if (ret < 0)
 		return ret;
 	t = tunnel_new(s, c, terms, number);
-	ret = t ? lane_pair(lane, lane_size(terms, t->mtu)) : -ENOMEM;
+	ret = t ? tunnel_lane(t, lane) : -ENOMEM;
 	if (ret < 0)
 		goto give_back;
 	t->lane_fd = lane[0];
@@ -557,6 +580,13 @@ void tunnel_replied(struct gateway *g, const struct msg_tunnel_reply *m)
 {
 	struct tunnel *t = tunnel_find(g, m->tunnel);
 
+	if (t && t->where == WHERE_ASKED) {
+		bool was_up = t->phase == TUNNEL_UP;
+
+		refill_replied(t, m);
+		if (was_up)
+			return;
+	}
 	if (t && t->phase == TUNNEL_UP && !m->ok) {
 		log_warn("session %u: the dataplane closes its lane: %s", t->session->id, m->text);
 		conn_break(t->conn);
@@ -579,15 +609,17 @@ void tunnel_replied(struct gateway *g, const struct msg_tunnel_reply *m)
 void tunnel_counted(struct gateway *g, const struct msg_tunnel_counters *m)
 {
 	struct tunnel *t = tunnel_find(g, m->tunnel);
-	uint64_t more;
+	uint64_t bytes, more;
 
 	if (!t) {
 		log_warn("dataplane: counters of tunnel %u, which does not exist", m->tunnel);
 		return;
 	}
-	more = m->bytes_in + m->bytes_out - t->now.bytes_in - t->now.bytes_out;
+	bytes = t->now.bytes_in + t->now.bytes_out;
 	t->now = (struct tunnel_totals){ m->packets_in, m->bytes_in,  m->packets_out,   m->bytes_out,
 		                         m->dropped,    m->datagrams, m->cstp_bytes_in, m->cstp_bytes_out };
+	totals_add(&t->now, &t->before);
+	more = t->now.bytes_in + t->now.bytes_out - bytes;
 	usage_count(t, more);
 	// it may have been too much
 	t = tunnel_find(g, m->tunnel);
@@ -610,6 +642,7 @@ const char *channel_why_text(enum channel_why why)
 		[WHY_DEAD_UDP] = "dead peer detection has no answer over UDP",
 		[WHY_ALERT] = "the client has ended its DTLS",
 		[WHY_REKEY] = "its keys were old",
+		[WHY_REFILL] = "the dataplane that had its keys has died",
 	};
 
 	return texts[why];
@@ -647,4 +680,5 @@ void tunnel_changed(struct gateway *g, const struct msg_tunnel_state *m)
 	t->why = m->why;
 	t->cipher = m->cipher;
 	t->path = m->path;
+	t->ours = m->ours;
 }

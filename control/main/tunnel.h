@@ -31,10 +31,14 @@ struct kept {
 
 enum tunnel_phase { TUNNEL_ADDING, TUNNEL_UP, TUNNEL_DELETING };
 
+// In the dataplane; or that has died, and the next one has not been asked yet to take it, or has not answered (refill.c).
+enum tunnel_where { WHERE_DATAPLANE, WHERE_NOWHERE, WHERE_ASKED };
+
 struct tunnel {
 	struct gateway *g;
 	uint32_t number;
 	enum tunnel_phase phase;
+	enum tunnel_where where;
 	struct session *session;
 	struct conn *conn; // NULL: deleting
 	struct terms *terms;
@@ -49,6 +53,7 @@ struct tunnel {
 	uint64_t moved_ms; // when the log said so last; not kept over an upgrade
 	uint32_t moves;    // since then
 	struct tunnel_totals now;
+	struct tunnel_totals before; // of these, what dataplanes that have died had counted
 	enum tunnel_channel channel;
 	enum channel_why why;
 	enum compressor cstp_compress, dtls_compress;
@@ -58,9 +63,9 @@ struct tunnel {
 	struct change *change;    // what the dataplane has been told of it and not yet answered; NULL: nothing
 	struct quota_user *quota; // where what it carries is counted; NULL: nowhere
 	enum aead_cipher cipher;
-	struct addr path;
-	struct event timer;  // session-timeout
-	struct event report; // stats-report-time
+	struct addr path, ours; // of its latest DTLS
+	struct event timer;     // session-timeout
+	struct event report;    // stats-report-time
 	enum end_reason reason;
 	bool revoke;
 	int utmp_pid;  // of its worker, as it stands in utmp
@@ -84,6 +89,10 @@ extern const unsigned connect_info_fields_n;
 // The dataplane has room for so many. 0 or -ENOMEM.
 int tunnel_table_open(struct gateway *g, uint32_t tunnels_max);
 void tunnel_table_close(struct gateway *g);
+// The next one has room for so many, with none in use beyond. 0 or -ENOMEM.
+int tunnel_table_fit(struct gateway *g, uint32_t tunnels_max);
+// A lane for it: the worker's end, the dataplane's. 0 or -errno.
+int tunnel_lane(const struct tunnel *t, int lane[2]);
 
 struct tunnel *tunnel_find(struct gateway *g, uint32_t number); // NULL: there is none
 // TUNNEL_ADD for this connection, under these terms. 0 or -errno, and then nothing is left of it.
@@ -101,10 +110,10 @@ void tunnel_time(struct tunnel *t);
 void tunnel_retime(struct tunnel *t);
 // TUNNEL_DEL: it no longer belongs to its connection; the last counters end it. revoke: the cookie dies with it.
 void tunnel_end(struct tunnel *t, enum end_reason reason, bool revoke);
-// The dataplane has died: its tunnels are over, their clients come back by themselves.
-void tunnel_lose_all(struct gateway *g);
+// It was being deleted, and the dataplane has died over it.
+void tunnel_lost(struct tunnel *t);
 
-// Not while the dataplane has a change to answer.
+// Not while the dataplane has something to answer.
 bool tunnel_is_quiet(const struct tunnel *t);
 void tunnel_table_save(const struct gateway *g, struct state_writer *w);
 int tunnel_table_restore(struct handover *h, const struct state_record *rec);

@@ -100,6 +100,14 @@ static const struct state_field fields[] = {
 	N(now.datagrams),
 	N(now.cstp_bytes_in),
 	N(now.cstp_bytes_out),
+	N(before.packets_in),
+	N(before.bytes_in),
+	N(before.packets_out),
+	N(before.bytes_out),
+	N(before.dropped),
+	N(before.datagrams),
+	N(before.cstp_bytes_in),
+	N(before.cstp_bytes_out),
 	STATE_UPTO(struct tunnel, channel, CHANNEL_LAST),
 	STATE_UPTO(struct tunnel, why, WHY_LAST),
 	STATE_UPTO(struct tunnel, cstp_compress, COMPRESS_LAST),
@@ -112,6 +120,7 @@ static const struct state_field fields[] = {
 	N(kept.idle_timeout),
 	STATE_UPTO(struct tunnel, cipher, AEAD_LAST),
 	STATE_ADDR(struct tunnel, path),
+	STATE_ADDR(struct tunnel, ours),
 	STATE_UPTO(struct tunnel, reason, END_REASON_LAST),
 	N(revoke),
 	N(greeted),
@@ -123,7 +132,7 @@ static const struct state_field fields[] = {
 
 #undef N
 
-STATE_COVERS(struct tunnel, 664);
+STATE_COVERS(struct tunnel, 760);
 
 struct of {
 	uint32_t session, terms, where; // terms: by number
@@ -138,7 +147,7 @@ static const struct state_field of_fields[] = {
 
 bool tunnel_is_quiet(const struct tunnel *t)
 {
-	return !t->change;
+	return !t->change && t->where == WHERE_DATAPLANE;
 }
 
 void tunnel_save(const struct tunnel *t, struct state_writer *w)

@@ -45,14 +45,10 @@ PATIENCE=40 soon "anna comes back by herself" times 2
 PATIENCE=40 soon "with the same address" user_has anna IPv4 "^$address\$"
 PATIENCE=40 soon "her packets cross" answers -I tun0 $INSIDE
 
-kill_part dataplane 'Dataplane PID'
-soon "why her session ended is logged, once" said_once "user 'anna' disconnected .*: the dataplane has died"
-PATIENCE=40 soon "anna comes back by herself" times 3
-PATIENCE=40 soon "with the same address" user_has anna IPv4 "^$address\$"
-PATIENCE=40 soon "her packets cross" answers -I tun0 $INSIDE
-PATIENCE=40 soon "over DTLS" user_has anna 'DTLS cipher' PSK
-
 connected=$(user_field anna raw_connected_at)
+kill_part dataplane 'Dataplane PID'
+soon "her packets cross" answers -I tun0 $INSIDE
+expect "over the connection of before" same "$(user_field anna raw_connected_at)" "$connected"
 secmod=$(pid_of 'Sec-mod PID')
 kill -STOP "$secmod"
 kill -HUP "$GATEWAY"

@@ -65,8 +65,13 @@ traffic bert "$ROUTER" tun1 0.1
 expect "bursts go through" eval 'more "$(megabits -b 40M)" 1 && more "$(megabits -R -b 40M)" 1'
 
 say "- a client moves"
-nat 50000-50999
-soon "the gateway follows" has "$WORK/gateway.log" 'moved to 192.0.2.254:50'
+port=50000
+moves() { # it may have got new keys just then, from there: then it moves again
+  nat "$port-$((port + 999))"
+  port=$((port < 58000 ? port + 1000 : 50000))
+  wait_for 1 has "$WORK/gateway.log" 'moved to 192.0.2.254:5'
+}
+soon "the gateway follows" moves
 then_goes_on 0
 
 say "- keys get old"
@@ -88,11 +93,20 @@ kill -KILL "$secmod" "$nursery"
 soon "others take their place" eval 'is_another "Sec-mod PID" "$secmod" && is_another "Nursery PID" "$nursery"'
 then_goes_on 0
 
-say "- the dataplane dies"
-dataplane=$(pid_of 'Dataplane PID')
-kill -KILL "$dataplane"
-soon "another takes its place" is_another 'Dataplane PID' "$dataplane"
+say "- the dataplane dies, and so does the next one before there are new keys; another penstockd, and it dies again"
+connects=$(grep -c 'CSTP connected' "$WORK/anna.log")
+dataplane_dies() {
+  dataplane=$(pid_of 'Dataplane PID')
+  kill -KILL "$dataplane"
+  soon "another takes its place" is_another 'Dataplane PID' "$dataplane"
+}
+dataplane_dies
+dataplane_dies
 then_goes_on 1
+expect "an upgrade" ctl upgrade
+dataplane_dies
+then_goes_on 1
+expect "she never had to connect anew" same "$(grep -c 'CSTP connected' "$WORK/anna.log")" "$connects"
 
 say "- what the wire has seen"
 captured() { stat -c %s "$WORK/udp.pcap"; }
@@ -101,9 +115,9 @@ soon "also the newest keys" eval 'more "$(captured)" $((before + 50000))'
 stop "$tcpdump"
 expect "nothing was missed" has "$WORK/tcpdump.log" '^0 packets dropped by kernel'
 expect "no number was used twice under any key" eval '"$NONCES" "$WORK/udp.pcap" 443 > "$WORK/nonces.log"'
-read -r _ keys _ moves _ client _ gateway < "$WORK/nonces.log"
-say "$keys keys, $moves moves, $client records of clients, $gateway of the gateway"
-expect "that is all that has happened" eval 'more "$keys" 4 && more "$moves" 0 && more "$client" 1000 && more "$gateway" 1000'
+read -r _ keys _ moves _ client _ gateway _ farewells < "$WORK/nonces.log"
+say "$keys keys, $moves moves, $client records of clients, $gateway of the gateway, $farewells with numbers that no dataplane uses"
+expect "that is all that has happened" eval 'more "$keys" 6 && more "$moves" 0 && more "$client" 1000 && more "$gateway" 1000 && more "$farewells" 1'
 
 # The proof of the proof: the last packet of the capture that the gateway sent, once more.
 cp "$WORK/udp.pcap" "$WORK/twice.pcap"

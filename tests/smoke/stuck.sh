@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A process that is there but does nothing: the log says so, the operator is not kept waiting for what it knows, and it is killed so that
-# another takes its place. Who is connected stays so, but for the client of a worker and those of the dataplane, who come back by themselves.
+# another takes its place. Who is connected stays so, but for the client of a worker, who comes back by itself.
 #
 #   client ════ 192.0.2.1 gateway ── a worker, nursery, sec-mod, dataplane  <- SIGSTOP
 . "$(dirname "$0")/lib.sh"
@@ -47,6 +47,7 @@ expect "and logins go on" matches "$(get_cookie bert bert-secret)" '.{40,}'
 
 stops dataplane 'Dataplane PID'
 is_replaced dataplane 'Dataplane PID' 'show dataplane'
-PATIENCE=40 soon "packets cross again" answers -I tun0 $INSIDE
+soon "packets cross again" answers -I tun0 $INSIDE
+expect "over the connection of before" same "$(user_field anna raw_connected_at)" "$connected"
 expect "without another login" same "$(grep -c "login of 'anna'" "$WORK/gateway.log")" 1
 expect "nothing else was ever stuck" same "$(grep -c 'has not answered' "$WORK/gateway.log")" 3

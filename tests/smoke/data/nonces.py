@@ -17,6 +17,7 @@ CCS, ALERT, HANDSHAKE, DATA = 20, 21, 22, 23
 CLIENT_HELLO, SERVER_HELLO = 1, 2
 RECORD = struct.Struct("!BHHHLH")  # type, version, epoch, sequence (16 + 32), length
 GCM = {0x009C, 0x009D, 0x00A8, 0x00A9, 0xC02B, 0xC02C, 0xC02F, 0xC030}
+LAST = (1 << 48) - 1 - 4  # DTLS_SEQUENCE_LAST: what is above are the numbers of farewells
 FOLLOWS = 1000  # so many of a client's records may be lost while it moves
 
 
@@ -145,7 +146,8 @@ class Capture:
         used = [k for k in self.keys.values() if k.records["gateway"]]
         count = {side: sum(len(k.records[side]) for k in used) for side in ("client", "gateway")}
         moves = sum(len({r[4] for r in k.records["client"]}) - 1 for k in used)
-        return f"keys {len(used)} moves {moves} client {count['client']} gateway {count['gateway']}"
+        farewells = sum(r[2] > LAST for k in used for r in k.records["gateway"])
+        return f"keys {len(used)} moves {moves} client {count['client']} gateway {count['gateway']} farewells {farewells}"
 
 
 # ------------------------------------------------------------------------------------------------------------- forgeries
