@@ -121,10 +121,23 @@ static int store_init(struct control *c, uint32_t n)
 	return pool_init(&c->keys, keys_count(n));
 }
 
+// Main's client is not to wait for ever.
+static void on_lost(void *who, enum msg_number number, const union msg_any *msg)
+{
+	struct control *c = who;
+	struct msg_tunnel_reply reply = { .tunnel = msg->tunnel_add.tunnel, .text = "it has no descriptor left for a lane" };
+
+	if (number != MSG_TUNNEL_ADD)
+		return;
+	draft_forget(&c->draft);
+	MAIN_SEND(c, TUNNEL_REPLY, &reply);
+}
+
 int control_init(struct control *c, uint32_t tunnels_max, uint16_t udp_port, const struct cpu_list *cpus, char *why)
 {
 	int ret;
 
+	c->main.lost = on_lost;
 	c->dp.tables = &c->tables;
 	c->dp.networks = &c->networks;
 	c->dp.tunnels_max = tunnels_max;

@@ -192,6 +192,21 @@ static bool lost_to_limit(const struct packet *pkt, const struct chan *c)
 	       pkt->n_fds < msg_descs[number].fds;
 }
 
+static void tell_lost(const struct chan *c, const chan_handler *handlers, void *who, const struct packet *pkt)
+{
+	int number = msg_peek(pkt->buf, pkt->len);
+	const struct msg_desc *d = &msg_descs[number];
+	union msg_any msg;
+	const char *why;
+
+	if (!c->lost || d->to != c->self || !handlers[number] || !(d->states & c->state))
+		return;
+	if (msg_decode((enum msg_number)number, pkt->buf, pkt->len, &msg, &why) == 0)
+		c->lost(who, (enum msg_number)number, &msg);
+	if (d->secrecy == MSG_SECRET)
+		secret_wipe(&msg, d->size);
+}
+
 static int serve_packet(struct chan *c, const chan_handler *handlers, void *who, const struct packet *pkt, int *served)
 {
 	const struct msg_desc *d;
@@ -201,6 +216,7 @@ static int serve_packet(struct chan *c, const chan_handler *handlers, void *who,
 
 	if (lost_to_limit(pkt, c)) {
 		log_err("%s: out of descriptors: a message is lost", c->name);
+		tell_lost(c, handlers, who, pkt);
 		*served = 0;
 		return 0;
 	}

@@ -20,6 +20,9 @@ struct chan {
 	uint16_t burst[MSG_NUMBERS]; // for `per_second`
 	uint32_t burst_second;       // monotonic second that burst[] counts
 	char name[48];               // for the log: "worker 17 (192.0.2.1)"
+	// A good message was lost because its descriptors did not fit into this process; NULL: whoever waits for an answer waits in
+	// vain.
+	void (*lost)(void *who, enum msg_number number, const union msg_any *msg);
 };
 
 // Make a pair, close-on-exec and non-blocking. 0 or -errno.

@@ -498,7 +498,7 @@ static const struct state_field fields[] = {
 
 #undef N
 
-STATE_COVERS(struct conn, 2192);
+STATE_COVERS(struct conn, 2200);
 
 static const struct state_field login_fields[] = {
 	STATE_TEXT(struct profile_login, user),

@@ -547,7 +547,7 @@ static const struct state_field fields[] = {
 	STATE_TEXT(struct child, version),
 };
 
-STATE_COVERS(struct child, 1888);
+STATE_COVERS(struct child, 1896);
 
 struct rest {
 	uint8_t role;

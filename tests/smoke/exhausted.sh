@@ -107,6 +107,7 @@ for part in 'Sec-mod penstock-secmod' 'Nursery penstock-worker' 'Dataplane penst
   of=$(pid_of "${part% *} PID")
   without_descriptors "the ${part% *}" "$of" "${part#* }\[$of\]: main: out of descriptors: a message is lost"
 done
+soon "who asked for a tunnel was refused, by name" logged 'the dataplane refuses its tunnel: it has no descriptor left for a lane'
 # Both have been tried again meanwhile.
 soon "with room on the disk again sessions outlive sec-mod" has "$WORK/gateway.log" "$DISK/sessions: sessions outlive this process again"
 soon "and quotas outlive main" has "$WORK/gateway.log" "quota-file $DISK/quota: what users have used is in it again"

@@ -201,6 +201,14 @@ static void waiting_for_an_answer(void **state)
 	assert_int_equal(chan_await(&secmod_end, handlers, &opened, MSG_WORKER_OPEN, 1000), -EPIPE);
 }
 
+static enum msg_number lost;
+
+static void on_lost(void *who, enum msg_number number, const union msg_any *msg)
+{
+	assert_int_equal(msg->worker_open.conn, 7);
+	lost = number;
+}
+
 static void our_own_limit_is_not_the_peers_fault(void **state)
 {
 	struct rlimit old, tight = { .rlim_cur = (rlim_t)secmod_end.fd + 1 };
@@ -213,8 +221,10 @@ static void our_own_limit_is_not_the_peers_fault(void **state)
 	while (dup(0) >= 0 && count_fds() < secmod_end.fd + 1) // fill the holes below
 		;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+	secmod_end.lost = on_lost;
 	assert_int_equal(serve(10), 2);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(lost, MSG_WORKER_OPEN); // so that it can be refused
 	assert_int_equal(opened, 0);
 	assert_int_equal(listed, 1);
 	assert_true(count_fds() >= before);
