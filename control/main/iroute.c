@@ -176,6 +176,15 @@ void iroute_up(struct tunnel *t)
 	}
 }
 
+void iroute_lost(struct tunnel *t)
+{
+	struct iroute *i;
+
+	TAILQ_FOREACH(i, &t->iroutes, all)
+	if (i->way == WAY_KERNEL)
+		i->way = WAY_NONE;
+}
+
 void iroute_release(struct tunnel *t)
 {
 	struct iroute *i;

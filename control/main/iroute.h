@@ -39,6 +39,8 @@ TAILQ_HEAD(iroute_list, iroute);
 int iroute_claim(struct tunnel *t);
 // The dataplane has the tunnel: the kernel's routes.
 void iroute_up(struct tunnel *t);
+// The interface behind the dataplane has gone, and the kernel's routes with it.
+void iroute_lost(struct tunnel *t);
 // Is a part of this network, or all of it, behind a client? Networks there that are not within `clients` do not count: where one is
 // around those, the narrower counts, which is the clients'.
 bool iroute_touches(const struct gateway *g, const struct addr *network, const struct addr *clients);

@@ -1,6 +1,7 @@
 #include "control/main/refill.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "control/main/change.h"
@@ -14,12 +15,15 @@
 // So many, or numbers looked at, before main's other work gets its turn.
 #define BURST 32
 #define LOOKS 4096
+// Messages that may wait for the dataplane before the next tunnel's: one may have thousands of routes.
+#define QUEUE_ENOUGH 1024
+#define QUEUE_LOOK_US 5000
 
-static void step_soon(struct gateway *g)
+static void step_in(struct gateway *g, suseconds_t us)
 {
-	static const struct timeval now;
+	const struct timeval tv = { .tv_usec = us };
 
-	evtimer_add(&g->refill.step, &now);
+	evtimer_add(&g->refill.step, &tv);
 }
 
 static void lane_forget(struct tunnel *t)
@@ -39,6 +43,7 @@ static void lose(struct tunnel *t)
 	t->channel = CHANNEL_CSTP;
 	t->why = WHY_REFILL;
 	lane_forget(t);
+	iroute_lost(t);
 	change_lost(t);
 }
 
@@ -70,21 +75,14 @@ static void give_up(struct tunnel *t, const char *why)
 
 static void ask(struct tunnel *t)
 {
-	int lane[2], ret = tunnel_lane(t, lane);
+	int ret = tunnel_order(t);
 
-	if (ret < 0) {
+	if (ret == 0) {
+		t->where = WHERE_ASKED;
+		t->g->refill.asked++;
+	} else if (ret != -EPIPE && !t->g->dataplane->link.ending) { // else it has died again
 		give_up(t, strerror(-ret));
-		return;
 	}
-	t->lane_fd = lane[0];
-	ret = order_send(t, lane[1]);
-	close(lane[1]);
-	if (ret < 0) { // it has died again
-		lane_forget(t);
-		return;
-	}
-	t->where = WHERE_ASKED;
-	t->g->refill.asked++;
 }
 
 static void log_end(const struct gateway *g)
@@ -96,6 +94,11 @@ static void log_end(const struct gateway *g)
 		           (unsigned long long)(clock_ms() - r->since_ms), r->failed ? "; some could not go on" : "");
 }
 
+static bool may_ask(const struct gateway *g)
+{
+	return g->refill.asked < WINDOW && g->dataplane->link.queued < QUEUE_ENOUGH;
+}
+
 static void on_step(evutil_socket_t fd, short what, void *arg)
 {
 	struct gateway *g = arg;
@@ -105,7 +108,7 @@ static void on_step(evutil_socket_t fd, short what, void *arg)
 
 	if (!g->dataplane || !g->dataplane->ready)
 		return;
-	for (; r->at < g->tunnels_max && r->at < stop && asked < BURST && r->asked < WINDOW; r->at++) {
+	for (; r->at < g->tunnels_max && r->at < stop && asked < BURST && may_ask(g); r->at++) {
 		struct tunnel *t = g->tunnels[r->at];
 
 		if (!t || t->where != WHERE_NOWHERE || t->phase == TUNNEL_DELETING)
@@ -114,7 +117,7 @@ static void on_step(evutil_socket_t fd, short what, void *arg)
 		asked++;
 	}
 	if (r->at < g->tunnels_max && r->asked < WINDOW)
-		step_soon(g);
+		step_in(g, may_ask(g) ? 0 : QUEUE_LOOK_US);
 	else if (r->at == g->tunnels_max && r->asked == 0)
 		log_end(g);
 }
@@ -137,7 +140,7 @@ int refill_room(struct gateway *g, uint32_t tunnels_max)
 void refill_begin(struct gateway *g)
 {
 	g->refill.at = 0;
-	step_soon(g);
+	step_in(g, 0);
 }
 
 static void lane_give(struct tunnel *t)
@@ -161,5 +164,5 @@ void refill_replied(struct tunnel *t, const struct msg_tunnel_reply *m)
 	} else if (t->phase == TUNNEL_UP) {
 		give_up(t, m->text);
 	}
-	step_soon(g);
+	step_in(g, 0);
 }

@@ -301,9 +301,19 @@ static int lane_pair(int lane[2], int size)
 	return ret;
 }
 
-int tunnel_lane(const struct tunnel *t, int lane[2])
+int tunnel_order(struct tunnel *t)
 {
-	return lane_pair(lane, lane_size(t->terms, t->mtu));
+	int lane[2], ret = lane_pair(lane, lane_size(t->terms, t->mtu));
+
+	if (ret < 0)
+		return ret;
+	ret = order_send(t, lane[1]);
+	close(lane[1]);
+	if (ret < 0)
+		close(lane[0]);
+	else
+		t->lane_fd = lane[0];
+	return ret;
 }
 
 // A user's own value, or a virtual host's, is no more than the inner interface takes.
@@ -404,33 +414,36 @@ static struct tunnel *tunnel_new(struct session *s, struct conn *c, struct terms
 	return t;
 }
 
+// While a dataplane is being started in the place of one that has died, it waits as those do that were there (refill.c).
+static int begin(struct tunnel *t)
+{
+	const struct child *dataplane = t->g->dataplane;
+	int ret = iroute_claim(t);
+
+	if (ret < 0)
+		return ret;
+	if (dataplane && dataplane->ready)
+		return tunnel_order(t);
+	t->where = WHERE_NOWHERE;
+	return 0;
+}
+
 int tunnel_add(struct session *s, struct conn *c, struct terms *terms)
 {
 	struct gateway *g = s->g;
 	struct tunnel *t;
 	uint32_t number;
-	int lane[2], ret;
+	int ret;
 
-	if (!g->dataplane || !g->dataplane->ready)
-		return -ENOTCONN;
 	if (g->policy.max_clients && g->clients_count >= g->policy.max_clients)
 		return -EXFULL;
 	ret = number_take(g, &number);
 	if (ret < 0)
 		return ret;
 	t = tunnel_new(s, c, terms, number);
-	ret = t ? tunnel_lane(t, lane) : -ENOMEM;
+	ret = t ? begin(t) : -ENOMEM;
 	if (ret < 0)
 		goto give_back;
-	t->lane_fd = lane[0];
-	ret = iroute_claim(t);
-	if (ret == 0)
-		ret = order_send(t, lane[1]);
-	close(lane[1]);
-	if (ret < 0) {
-		close(t->lane_fd);
-		goto give_back;
-	}
 	t->info = c->info;
 	c->info = NULL;
 	c->tunnel = t;

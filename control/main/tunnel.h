@@ -91,8 +91,8 @@ int tunnel_table_open(struct gateway *g, uint32_t tunnels_max);
 void tunnel_table_close(struct gateway *g);
 // The next one has room for so many, with none in use beyond. 0 or -ENOMEM.
 int tunnel_table_fit(struct gateway *g, uint32_t tunnels_max);
-// A lane for it: the worker's end, the dataplane's. 0 or -errno.
-int tunnel_lane(const struct tunnel *t, int lane[2]);
+// Tell the dataplane to take it, with a new lane. 0 or -errno.
+int tunnel_order(struct tunnel *t);
 
 struct tunnel *tunnel_find(struct gateway *g, uint32_t number); // NULL: there is none
 // TUNNEL_ADD for this connection, under these terms. 0 or -errno, and then nothing is left of it.

@@ -67,10 +67,22 @@ for times in 1 2; do
   kept_as_before
   expect "what was counted before counts" more "$(bytes_of)" "$carried"
 done
+expect "show status says that it does not stay alive" matches "$(ctl -j show status | jq -r .Status)" '^online; dataplane has died 2 times in a row$'
+expect "and so does the log" has "$WORK/gateway.log" 'dataplane has died 2 times in a row: the next one in 200 ms'
 expect "the log has it in one line" same "$(grep -c 'the new dataplane has the tunnels of 3 sessions' "$WORK/gateway.log")" 2
 expect "nobody has connected anew" same "$(connects anna) $(connects bert) $(connects cora)" '1 1 1'
 expect "cora needed no keys" same "$(handshakes cora)" 1
 expect "nobody has logged in again" same "$(grep -c 'login of ' "$WORK/gateway.log")" 3
+say "--- who was about to connect waits"
+kill -STOP "$(pid_of 'Dataplane PID')"
+INTERFACE=tun3 start_client late "$CLIENT" bert bert-secret 192.0.2.1
+late=$pid
+soon "bert logs in once more" eval 'same "$(grep -c "login of .bert" "$WORK/gateway.log")" 2'
+kill_dataplane
+soon "and is connected by the next one" client_up late
+expect "at once" same "$(connects late)" 1
+stop "$late"
+
 soon "who leaves leaves no tunnel" eval 'leave anna && leave bert && leave cora && no_sessions && same "$(ctl -j show dataplane | jq .tunnels)" 0'
 
 say "--- frames: the way back is what the client itself shows"
