@@ -439,8 +439,16 @@ static void report_version(struct report *r, const char *key, const struct child
 static void report_parts(struct report *r, const struct gateway *g)
 {
 	const struct child *missing = pulse_missing(g);
+	const struct child_kind *failing;
+	unsigned times;
 
-	report_text(r, "Status", "%s%s%s", door_state(g), missing ? "; no answer from " : "", missing ? missing->kind->name : "");
+	failing = supervise_failing(g, &times);
+	if (missing)
+		report_text(r, "Status", "%s; no answer from %s", door_state(g), missing->kind->name);
+	else if (failing)
+		report_text(r, "Status", "%s; %s has died %u times in a row", door_state(g), failing->name, times);
+	else
+		report_text(r, "Status", "%s", door_state(g));
 	report_text(r, "Version", "%s", PENSTOCK_VERSION);
 	report_number(r, "Server PID", (uint64_t)getpid(), NULL);
 	report_version(r, "Sec-mod version", g->secmod);

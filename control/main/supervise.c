@@ -259,6 +259,11 @@ static void respawn_later(struct gateway *g, const struct child_kind *kind, bool
 	}
 	for (unsigned i = 1; i < r->failures && pause < PAUSE_MAX_MS; i++)
 		pause *= 2;
+	pause = pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS;
+	if (r->failures > 1)
+		events_gateway(g, LOG_LEVEL_WARN, "%s has died %u times in a row: the next one in %llu ms%s", kind->name,
+		               r->failures, (unsigned long long)pause,
+		               r->failures == FAILURES_MAX && kind != &child_metrics ? ", and it is the last" : "");
 	timer_set(&r->timer, r->failures == 1 ? 0 : pause);
 }
 
@@ -283,6 +288,21 @@ static bool have(struct gateway *g, const struct child_kind *kind)
 			metrics_begin(*slot);
 	}
 	return *slot && (*slot)->ready;
+}
+
+const struct child_kind *supervise_failing(const struct gateway *g, unsigned *times)
+{
+	static const struct child_kind *const kinds[] = { &child_secmod, &child_dataplane, &child_nursery, &child_metrics };
+	struct gateway *any = (struct gateway *)g;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		const struct child *c = *slot_of(any, kinds[i]);
+
+		*times = respawn_of(any, kinds[i])->failures;
+		if (*times > 1 && !(c && c->ready && clock_ms() - c->since_ms > STABLE_MS))
+			return kinds[i];
+	}
+	return NULL;
 }
 
 void supervise_step(struct gateway *g)

@@ -48,6 +48,8 @@ void child_ready(struct child *c, bool ok, const char *text);
 struct child *supervise_next(struct gateway *g, const struct child_kind *kind, const struct pictures *p);
 // Put it in force; the old one drains.
 void supervise_switch_nursery(struct gateway *g, struct child *next);
+// One that does not stay alive: it has died so often in a row, or has just been started for the last time. NULL: there is none.
+const struct child_kind *supervise_failing(const struct gateway *g, unsigned *times);
 void child_kill(struct child *c);
 // It is to end by itself; then another is started.
 void child_retire(struct child *c);
