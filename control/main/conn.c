@@ -417,10 +417,15 @@ void conn_reaped(struct gateway *g, pid_t pid, int status)
 }
 
 // Only then is its number nobody else's: who waited for it before may not have been able to say so.
-static bool is_our_child(uint32_t pid)
+// What the nursery has called a worker may be another part of the gateway, which main would kill in its place.
+static bool is_our_child(const struct gateway *g, uint32_t pid)
 {
+	const struct child *part;
 	siginfo_t info;
 
+	TAILQ_FOREACH(part, &g->children, all)
+	if ((uint32_t)part->pid == pid)
+		return false;
 	return pid && waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
@@ -439,7 +444,7 @@ void conn_lose_nursery(struct gateway *g, const struct child *nursery)
 		next = TAILQ_NEXT(c, all);
 		if (c->nursery != nursery)
 			continue;
-		if (is_our_child(c->pid)) {
+		if (is_our_child(g, c->pid)) {
 			adopt(c);
 			continue;
 		}

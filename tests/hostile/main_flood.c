@@ -514,6 +514,29 @@ static void one_that_crashes_again_and_again(void **state)
 	measure_end();
 }
 
+// It says that sec-mod is a worker, and dies: main, whose child that would then be, is not to kill it in its place.
+static void a_nursery_that_names_sec_mod(void **state)
+{
+	const pid_t nursery = gateway_part("penstock-worker"), secmod = measured[MEASURED_SECMOD].pid;
+	uint64_t next = NEXT_PID | (uint64_t)secmod;
+	struct pollfd p = { .fd = puppet_listener, .events = POLLIN };
+	struct worker w;
+
+	bystander_stop(); // workers end with this nursery: they were its idle child
+	assert_int_equal(send(puppet_fd, &next, sizeof(next), 0), sizeof(next));
+	worker_connect(&w);
+	kill(nursery, SIGKILL);
+	assert_int_equal(poll(&p, 1, 20000), 1);
+	close(puppet_fd);
+	puppet_fd = accept4(puppet_listener, NULL, NULL, SOCK_CLOEXEC);
+	probe_send(w.main.fd, "x", 1, 0); // a rule is broken
+	assert_true(drops_within_grace(&w));
+	chan_fini(&w.main);
+	chan_fini(&w.login.chan);
+	honest_session_works();
+	assert_int_equal(gateway_part("penstock-secmod"), secmod);
+}
+
 static void it_is_still_the_same(void **state)
 {
 	assert_true(victim_lives(&gateway));
@@ -543,6 +566,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(one_that_spins),
 		cmocka_unit_test(one_that_crashes_again_and_again),
 		cmocka_unit_test(one_that_hangs_is_ended),
+		cmocka_unit_test(a_nursery_that_names_sec_mod),
 		cmocka_unit_test(it_is_still_the_same),
 	};
 
