@@ -38,6 +38,11 @@ static void punt_hello(struct lcore *lc, struct rte_mbuf *m)
 		drop(lc, COUNT_drop_unknown_app_id, m);
 		return;
 	}
+	// here already: who has seen an App-ID can make a core meet it a hundred thousand times a second
+	if (!bucket_take(&lc->hellos[tunnel % HELLOS], lc->now, lc->dp->tsc_hz / HELLOS_A_SECOND, HELLOS_BURST)) {
+		drop(lc, COUNT_drop_handshake_rate, m);
+		return;
+	}
 	lc->dp->in[tunnel].handshaking = true;
 	punt(lc, m, CONTENT_HANDSHAKE, tunnel, true);
 }

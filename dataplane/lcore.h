@@ -43,6 +43,9 @@ enum packet_kind {
 };
 enum packet_event { EVENT_NONE, EVENT_CONFIRMED, EVENT_ALERT, EVENT_CHANNEL, EVENT_ELSEWHERE, EVENT_PATH };
 #define CANDIDATES_MAX 8
+#define HELLOS 1024
+#define HELLOS_A_SECOND 50 // of one tunnel: half of the datagrams that its worker looks at; the others are for handshakes under way
+#define HELLOS_BURST 100
 #define SOURCES 256
 
 struct packet {
@@ -99,6 +102,7 @@ struct lcore {
 	uint64_t now;                       // TSC at the start of this round
 	struct bucket strays;               // owner: what it gives the control thread of records from unknown addresses
 	struct bucket source[SOURCES];      // owner: and of these by the hash of their address
+	struct bucket hellos[HELLOS];       // owner: ClientHellos that it gives the control thread, by their tunnel
 	struct bucket icmp;                 // owner: what it tells of packets that are too big
 	uint32_t fragment_id;               // owner: of what it has cut last for the outside
 	struct counters count;              // owner: rw

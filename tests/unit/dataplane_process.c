@@ -174,7 +174,7 @@ static void bounds_what_strangers_ask_of_a_worker(void **state)
 		if (i % 100 == 99) // the rings on the way are short
 			given += lane_packets();
 	}
-	assert_in_range(given, 200, 999); // 200 and 100 a second
+	assert_in_range(given, 100, 999); // 100 and 50 a second
 }
 
 static void hands_over_keys(void **state)
