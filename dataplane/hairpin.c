@@ -30,7 +30,7 @@ void hairpin_find(const struct dataplane *dp, struct rte_mbuf **pkts, unsigned n
 
 enum counter hairpin_check(const struct dataplane *dp, const uint8_t *ip)
 {
-	if (dp->client_to_client == CLIENTS_DENY)
+	if (clients_now(dp) == CLIENTS_DENY)
 		return COUNT_drop_client_to_client;
 	return (ip[0] >> 4 == 4 ? ip[8] : ip[7]) > 1 ? COUNTERS : COUNT_drop_ttl;
 }
@@ -49,7 +49,7 @@ bool hairpin_answer(struct lcore *lc, struct rte_mbuf *m)
 {
 	uint32_t to;
 
-	if (lc->dp->client_to_client != CLIENTS_DIRECT)
+	if (clients_now(lc->dp) != CLIENTS_DIRECT)
 		return false;
 	hairpin_find(lc->dp, &m, 1, &to);
 	if (to == NO_TUNNEL)

@@ -63,7 +63,7 @@ static void count_cstp(struct tunnel_cold *cold, uint16_t len)
 
 unsigned inner_in(struct lcore *lc, struct rte_mbuf **pkts, unsigned n, struct rte_mbuf **inner, unsigned *n_inner)
 {
-	const bool between = lc->dp->client_to_client != CLIENTS_KERNEL;
+	const bool between = clients_now(lc->dp) != CLIENTS_KERNEL;
 	uint32_t to[BURST];
 	unsigned n_out = 0;
 	struct inner_ip ip;

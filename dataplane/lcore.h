@@ -170,6 +170,11 @@ static inline bool is_bare(const struct dataplane *dp, uint8_t port)
 {
 	return dp->bare >> port & 1;
 }
+// A reload changes it under the cores.
+static inline enum client_to_client clients_now(const struct dataplane *dp)
+{
+	return (enum client_to_client)__atomic_load_n(&dp->client_to_client, __ATOMIC_RELAXED);
+}
 // Everything that the owner before wrote of the tunnel is seen by whoever reads here that it is the owner now.
 static inline unsigned owner_of(const struct dataplane *dp, uint32_t tunnel)
 {
