@@ -216,7 +216,7 @@ doc/sandbox.md: scripts/gen-sandbox proto/confine.def proto/seccomp.def
 	mv $@.new $@
 
 # ------------------------------------------------------------------------------------------------------------- what to do
-.PHONY: help demo test test-vm faults-memory check unit hostile smoke smoke-sanitized fuzz asan lint soak format bench attacks faults links docs install deb deb-deps clean
+.PHONY: help demo test test-vm faults-memory check unit hostile smoke smoke-sanitized valgrind fuzz asan lint soak format bench attacks faults links docs install deb deb-deps clean
 help: ## list the targets
 	@sed -n 's/^\([a-z -]*\):.* ## /\1: /p' Makefile | awk -F': ' '{ printf "  make %-38s %s\n", $$1, $$2 }'
 
@@ -234,6 +234,9 @@ unit smoke fuzz asan lint: ## one suite of tests; make fuzz T=600 for ten minute
 
 hostile: ## attacks by processes that were taken over, plain and under sanitizers, and what each costs the others (as root)
 	ATTACKS=1 BUILD=$(BUILD) ./scripts/run-tests hostile 'asan/hostile-*'
+
+valgrind: ## unit tests under memcheck, for uninitialised memory (the package valgrind)
+	BUILD=$(BUILD) ./scripts/run-tests valgrind
 
 smoke-sanitized: ## every smoke test under sanitizers; make smoke-sanitized SANITIZE=thread (as root)
 	env -u MAKEFLAGS -u MFLAGS BUILD=$(BUILD) SANITIZE=$(SANITIZE) ./scripts/run-tests sanitized

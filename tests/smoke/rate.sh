@@ -12,7 +12,8 @@ network
 gateway << CONF
 config-per-user = $WORK/users
 CONF
-between() { more "$1" "$2" && more "$3" "$1"; } # NUMBER LEAST MOST
+# A sanitizer may be slower than the least.
+between() { more "$1" "$([ -n "${SANITIZED-}" ] && echo 0 || echo "$2")" && more "$3" "$1"; } # NUMBER LEAST MOST
 show() { ctl -j show user anna | jq -r ".[0] | .\"$1\""; }
 
 login anna anna
@@ -32,4 +33,4 @@ login tls anna --no-dtls
 expect "over TLS it is the same" between "$(megabits -R)" 8 19
 leave tls
 INTERFACE=tun1 login bert bert
-expect "bert has no limit" more "$(megabits)" 20
+[ -n "${SANITIZED-}" ] || expect "bert has no limit" more "$(megabits)" 20

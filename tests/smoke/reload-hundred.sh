@@ -127,8 +127,8 @@ expect "with its mtu on the inner interface" mtu_is 1349
 expect "main has no more descriptors than before" same "$(descriptors "$GATEWAY")" "$main_fds"
 expect "nor sec-mod" same "$(descriptors "$secmod")" "$secmod_fds"
 # A leak of the configuration alone would be 80 times 10 KiB.
-expect "main has no more memory" more $((main_kib + 400)) "$(memory "$GATEWAY")"
-expect "nor sec-mod" more $((secmod_kib + 600)) "$(memory "$secmod")"
+[ -n "${SANITIZED-}" ] || expect "main has no more memory" more $((main_kib + 400)) "$(memory "$GATEWAY")"
+[ -n "${SANITIZED-}" ] || expect "nor sec-mod" more $((secmod_kib + 600)) "$(memory "$secmod")"
 
 touch "$WORK/enough"
 for p in $anna_ping $bert_ping; do kill -INT "$p"; done
