@@ -153,7 +153,7 @@ fault_nursery() { fault_part KILL nursery 'Nursery PID'; }
 fault_stop_secmod() { fault_part STOP sec-mod 'Sec-mod PID'; }
 fault_stop_nursery() { fault_part STOP nursery 'Nursery PID'; }
 
-dataplane_falls() { # SIGNAL: sets detected, back, dtls, logins
+dataplane_falls() { # SIGNAL: sets detected, back, dtls, logins, anew
   local pid
   pid=$(pid_of 'Dataplane PID')
   strike kill "-$1" "$pid"
@@ -162,22 +162,23 @@ dataplane_falls() { # SIGNAL: sets detected, back, dtls, logins
   ms_until 40 said "'anna' is on DTLS" > /dev/null
   dtls=$(ms_until 40 on_dtls)
   logins=$(count_said "login of '(anna|bert)'")
+  anew=$(count_said 'connected by worker')
   sleep 1
   probes_stop
 }
 fault_dataplane() {
-  local detected back dtls logins
+  local detected back dtls logins anew
   dataplane_falls KILL
-  row "kill -9 the dataplane" "noticed within 200 ms, back within 2 s, traffic within 3 s, DTLS within 10 s, nobody logs in again" \
-    "noticed after $(in_ms "$detected"), back after $(seconds "$back"), silent for $(seconds "$silent_anna") and $(seconds "$silent_bert"), both on DTLS after $(seconds "$dtls"), $logins logins" \
-    "$(verdict within "$detected" 200 "$back" 2000 "$silent_anna" 3000 "$silent_bert" 3000 "$dtls" 10000 "$logins" 0)"
+  row "kill -9 the dataplane" "noticed within 200 ms, back within 2 s, traffic within 3 s, DTLS within 10 s, nobody logs in or connects again" \
+    "noticed after $(in_ms "$detected"), back after $(seconds "$back"), silent for $(seconds "$silent_anna") and $(seconds "$silent_bert"), both on DTLS after $(seconds "$dtls"), $logins logins, $anew connections of anybody made anew" \
+    "$(verdict within "$detected" 200 "$back" 2000 "$silent_anna" 3000 "$silent_bert" 3000 "$dtls" 10000 "$logins" 0 "$anew" 0)"
 }
 fault_stop_dataplane() {
-  local detected back dtls logins
+  local detected back dtls logins anew
   dataplane_falls STOP
   row "SIGSTOP the dataplane" "the watchdog acts within 5 s; then as above" \
-    "killed after $(seconds "$detected"), another back after $(seconds "$back"), silent for $(seconds "$silent_anna") and $(seconds "$silent_bert"), both on DTLS after $(seconds "$dtls"), $logins logins" \
-    "$(verdict within "$detected" 5000 "$back" 7000 "$silent_anna" 8000 "$silent_bert" 8000 "$dtls" 15000 "$logins" 0)"
+    "killed after $(seconds "$detected"), another back after $(seconds "$back"), silent for $(seconds "$silent_anna") and $(seconds "$silent_bert"), both on DTLS after $(seconds "$dtls"), $logins logins, $anew connections of anybody made anew" \
+    "$(verdict within "$detected" 5000 "$back" 7000 "$silent_anna" 8000 "$silent_bert" 8000 "$dtls" 15000 "$logins" 0 "$anew" 0)"
 }
 
 fault_main() {
