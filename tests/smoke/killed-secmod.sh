@@ -57,3 +57,16 @@ soon "another sec-mod takes its place" another_secmod "$secmod"
 soon "who has left has no session" same "$(sessions)" 1
 expect "bert's other session is terminated by its name" ctl terminate session "$session"
 soon "there is no session" no_sessions
+
+# While nobody can say who somebody is nobody gets in.
+connections() { ctl -j show status | jq .Connections; }
+secmod=$(pid_of 'Sec-mod PID') before=$(connections)
+kill -STOP "$secmod"
+(get_cookie bert bert-secret > "$WORK/meanwhile.cookie" 2> "$WORK/meanwhile.log" || :) &
+meanwhile=$!
+soon "a login begins while sec-mod stands still" eval 'more "$(connections)" "$before"'
+kill -KILL "$secmod"
+soon "another sec-mod takes its place" another_secmod "$secmod"
+wait "$meanwhile"
+expect "that login has failed" never grep -qE '.{40,}' "$WORK/meanwhile.cookie"
+expect "the next one is as good as ever" matches "$(get_cookie bert bert-secret)" '.{40,}'
