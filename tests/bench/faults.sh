@@ -461,7 +461,7 @@ start load ip netns exec "$CLIENT" sh -c 'while :; do iperf3 -c '$INSIDE' -t 360
 SWARM_USER=many SWARM_ECHO=$INSIDE swarm_start "$sessions_held" -p 20 -t 80
 ask up || fail "the swarm is up"
 
-all=(descriptors worker nursery secmod dataplane stop_worker stop_nursery stop_secmod stop_dataplane stop_main upgrade reload radius disk link mac mtu roam
+all=(descriptors worker stop_worker nursery secmod dataplane stop_nursery stop_secmod stop_dataplane stop_main upgrade reload radius disk link mac mtu roam
   workers everybody main links radius_back resources full clock nonces churn)
 [ ${#wanted[@]} -gt 0 ] || wanted=("${all[@]}")
 say "$(nproc) CPUs, $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), Linux $(uname -r), load $(cut -d' ' -f1 /proc/loadavg); $sessions_held sessions, iperf3 at 20 Mbit/s"
