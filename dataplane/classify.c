@@ -23,6 +23,12 @@ static void punt(struct lcore *lc, struct rte_mbuf *m, uint8_t type, uint32_t tu
 	to_control(lc, m, hello ? COUNT_punt_hello : COUNT_punt_handshake);
 }
 
+// By the App-ID and not the tunnel: whose number somebody had before has a measure of his own. It is random.
+static struct bucket *hellos_of(struct lcore *lc, const uint8_t *app_id)
+{
+	return &lc->hellos[(app_id[0] << 8 | app_id[1]) % HELLOS];
+}
+
 // An App-ID opens the door, whatever address it comes from. Whether an address that has a tunnel already may speak for another one
 // is for the control thread to say: its owner may be long gone.
 static void punt_hello(struct lcore *lc, struct rte_mbuf *m)
@@ -39,7 +45,7 @@ static void punt_hello(struct lcore *lc, struct rte_mbuf *m)
 		return;
 	}
 	// here already: who has seen an App-ID can make a core meet it a hundred thousand times a second
-	if (!bucket_take(&lc->hellos[tunnel % HELLOS], lc->now, lc->dp->tsc_hz / HELLOS_A_SECOND, HELLOS_BURST)) {
+	if (!bucket_take(hellos_of(lc, app_id), lc->now, lc->dp->tsc_hz / HELLOS_A_SECOND, HELLOS_BURST)) {
 		drop(lc, COUNT_drop_handshake_rate, m);
 		return;
 	}

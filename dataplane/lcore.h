@@ -102,7 +102,7 @@ struct lcore {
 	uint64_t now;                       // TSC at the start of this round
 	struct bucket strays;               // owner: what it gives the control thread of records from unknown addresses
 	struct bucket source[SOURCES];      // owner: and of these by the hash of their address
-	struct bucket hellos[HELLOS];       // owner: ClientHellos that it gives the control thread, by their tunnel
+	struct bucket hellos[HELLOS];       // owner: ClientHellos that it gives the control thread, by their App-ID
 	struct bucket icmp;                 // owner: what it tells of packets that are too big
 	uint32_t fragment_id;               // owner: of what it has cut last for the outside
 	struct counters count;              // owner: rw

@@ -675,11 +675,13 @@ static void forgets_whole_sessions(void **state)
 	struct chan worker = world.lane;
 
 	for (unsigned i = 0; i < 600; i++) {
-		assert_int_equal(add_tunnel(TUNNEL + 3, ip, 0xdd, &world.lane), 1);
-		client_sends(hello, put_hello(hello, 0xdd, (uint8_t)i), (uint16_t)(6000 + i));
+		uint8_t id = (uint8_t)(0xb0 + i % 16); // no session has so many ClientHellos
+
+		assert_int_equal(add_tunnel(TUNNEL + 3, ip, id, &world.lane), 1);
+		client_sends(hello, put_hello(hello, id, (uint8_t)i), (uint16_t)(6000 + i));
 		await_lane(MSG_DTLS_RECORD);
 		send_keys(1);
-		client_sends(hello, put_hello(hello, 0xdd, (uint8_t)(i + 1)), (uint16_t)(6000 + i));
+		client_sends(hello, put_hello(hello, id, (uint8_t)(i + 1)), (uint16_t)(6000 + i));
 		await_lane(MSG_DTLS_RECORD);
 		send_keys(2);
 		assert_int_equal(CHAN_SEND(&world.main, TUNNEL_DEL, &m), 0);
