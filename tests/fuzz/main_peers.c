@@ -10,6 +10,7 @@
 #include "control/main/handover.h"
 #include "control/main/metrics.h"
 #include "control/main/options.h"
+#include "control/main/refill.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
 #include "talk.h"
@@ -163,7 +164,7 @@ static void clients_come(void)
 		int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 		client.ip[3]++;
-		if (fd < 0 || conn_start(&g, fd, &client, &local, i == CLIENTS - 1) < 0)
+		if (fd < 0 || conn_start(&g, fd, &client, &local, i == CLIENTS - 1, 0) < 0)
 			abort();
 	}
 }
@@ -176,6 +177,7 @@ static void gateway_comes(bool ready)
 		peers[i].fd = -1;
 	if (gateway_init(&g) < 0)
 		abort();
+	refill_init(&g);
 	g.secmod = child_new(&child_secmod, &peers[SECMOD]);
 	g.dataplane = child_new(&child_dataplane, &peers[DATAPLANE]);
 	g.nursery = child_new(&child_nursery, &peers[NURSERY]);
@@ -192,7 +194,7 @@ static void gateway_comes(bool ready)
 static void gateway_goes(void)
 {
 	conn_lose_nursery(&g, g.nursery);
-	tunnel_lose_all(&g);
+	refill_lose(&g);
 	tunnel_table_close(&g);
 	admin_close(&g);
 	for (int i = 0; i < SPEAKERS; i++)
@@ -215,6 +217,8 @@ static void speak(struct talk *t)
 	if (number == MSG_ADMIN_REQ)
 		snprintf(m.admin_req.command, sizeof(m.admin_req.command), "%s",
 		         commands[talk_byte(t) % (sizeof(commands) / sizeof(*commands) - 1)]);
+	if (number == MSG_CONN_FORKED)
+		m.conn_forked.pid = INT32_MAX; // nobody's: main ends workers that hang
 	talk_say(&peers[who], number, &m);
 	hear();
 }
