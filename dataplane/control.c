@@ -291,6 +291,12 @@ static int on_tunnel_del(void *who, const struct msg_tunnel_del *m, const int *f
 	return 0;
 }
 
+static int on_tunnels_ask(void *who, const struct msg_tunnels_ask *m, const int *fds)
+{
+	inventory_begin(who);
+	return 0;
+}
+
 static int on_dataplane_stats(void *who, const struct msg_dataplane_stats *m, const int *fds)
 {
 	report_stats(who, m->token, m->threads);
@@ -405,6 +411,7 @@ int control_turn(struct control *c, int64_t wait_ns)
 	moved = serve_events(c, RTE_MIN(wait_ns, sweep_wait_ns(c)));
 	moved += lane_turn(c);
 	moved += tunnel_turn(c);
+	moved += inventory_turn(c);
 	sweep_turn(c);
 	mirror_turn(&c->mirror, c->now);
 	watcher_turn(c);

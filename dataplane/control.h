@@ -8,6 +8,7 @@
 #include "handshake.h"
 #include "eal.h"
 #include "farewell.h"
+#include "inventory.h"
 #include "lcore.h"
 #include "mailbox.h"
 #include "mirror.h"
@@ -89,9 +90,6 @@ struct sample {
 	uint16_t busy_now; // thousandths
 };
 
-struct lane_io;
-struct watcher;
-
 struct control {
 	struct dataplane dp;
 	struct tables tables;
@@ -110,6 +108,7 @@ struct control {
 	struct tunnel *tunnels;         // [dp.tunnels_max]
 	uint32_t *active, n_active;     // numbers in use, in no order
 	uint32_t *leaving, n_leaving;   // those of them on their way out
+	struct inventory inventory;
 	struct key_pool keys;
 	struct command installs[INSTALLS_MAX]; // ring
 	unsigned installs_first, installs_n;

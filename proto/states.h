@@ -65,7 +65,8 @@ enum end_reason {
 	END_WORKER,    // its worker died
 	END_NURSERY,   // the process that its worker belonged to died
 	END_DATAPLANE, // the process that had its tunnel died
-	END_REASON_LAST = END_DATAPLANE,
+	END_MAIN,      // the main process died while something was under way
+	END_REASON_LAST = END_MAIN,
 };
 
 // What an operator hears of as it happens (penstockctl show events).

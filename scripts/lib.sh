@@ -219,10 +219,17 @@ ctl() { "$BIN/penstockctl" -s "$WORK/admin.socket" -n "$@"; }
 start_gateway() { # NETNS [OPTION...]
   local ns=$1
   shift
+  at_end "end_mains '$CONFIG'"
   start gateway ip netns exec "$ns" "$BIN/penstockd" -f -c "$CONFIG" "$@"
   GATEWAY=$pid
   wait_for 30 gateway_settled
   gateway_online
+}
+
+# A keeper that had to be killed leaves its main.
+end_mains() { # CONFIG
+  local pid
+  for pid in $(pgrep -f -- "penstockd .*$1"); do kill -KILL "$pid"; done
 }
 
 gateway_online() { ctl show status 2>/dev/null | grep -q 'Status: online'; }

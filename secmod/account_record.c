@@ -38,6 +38,7 @@ static const uint8_t causes[] = {
 	[END_WORKER] = CAUSE_NAS_ERROR,
 	[END_NURSERY] = CAUSE_NAS_ERROR,
 	[END_DATAPLANE] = CAUSE_NAS_ERROR,
+	[END_MAIN] = CAUSE_NAS_ERROR,
 };
 static_assert(sizeof(causes) == END_REASON_LAST + 1, "a cause for each reason");
 

@@ -267,15 +267,19 @@ int cookies_lease(struct cookies *c, const uint8_t sid[SID_SIZE], const struct r
 	return 0;
 }
 
-int cookies_resume(struct cookies *c, const uint8_t sid[SID_SIZE], uint32_t uses)
+int cookies_resume(struct cookies *c, const uint8_t sid[SID_SIZE], uint32_t uses, int64_t now)
 {
 	struct record *r = find(c, sid);
 
 	if (r == NULL)
 		return -ENOENT;
+	if (!r->uses && !uses)
+		return 0;
 	if (!r->uses)
 		TAILQ_REMOVE(&c->idle, r, idle);
 	r->uses = uses;
+	if (!uses)
+		set_idle(c, r, now + r->timeout_ms);
 	c->changed(c->who, r);
 	return 0;
 }

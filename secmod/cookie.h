@@ -72,7 +72,8 @@ unsigned cookies_revoke_user(struct cookies *c, const char *user, uint8_t reason
 
 // What main says of it. -ENOENT where there is none.
 int cookies_lease(struct cookies *c, const uint8_t sid[SID_SIZE], const struct record *what); // addresses, times
-int cookies_resume(struct cookies *c, const uint8_t sid[SID_SIZE], uint32_t uses);            // of before a restart
+// So many connections, as another main or our own restart has left them.
+int cookies_resume(struct cookies *c, const uint8_t sid[SID_SIZE], uint32_t uses, int64_t now);
 
 // A record of before, not in use; expires: wall-clock seconds, 0: it was in use, its time begins now. It takes the place of the one
 // of its sid; its grants are c's on success. 0; -ENOMEM, -ENOSPC. Nobody is told.

@@ -225,13 +225,25 @@ static int on_sessions_restore(void *who, const struct msg_sessions_restore *m, 
 	return 0;
 }
 
+// Another main, and we have not been started anew: nothing is loaded, and nothing is said of accounts.
+static int on_sessions_ask(void *who, const struct msg_sessions_ask *m, const int *fds)
+{
+	struct secmod *sm = who;
+
+	cookies_each(sm->cookies, tell_kept, sm);
+	to_main(sm, MSG_SESSIONS_TOLD, &(struct msg_sessions_told){ .count = cookies_count(sm->cookies) });
+	return 0;
+}
+
 static int on_session_resume(void *who, const struct msg_session_resume *m, const int *fds)
 {
 	struct secmod *sm = who;
 	struct msg_session_gone gone = { .sid_len = SID_SIZE };
 
-	if (cookies_resume(sm->cookies, m->sid, m->uses) == 0)
+	if (cookies_resume(sm->cookies, m->sid, m->uses, monotonic_ms()) == 0) {
+		expiry_arm(sm);
 		return 0;
+	}
 	// its time ran out in the meantime
 	memcpy(gone.sid, m->sid, SID_SIZE);
 	to_main(sm, MSG_SESSION_GONE, &gone);

@@ -71,6 +71,11 @@ void doctor_say(struct doctor *d, enum doctor_state state, const char *fix, cons
 		d->worst = state;
 }
 
+static const struct cell *cell_of(const struct answer *a, const char *key)
+{
+	return answer_cell(a, 0, answer_record_end(a, 0), key);
+}
+
 static void doctor_gateway(struct doctor *d)
 {
 	struct answer a = { 0 };
@@ -82,8 +87,14 @@ static void doctor_gateway(struct doctor *d)
 	if (ctl_ask(d->ctl, "show status", NULL, &a, &why) < 0 || !a.ok)
 		doctor_say(d, DOCTOR_WARN, "systemctl start penstock; journalctl -u penstock says why it ended",
 		           "it does not run, or not for you: %s", a.message[0] ? a.message : why);
-	else if ((c = answer_cell(&a, 0, answer_record_end(&a, 0), "Status")) && strcmp(c->text, "online") != 0)
+	else if ((c = cell_of(&a, "Status")) && strcmp(c->text, "online") != 0)
 		doctor_say(d, DOCTOR_FAIL, "penstockctl show status; the log says what happened", "it runs, but: %s", c->text);
+	else if (cell_of(&a, "Keeper"))
+		doctor_say(d, DOCTOR_WARN, "a restart; the log says what happened",
+		           "it takes clients, but its keeper is gone: where main dies, everything ends");
+	else if ((c = cell_of(&a, "Main restarts")) && c->number)
+		doctor_say(d, DOCTOR_WARN, "the log says what it died of; report it",
+		           "it takes clients, but main has died and was started anew: %llu times", (unsigned long long)c->number);
 	else
 		doctor_say(d, DOCTOR_OK, "", "it runs and takes clients");
 	answer_fini(&a);

@@ -375,6 +375,7 @@ static void slot_clear(struct session *s, int family)
 	*slot.pool = NULL;
 	*slot.ip = (struct addr){ 0 };
 	*slot.fresh = false;
+	session_changed(s);
 }
 
 // The gateway's own inside, and those that name the network and all of its hosts.
@@ -439,6 +440,7 @@ static int lend(struct session *s, const struct terms *t, int family)
 		return ret;
 	slot_fill(slot, &ip, pool);
 	*slot.fresh = !named->family;
+	session_changed(s);
 	return 0;
 }
 
@@ -454,6 +456,7 @@ int address_another(struct session *s, const struct terms *t, int family, struct
 	}
 	htab_remove(slot.holders, slot.link);
 	*slot.ip = ip;
+	session_changed(s);
 	htab_insert(slot.holders, slot.link, htab_hash(ip.ip, sizeof(ip.ip)));
 	*occupied = was;
 	return 0;

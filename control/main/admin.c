@@ -492,14 +492,20 @@ bool admin_only(struct gateway *g, enum msg_number waits, const char *why)
 
 void admin_save(const struct gateway *g, struct state_writer *w)
 {
-	const struct admin_client *a;
-
 	if (!g->admin)
 		return;
 	state_write(w, "admin",
 	            STATE_PARTS(STATE_PART("", socket_fields,
 	                                   &((struct socket){ g->admin->socket.fd, g->admin->socket.path, g->admin->group,
 	                                                      g->admin->last_token }))));
+}
+
+void admin_clients_save(const struct gateway *g, struct state_writer *w)
+{
+	const struct admin_client *a;
+
+	if (!g->admin)
+		return;
 	TAILQ_FOREACH(a, &g->admin->clients, all)
 	{
 		const struct asked asked = { a->command ? (char *)command_words(a->command) : NULL };

@@ -99,6 +99,7 @@ void admin_dataplane_lost(struct gateway *g, const char *why);
 
 // All but those who wait for this, or are told of events, are told to come again. True: nothing waits for those either.
 bool admin_only(struct gateway *g, enum msg_number waits, const char *why);
+void admin_clients_save(const struct gateway *g, struct state_writer *w);
 void admin_save(const struct gateway *g, struct state_writer *w);
 int admin_restore(struct handover *h, const struct state_record *rec);
 int admin_client_restore(struct handover *h, const struct state_record *rec);

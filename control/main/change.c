@@ -124,6 +124,11 @@ static void apply(struct session *s, struct change *c, struct tunnel *t)
 	struct terms *before = s->changed.filter;
 	bool timeout = c->session_timeout != s->timeout;
 
+	if (c->changes.filter)
+		terms_keep(s->g, c->changes.filter);
+	session_changed(s);
+	if (t)
+		tunnel_touched(t);
 	s->changed = c->changes;
 	c->changes.filter = NULL;
 	s->timeout = c->session_timeout;

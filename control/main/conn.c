@@ -50,12 +50,18 @@ static void part(struct conn *c)
 	c->is_client = false;
 }
 
+void conn_changed(struct conn *c)
+{
+	deposit_changed(c->g, &c->mark);
+}
+
 static void conn_free(struct conn *c)
 {
 	struct gateway *g = c->g;
 
 	part(c);
 	lobby_leave(c);
+	deposit_leave(g, &c->mark);
 	TAILQ_REMOVE(&g->conns, c, all);
 	htab_remove(&g->conns_by_id, &c->by_id);
 	g->conns_count--;
@@ -79,6 +85,7 @@ static void conn_kill(struct conn *c)
 	if (c->killed)
 		return;
 	c->killed = true;
+	conn_changed(c);
 	if (!c->nursery) {
 		if (c->pid) // never 0: that would be all of us
 			kill((pid_t)c->pid, SIGKILL);
@@ -94,6 +101,7 @@ static void conn_close(struct conn *c, enum end_reason reason)
 		return;
 	c->closed = true;
 	part(c);
+	conn_changed(c);
 	if (c->opening)
 		opening_cancel(c->opening);
 	if (c->tunnel)
@@ -171,6 +179,15 @@ static void fds_close(struct conn_fds *f)
 			close(all[i]);
 }
 
+// Half of what it says may be lost with us.
+static void touched(void *who)
+{
+	struct conn *c = who;
+
+	deposit_touch(c->g, c->id);
+	conn_changed(c);
+}
+
 static void conn_enter(struct conn *c, bool answered)
 {
 	struct gateway *g = c->g;
@@ -182,6 +199,8 @@ static void conn_enter(struct conn *c, bool answered)
 	htab_insert(&g->conns_by_id, &c->by_id, htab_hash(&c->id, sizeof(c->id)));
 	TAILQ_INSERT_TAIL(&g->conns, c, all);
 	g->conns_count++;
+	c->link.touched = touched;
+	deposit_enter(g, &c->mark, VAULT_CONN, c->id, c);
 	if (c->link.chan.state & (MW_FRESH | MW_PROXY | MW_OPENING))
 		lobby_enter(c, answered);
 	else if (c->link.chan.state == MW_UP)
@@ -197,6 +216,7 @@ static struct conn *conn_new(struct gateway *g, const struct addr *client, const
 		return NULL;
 	c->g = g;
 	c->id = ++g->conn_last;
+	deposit_part(g, VAULT_GATEWAY);
 	c->client = *client;
 	c->local = *local;
 	c->of_proxy = proxied;
@@ -278,6 +298,7 @@ static void be_of(struct conn *c, const struct addr *client, const struct addr *
 {
 	char text[ADDR_TEXT];
 
+	conn_changed(c);
 	c->of_proxy = false;
 	c->client = *client;
 	if (local->family)
@@ -325,6 +346,7 @@ void conn_leave(struct conn *c, enum end_reason reason)
 {
 	if (c->link.chan.state == MW_CLOSING)
 		return;
+	conn_changed(c);
 	chan_enter(&c->link.chan, MW_CLOSING);
 	part(c);
 	link_deafen(&c->link);
@@ -378,6 +400,7 @@ void conn_up(struct conn *c)
 {
 	evtimer_del(&c->timer);
 	snprintf(c->user, sizeof(c->user), "%s", c->tunnel->session->user);
+	conn_changed(c);
 	chan_enter(&c->link.chan, MW_UP);
 	door_settle(c->g); // it has descriptors less
 }
@@ -416,22 +439,22 @@ void conn_reaped(struct gateway *g, pid_t pid, int status)
 		            WIFSIGNALED(status) ? (unsigned)WTERMSIG(status) : 0);
 }
 
-// Only then is its number nobody else's: who waited for it before may not have been able to say so.
-// What the nursery has called a worker may be another part of the gateway, which main would kill in its place.
-static bool is_our_child(const struct gateway *g, uint32_t pid)
+// Its number may be nobody's any more, or somebody else's. What the nursery has called a worker may be another part of the gateway,
+// which main would kill in its place.
+static bool is_our_worker(const struct gateway *g, uint32_t pid)
 {
 	const struct child *part;
-	siginfo_t info;
 
 	TAILQ_FOREACH(part, &g->children, all)
 	if ((uint32_t)part->pid == pid)
 		return false;
-	return pid && waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+	return supervise_is_ours(g, (pid_t)pid);
 }
 
 static void adopt(struct conn *c)
 {
 	c->nursery = NULL;
+	conn_changed(c);
 	if (c->killed) // which the nursery may not have heard any more
 		kill((pid_t)c->pid, SIGKILL);
 }
@@ -444,7 +467,7 @@ void conn_lose_nursery(struct gateway *g, const struct child *nursery)
 		next = TAILQ_NEXT(c, all);
 		if (c->nursery != nursery)
 			continue;
-		if (is_our_child(g, c->pid)) {
+		if (is_our_worker(g, c->pid)) {
 			adopt(c);
 			continue;
 		}
@@ -503,7 +526,7 @@ static const struct state_field fields[] = {
 
 #undef N
 
-STATE_COVERS(struct conn, 2200);
+STATE_COVERS(struct conn, 2264);
 
 static const struct state_field login_fields[] = {
 	STATE_TEXT(struct profile_login, user),

@@ -2,6 +2,7 @@
 // Main process only. Identity is the channel: nothing that a worker says about itself counts.
 #pragma once
 #include "control/main/cputime.h"
+#include "control/main/deposit.h"
 #include "control/main/gateway.h"
 #include "control/main/link.h"
 #include "control/main/profile.h"
@@ -35,8 +36,10 @@ struct conn {
 	struct tunnel *tunnel;     // from TUNNEL_ADD on
 	char user[LIMIT_USER + 1]; // of its tunnel, once it is up: it is remembered after that has gone
 	bool closed;               // its channel is; only its process is left
+	bool listed;               // recover.c: its nursery has it
 	bool killed;               // by us: its signal is no news
 	uint8_t unread, quiet;     // looks at it (rollcall.h): as long as something lies unread, and since it was asked
+	struct deposit_mark mark;
 };
 
 struct handover;
@@ -48,6 +51,7 @@ struct state_writer;
 int conn_start(struct gateway *g, int fd, const struct addr *client, const struct addr *local, bool proxied, uint32_t spent);
 // What the header says: from there on it is that client's. Without a family it stays the proxy's own.
 void conn_source(struct conn *c, const struct addr *client, const struct addr *local);
+void conn_changed(struct conn *c); // something of it that lasts
 struct conn *conn_find(struct gateway *g, uint64_t id);
 // Tell the worker to say goodbye (enum end_reason); its tunnel goes at once, and it has a short grace before it is killed.
 void conn_end(struct conn *c, enum end_reason reason);

@@ -36,7 +36,7 @@ static int standard_to_null(int first, int last)
 	return 0;
 }
 
-int daemon_start(bool keep_directory, int *ready_fd)
+int daemon_start(int *ready_fd)
 {
 	int fds[2];
 	pid_t pid;
@@ -53,8 +53,6 @@ int daemon_start(bool keep_directory, int *ready_fd)
 	close(fds[0]);
 	setsid();
 	*ready_fd = fds[1];
-	if (!keep_directory && chdir("/") < 0)
-		return -errno;
 	return standard_to_null(0, 1);
 }
 
@@ -84,10 +82,10 @@ char *path_absolute(const char *path)
 	return whole;
 }
 
-static int pid_write(int fd)
+int pidfile_write(int fd, int pid)
 {
 	char text[16];
-	int len = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	int len = snprintf(text, sizeof(text), "%d\n", pid);
 
 	if (ftruncate(fd, 0) < 0)
 		return -errno;
@@ -95,14 +93,14 @@ static int pid_write(int fd)
 	return pwrite(fd, text, (size_t)len, 0) == len ? 0 : -errno;
 }
 
-int pidfile_open(const char *path)
+int pidfile_open(const char *path, int pid)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	int ret;
 
 	if (fd < 0)
 		return errno_log(errno, "%s: %s", path, strerror(errno));
-	ret = flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : pid_write(fd);
+	ret = flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : pidfile_write(fd, pid);
 	if (ret == 0)
 		return fd;
 	close(fd);

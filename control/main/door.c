@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include "control/main/deposit.h"
 #include "control/main/events.h"
 #include "control/main/gateway.h"
 #include "control/main/listen.h"
@@ -132,6 +133,7 @@ void door_maintain(struct gateway *g, bool on)
 	if (g->door.maintenance == on)
 		return;
 	g->door.maintenance = on;
+	deposit_part(g, VAULT_GATEWAY);
 	if (on)
 		events_gateway(g, LOG_LEVEL_NOTICE, "maintenance begins: new connections are refused, %zu go on", g->conns_count);
 	else

@@ -134,7 +134,7 @@ static const struct state_field fields[] = {
 #undef TRAFFIC
 #undef N
 
-STATE_COVERS(struct figures, 37216);
+STATE_COVERS(struct figures, 37224);
 
 static const struct state_field login_fields[] = {
 	STATE_TEXT(struct figures_logins, method),

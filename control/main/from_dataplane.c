@@ -4,6 +4,7 @@
 #include "control/main/metrics.h"
 #include "control/main/nic.h"
 #include "control/main/peers.h"
+#include "control/main/recover.h"
 #include "control/main/refill.h"
 #include "control/main/reload.h"
 #include "control/main/session.h"
@@ -78,6 +79,18 @@ static int on_tunnel_state(void *who, const struct msg_tunnel_state *m, const in
 static int on_tunnel_counters(void *who, const struct msg_tunnel_counters *m, const int *fds)
 {
 	tunnel_counted(((struct child *)who)->g, m);
+	return 0;
+}
+
+static int on_tunnel_held(void *who, const struct msg_tunnel_held *m, const int *fds)
+{
+	recover_tunnel(((struct child *)who)->g, m);
+	return 0;
+}
+
+static int on_tunnels_told(void *who, const struct msg_tunnels_told *m, const int *fds)
+{
+	recover_told(who);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 // The nursery says which of its workers live.
 #include "control/main/conn.h"
 #include "control/main/peers.h"
+#include "control/main/recover.h"
 #include "control/main/supervise.h"
 #include "proto/err.h"
 
@@ -21,8 +22,17 @@ static int on_conn_forked(void *who, const struct msg_conn_forked *m, const int 
 	struct child *nursery = who;
 	struct conn *c = conn_find(nursery->g, m->conn);
 
-	if (c && c->nursery == nursery)
-		c->pid = m->pid;
+	if (!c || c->nursery != nursery)
+		return 0;
+	c->pid = m->pid;
+	c->listed = true;
+	conn_changed(c);
+	return 0;
+}
+
+static int on_workers_told(void *who, const struct msg_workers_told *m, const int *fds)
+{
+	recover_told(who);
 	return 0;
 }
 

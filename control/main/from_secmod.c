@@ -6,6 +6,7 @@
 #include "control/main/opening.h"
 #include "control/main/metrics.h"
 #include "control/main/peers.h"
+#include "control/main/recover.h"
 #include "control/main/reload.h"
 #include "control/main/renew.h"
 #include "control/main/session.h"
@@ -33,7 +34,18 @@ static int on_secmod_ready(void *who, const struct msg_secmod_ready *m, const in
 
 static int on_session_kept(void *who, const struct msg_session_kept *m, const int *fds)
 {
-	keep_session(((struct child *)who)->g, m);
+	struct gateway *g = ((struct child *)who)->g;
+
+	if (g->recovery)
+		recover_session(g, m);
+	else
+		keep_session(g, m);
+	return 0;
+}
+
+static int on_sessions_told(void *who, const struct msg_sessions_told *m, const int *fds)
+{
+	recover_told(who);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "control/main/config.h"
 #include "control/main/cputime.h"
 #include "control/main/daemon.h"
+#include "control/main/deposit.h"
 #include "control/main/events.h"
 #include "control/main/inner.h"
 #include "control/main/listen.h"
@@ -183,6 +184,7 @@ void gateway_up(struct gateway *g)
 	log_notice("penstockd %s is up: TCP port %u, UDP port %u, configuration %s", PENSTOCK_VERSION, g->policy.tcp_port,
 	           g->policy.udp_port, config_file(g->config));
 	daemon_ready(g->ready_fd);
+	deposit_begin(g, false);
 	notify_ready();
 	g->ready_fd = -1;
 }
@@ -196,6 +198,7 @@ void gateway_stop(struct gateway *g, int exit_status, const char *why)
 	events_gateway(g, exit_status ? LOG_LEVEL_ERR : LOG_LEVEL_NOTICE, "stopping: %s", why);
 	upgrade_give_up(g);
 	g->phase = GATEWAY_STOPPING;
+	deposit_end(g);
 	notify_stopping(0);
 	g->exit_status = exit_status;
 	door_end(g);

@@ -30,6 +30,8 @@ struct tunnel;
 struct admin;
 struct telemetry;
 struct metrics;
+struct deposit;
+struct recovery;
 struct reload;
 struct upgrade;
 struct handover_process;
@@ -140,6 +142,9 @@ struct gateway {
 	struct event renew;          // renew.c
 	uint64_t renew_due_ms;       // until then it waits for those who are logging in
 	struct reload *reload;       // NULL: none is going on
+	struct deposit *deposit;     // NULL: there is no keeper
+	struct recovery *recovery;   // NULL: none is going on, of what the main before us has left
+	uint32_t terms_last;         // number of terms that the keeper has
 	bool reload_due;             // SIGHUP came when none could begin
 	bool upgrade_due;            // the same of SIGUSR1
 };

@@ -44,7 +44,8 @@ void handover_arm(struct event *timer, uint64_t due_ms)
 #define P(kind, member) STATE_##kind(struct handover_process, member)
 
 static const struct state_field process_fields[] = {
-	P(STRING, pid_file), P(FD, pid_fd), P(STRING, program), P(STRING, version), P(NUMBER, left_ms),
+	P(STRING, pid_file), P(FD, pid_fd),    P(STRING, program), P(STRING, version),
+	P(NUMBER, left_ms),  P(FD, keeper_fd), P(FD, page_fd),
 };
 
 #undef P
@@ -219,7 +220,9 @@ static int on_gateway(struct handover *h, const struct state_record *rec)
 		return ret;
 	htab_set_key(key.hash_key);
 	g->phase = GATEWAY_UP;
-	return gateway_begin(g);
+	ret = gateway_begin(g);
+	// what users have used is in its file: nobody left it to the keeper each second
+	return ret == 0 && h->kept ? usage_open(g) : ret;
 }
 
 static int on_inner(struct handover *h, const struct state_record *rec)
@@ -239,11 +242,10 @@ static int on_guess(struct handover *h, const struct state_record *rec)
 
 // --------------------------------------------------------------------------------------------------------------- together
 
-static int terms_once(struct terms *t, uint32_t *last, struct state_writer *w)
+static void terms_once(struct terms *t, uint32_t *last, struct state_writer *w)
 {
 	if (t && !t->number)
 		terms_save(t, ++*last, w);
-	return 0;
 }
 
 static void terms_all(struct gateway *g, struct state_writer *w)
@@ -269,23 +271,46 @@ static void terms_all(struct gateway *g, struct state_writer *w)
 	}
 }
 
-int handover_save(struct gateway *g, const struct handover_process *process, struct state_writer *w)
+static void base_save(struct gateway *g, const struct handover_process *process, struct state_writer *w)
 {
-	const struct key key = { htab_key() };
-	const struct session *s;
-	const struct conn *c;
-
 	state_write(w, "process", STATE_PARTS(STATE_PART("", process_fields, process)));
 	messages_save(w);
 	config_save(g->config, w);
+}
+
+static void gateway_save(struct gateway *g, struct state_writer *w)
+{
+	const struct key key = { htab_key() };
+
 	state_write(w, "gateway", STATE_PARTS(STATE_PART("", gateway_fields, g), STATE_PART("", key_fields, &key)));
+}
+
+static void counts_save(struct gateway *g, struct state_writer *w)
+{
 	stats_save(g, w);
 	figures_save(g, w);
+}
+
+static void insides_save(struct gateway *g, struct state_writer *w)
+{
+	inner_save(g, w);
+	state_write(w, "inner", STATE_PARTS(STATE_PART("", inner_fields, g)));
+}
+
+int handover_save(struct gateway *g, const struct handover_process *process, struct state_writer *w)
+{
+	const struct session *s;
+	const struct conn *c;
+
+	base_save(g, process, w);
+	gateway_save(g, w);
+	counts_save(g, w);
 	metrics_save(g, w);
 	ban_save(g->bans, w);
 	listen_save(g, w);
 	lobby_save(g, w);
 	admin_save(g, w);
+	admin_clients_save(g, w);
 	supervise_save(g, w);
 	usage_save(g, w);
 	terms_all(g, w);
@@ -297,10 +322,126 @@ int handover_save(struct gateway *g, const struct handover_process *process, str
 	for (uint32_t i = 0; i < g->tunnels_max; i++)
 		if (g->tunnels[i])
 			tunnel_save(g->tunnels[i], w);
-	inner_save(g, w);
-	state_write(w, "inner", STATE_PARTS(STATE_PART("", inner_fields, g)));
+	insides_save(g, w);
 	return w->error ? errno_log(-w->error, "the state cannot be written: %s", strerror(-w->error)) : 0;
 }
+
+// ---------------------------------------------------------------------------------------------------------------- keeper
+
+// Its own end of things the keeper need not keep.
+static void base_part(struct gateway *g, struct state_writer *w)
+{
+	struct handover_process process = *g->self;
+
+	process.keeper_fd = process.page_fd = -1;
+	base_save(g, &process, w);
+}
+
+static void numbers_part(const struct gateway *g, struct state_writer *w)
+{
+	if (g->tunnels)
+		tunnel_table_save(g, w);
+}
+
+void handover_part(struct gateway *g, enum vault_kind kind, void *object, struct state_writer *w)
+{
+	struct terms *t = object;
+
+	switch (kind) {
+	case VAULT_BASE:
+		base_part(g, w);
+		break;
+	case VAULT_GATEWAY:
+		gateway_save(g, w);
+		break;
+	case VAULT_FIGURES:
+		counts_save(g, w);
+		break;
+	case VAULT_METRICS:
+		metrics_save(g, w);
+		break;
+	case VAULT_BANS:
+		ban_save(g->bans, w);
+		break;
+	case VAULT_LISTENERS:
+		listen_save(g, w);
+		break;
+	case VAULT_ADMIN:
+		admin_save(g, w);
+		break;
+	case VAULT_CHILD:
+		child_save(object, w);
+		break;
+	case VAULT_TERMS:
+		terms_save(t, t->kept, w);
+		break;
+	case VAULT_SESSION:
+		session_save(object, w);
+		break;
+	case VAULT_CONN:
+		conn_save(object, w);
+		break;
+	case VAULT_NUMBERS:
+		numbers_part(g, w);
+		break;
+	case VAULT_TUNNEL:
+		tunnel_save(object, w);
+		break;
+	case VAULT_INNER:
+		insides_save(g, w);
+		break;
+	default:
+		break;
+	}
+}
+
+static void terms_mark(struct gateway *g, struct terms *t, void (*each)(struct gateway *g, struct deposit_mark *m))
+{
+	terms_keep(g, t);
+	each(g, &t->mark);
+}
+
+void handover_marks(struct gateway *g, void (*each)(struct gateway *g, struct deposit_mark *m))
+{
+	struct child *child;
+	struct session *s;
+	struct conn *c;
+
+	TAILQ_FOREACH(child, &g->children, all)
+	each(g, &child->mark);
+	TAILQ_FOREACH(s, &g->sessions, all)
+	{
+		if (s->changed.filter)
+			terms_mark(g, s->changed.filter, each);
+		each(g, &s->mark);
+	}
+	TAILQ_FOREACH(c, &g->conns, all)
+	each(g, &c->mark);
+	for (uint32_t i = 0; i < g->tunnels_max; i++) {
+		if (!g->tunnels[i])
+			continue;
+		terms_mark(g, g->tunnels[i]->terms, each);
+		each(g, &g->tunnels[i]->mark);
+	}
+}
+
+struct terms *handover_terms(const struct handover *h, uint32_t number)
+{
+	uint32_t low = 0, high = h->n_terms, middle;
+
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (h->terms[middle]->number == number)
+			return h->terms[middle];
+		if (h->terms[middle]->number < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+// --------------------------------------------------------------------------------------------------------------- restore
 
 static const struct {
 	const char *record;
@@ -357,7 +498,10 @@ static int check(const struct handover *h)
 {
 	const struct gateway *g = h->g;
 
-	if (!h->process.program || !g->base || !g->secmod || !g->dataplane || !g->nursery || !g->tunnels || !g->inner[0])
+	// what had died with the one before us is started anew
+	bool whole = h->kept || (g->secmod && g->dataplane && g->nursery && g->tunnels && g->inner[0]);
+
+	if (!h->process.program || !g->base || !whole)
 		return errno_log(EBADMSG, "state: a part of it is missing");
 	return 0;
 }
@@ -367,7 +511,7 @@ int handover_restore(struct handover *h, const uint8_t *buf, size_t len)
 	int ret = gateway_tables_init(h->g), more = 0;
 	struct state_record rec;
 
-	h->process.pid_fd = -1;
+	h->process.pid_fd = h->process.keeper_fd = h->process.page_fd = -1;
 	if (ret == 0)
 		ret = state_reader_init(&h->reader, buf, len);
 	while (ret == 0 && (more = state_next(&h->reader, &rec)) > 0)

@@ -172,6 +172,8 @@ int inner_restore(struct handover *h, const struct state_record *rec)
 	if (ret < 0)
 		return ret;
 	n = network_find(h->g, &was.gateway);
+	if (!n && h->kept) // its last session has gone in the same moment
+		return 0;
 	if (!n)
 		return errno_log(EBADMSG, "state: inner-network: no pool lends from it");
 	n->set = was.set;

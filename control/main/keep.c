@@ -81,6 +81,13 @@ static void tell_again(struct session *s)
 		LINK_SEND(&s->g->secmod->link, SESSION_CLOSE, &close);
 }
 
+struct session *keep_find(struct gateway *g, const struct msg_session_kept *m)
+{
+	struct session *s = session_find(g, m->sid);
+
+	return s || !m->connected ? s : session_again(g, m);
+}
+
 int keep_session(struct gateway *g, const struct msg_session_kept *m)
 {
 	struct session *s = session_find(g, m->sid);

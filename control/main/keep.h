@@ -13,6 +13,8 @@ struct session;
 // sec-mod is ready but for its records; text: what else it has said.
 void keep_ask(struct child *secmod, const char *text);
 // 0 or -ENOMEM.
+// The session of that record, made where main has it no more; NULL: its client has never connected.
+struct session *keep_find(struct gateway *g, const struct msg_session_kept *m);
 int keep_session(struct gateway *g, const struct msg_session_kept *m);
 void keep_done(struct child *secmod, const struct msg_sessions_restored *m);
 // The session's addresses and times, for its record.

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "proto/err.h"
@@ -82,6 +83,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	for (int i = 0; i < SERVE_BURST && l->chan.fd >= 0 && !l->ending; i++) {
 		int ret;
 
+		if (i == 0 && l->touched)
+			l->touched(l->who);
 		if (l->deaf) {
 			ssize_t n = recv(fd, scrap, sizeof(scrap), MSG_DONTWAIT);
 
@@ -175,6 +178,8 @@ void link_close(struct link *l)
 		item_free(item);
 	}
 	l->queued = 0;
+	// the keeper has it, too, and may be slow
+	shutdown(l->chan.fd, SHUT_RDWR);
 	chan_fini(&l->chan);
 }
 
@@ -212,6 +217,16 @@ int link_send(struct link *l, enum msg_number number, const void *msg, const int
 	else if (ret < 0 && ret != -EPIPE) // closed: what it said last is still to be read, and then comes the end
 		link_fail(l, ret);
 	return ret;
+}
+
+void link_hold(struct link *l, bool on)
+{
+	if (l->chan.fd < 0 || l->ending)
+		return;
+	if (on)
+		event_del(&l->readable);
+	else
+		event_add(&l->readable, NULL);
 }
 
 void link_deafen(struct link *l)

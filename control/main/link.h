@@ -21,6 +21,7 @@ struct link {
 	void *who;
 	void (*ended)(void *who,
 	              int why);     // once, from the loop. why 0: the peer closed; else -errno (a broken rule is logged already)
+	void (*touched)(void *who); // a message is about to be read; may be NULL
 	void (*drained)(void *who); // the queue has become empty again; may be NULL
 	struct link_queue queue;
 	unsigned queued, queue_max;
@@ -39,6 +40,8 @@ void link_close(struct link *l);
 // (but for -EINVAL: a message out of its bounds, our own fault, is logged and left out).
 int link_send(struct link *l, enum msg_number number, const void *msg, const int *fds);
 #define LINK_SEND(l, NAME, ...) link_send((l), MSG_##NAME, (__VA_ARGS__), NULL)
+// Read nothing until it is off again.
+void link_hold(struct link *l, bool on);
 // Read and forget from now on: this peer has been told to go.
 void link_deafen(struct link *l);
 // Serve now what has come already, as from the loop.

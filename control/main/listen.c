@@ -144,6 +144,8 @@ static void listener_free(struct listener *l)
 		// systemd waits there for who comes next
 		if (l->foreign)
 			listen(l->tcp, BACKLOG);
+		else
+			shutdown(l->tcp, SHUT_RD); // the keeper has it, too
 		close(l->tcp);
 	}
 	if (l->udp >= 0)
@@ -430,7 +432,7 @@ static bool ready(const struct child *c)
 
 bool listen_serves(const struct gateway *g)
 {
-	return g->phase == GATEWAY_UP && !upgrade_holds(g) && ready(g->secmod) && ready(g->dataplane) && ready(g->nursery) &&
+	return g->phase == GATEWAY_UP && !g->recovery && !upgrade_holds(g) && ready(g->secmod) && ready(g->dataplane) && ready(g->nursery) &&
 	       !(evtimer_initialized(&g->accept_pause) && evtimer_pending(&g->accept_pause, NULL));
 }
 
@@ -629,6 +631,7 @@ static void next_take(struct listener *l)
 	for (int i = 0; i < BACKLOG && g->accepting && client_accept(g, l->tcp) == 0; i++)
 		;
 	event_del(&l->readable);
+	shutdown(l->tcp, SHUT_RD); // the keeper has it, too
 	close(l->tcp);
 	l->tcp = l->next;
 	l->next = -1;

@@ -14,15 +14,18 @@
 #include "control/main/config.h"
 #include "control/main/cputime.h"
 #include "control/main/daemon.h"
+#include "control/main/deposit.h"
 #include "control/main/gateway.h"
 #include "control/main/journal.h"
 #include "control/main/import.h"
 #include "control/main/handover.h"
 #include "control/main/keep.h"
+#include "control/main/keeper.h"
 #include "control/main/listen.h"
 #include "control/main/notify.h"
 #include "control/main/metrics.h"
 #include "control/main/options.h"
+#include "control/main/recover.h"
 #include "control/main/reload.h"
 #include "control/main/supervise.h"
 #include "control/main/syslogger.h"
@@ -117,6 +120,12 @@ static void run(struct gateway *g)
 		keep_nothing(g);
 }
 
+// From here on it tells the keeper what it does.
+static int keeper_tell(struct gateway *g, struct keeper_link *keeper)
+{
+	return keeper->fd < 0 ? 0 : deposit_open(g, keeper);
+}
+
 static void all_close(struct gateway *g, struct event *events[SIGNALS])
 {
 	metrics_close(g);
@@ -126,13 +135,16 @@ static void all_close(struct gateway *g, struct event *events[SIGNALS])
 	usage_close(g);
 	signals_close(events);
 	notify_close();
+	deposit_close(g);
 }
 
-static int loop(struct gateway *g)
+static int loop(struct gateway *g, struct keeper_link *keeper)
 {
 	struct event *events[SIGNALS] = { NULL };
 	int ret = signals_open(g, events);
 
+	if (ret == 0)
+		ret = keeper_tell(g, keeper);
 	// systemd that cannot be told anything ends us if it minds
 	notify_open(g->base);
 	if (ret == 0)
@@ -148,6 +160,34 @@ static int loop(struct gateway *g)
 	}
 	all_close(g, events);
 	return ret;
+}
+
+// One that does not understand us, of another version, keeps nothing of ours.
+static void keeper_again(struct gateway *g, const struct takeover *t, const struct handover *h)
+{
+	bool kept = t->kind == TAKEOVER_KEPT;
+	int fd = kept ? t->keeper_fd : h->process.keeper_fd, page_fd = kept ? t->page_fd : h->process.page_fd, ret;
+	struct keeper_link link;
+
+	if (fd < 0)
+		return;
+	ret = keeper_attach(fd, page_fd, &link);
+	if (ret == 0)
+		ret = deposit_open(g, &link);
+	if (ret < 0)
+		log_err("the keeper is of no use: %s; if main dies, everything ends", strerror(-ret));
+	else
+		deposit_begin(g, kept);
+}
+
+static int go_on(struct gateway *g, struct takeover *t, struct handover *h)
+{
+	if (t->kind == TAKEOVER_KEPT)
+		return recover_begin(g, h);
+	supervise_reap(g);
+	supervise_step(g);
+	upgrade_arrived(g, t, h);
+	return 0;
 }
 
 // In the place of another penstockd, which has left all of its own to us. Before takeover_done() nothing may be closed.
@@ -166,11 +206,12 @@ static int loop_again(struct gateway *g, struct takeover *t, struct handover *h)
 	supervise_go_on(g);
 	cputime_open(g);
 	takeover_done(t, h);
+	keeper_again(g, t, h);
 	takeover_signals_release();
-	supervise_reap(g);
-	supervise_step(g);
-	upgrade_arrived(g, t, h);
+	ret = go_on(g, t, h);
 	handover_fini(h);
+	if (ret < 0)
+		return ret;
 	run(g);
 	all_close(g, events);
 	return 0;
@@ -198,6 +239,12 @@ static struct gateway gateway_of(const struct options *o, char **argv, const str
 	return (struct gateway){ .options = o, .argv = argv, .self = self, .ready_fd = -1 };
 }
 
+// What there is before anything of a gateway.
+struct beginning {
+	struct keeper_link keeper;
+	int ready_fd;
+};
+
 static char *program_path(void)
 {
 	char path[4096];
@@ -209,25 +256,28 @@ static char *program_path(void)
 	return strdup(path);
 }
 
-static int gateway_run(const struct options *o, char **argv, struct config *c, char *pid_file, int ready_fd, bool to_syslog)
+static int gateway_run(const struct options *o, char **argv, struct config *c, char *pid_file, struct beginning *b, bool to_syslog)
 {
-	struct handover_process self = {
-		.pid_file = pid_file, .pid_fd = -1, .program = program_path(), .version = (char *)PENSTOCK_VERSION
-	};
+	struct handover_process self = { .pid_file = pid_file,
+		                         .pid_fd = -1,
+		                         .program = program_path(),
+		                         .version = (char *)PENSTOCK_VERSION,
+		                         .keeper_fd = -1,
+		                         .page_fd = -1 };
 	struct gateway g = gateway_of(o, argv, &self);
 	int ret = self.program ? 0 : -ENOMEM;
 
 	g.config = c;
-	g.ready_fd = ready_fd;
+	g.ready_fd = b->ready_fd;
 	g.to_syslog = to_syslog;
 	if (ret == 0 && (o->pid_file || !o->foreground)) {
-		self.pid_fd = pidfile_open(pid_file);
+		self.pid_fd = pidfile_open(pid_file, b->keeper.fd < 0 ? getpid() : getppid());
 		ret = self.pid_fd < 0 ? self.pid_fd : 0;
 	}
 	if (ret == 0)
 		ret = gateway_init(&g);
 	if (ret == 0)
-		ret = loop(&g);
+		ret = loop(&g, &b->keeper);
 	if (ret == -ENOMEM)
 		log_err("penstockd does not start: out of memory");
 	gateway_fini(&g);
@@ -240,7 +290,7 @@ static int gateway_take_over(const struct options *o, char **argv, struct takeov
 {
 	struct handover_process self = { .pid_fd = -1 };
 	struct gateway g = gateway_of(o, argv, &self);
-	struct handover h = { .g = &g };
+	struct handover h = { .g = &g, .kept = t->kind == TAKEOVER_KEPT };
 	int ret;
 
 	if (t->kind == TAKEOVER_TRIAL)
@@ -271,14 +321,31 @@ static int gateway_take_over(const struct options *o, char **argv, struct takeov
 	return g.exit_status;
 }
 
-// As before anything of a gateway is there.
-static int start(const struct options *o, char **argv)
+// The process that goes on from here is main: its keeper has gone another way.
+static int keeper_have(const struct options *o, char **argv, const struct takeover *t, struct beginning *b)
 {
+	int ret = 0;
+
+	if (t->kind == TAKEOVER_ANEW)
+		return keeper_attach(t->keeper_fd, t->page_fd, &b->keeper);
+	if (!o->foreground)
+		ret = daemon_start(&b->ready_fd);
+	if (ret < 0)
+		return errno_log(-ret, "cannot become a daemon: %s", strerror(-ret));
+	return keeper_start(argv, b->ready_fd, &b->keeper);
+}
+
+// As before anything of a gateway is there.
+static int start(const struct options *o, char **argv, const struct takeover *t)
+{
+	struct beginning b = { .keeper = { -1, -1, NULL }, .ready_fd = -1 };
 	struct config *config;
 	char *pid_file;
 	bool to_syslog;
-	int ready_fd = -1, ret;
+	int ret;
 
+	if (keeper_have(o, argv, t, &b) < 0 || activation_take() < 0)
+		return 1;
 	if (config_load(options_config(o), CONFIG_START, NULL, NULL, &config) < 0)
 		return 1;
 	if (geteuid() != 0) {
@@ -286,23 +353,15 @@ static int start(const struct options *o, char **argv)
 		config_free(config);
 		return 1;
 	}
-	raise_file_limit();
 	// a copy: a reload frees what config_str() gives, and a daemon changes its directory
 	pid_file = path_absolute(o->pid_file ? o->pid_file : config_str(config, OPT_PID_FILE));
-	if (!pid_file) {
+	if (!pid_file || (!o->foreground && !o->no_chdir && chdir("/") < 0)) {
 		log_err("pid file: %s", strerror(errno));
 		return 1;
 	}
-	if (!o->foreground) {
-		ret = daemon_start(o->no_chdir, &ready_fd);
-		if (ret < 0) {
-			log_err("cannot become a daemon: %s", strerror(-ret));
-			return 1;
-		}
-	}
 	log_init("penstockd", gateway_level(o, config), LOG_FORM_PLAIN);
 	to_syslog = log_start(o, gateway_facility(o, config), !o->foreground);
-	ret = gateway_run(o, argv, config, pid_file, ready_fd, to_syslog);
+	ret = gateway_run(o, argv, config, pid_file, &b, to_syslog);
 	syslogger_close();
 	free(pid_file);
 	return ret;
@@ -331,9 +390,12 @@ int main(int argc, char *argv[])
 		setenv(SANDBOX_TRACEABLE, "1", 1);
 	else
 		unsetenv(SANDBOX_TRACEABLE);
-	if (sandbox_harden() < 0 || sandbox_keep_capabilities(SANDBOX_MAIN) < 0 || activation_take() < 0)
+	if (sandbox_harden() < 0 || sandbox_keep_capabilities(SANDBOX_MAIN) < 0)
 		return 1;
-	if (sandbox_landlock() == 0)
+	if (takeover.kind == TAKEOVER_NONE && sandbox_landlock() == 0)
 		log_notice("this kernel has no Landlock: which files processes open only seccomp and their users bound");
-	return takeover.kind == TAKEOVER_NONE ? start(&options, argv) : gateway_take_over(&options, argv, &takeover);
+	raise_file_limit(); // the keeper's, too
+	if (takeover.kind == TAKEOVER_NONE || takeover.kind == TAKEOVER_ANEW)
+		return start(&options, argv, &takeover);
+	return activation_take() < 0 ? 1 : gateway_take_over(&options, argv, &takeover);
 }

@@ -19,6 +19,8 @@ static struct {
 	int fd;
 	struct event *watchdog;
 	char status[256];
+	bool (*through)(void *who, const char *text);
+	void *who;
 } notify = { .fd = -1 };
 
 uint64_t notify_watchdog_ms(const char *usec, const char *for_pid, int pid)
@@ -49,8 +51,16 @@ int notify_address(const char *text, struct sockaddr_un *sun, unsigned *len)
 	return 0;
 }
 
+void notify_through(bool (*through)(void *who, const char *text), void *who)
+{
+	notify.through = through;
+	notify.who = who;
+}
+
 static void tell(const char *text)
 {
+	if (notify.through && notify.through(notify.who, text))
+		return;
 	if (notify.fd >= 0 && send(notify.fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN)
 		log_debug("NOTIFY_SOCKET: %s", strerror(errno));
 }
@@ -64,13 +74,25 @@ static int socket_open(const char *text)
 {
 	struct sockaddr_un sun;
 	unsigned len;
+	int fd, ret;
 
 	if (notify_address(text, &sun, &len) < 0)
 		return errno_log(EINVAL, "NOTIFY_SOCKET '%s' is no address of a Unix socket", text);
-	notify.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (notify.fd >= 0 && connect(notify.fd, (struct sockaddr *)&sun, len) == 0)
-		return 0;
-	return errno_log(errno, "NOTIFY_SOCKET '%s': %s", text, strerror(errno));
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&sun, len) == 0)
+		return fd;
+	ret = errno_log(errno, "NOTIFY_SOCKET '%s': %s", text, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+int notify_socket(void)
+{
+	const char *text = getenv("NOTIFY_SOCKET");
+	int fd = text ? socket_open(text) : -1;
+
+	return fd < 0 ? -1 : fd;
 }
 
 int notify_open(struct event_base *base)
@@ -83,10 +105,9 @@ int notify_open(struct event_base *base)
 	if (!text)
 		return 0;
 	ret = socket_open(text);
-	if (ret < 0) {
-		notify_close();
+	if (ret < 0)
 		return ret;
-	}
+	notify.fd = ret;
 	if (!ms)
 		return 0;
 	notify.watchdog = event_new(base, -1, EV_PERSIST, on_watchdog, NULL);

@@ -13,6 +13,11 @@ uint64_t notify_watchdog_ms(const char *usec, const char *for_pid, int pid);
 struct sockaddr_un;
 int notify_address(const char *text, struct sockaddr_un *sun, unsigned *len);
 
+// NOTIFY_SOCKET itself, for who tells systemd in the place of others; -1: there is none (a wrong one is logged).
+int notify_socket(void);
+// From here on another tells it; NULL: we do.
+void notify_through(bool (*tell)(void *who, const char *text), void *who);
+
 // Begin to feed the watchdog, if there is one. 0 or -errno (logged): a wrong environment is no reason not to start.
 int notify_open(struct event_base *base);
 void notify_close(void);

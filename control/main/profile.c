@@ -67,6 +67,7 @@ static void answer(struct conn *c)
 void profile_ask(struct conn *c)
 {
 	c->profile_asked = true;
+	conn_changed(c);
 	if (c->login)
 		answer(c);
 }
@@ -82,6 +83,7 @@ void profile_login(struct conn *c, const char *user, const char *group, const ch
 		conn_end(c, END_ERROR);
 		return;
 	}
+	conn_changed(c);
 	snprintf(c->login->user, sizeof(c->login->user), "%s", user);
 	snprintf(c->login->group, sizeof(c->login->group), "%s", group);
 	snprintf(c->login->vhost, sizeof(c->login->vhost), "%s", vhost);
@@ -91,6 +93,8 @@ void profile_login(struct conn *c, const char *user, const char *group, const ch
 
 void profile_forget(struct conn *c)
 {
+	if (c->login)
+		conn_changed(c);
 	free(c->login);
 	c->login = NULL;
 }

@@ -7,6 +7,7 @@
 
 #include "control/main/admin.h"
 #include "control/main/config.h"
+#include "control/main/deposit.h"
 #include "control/main/events.h"
 #include "control/main/inner.h"
 #include "control/main/listen.h"
@@ -65,6 +66,7 @@ static void reload_fail(struct gateway *g, const char *why)
 	struct reload *r = g->reload;
 
 	g->reload = NULL;
+	deposit_reloading(g, false);
 	notify_ready();
 	// what is wrong with the file stands in the log already
 	if (!r->upgrade)
@@ -153,6 +155,8 @@ static const char *why_not_now(const struct gateway *g)
 {
 	if (g->reload)
 		return "another reload is going on";
+	if (g->recovery)
+		return "the main process is being replaced";
 	if (g->upgrade)
 		return "an upgrade is going on";
 	if (g->phase != GATEWAY_UP || !g->secmod || !g->secmod->ready)
@@ -167,6 +171,7 @@ static void begin(struct gateway *g, struct reload *r)
 
 	r->token = ++token;
 	g->reload = r;
+	deposit_reloading(g, true);
 	notify_reloading();
 	ret = prepare(g, r);
 	if (ret == 0)
@@ -331,6 +336,8 @@ void reload_nursery_ready(struct gateway *g, bool ok, const char *text)
 	adopt(g, r);
 	listen_switch(g);
 	g->reload = NULL;
+	deposit_reloading(g, false);
+	deposit_whole(g);
 	// its failure is logged; the interface keeps what it has
 	inner_sync(g);
 	reload_tell_dataplane(g);

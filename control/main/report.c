@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control/main/deposit.h"
+#include "control/main/keeper.h"
 #include "control/main/pulse.h"
 #include "control/main/quota_row.h"
 #include "control/main/session.h"
@@ -439,6 +441,7 @@ static void report_version(struct report *r, const char *key, const struct child
 static void report_parts(struct report *r, const struct gateway *g)
 {
 	const struct child *missing = pulse_missing(g);
+	const struct keeper_page *page = deposit_page(g);
 	const struct child_kind *failing;
 	unsigned times;
 
@@ -450,7 +453,13 @@ static void report_parts(struct report *r, const struct gateway *g)
 	else
 		report_text(r, "Status", "%s", door_state(g));
 	report_text(r, "Version", "%s", PENSTOCK_VERSION);
-	report_number(r, "Server PID", (uint64_t)getpid(), NULL);
+	// whom signals are for, as the pid file has it
+	report_number(r, "Server PID", (uint64_t)(page ? getppid() : getpid()), NULL);
+	report_number(r, "Main PID", (uint64_t)getpid(), NULL);
+	if (page)
+		report_number(r, "Main restarts", page->restarts, NULL);
+	else
+		report_text(r, "Keeper", "none");
 	report_version(r, "Sec-mod version", g->secmod);
 	report_version(r, "Dataplane version", g->dataplane);
 	report_number(r, "Sec-mod PID", g->secmod ? (uint64_t)g->secmod->pid : 0, NULL);

@@ -145,6 +145,7 @@ static void tell_ends(struct samples *s, const struct gateway *g)
 		[END_WORKER] = "worker",
 		[END_NURSERY] = "nursery",
 		[END_DATAPLANE] = "dataplane",
+		[END_MAIN] = "main",
 	};
 	WORDS_FOR(words, END_REASON_LAST + 1);
 

@@ -67,6 +67,7 @@ static void session_enter(struct session *s)
 	htab_insert(&g->sessions_by_id, &s->by_id, htab_hash(&s->id, sizeof(s->id)));
 	htab_insert(&g->sessions_by_user, &s->by_user, htab_hash(s->user, strlen(s->user)));
 	TAILQ_INSERT_TAIL(&g->sessions, s, all);
+	deposit_enter(g, &s->mark, VAULT_SESSION, s->id, s);
 	g->sessions_count++;
 }
 
@@ -78,6 +79,7 @@ static struct session *session_new(struct gateway *g, const struct msg_session_r
 		return NULL;
 	s->g = g;
 	s->id = ++g->session_last;
+	deposit_part(g, VAULT_GATEWAY);
 	memcpy(s->sid, m->sid, SID_SIZE);
 	snprintf(s->user, sizeof(s->user), "%s", m->user);
 	snprintf(s->group, sizeof(s->group), "%s", m->group);
@@ -92,11 +94,17 @@ static struct session *session_new(struct gateway *g, const struct msg_session_r
 	return s;
 }
 
+void session_changed(struct session *s)
+{
+	deposit_changed(s->g, &s->mark);
+}
+
 static void session_free(struct session *s)
 {
 	struct gateway *g = s->g;
 
 	address_return(s);
+	deposit_leave(g, &s->mark);
 	terms_put(s->changed.filter);
 	if (!s->gone)
 		htab_remove(&g->sessions_by_sid, &s->by_sid);
@@ -147,6 +155,7 @@ static void session_void(struct session *s)
 	if (s->gone)
 		return;
 	s->gone = true;
+	session_changed(s);
 	htab_remove(&s->g->sessions_by_sid, &s->by_sid);
 }
 
@@ -171,6 +180,7 @@ void session_revoke(struct session *s)
 	struct msg_session_revoke m = { .sid_len = SID_SIZE };
 
 	s->voided = true;
+	session_changed(s);
 	memcpy(m.sid, s->sid, SID_SIZE);
 	if (!s->orphan && s->g->secmod)
 		LINK_SEND(&s->g->secmod->link, SESSION_REVOKE, &m);
@@ -185,6 +195,7 @@ void session_terminate(struct session *s, enum end_reason reason)
 void session_tunnel_over(struct session *s)
 {
 	s->tunnels--;
+	session_changed(s);
 	if (s->opening)
 		opening_resume(s->opening);
 	session_try_free(s);
@@ -193,6 +204,7 @@ void session_tunnel_over(struct session *s)
 void session_orphan(struct session *s)
 {
 	s->orphan = true;
+	session_changed(s);
 	session_void(s);
 	session_try_free(s);
 }
@@ -249,7 +261,7 @@ static const struct state_field fields[] = {
 
 #undef N
 
-STATE_COVERS(struct session, 984);
+STATE_COVERS(struct session, 1040);
 
 struct filter {
 	uint32_t filter; // its terms
@@ -259,7 +271,7 @@ static const struct state_field filter_fields[] = { STATE_NUMBER(struct filter, 
 
 void session_save(const struct session *s, struct state_writer *w)
 {
-	const struct filter filter = { s->changed.filter ? s->changed.filter->number : 0 };
+	const struct filter filter = { s->changed.filter ? terms_number(s->changed.filter, w) : 0 };
 	struct address_state addresses;
 
 	address_save(s, &addresses);
@@ -279,14 +291,14 @@ int session_restore(struct handover *h, const struct state_record *rec)
 	s->g = h->g;
 	ret = state_read(rec,
 	                 STATE_PARTS(STATE_PART("", fields, s), STATE_PART("", filter_fields, &filter), ADDRESS_PART(&addresses)));
-	if (ret == 0 && (!s->id || session_find_id(h->g, s->id) || filter.filter > h->n_terms))
+	if (ret == 0 && (!s->id || session_find_id(h->g, s->id) || (filter.filter && !handover_terms(h, filter.filter))))
 		ret = errno_log(EBADMSG, "state: session: %u is no number for it", s->id);
 	if (ret < 0) {
 		free(s);
 		return ret;
 	}
 	if (filter.filter)
-		s->changed.filter = terms_get(h->terms[filter.filter - 1]);
+		s->changed.filter = terms_get(handover_terms(h, filter.filter));
 	session_enter(s);
 	return address_take_again(s, &addresses);
 }

@@ -3,6 +3,7 @@
 #pragma once
 #include "control/main/change.h"
 #include "control/main/conn.h"
+#include "control/main/deposit.h"
 #include "control/main/tunnel.h"
 
 struct session {
@@ -36,6 +37,7 @@ struct session {
 	struct addr client, local;          // of its latest tunnel that was up
 	enum end_reason reason;             // of the last that has ended
 	uint32_t ended_seconds;             // when that was, from its first tunnel on
+	struct deposit_mark mark;
 };
 
 struct handover;
@@ -52,6 +54,8 @@ struct session *session_get(struct gateway *g, const struct msg_session_reply *m
 bool session_is_same_user(const struct session *a, const struct session *b);
 // How many other sessions of its user have a client connected.
 unsigned session_siblings(const struct session *s);
+// Something of it that lasts is another now.
+void session_changed(struct session *s);
 // sec-mod has voided it.
 void session_gone(struct session *s, enum end_reason reason);
 // Void its cookie: sec-mod answers with SESSION_GONE, the next one if this one has died.

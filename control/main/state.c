@@ -15,6 +15,7 @@
 // its bytes. Numbers are little-endian and as short as they can be. The last record is END.
 #define MAGIC "penstock state 1"
 #define END "end"
+#define DESCRIPTORS "descriptors" // their numbers (4 bytes each), in the place of those in the records up to the next of this name
 #define SIZE_MAX_STATE (1u << 30) // a million sessions
 #define NAME_MAX_STATE 63
 
@@ -41,7 +42,7 @@ static void put(struct state_writer *w, const void *bytes, size_t len)
 
 	if (len > SIZE_MAX_STATE - w->used)
 		w->error = w->error ? w->error : -E2BIG;
-	if (w->error)
+	if (w->error || !len)
 		return;
 	while (room - w->used < len)
 		room *= 2;
@@ -171,6 +172,35 @@ void state_write(struct state_writer *w, const char *record, const struct state_
 	memcpy(w->buf + start, &len, sizeof(len));
 }
 
+void state_writer_reset(struct state_writer *w)
+{
+	if (w->buf)
+		secret_wipe(w->buf, w->used);
+	w->used = w->n_fds = 0;
+	w->error = 0;
+}
+
+const uint8_t *state_records(const struct state_writer *w, size_t *len)
+{
+	*len = w->used > sizeof(MAGIC) ? w->used - sizeof(MAGIC) : 0;
+	return w->used > sizeof(MAGIC) ? w->buf + sizeof(MAGIC) : NULL;
+}
+
+void state_write_again(struct state_writer *w, const uint8_t *records, size_t len, const int *fds, size_t n_fds)
+{
+	uint32_t size = (uint32_t)(sizeof(DESCRIPTORS) + n_fds * sizeof(*fds));
+
+	if (!w->used)
+		put(w, MAGIC, sizeof(MAGIC));
+	put(w, &size, sizeof(size));
+	put_name(w, "", DESCRIPTORS);
+	put(w, fds, n_fds * sizeof(*fds));
+	put(w, records, len);
+	for (size_t i = 0; i < n_fds; i++)
+		if (!w->error && fds_add(&w->fds, &w->n_fds, &w->fds_room, fds[i]) < 0)
+			w->error = -ENOMEM;
+}
+
 int state_seal(struct state_writer *w, int *fd)
 {
 	state_write(w, END, NULL, 0);
@@ -228,7 +258,7 @@ static bool take_name(const uint8_t **at, const uint8_t *end, char *out, size_t 
 	return true;
 }
 
-int state_next(struct state_reader *r, struct state_record *out)
+static int record_next(struct state_reader *r, struct state_record *out)
 {
 	uint32_t len;
 
@@ -245,6 +275,21 @@ int state_next(struct state_reader *r, struct state_record *out)
 	if (strcmp(out->name, END) != 0)
 		return 1;
 	return r->at == r->end && out->at == out->end ? 0 : broken(END, "", "something stands behind it");
+}
+
+int state_next(struct state_reader *r, struct state_record *out)
+{
+	int ret;
+
+	while ((ret = record_next(r, out)) > 0) {
+		if (strcmp(out->name, DESCRIPTORS) != 0)
+			return ret;
+		if (r->n_given || (size_t)(out->end - out->at) % sizeof(int))
+			return broken(DESCRIPTORS, "", "more of them than fields, or half of one");
+		r->given = out->at;
+		r->n_given = (size_t)(out->end - out->at) / sizeof(int);
+	}
+	return ret;
 }
 
 struct value {
@@ -323,7 +368,13 @@ static const char *take_fd(struct state_reader *r, const struct value *v, void *
 
 	if (v->len != sizeof(fd))
 		return "no descriptor";
-	memcpy(&fd, v->bytes, sizeof(fd));
+	if (r->given && !r->n_given)
+		return "a descriptor that nobody has left";
+	memcpy(&fd, r->given ? r->given : v->bytes, sizeof(fd));
+	if (r->given) {
+		r->given += sizeof(fd);
+		r->n_given--;
+	}
 	if (fd <= STDERR_FILENO || fcntl(fd, F_GETFD) < 0)
 		return "a descriptor that is not open";
 	for (size_t i = 0; i < r->n_fds; i++)

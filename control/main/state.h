@@ -67,12 +67,19 @@ struct state_writer {
 	int *fds; // all that were written
 	size_t n_fds, fds_room;
 	int error; // the first; nothing is written after it
+	bool kept; // record by record, for the keeper (deposit.h)
 };
 
 void state_writer_init(struct state_writer *w);
 void state_writer_fini(struct state_writer *w); // wipes
 // A record and its fields; zeros are left out.
 void state_write(struct state_writer *w, const char *record, const struct state_part *parts, unsigned n);
+// Again from the beginning; its memory is wiped, and stays.
+void state_writer_reset(struct state_writer *w);
+// The records so far, without what stands before the first.
+const uint8_t *state_records(const struct state_writer *w, size_t *len);
+// Such records again, whose descriptors have other numbers now: in the order in which they were written.
+void state_write_again(struct state_writer *w, const uint8_t *records, size_t len, const int *fds, size_t n_fds);
 // The end, and all of it in a sealed memfd (close-on-exec). 0 or -errno.
 int state_seal(struct state_writer *w, int *fd);
 
@@ -82,6 +89,8 @@ struct state_reader {
 	const uint8_t *at, *end;
 	int *fds; // all that were read
 	size_t n_fds, fds_room;
+	const uint8_t *given; // numbers for the descriptors that come now; NULL: theirs hold
+	size_t n_given;
 };
 
 struct state_record {

@@ -1,10 +1,12 @@
 #include "control/main/supervise.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +22,7 @@
 #include "control/main/peers.h"
 #include "control/main/program.h"
 #include "control/main/pulse.h"
+#include "control/main/recover.h"
 #include "control/main/refill.h"
 #include "control/main/reload.h"
 #include "control/main/renew.h"
@@ -184,13 +187,31 @@ static int child_exec(struct child *c, int main_fd, int snapshot_fd)
 	return ret;
 }
 
+static void end_forget(struct child *c)
+{
+	if (!c->end)
+		return;
+	close(event_get_fd(c->end));
+	event_free(c->end);
+	c->end = NULL;
+}
+
 static void child_free(struct child *c)
 {
 	TAILQ_REMOVE(&c->g->children, c, all);
+	deposit_leave(c->g, &c->mark);
+	end_forget(c);
 	link_close(&c->link);
 	evtimer_del(&c->timer);
 	logpipe_free(c->log);
 	free(c);
+}
+
+// One that answers HTTP ends with its channel, and another is started.
+static void deposit_child(struct child *c)
+{
+	if (c->kind != &child_metrics)
+		deposit_enter(c->g, &c->mark, VAULT_CHILD, (uint64_t)c->pid, c);
 }
 
 static void child_enter(struct gateway *g, struct child *c, const struct child_kind *kind)
@@ -228,6 +249,7 @@ static struct child *child_start(struct gateway *g, const struct child_kind *kin
 	if (ret < 0)
 		goto fail;
 	timer_set(&c->timer, START_SECONDS * 1000);
+	deposit_child(c);
 	g->figures.starts[kind->part]++;
 	log_debug("%s started (pid %d)", kind->name, (int)c->pid);
 	return c;
@@ -359,6 +381,8 @@ void child_ready(struct child *c, bool ok, const char *text)
 	}
 	evtimer_del(&c->timer);
 	c->ready = true;
+	deposit_changed(g, &c->mark);
+	deposit_whole(g);
 	log_info("%s is ready (pid %d)%s%s", c->kind->name, (int)c->pid, text[0] ? ": " : "", text);
 	supervise_step(g);
 }
@@ -382,6 +406,7 @@ void supervise_switch_nursery(struct gateway *g, struct child *next)
 	next->next = false;
 	next->ready = true;
 	g->nursery = next;
+	supervise_changed(g);
 	if (!old)
 		return;
 	old->leaving = true;
@@ -393,11 +418,13 @@ void supervise_switch_nursery(struct gateway *g, struct child *next)
 // One that has refused to start has said why, and one that was told to leave leaves.
 static void log_death(const struct child *c, int status)
 {
-	bool told = WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 0;
-	bool expected = (c->leaving && told) || (c->refused && !WIFSIGNALED(status));
+	bool told = status < 0 || WIFSIGNALED(status) ? status < 0 || WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 0;
+	bool expected = (c->leaving && told) || (c->refused && status >= 0 && !WIFSIGNALED(status));
 	char text[64];
 
-	if (WIFSIGNALED(status))
+	if (status < 0)
+		snprintf(text, sizeof(text), "has ended");
+	else if (WIFSIGNALED(status))
 		snprintf(text, sizeof(text), "died of signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
 	else
 		snprintf(text, sizeof(text), "exited with %d", WEXITSTATUS(status));
@@ -437,6 +464,7 @@ static void child_died(struct child *c, int status)
 	link_read_rest(&c->link);
 	log_death(c, status);
 	c->ready = false;
+	recover_told(c);
 	c->pid = 0;
 	if (current) {
 		*slot = NULL;
@@ -462,21 +490,80 @@ static void child_died(struct child *c, int status)
 
 void supervise_reap(struct gateway *g)
 {
-	struct child *c;
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (upgrade_reaped(g, pid, status))
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		supervise_ended(g, pid, status);
+}
+
+void supervise_ended(struct gateway *g, pid_t pid, int status)
+{
+	struct child *c;
+
+	if (upgrade_reaped(g, pid, status))
+		return;
+	TAILQ_FOREACH(c, &g->children, all)
+	if (c->pid == pid)
+		break;
+	if (c)
+		child_died(c, status);
+	else if (!programs_reap(g, pid, status))
+		conn_reaped(g, pid, status);
+}
+
+static pid_t parent_of(pid_t pid)
+{
+	char path[32], text[512], *end;
+	int fd, parent;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
+		return -1;
+	text[n] = '\0';
+	end = strrchr(text, ')'); // its name may have any character
+	return end && sscanf(end, ") %*c %d", &parent) == 1 ? parent : -1;
+}
+
+bool supervise_is_ours(const struct gateway *g, pid_t pid)
+{
+	pid_t parent = pid > 0 ? parent_of(pid) : -1;
+
+	return parent > 0 && (parent == getpid() || (g->deposit && parent == getppid()));
+}
+
+static void on_end(evutil_socket_t fd, short what, void *arg)
+{
+	child_died(arg, -1);
+}
+
+void supervise_unkept(struct gateway *g)
+{
+	struct child *c;
+	int fd;
+
+	TAILQ_FOREACH(c, &g->children, all)
+	{
+		if (supervise_is_ours(g, c->pid))
 			continue;
-		TAILQ_FOREACH(c, &g->children, all)
-		if (c->pid == pid)
-			break;
-		if (c)
-			child_died(c, status);
-		else if (!programs_reap(g, pid, status))
-			conn_reaped(g, pid, status);
+		fd = (int)syscall(SYS_pidfd_open, c->pid, 0);
+		c->end = fd < 0 ? NULL : event_new(g->base, fd, EV_READ, on_end, c);
+		if (!c->end || event_add(c->end, NULL) < 0)
+			log_err("%s (pid %d) cannot be watched: %s", c->kind->name, (int)c->pid, strerror(errno));
 	}
+}
+
+void supervise_changed(struct gateway *g)
+{
+	struct child *c;
+
+	TAILQ_FOREACH(c, &g->children, all)
+	deposit_changed(g, &c->mark);
 }
 
 // ------------------------------------------------------------------------------------------------------------------ stop
@@ -567,7 +654,7 @@ static const struct state_field fields[] = {
 	STATE_TEXT(struct child, version),
 };
 
-STATE_COVERS(struct child, 1896);
+STATE_COVERS(struct child, 1968);
 
 struct rest {
 	uint8_t role;
@@ -592,22 +679,24 @@ bool supervise_is_quiet(const struct gateway *g)
 	return true;
 }
 
+void child_save(const struct child *c, struct state_writer *w)
+{
+	struct rest rest = { c->kind->role, *slot_of(c->g, c->kind) == c, handover_due(&c->timer), -1, "" };
+
+	if (c->log) {
+		rest.log_fd = logpipe_fd(c->log);
+		snprintf(rest.log_rest, sizeof(rest.log_rest), "%s", logpipe_rest(c->log));
+	}
+	state_write(w, "child", STATE_PARTS(STATE_PART("", fields, c), STATE_PART("", rest_fields, &rest)));
+}
+
 void supervise_save(const struct gateway *g, struct state_writer *w)
 {
 	const struct child *c;
 
 	TAILQ_FOREACH(c, &g->children, all)
-	{
-		struct rest rest = { c->kind->role, *slot_of((struct gateway *)g, c->kind) == c, handover_due(&c->timer), -1, "" };
-
-		if (c->kind == &child_metrics) // it ends with its channel, and another is started
-			continue;
-		if (c->log) {
-			rest.log_fd = logpipe_fd(c->log);
-			snprintf(rest.log_rest, sizeof(rest.log_rest), "%s", logpipe_rest(c->log));
-		}
-		state_write(w, "child", STATE_PARTS(STATE_PART("", fields, c), STATE_PART("", rest_fields, &rest)));
-	}
+	if (c->kind != &child_metrics)
+		child_save(c, w);
 }
 
 static const struct child_kind *kind_of(unsigned role)
@@ -656,5 +745,6 @@ int supervise_restore(struct handover *h, const struct state_record *rec)
 		return ret;
 	}
 	child_enter(h->g, c, kind);
+	deposit_child(c);
 	return child_attach(h->g, c, &rest);
 }

@@ -148,7 +148,10 @@ static bool word_parse(const char *word, struct takeover *t)
 	else if (sscanf(word, "back:%d:%n", &t->state_fd, &used) == 1 && used) {
 		t->kind = TAKEOVER_BACK;
 		snprintf(t->why, sizeof(t->why), "%s", word + used);
-	}
+	} else if (sscanf(word, "kept:%d:%d:%d%n", &t->state_fd, &t->keeper_fd, &t->page_fd, &used) == 3 && !word[used])
+		t->kind = TAKEOVER_KEPT;
+	else if (sscanf(word, "anew:%d:%d%n", &t->keeper_fd, &t->page_fd, &used) == 2 && !word[used])
+		t->kind = TAKEOVER_ANEW;
 	return t->kind != TAKEOVER_NONE;
 }
 
@@ -156,7 +159,7 @@ void takeover_begin(struct takeover *t, char **argv)
 {
 	const char *word = getenv(TAKEOVER_WORD);
 
-	*t = (struct takeover){ .state_fd = -1, .back_fd = -1 };
+	*t = (struct takeover){ .state_fd = -1, .back_fd = -1, .keeper_fd = -1, .page_fd = -1 };
 	if (!word)
 		return;
 	if (!word_parse(word, t))

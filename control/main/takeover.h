@@ -8,18 +8,22 @@ enum takeover_kind {
 	TAKEOVER_TRIAL, // to say whether we could: by exit status, and a reason on stderr
 	TAKEOVER_GO,
 	TAKEOVER_BACK, // the one that took over from us has failed
+	TAKEOVER_KEPT, // main has died, and this is what its keeper has
+	TAKEOVER_ANEW, // likewise, and that was no good: an ordinary start, but for the keeper
 };
 
 struct takeover {
 	enum takeover_kind kind;
 	int state_fd;
-	int back_fd;   // the program that goes on if we fail; -1: none
-	char why[256]; // TAKEOVER_BACK: what has failed
+	int back_fd;            // the program that goes on if we fail; -1: none
+	int keeper_fd, page_fd; // with KEPT and ANEW
+	char why[256];          // TAKEOVER_BACK: what has failed
 };
 
-#define TAKEOVER_WORD "PENSTOCK_TAKEOVER" // in the environment: "trial:FD", "go:FD:FD", "back:FD:REASON"
-#define TAKEOVER_SECONDS 10               // then it hangs
-#define TAKEOVER_ABLE 78                  // exit status of a trial: no program says that which knows nothing of all this
+#define TAKEOVER_WORD \
+	"PENSTOCK_TAKEOVER" // in the environment: "trial:FD", "go:FD:FD", "back:FD:REASON", "kept:FD:FD:FD", "anew:FD:FD"
+#define TAKEOVER_SECONDS 10 // then it hangs
+#define TAKEOVER_ABLE 78    // exit status of a trial: no program says that which knows nothing of all this
 
 // First of all in main(): from here on, whatever goes wrong, we go back.
 void takeover_begin(struct takeover *t, char **argv);

@@ -100,6 +100,7 @@ void tally_again(const struct session *s)
 
 void tally_up(struct tunnel *t)
 {
+	session_changed(t->session);
 	t->session->client = t->client;
 	t->session->local = t->local;
 	tell_up(t, false);
@@ -139,6 +140,7 @@ void tally_over(struct tunnel *t)
 		.seconds = seconds_of(t->session),
 	};
 
+	session_changed(t->session);
 	if (t->was_up) {
 		t->session->reason = t->reason;
 		t->session->ended_seconds = m.seconds;

@@ -1,5 +1,7 @@
 #include "control/main/terms.h"
 
+#include "control/main/gateway.h"
+
 #include <stdlib.h>
 
 #include "control/main/config.h"
@@ -323,6 +325,8 @@ void terms_put(struct terms *t)
 	free(t->items);
 	free(t->iroutes);
 	free(t->ports);
+	if (t->g)
+		deposit_leave(t->g, &t->mark);
 	free(t);
 }
 
@@ -398,7 +402,7 @@ static const struct state_field terms_fields[] = {
 
 #undef N
 
-STATE_COVERS(struct terms, 256);
+STATE_COVERS(struct terms, 320);
 
 static const struct state_field ports_fields[] = {
 	STATE_NUMBER(struct port_rules, but),
@@ -412,6 +416,23 @@ static const struct state_field item_fields[] = {
 };
 
 static const struct state_field iroute_fields[] = { { "network", STATE_KIND_ADDR, 0, sizeof(struct addr), 0 } };
+
+void terms_keep(struct gateway *g, struct terms *t)
+{
+	if (t->mark.object)
+		return;
+	if (!t->kept)
+		t->kept = g->terms_last + 1;
+	if (g->terms_last < t->kept)
+		g->terms_last = t->kept;
+	t->g = g;
+	deposit_enter(g, &t->mark, VAULT_TERMS, t->kept, t);
+}
+
+uint32_t terms_number(const struct terms *t, const struct state_writer *w)
+{
+	return w->kept ? t->kept : t->number;
+}
 
 void terms_save(struct terms *t, uint32_t number, struct state_writer *w)
 {
@@ -442,8 +463,9 @@ int terms_restore(struct handover *h, const struct state_record *rec)
 	ret = state_read(rec, STATE_PARTS(STATE_PART("", terms_fields, t), STATE_PART("ports.", ports_fields, &ports)));
 	if (ret < 0)
 		return ret;
-	if (t->number != h->n_terms)
+	if (h->n_terms > 1 ? t->number <= h->terms[h->n_terms - 2]->number : !t->number)
 		return errno_log(EBADMSG, "state: terms: number %u is out of turn", t->number);
+	t->kept = h->kept ? t->number : 0;
 	if (!ports.n && !ports.but)
 		return 0;
 	t->ports = malloc(sizeof(ports));

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "control/main/deposit.h"
 #include "control/main/packing.h"
 #include "control/main/ports.h"
 #include "control/main/quota.h"
@@ -48,7 +49,10 @@ struct terms {
 	size_t n_iroutes;
 	struct terms_item *items;
 	size_t n_items;
-	uint32_t number; // in the state that is being written
+	uint32_t number;   // in the state that is being written
+	uint32_t kept;     // with the keeper; 0: it has none
+	struct gateway *g; // whose keeper; NULL: none
+	struct deposit_mark mark;
 };
 
 struct handover;
@@ -66,6 +70,10 @@ int terms_route(struct terms *t, const char *network);
 bool terms_reach_all(const struct terms *t);
 struct terms *terms_get(struct terms *t);
 void terms_put(struct terms *t); // NULL is fine
+// Something that the keeper has needs them: so does it, until they are no more.
+void terms_keep(struct gateway *g, struct terms *t);
+// The number by which a state names them.
+uint32_t terms_number(const struct terms *t, const struct state_writer *w);
 // Once in a state; then `number` stands for them. Before the first: number 0.
 void terms_save(struct terms *t, uint32_t number, struct state_writer *w);
 int terms_restore(struct handover *h, const struct state_record *rec);

@@ -10,6 +10,7 @@
 #include "control/main/keep.h"
 #include "control/main/order.h"
 #include "control/main/placeholder.h"
+#include "control/main/recover.h"
 #include "control/main/refill.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
@@ -128,9 +129,15 @@ const char *end_reason_text(enum end_reason reason)
 		[END_WORKER] = "its worker has died",
 		[END_NURSERY] = "the nursery of its worker has died",
 		[END_DATAPLANE] = "the dataplane has died",
+		[END_MAIN] = "main has died meanwhile",
 	};
 
 	return texts[reason];
+}
+
+void tunnel_touched(struct tunnel *t)
+{
+	deposit_changed(t->g, &t->mark);
 }
 
 // The dataplane knows nothing of it any more.
@@ -148,6 +155,7 @@ static void tunnel_over(struct tunnel *t)
 	stats_tunnel_over(g, t);
 	figures_tunnel_over(g, t);
 	totals_add(&t->session->ended, &t->now);
+	deposit_leave(g, &t->mark);
 	g->tunnels[t->number] = NULL;
 	number_return(g, t->number);
 	session_tunnel_over(t->session);
@@ -165,6 +173,7 @@ static void detach(struct tunnel *t, enum end_reason reason, bool revoke)
 	struct gateway *g = t->g;
 	struct session *s = t->session;
 
+	tunnel_touched(t);
 	t->was_up = t->phase == TUNNEL_UP;
 	g->sessions_active -= t->was_up;
 	snprintf(t->from, sizeof(t->from), "%s", t->conn->link.chan.name);
@@ -451,6 +460,9 @@ int tunnel_add(struct session *s, struct conn *c, struct terms *terms)
 	s->tunnel = t;
 	s->tunnels++;
 	g->tunnels[number] = t;
+	terms_keep(g, terms);
+	deposit_enter(g, &t->mark, VAULT_TUNNEL, number, t);
+	session_changed(s);
 	usage_begin(t);
 	return 0;
 give_back:
@@ -553,6 +565,8 @@ static void tunnel_up(struct tunnel *t)
 	struct session *s = t->session;
 
 	t->phase = TUNNEL_UP;
+	tunnel_touched(t);
+	session_changed(s);
 	if (!s->since_ms) {
 		s->since_ms = t->since_ms;
 		s->timeout = t->terms->session_timeout;
@@ -619,27 +633,42 @@ void tunnel_replied(struct gateway *g, const struct msg_tunnel_reply *m)
 	tunnel_refused(t);
 }
 
+// The dataplane has it no more.
+static void tunnel_left(struct tunnel *t)
+{
+	if (t->phase == TUNNEL_DELETING)
+		tunnel_over(t);
+}
+
 void tunnel_counted(struct gateway *g, const struct msg_tunnel_counters *m)
 {
 	struct tunnel *t = tunnel_find(g, m->tunnel);
 	uint64_t bytes, more;
 
 	if (!t) {
+		if (recover_counted(g, m))
+			return;
 		log_warn("dataplane: counters of tunnel %u, which does not exist", m->tunnel);
+		return;
+	}
+	// one that had left before a question reached it has none
+	if (m->last && m->packets_in + m->packets_out + t->before.packets_in + t->before.packets_out < t->now.packets_in + t->now.packets_out) {
+		tunnel_left(t);
 		return;
 	}
 	bytes = t->now.bytes_in + t->now.bytes_out;
 	t->now = (struct tunnel_totals){ m->packets_in, m->bytes_in,  m->packets_out,   m->bytes_out,
 		                         m->dropped,    m->datagrams, m->cstp_bytes_in, m->cstp_bytes_out };
 	totals_add(&t->now, &t->before);
-	more = t->now.bytes_in + t->now.bytes_out - bytes;
+	more = t->recount ? 0 : t->now.bytes_in + t->now.bytes_out - bytes;
+	t->recount = false;
 	usage_count(t, more);
 	// it may have been too much
 	t = tunnel_find(g, m->tunnel);
 	if (!t)
 		return;
-	if (m->last && t->phase == TUNNEL_DELETING)
-		tunnel_over(t);
+	if (m->last)
+		tunnel_left(t);
 	else if (t->phase == TUNNEL_UP && t->kept.idle_timeout && m->idle_ms >= t->kept.idle_timeout * 1000ULL)
 		conn_end(t->conn, END_IDLE);
 }
@@ -689,6 +718,7 @@ void tunnel_changed(struct gateway *g, const struct msg_tunnel_state *m)
 		         m->channel == CHANNEL_DTLS ? "DTLS" : "CSTP", addr_text_port(&m->path, text), channel_why_text(m->why));
 	else if (t->path.family && m->path.family && (!addr_equal(&t->path, &m->path) || t->path.port != m->path.port))
 		tell_move(t, &m->path);
+	tunnel_touched(t);
 	t->channel = m->channel;
 	t->why = m->why;
 	t->cipher = m->cipher;

@@ -1,6 +1,7 @@
 // Tunnels: main's side of what the dataplane has under a number, from TUNNEL_ADD to the last TUNNEL_COUNTERS.
 // A tunnel belongs to one session and, until it ends, to one connection. Main process only.
 #pragma once
+#include "control/main/deposit.h"
 #include "control/main/gateway.h"
 #include "proto/messages.h"
 
@@ -68,11 +69,14 @@ struct tunnel {
 	struct event report;    // stats-report-time
 	enum end_reason reason;
 	bool revoke;
-	int utmp_pid;  // of its worker, as it stands in utmp
-	bool in_utmp;  // it has a record there
-	bool greeted;  // connect-script has let its client in
-	bool was_up;   // when it ended: worth a line in the log once all is counted
-	char from[48]; // the name of its connection
+	int utmp_pid;       // of its worker, as it stands in utmp
+	bool in_utmp;       // it has a record there
+	bool greeted;       // connect-script has let its client in
+	bool was_up;        // when it ended: worth a line in the log once all is counted
+	char from[48];      // the name of its connection
+	bool held, leaving; // recover.c: the dataplane has it, but not for long
+	bool recount;       // what its next counters have more than the last ones is counted already
+	struct deposit_mark mark;
 };
 
 struct handover;
@@ -95,6 +99,8 @@ int tunnel_table_fit(struct gateway *g, uint32_t tunnels_max);
 int tunnel_order(struct tunnel *t);
 
 struct tunnel *tunnel_find(struct gateway *g, uint32_t number); // NULL: there is none
+// Something of it that lasts is another now.
+void tunnel_touched(struct tunnel *t);
 // TUNNEL_ADD for this connection, under these terms. 0 or -errno, and then nothing is left of it.
 int tunnel_add(struct session *s, struct conn *c, struct terms *terms);
 // Is this line of its terms for its client? Servers and networks are of use where there is an address of their kind.

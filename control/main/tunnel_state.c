@@ -132,7 +132,7 @@ static const struct state_field fields[] = {
 
 #undef N
 
-STATE_COVERS(struct tunnel, 760);
+STATE_COVERS(struct tunnel, 824);
 
 struct of {
 	uint32_t session, terms, where; // terms: by number
@@ -154,9 +154,9 @@ void tunnel_save(const struct tunnel *t, struct state_writer *w)
 {
 	const struct of of = {
 		.session = t->session->id,
-		.terms = t->terms->number,
+		.terms = terms_number(t->terms, w),
 		// what one that ends is kept to may be gone already
-		.where = t->phase == TUNNEL_DELETING ? t->terms->number : t->kept.where->number,
+		.where = t->phase == TUNNEL_DELETING ? terms_number(t->terms, w) : terms_number(t->kept.where, w),
 		.conn = t->conn ? t->conn->id : 0,
 		.report_due = tally_due(t),
 	};
@@ -173,7 +173,7 @@ static bool fits(const struct handover *h, const struct tunnel *t, const struct 
 
 	if (t->number >= g->tunnels_max || g->tunnels[t->number])
 		return false;
-	if (!of->terms || of->terms > h->n_terms || !of->where || of->where > h->n_terms)
+	if (!handover_terms(h, of->terms) || !handover_terms(h, of->where))
 		return false;
 	if (t->phase == TUNNEL_DELETING)
 		return s && !c && !of->conn;
@@ -187,12 +187,14 @@ static void attach(struct handover *h, struct tunnel *t, struct session *s, stru
 	t->g = g;
 	t->session = s;
 	t->conn = c;
-	t->terms = terms_get(h->terms[of->terms - 1]);
-	t->kept.where = h->terms[of->where - 1];
+	t->terms = terms_get(handover_terms(h, of->terms));
+	t->kept.where = handover_terms(h, of->where);
 	TAILQ_INIT(&t->iroutes);
 	g->tunnels[t->number] = t;
 	g->sessions_active += t->phase == TUNNEL_UP;
 	s->tunnels++;
+	t->recount = h->kept;
+	deposit_enter(g, &t->mark, VAULT_TUNNEL, t->number, t);
 	tunnel_time(t);
 	usage_begin(t);
 	if (!c)

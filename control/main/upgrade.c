@@ -11,7 +11,9 @@
 
 #include "control/main/admin.h"
 #include "control/main/events.h"
+#include "control/main/deposit.h"
 #include "control/main/handover.h"
+#include "control/main/keeper.h"
 #include "control/main/listen.h"
 #include "control/main/notify.h"
 #include "control/main/program.h"
@@ -83,10 +85,13 @@ static void refuse(struct gateway *g, const char *fmt, ...)
 
 static int state_take(struct gateway *g, struct state_writer *w, int *fd)
 {
+	const struct keeper_link *link = deposit_link(g);
 	struct handover_process self = *g->self;
 	int ret;
 
 	self.left_ms = clock_ms();
+	self.keeper_fd = link ? link->fd : -1;
+	self.page_fd = link ? link->page_fd : -1;
 	state_writer_init(w);
 	ret = handover_save(g, &self, w);
 	return ret < 0 ? ret : state_seal(w, fd);
@@ -231,6 +236,8 @@ static const char *why_not_now(const struct gateway *g)
 {
 	const struct child *all[] = { g->secmod, g->dataplane, g->nursery };
 
+	if (g->recovery)
+		return "the main process is being replaced";
 	if (g->reload)
 		return "a reload is going on";
 	if (g->door.draining)

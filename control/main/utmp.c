@@ -267,6 +267,7 @@ void utmp_login(struct tunnel *t)
 	PUT(r.ut_host, addr_text(&t->client, host));
 	memcpy(r.ut_addr_v6, t->client.ip, sizeof(r.ut_addr_v6));
 	t->in_utmp = true;
+	tunnel_touched(t);
 	job_add(t->g->utmp, t->session->id, &r);
 }
 
@@ -277,6 +278,7 @@ void utmp_logout(struct tunnel *t)
 	if (!t->in_utmp)
 		return;
 	t->in_utmp = false;
+	tunnel_touched(t);
 	r = record_of(t, DEAD_PROCESS);
 	job_add(t->g->utmp, t->session->id, &r);
 }

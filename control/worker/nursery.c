@@ -27,6 +27,7 @@
 #define SERVE_MOST 16   // connections a turn, then the dead are buried
 #define STOPPED_MS 3000 // a worker that was stopped for so long is told of
 #define STOPPED_LOOK_MS 500
+#define MAIN_PATIENCE_MS 5000
 
 struct child {
 	struct child *next;
@@ -173,6 +174,27 @@ static int on_conn_kill(void *who, const struct msg_conn_kill *m, const int *fds
 
 	if (child)
 		kill(child->pid, SIGKILL);
+	return 0;
+}
+
+// Main reads: that many at once may be more than the channel holds.
+static void tell(struct nursery *n, enum msg_number number, const void *msg)
+{
+	struct pollfd p = { .fd = n->main.fd, .events = POLLOUT };
+
+	while (chan_send(&n->main, number, msg, NULL) == -EAGAIN && poll(&p, 1, MAIN_PATIENCE_MS) > 0)
+		;
+}
+
+// Another main, which has the connections of the one before, but not its last moment.
+static int on_workers_ask(void *who, const struct msg_workers_ask *m, const int *fds)
+{
+	struct msg_workers_told told = { 0 };
+	struct nursery *n = who;
+
+	for (const struct child *c = n->children; c; c = c->next, told.count++)
+		tell(n, MSG_CONN_FORKED, &(struct msg_conn_forked){ .conn = c->conn, .pid = (uint32_t)c->pid });
+	tell(n, MSG_WORKERS_TOLD, &told);
 	return 0;
 }
 

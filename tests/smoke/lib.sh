@@ -128,6 +128,12 @@ sessions() { ctl -j show sessions | jq length; }
 no_sessions() { [ "$(sessions)" = 0 ]; }
 banned() { ctl -j show ip bans | jq -e --arg ip "$1" '.[] | select(.IP == $ip)' > /dev/null; } # ADDRESS
 counter() { ctl -j show dataplane | jq -r --arg n "$1" '.counters[] | select(.name == $n) | .value'; } # NAME
+main_pid() { pid_of 'Main PID'; } # $GATEWAY is its keeper, whom signals are for
+# As if the machine had lost both at once: what is left of the gateway ends by itself.
+kill_gateway() {
+  kill -KILL "$GATEWAY" "$(main_pid)"
+  wait_for 15 gone "$GATEWAY"
+}
 pid_of() { ctl -j show status | jq -r --arg k "$1" '.[$k]'; }                                          # "Sec-mod PID" and the like
 
 # --------------------------------------------------------------------------------------------------------------- clients

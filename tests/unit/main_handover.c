@@ -25,9 +25,12 @@
 
 // One of before, with all that there can be; they are never ended, because their descriptors are one another's.
 static struct gateway old;
-static struct handover_process process = {
-	.pid_file = "/run/test.pid", .pid_fd = -1, .program = "/usr/sbin/penstockd", .version = "0.0.1"
-};
+static struct handover_process process = { .pid_file = "/run/test.pid",
+	                                   .pid_fd = -1,
+	                                   .program = "/usr/sbin/penstockd",
+	                                   .version = "0.0.1",
+	                                   .keeper_fd = -1,
+	                                   .page_fd = -1 };
 static const struct options options = { .debug = -1 };
 static struct session *anna, *bert;
 

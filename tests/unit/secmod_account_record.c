@@ -85,6 +85,7 @@ static void every_end_has_its_cause(void **unused)
 		{ END_WORKER, 9 },          // NAS Error
 		{ END_NURSERY, 9 },         // NAS Error
 		{ END_DATAPLANE, 9 },       // NAS Error
+		{ END_MAIN, 9 },            // NAS Error
 	};
 
 	assert_int_equal(sizeof(table) / sizeof(table[0]), END_REASON_LAST + 1);

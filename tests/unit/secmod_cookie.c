@@ -262,14 +262,14 @@ static void changes_are_told(void **state)
 	assert_int_equal(changes, 3);
 	cookies_close(c, sid, false, END_DEAD_PEER, 4);
 	assert_int_equal(changes, 4);
-	cookies_resume(c, sid, 2);
+	cookies_resume(c, sid, 2, 0);
 	assert_int_equal(changes, 5);
 	assert_int_equal(cookies_expire(c, INT32_MAX), -1); // in use again
 	assert_int_equal(cookies_close(c, sid, false, END_DEAD_PEER, 5), 0);
 	assert_int_equal(cookies_close(c, sid, false, END_DEAD_PEER, 5), 0);
 	assert_int_equal(cookies_expire(c, 5), TIMEOUT);
 	cookies_revoke_sid(c, sid, END_TERMINATED);
-	assert_int_equal(cookies_resume(c, sid, 1), -ENOENT);
+	assert_int_equal(cookies_resume(c, sid, 1, 0), -ENOENT);
 	assert_int_equal(cookies_lease(c, sid, &lease), -ENOENT);
 	cookies_free(c);
 }
