@@ -38,14 +38,14 @@ ask() { order "$@" && answered; }
 told() { tail -n 1 "$WORK/answers.log" | jq -r "$1"; } # FILTER
 
 # Whoever their parent is by now.
-workers() { pgrep --ns "$(pid_of 'Server PID')" --nslist net -x penstock-worker | grep -vx "$(pid_of 'Nursery PID')" || :; }
+workers() { pgrep --ns "$(pid_of 'Main PID')" --nslist net -x penstock-worker | grep -vx "$(pid_of 'Nursery PID')" || :; }
 worker_count() { workers | wc -l; }
 idle() { nobody && no_sessions && [ "$(worker_count)" = 0 ]; }
 lent() { in_ns "$SERVER" curl -s http://127.0.0.1:9190/metrics | awk '/^penstock_address_pool_lent_addresses[{ ]/ { sum += $NF } END { print sum + 0 }'; }
 
 PARTS="main nursery sec-mod dataplane"
 part_pid() { # PART
-  case $1 in main) pid_of 'Server PID' ;; nursery) pid_of 'Nursery PID' ;; sec-mod) pid_of 'Sec-mod PID' ;; dataplane) pid_of 'Dataplane PID' ;; esac
+  case $1 in main) pid_of 'Main PID' ;; keeper) pid_of 'Server PID' ;; nursery) pid_of 'Nursery PID' ;; sec-mod) pid_of 'Sec-mod PID' ;; dataplane) pid_of 'Dataplane PID' ;; esac
 }
 descriptors() { local fds=("/proc/$1/fd/"*); say ${#fds[@]}; }                                               # PID
 memory() { awk '/^RssAnon|^RssShmem|^VmPTE/ { sum += $2 } END { print sum }' "/proc/$1/status"; }          # PID: KiB

@@ -432,8 +432,8 @@ static bool ready(const struct child *c)
 
 bool listen_serves(const struct gateway *g)
 {
-	return g->phase == GATEWAY_UP && !g->recovery && !upgrade_holds(g) && ready(g->secmod) && ready(g->dataplane) && ready(g->nursery) &&
-	       !(evtimer_initialized(&g->accept_pause) && evtimer_pending(&g->accept_pause, NULL));
+	return g->phase == GATEWAY_UP && !g->recovery && !upgrade_holds(g) && ready(g->secmod) && ready(g->dataplane) &&
+	       ready(g->nursery) && !(evtimer_initialized(&g->accept_pause) && evtimer_pending(&g->accept_pause, NULL));
 }
 
 void listen_resume(struct gateway *g)

@@ -652,7 +652,8 @@ void tunnel_counted(struct gateway *g, const struct msg_tunnel_counters *m)
 		return;
 	}
 	// one that had left before a question reached it has none
-	if (m->last && m->packets_in + m->packets_out + t->before.packets_in + t->before.packets_out < t->now.packets_in + t->now.packets_out) {
+	if (m->last && m->packets_in + m->packets_out + t->before.packets_in + t->before.packets_out <
+	                       t->now.packets_in + t->now.packets_out) {
 		tunnel_left(t);
 		return;
 	}

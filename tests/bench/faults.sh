@@ -182,7 +182,7 @@ fault_stop_dataplane() {
 }
 
 fault_main() {
-  local address up dtls main=$GATEWAY
+  local address up dtls main=$(main_pid)
   address=$(user_field anna IPv4)
   strike kill -KILL "$main"
   wait_for 10 gone "$main"
@@ -198,7 +198,7 @@ fault_main() {
 }
 
 fault_stop_main() {
-  strike kill -STOP "$GATEWAY"
+  strike kill -STOP "$(main_pid)"
   sleep 10
   kill -CONT "$GATEWAY"
   answers_after=$(fault_at=$(now_ms); ms_until 10 gateway_online)

@@ -55,10 +55,10 @@ metrics-listen = 127.0.0.1:9190
 CONF
 login anna anna
 
-main=$GATEWAY nursery=$(pid_of 'Nursery PID') dataplane=$(pid_of 'Dataplane PID') secmod=$(pid_of 'Sec-mod PID')
+keeper=$GATEWAY main=$(main_pid) nursery=$(pid_of 'Nursery PID') dataplane=$(pid_of 'Dataplane PID') secmod=$(pid_of 'Sec-mod PID')
 worker=$(pgrep -P "$nursery") spawner=$(pgrep -P "$secmod") metrics=$(pgrep -P "$main" -f penstock-metrics)
 
-for part in main nursery worker dataplane metrics secmod spawner; do
+for part in keeper main nursery worker dataplane metrics secmod spawner; do
   hardened $part "${!part}"
   expect "of root's capabilities it has what the table says" capabilities_are "${!part}" "${part^^}"
 done

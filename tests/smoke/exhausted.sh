@@ -93,16 +93,16 @@ without_descriptors() { # NAME PID WHAT_IS_LOGGED
   local before
   look_from_here
   none_left "$2"
-  before=$(ticks "$GATEWAY")
+  before=$(ticks "$(main_pid)")
   expect "where $1 has no descriptor left, a client is refused" one_fails
   expect "penstockctl answers" ctl show users
   soon "the log says why" logged "$3"
   expect "anna's packets cross" goes_on
-  expect "main does not spin" more 20 $(($(ticks "$GATEWAY") - before))
+  expect "main does not spin" more 20 $(($(ticks "$(main_pid)") - before))
   room_again "$2"
   soon "with room again the next one is served" client
 }
-without_descriptors main "$GATEWAY" 'cannot accept: Too many open files; pausing'
+without_descriptors main "$(main_pid)" 'cannot accept: Too many open files; pausing'
 for part in 'Sec-mod penstock-secmod' 'Nursery penstock-worker' 'Dataplane penstock-dataplane'; do
   of=$(pid_of "${part% *} PID")
   without_descriptors "the ${part% *}" "$of" "${part#* }\[$of\]: main: out of descriptors: a message is lost"

@@ -33,10 +33,10 @@ kill_part nursery 'Nursery PID'
 expect "anna notices nothing" same "$(user_field anna raw_connected_at)" "$connected"
 expect "her packets cross" pings -I tun0 $INSIDE
 expect "and bert's, by his worker" pings -I tun1 $INSIDE
-expect "workers without a nursery are main's" same "$(pgrep -cP "$GATEWAY" penstock-worker)" 3
+expect "workers without a nursery are main's" same "$(pgrep -cP "$(main_pid)" penstock-worker)" 3
 expect "and go on in another penstockd" ctl upgrade
 expect "bert is told to go" ctl terminate user bert
-workers_left() { [ "$(pgrep -cP "$GATEWAY" penstock-worker)" = "$1" ]; }
+workers_left() { [ "$(pgrep -cP "$(main_pid)" penstock-worker)" = "$1" ]; }
 soon "and his worker goes" workers_left 2
 kill -KILL "$worker"
 soon "the death of anna's is reported as ever" said_once 'penstockd.*: worker 1 \(192.0.2.2\): died of signal 9'

@@ -96,7 +96,7 @@ expect "not where it was" never in_ns "$SERVER" curl -s http://127.0.0.1:9190/me
 expect "nor are users named any more" never matches "$(scrape)" 'anna|bert'
 expect "which is how a client's name cannot break it" parsed < <(scrape)
 
-reporter() { pgrep -P "$GATEWAY" penstock-metric; }
+reporter() { pgrep -P "$(main_pid)" penstock-metric; }
 expect "who speaks HTTP is nobody" same "$(stat -c %U "/proc/$(reporter)")" nobody
 [ -n "${SANITIZED-}" ] || expect "without capabilities, and under seccomp" same \
   "$(awk '/^(CapEff|Seccomp):/ { print $2 }' "/proc/$(reporter)/status" | xargs)" "0000000000000000 2"
@@ -120,7 +120,7 @@ PYTHON
 before=$(reporter)
 expect "who opens many connections does no harm" in_ns "$SERVER" bash -c "$(declare -f many); at=$at many"
 soon "others are served" status "http://$at/metrics"
-cpu() { awk '{ print $14 + $15 }' "/proc/$GATEWAY/stat"; }
+cpu() { awk '{ print $14 + $15 }' "/proc/$(main_pid)/stat"; }
 ticks=$(cpu)
 for n in {1..100}; do echo "url = http://$at/metrics"; echo "output = /dev/null"; done > "$WORK/hundred"
 expect "a hundred requests are answered" in_ns "$SERVER" curl -sS -K "$WORK/hundred"

@@ -63,7 +63,7 @@ expect "and holds her to it" turned_away still anna 'the quota of this day is us
 in_file() { grep -q " $was .* - anna\$" "$WORK/quota"; }
 soon "the file knows it" in_file
 expect "which is nobody else's" same "$(stat -c %a "$WORK/quota")" 600
-kill -KILL "$GATEWAY"
+kill_gateway
 soon "the gateway dies" gone "$GATEWAY"
 start_it
 expect "the next one knows it, too" same "$(used day)" "$was"

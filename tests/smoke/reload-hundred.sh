@@ -114,8 +114,8 @@ for n in $(seq 1 100); do
   fi
   [ $((n % 10)) -lt 9 ] || in_force "$last" || fail "after number $n"
   if [ "$n" = 20 ]; then
-    main_fds=$(descriptors "$GATEWAY") secmod_fds=$(descriptors "$secmod")
-    main_kib=$(memory "$GATEWAY") secmod_kib=$(memory "$secmod")
+    main_fds=$(descriptors "$(main_pid)") secmod_fds=$(descriptors "$secmod")
+    main_kib=$(memory "$(main_pid)") secmod_kib=$(memory "$secmod")
   fi
 done
 expect "80 are taken" same $good 80
@@ -124,10 +124,10 @@ expect "what stands in force is the last good one" in_force 99
 
 mtu_is() { [ "$(ip -n "$SERVER" -j link show vpns0 | jq '.[0].mtu')" = "$1" ]; }
 expect "with its mtu on the inner interface" mtu_is 1349
-expect "main has no more descriptors than before" same "$(descriptors "$GATEWAY")" "$main_fds"
+expect "main has no more descriptors than before" same "$(descriptors "$(main_pid)")" "$main_fds"
 expect "nor sec-mod" same "$(descriptors "$secmod")" "$secmod_fds"
 # A leak of the configuration alone would be 80 times 10 KiB.
-[ -n "${SANITIZED-}" ] || expect "main has no more memory" more $((main_kib + 400)) "$(memory "$GATEWAY")"
+[ -n "${SANITIZED-}" ] || expect "main has no more memory" more $((main_kib + 400)) "$(memory "$(main_pid)")"
 [ -n "${SANITIZED-}" ] || expect "nor sec-mod" more $((secmod_kib + 600)) "$(memory "$secmod")"
 
 touch "$WORK/enough"

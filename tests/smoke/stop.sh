@@ -9,7 +9,7 @@ gateway < /dev/null
 login client anna
 soon "DTLS is up" client_on_dtls client
 processes=$(pgrep -g 0 -f "$WORK/penstock.conf" || :)
-all=$(for pid in "$GATEWAY" $(pid_of 'Sec-mod PID') $(pid_of 'Dataplane PID') $(pid_of 'Nursery PID'); do say "$pid" "$(cat /proc/"$pid"/task/*/children)"; done)
+all=$(for pid in "$GATEWAY" "$(main_pid)" $(pid_of 'Sec-mod PID') $(pid_of 'Dataplane PID') $(pid_of 'Nursery PID'); do say "$pid" "$(cat /proc/"$pid"/task/*/children)"; done)
 
 nothing_left() {
   local pid
@@ -35,7 +35,7 @@ soon "the daemon answers" ctl show status
 expect "its pid file is right" same "$(pid_of 'Server PID')" "$GATEWAY"
 expect "a second gateway on the same socket is refused" never in_ns "$SERVER" timeout 20 "$BIN/penstockd" -f -c "$CONFIG"
 expect "the first has lived through it" ctl show status
-all=$GATEWAY
+all="$GATEWAY $(main_pid)"
 expect "stop now" ctl stop now
 soon "stop now: nothing is left" nothing_left
 expect "penstockctl says that nobody is there" matches "$(ctl show status 2>&1 || :)" 'not running'

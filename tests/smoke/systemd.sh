@@ -60,15 +60,30 @@ expect "the unit lets them be written down" matches "$(get_cookie anna anna-secr
 inside mv /etc/penstock/before /etc/penstock/penstock.conf
 expect "and no longer" inside systemctl reload penstock
 
-main=$(shown MainPID)
+keeper=$(shown MainPID)
+main_inside() { inside penstockctl -j show status | jq -r '."Main PID"'; }
+main=$(main_inside)
 expect "another penstockd takes over in place" inside penstockctl upgrade
-expect "for systemd it is the same" eval 'is SubState running && is MainPID "$main" && is NRestarts 0'
+soon "for systemd it is the same" eval 'is SubState running && is MainPID "$keeper" && is NRestarts 0'
 expect "and for the client" pings -I tun0 10.9.0.1
 expect "the journal has its fields from the new one, too" matches "$(journal _PID="$main" -n 20)" 'has taken over from'
+
+inside kill -KILL "$main"
+another_main() { local now; now=$(main_inside) && [ "$now" != "$main" ]; }
+soon "when main is killed, another takes over" another_main
+soon "for systemd it is the same" eval 'is SubState running && is MainPID "$keeper" && is NRestarts 0'
+expect "and for the client" pings -I tun0 10.9.0.1
+soon "systemctl status tells of it" is StatusText "1 clients connected"
+expect "a reload is done" inside systemctl reload penstock
+main=$(main_inside)
 inside kill -STOP "$main"
-soon "when main is silent, the watchdog starts it anew" is NRestarts 1
+soon "when main is silent, too" another_main
+soon "which systemd needs not mind" eval 'is SubState running && is MainPID "$keeper" && is NRestarts 0'
+
+inside kill -STOP "$keeper"
+soon "when the keeper is silent, the watchdog starts all of it anew" is NRestarts 1
 soon "it is up again" is SubState running
-expect "as another process" differ "$(shown MainPID)" "$main"
+expect "as another process" differ "$(shown MainPID)" "$keeper"
 PATIENCE=30 soon "the client comes back by itself" pings -I tun0 10.9.0.1
 
 expect "it stops" inside systemctl stop penstock

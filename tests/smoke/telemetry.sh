@@ -22,7 +22,7 @@ PYTHON
 listeners() { # Unix sockets of the gateway's processes
   local pids
   pids=$(pid_of "Dataplane PID")
-  in_ns "$SERVER" ss -Hxlp | grep -E "pid=($pids|$GATEWAY)," | awk '{ print $5 }'
+  in_ns "$SERVER" ss -Hxlp | grep -E "pid=($pids|$GATEWAY|$(main_pid))," | awk '{ print $5 }'
 }
 
 network

@@ -74,7 +74,7 @@ start ping-bert ip netns exec "$CLIENT" ping -I tun1 -i 0.02 $INSIDE
 pinging="$pinging $pid"
 
 facts() { ctl -j show users | jq -c '.[] | [.ID, .Username, ."Full session", .IPv4, .State, .raw_connected_at]' | sort; }
-parts() { ctl -j show status | jq -c '[."Server PID", ."Sec-mod PID", ."Dataplane PID", ."Nursery PID"]'; }
+parts() { ctl -j show status | jq -c '[."Server PID", ."Main PID", ."Sec-mod PID", ."Dataplane PID", ."Nursery PID"]'; }
 before=$(facts) parts=$(parts)
 refused() { # REASON: and everything is as it was
   local said

@@ -32,7 +32,7 @@ expect "somebody is asked for his password" matches "$(http_post /auth "$(reply_
 facts() { ctl -j show users | jq -c '.[] | [.ID, .Username, ."Full session", .IPv4, .IPv6, ."Remote IP", ."DTLS cipher", ."TLS cipher", .State, .raw_connected_at]' | sort; }
 points() { ctl -j show ip ban points | jq -c '.[] | [.IP, .Score]'; }
 before=$(facts) points_before=$(points)
-main=$GATEWAY dataplane=$(pid_of 'Dataplane PID') nursery=$(pid_of 'Nursery PID')
+main=$(main_pid) dataplane=$(pid_of 'Dataplane PID') nursery=$(pid_of 'Nursery PID')
 
 # Traffic through both roads and both ways, and handshakes one after the other.
 iperf() { # LABEL INTERFACE PORT [OPTION...]
@@ -67,7 +67,7 @@ expect "penstockctl upgrade" ctl upgrade
 soon "the next version answers" upgraded "$NEXT"
 flows() { local label; for label in anna-up anna-down bert-up bert-down; do alive "${running[$label]}" || return 1; done; }
 expect "while packets flow" flows
-expect "under the same pid" same "$(pid_of 'Server PID')" "$main"
+expect "under the same pid" same "$(main_pid)" "$main"
 expect "with all that it had" same "$(facts)" "$before"
 expect "and who was scored still is" same "$(points)" "$points_before"
 expect "the dataplane has gone on" same "$(pid_of 'Dataplane PID')" "$dataplane"

@@ -53,7 +53,7 @@ soon "until the lock is gone" on anna
 expect "her place in the file is that of before" same "$(size)" "$before"
 
 MAY_END=1
-kill -KILL "$GATEWAY"
+kill_gateway
 soon "the gateway is killed" gone "$GATEWAY"
 expect "its records stay" on bert
 stop "${client[again]}"
