@@ -143,6 +143,7 @@ static void wait_for_page(struct server *s, struct evhttp_request *r)
 	struct waiting *w = calloc(1, sizeof(*w));
 
 	if (!w) {
+		log_warn("no memory for a look at the metrics");
 		evhttp_send_error(r, HTTP_SERVUNAVAIL, NULL);
 		return;
 	}
