@@ -360,28 +360,28 @@ void lobby_move(struct conn *c)
 	source_put(&c->g->lobby, before);
 }
 
-// Who is to make room for one more of that place: the oldest of the place that has most, if that is more; or who has been there for
-// long. NULL: nobody.
-static struct conn *victim(struct gateway *g, const struct source *for_whom)
+// Who is the first to make room for others: the oldest of the place that has most. NULL: nobody.
+static struct conn *heaviest(struct gateway *g)
 {
 	struct conn *c, *found = NULL;
 
 	TAILQ_FOREACH(c, &g->lobby.starts, start)
 	if (conn_may_go(c) && (!found || weight(c->source, c->source->starts) > weight(found->source, found->source->starts)))
 		found = c;
-	if (!found || weight(found->source, found->source->starts) > weight(for_whom, for_whom->starts) + 1 ||
-	    found->since_ms + LOGIN_MS <= clock_ms())
-		return found;
-	return NULL;
+	return found;
 }
 
-static bool make_room(struct gateway *g, const struct source *for_whom)
+// For one more of that place, if it would still have less; or for anybody, if it has been there for long.
+static bool gives_way(const struct conn *c, const struct source *for_whom)
+{
+	return weight(c->source, c->source->starts) > weight(for_whom, for_whom->starts) + 1 ||
+	       c->since_ms + LOGIN_MS <= clock_ms();
+}
+
+static void make_room(struct gateway *g, struct conn *c)
 {
 	struct lobby *l = &g->lobby;
-	struct conn *c = victim(g, for_whom);
 
-	if (!c)
-		return false;
 	if (!l->said_ms || l->said_ms + SAY_MS <= clock_ms()) {
 		events_gateway(
 		        g, LOG_LEVEL_WARN,
@@ -392,7 +392,6 @@ static bool make_room(struct gateway *g, const struct source *for_whom)
 	}
 	stats_refused(g, REFUSED_STARTUPS);
 	conn_evict(c);
-	return true;
 }
 
 // ------------------------------------------------------------------------------------------------------------------- turns
@@ -405,19 +404,22 @@ static bool hung_up(int fd)
 	return poll(&p, 1, 0) == 1 && p.revents & (POLLRDHUP | POLLHUP | POLLERR);
 }
 
-static bool has_room(struct gateway *g, const struct source *s)
-{
-	return g->lobby.starts_count < lobby_startups_most(g) || make_room(g, s);
-}
-
+// Thousands of places may wait, and each of them for the same one to give way: that is looked for only once.
 static struct source *next_turn(struct gateway *g)
 {
-	struct source *s;
+	struct lobby *l = &g->lobby;
+	struct source *s = TAILQ_FIRST(&l->turns);
+	struct conn *c;
 
-	TAILQ_FOREACH(s, &g->lobby.turns, turn)
-	if (has_room(g, s))
+	if (!s || l->starts_count < lobby_startups_most(g))
 		return s;
-	return NULL;
+	c = heaviest(g);
+	while (c && s && !gives_way(c, s))
+		s = TAILQ_NEXT(s, turn);
+	if (!c || !s)
+		return NULL;
+	make_room(g, c);
+	return s;
 }
 
 static void serve(struct gateway *g, struct source *s)
