@@ -185,7 +185,11 @@ static int large_put(struct deposit *d, struct deposit_mark *m, struct vault_op 
 		if (len == 0)
 			mark_move(d, m, IN_PACKET);
 		ret = packet_send(d);
+		m->held = m->held || ret == 0; // a piece waits there: who leaves meanwhile has to be dropped
 	}
+	// the keeper has half of it, which is never the same as before
+	if (ret < 0)
+		m->hash = m->fds = 0;
 	return ret;
 }
 
@@ -339,7 +343,7 @@ static void flush(struct deposit *d)
 	d->used = d->n_fds = d->packet_drops = 0;
 	if (ret == -EAGAIN)
 		event_add(&d->writable, NULL);
-	else if (ret < 0 && ret != -EPIPE && ret != -ENOMEM) // with the next beat there may be memory
+	else if (ret < 0 && ret != -EPIPE && ret != -ENOMEM && ret != -ENOBUFS) // with the next beat there may be memory
 		give_up(d, ret);
 }
 

@@ -24,6 +24,7 @@
 #include "control/main/vault.h"
 #include "proto/err.h"
 #include "proto/sandbox.h"
+#include "proto/secret.h"
 
 // In ticks and not in time: after a pause of the whole machine nobody is to blame.
 #define TICK_MS 500
@@ -332,8 +333,12 @@ static void all_end(struct keeper *k)
 
 	vault_empty(&k->vault);
 	while (waitpid(-1, NULL, WNOHANG) >= 0) {
-		if (clock_ms() - began > ENDING_MS)
+		uint64_t now = clock_ms();
+
+		if (now - began > ENDING_MS)
 			children_kill();
+		if (now - began < 2 * ENDING_MS) // then something hangs that nobody can kill
+			systemd_calm(k, now);
 		usleep(10000);
 	}
 	while ((n = STAILQ_FIRST(&k->news))) {
@@ -367,7 +372,7 @@ static int packet_take(struct keeper *k)
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
 	ssize_t len = recvmsg(k->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	struct cmsghdr *c;
-	int fds[VAULT_FDS];
+	int fds[VAULT_FDS], ret;
 	unsigned n = 0;
 
 	if (len <= 0)
@@ -378,11 +383,15 @@ static int packet_take(struct keeper *k)
 		n = (unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
 		memcpy(fds, CMSG_DATA(c), n * sizeof(int));
 	}
-	if (!(m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
-		return vault_take(&k->vault, packet, (size_t)len, fds, n);
-	for (unsigned i = 0; i < n; i++)
-		close(fds[i]);
-	return -EMFILE;
+	if (!(m.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
+		ret = vault_take(&k->vault, packet, (size_t)len, fds, n);
+	} else {
+		ret = -EMFILE;
+		for (unsigned i = 0; i < n; i++)
+			close(fds[i]);
+	}
+	secret_wipe(packet, (size_t)len);
+	return ret;
 }
 
 static void channel_close(struct keeper *k)
@@ -702,6 +711,7 @@ int keeper_attach(int fd, int page_fd, struct keeper_link *out)
 	int ret = page_map(page_fd, &l.page);
 
 	if (ret == 0 && l.page->version != KEEPER_VERSION) {
+		l.page->phase = KEEPER_FIRST; // as in every version: what it has is of before, and nobody is to go on with it
 		munmap(l.page, sizeof(*l.page));
 		ret = -ENOTSUP;
 	}

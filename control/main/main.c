@@ -143,6 +143,9 @@ static int loop(struct gateway *g, struct keeper_link *keeper)
 	struct event *events[SIGNALS] = { NULL };
 	int ret = signals_open(g, events);
 
+	// one that begins anew has held them since its exec
+	if (ret == 0)
+		takeover_signals_release();
 	if (ret == 0)
 		ret = keeper_tell(g, keeper);
 	// systemd that cannot be told anything ends us if it minds
@@ -172,8 +175,12 @@ static void keeper_again(struct gateway *g, const struct takeover *t, const stru
 	if (fd < 0)
 		return;
 	ret = keeper_attach(fd, page_fd, &link);
-	if (ret == 0)
+	if (ret < 0) { // it would wait for our beat
+		close(fd);
+		close(page_fd);
+	} else {
 		ret = deposit_open(g, &link);
+	}
 	if (ret < 0)
 		log_err("the keeper is of no use: %s; if main dies, everything ends", strerror(-ret));
 	else

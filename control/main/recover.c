@@ -9,6 +9,7 @@
 #include "control/main/keep.h"
 #include "control/main/keeper.h"
 #include "control/main/listen.h"
+#include "control/main/refill.h"
 #include "control/main/reload.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
@@ -80,7 +81,7 @@ static void on_late(evutil_socket_t fd, short what, void *arg)
 	struct child *c;
 
 	TAILQ_FOREACH(c, &r->g->children, all)
-	if (c->asked) {
+	if (c->asked || (r->n_strays && c == r->g->dataplane)) {
 		log_err("%s (pid %d) does not say what it has: it is killed", c->kind->name, (int)c->pid);
 		child_kill(c);
 	}
@@ -138,6 +139,9 @@ int recover_begin(struct gateway *g, struct handover *h)
 	evtimer_add(&r->timer, &patience);
 	r->asked = 1; // until all are asked
 	conns_hold(g, true);
+	// it had died before main did, and the next one is to get its tunnels
+	if (!g->dataplane)
+		refill_lose(g);
 	children_ask(r);
 	if (--r->asked == 0)
 		finish(r);
@@ -203,15 +207,18 @@ void recover_told(struct child *c)
 {
 	struct recovery *r = c->g->recovery;
 
-	if (!r || !c->asked)
+	if (!r || (!c->asked && c->ready))
 		return;
+	r->asked -= c->asked;
 	c->asked = false;
 	r->secmod = r->secmod || (c == c->g->secmod && c->ready);
 	r->dataplane = r->dataplane || (c == c->g->dataplane && c->ready);
-	// one that has died takes what it had with it
-	if (c == c->g->dataplane && !c->ready)
+	// one that has died takes what it had with it, whatever it has answered
+	if (c == c->g->dataplane && !c->ready) {
 		r->n_strays = 0;
-	if (--r->asked == 0 && r->n_strays == 0)
+		memset(r->strays, 0, r->strays_max);
+	}
+	if (r->asked == 0 && r->n_strays == 0)
 		finish(r);
 }
 

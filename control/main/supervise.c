@@ -534,7 +534,8 @@ bool supervise_is_ours(const struct gateway *g, pid_t pid)
 {
 	pid_t parent = pid > 0 ? parent_of(pid) : -1;
 
-	return parent > 0 && (parent == getpid() || (g->deposit && parent == getppid()));
+	// main is the keeper's child, too, and is no part of its own
+	return parent > 0 && pid != getpid() && (parent == getpid() || (g->deposit && parent == getppid()));
 }
 
 static void on_end(evutil_socket_t fd, short what, void *arg)

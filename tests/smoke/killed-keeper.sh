@@ -37,6 +37,9 @@ PATIENCE=40 soon "anna comes back by herself" user_has anna State connected
 expect "in the same session" same "$(user_field anna 'Full session')" "$session"
 expect "at the same address" same "$(user_field anna IPv4)" "$address"
 expect "which began when it began" same "$(user_field anna raw_session_started_at)" "$started"
+dead=$(pid_of 'Nursery PID')
+kill -KILL "$dead"
+soon "it hears of a child that ends" another_nursery
 main=$(main_pid)
 kill -KILL "$main"
 soon "it is kept as the first one was" another_main
