@@ -127,6 +127,16 @@ static int on_dp_port(void *who, const struct msg_dp_port *m, const int *fds)
 	return 0;
 }
 
+static int on_tunnel_held(void *who, const struct msg_tunnel_held *m, const int *fds)
+{
+	return 0;
+}
+
+static int on_tunnels_told(void *who, const struct msg_tunnels_told *m, const int *fds)
+{
+	return 0;
+}
+
 static int on_dataplane_nic(void *who, const struct msg_dataplane_nic *m, const int *fds)
 {
 	return 0;

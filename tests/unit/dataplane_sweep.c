@@ -49,6 +49,8 @@ NOTHING(watch_end)
 NOTHING(tunnel_changed)
 NOTHING(tunnel_drop)
 NOTHING(tunnel_view)
+NOTHING(tunnel_held)
+NOTHING(tunnels_told)
 #define HANDLERS from_dataplane
 #define ON_DATAPLANE_MAIN(...) __VA_ARGS__
 #include "proto/handlers.h"

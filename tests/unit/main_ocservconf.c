@@ -284,6 +284,8 @@ static void no_option_is_left_out(void **state)
 		                           OPT_QUOTA_FILE,
 		                           OPT_VALID_UNTIL,
 		                           OPT_HOSTNAME,
+		                           OPT_MAX_STARTUPS,
+		                           OPT_MAX_STARTUPS_PER_SOURCE,
 		                           OPT_SESSION_CONTROL,
 		                           OPT_ALWAYS_REQUIRE_CERT,
 		                           OPT_LISTEN_CLEAR_FILE };
