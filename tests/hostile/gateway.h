@@ -13,7 +13,7 @@
 #define TCP_PORT 4443
 #define MEASURED_SECMOD 1
 
-static struct victim gateway;
+static struct victim gateway, main_part; // what was started, the keeper; and its child
 static char dir[] = "/tmp/penstock-hostile-XXXXXX";
 static int puppet_listener = -1, puppet_fd = -1, first_client = -1;
 
@@ -284,7 +284,8 @@ static int forget_first_connection(void)
 	return 0;
 }
 
-static PROBE_UNUSED pid_t gateway_part(const char *name)
+// A child of that process, by its name; -1.
+static pid_t child_of(pid_t of, const char *name)
 {
 	DIR *proc = opendir("/proc");
 	struct dirent *e;
@@ -299,7 +300,7 @@ static PROBE_UNUSED pid_t gateway_part(const char *name)
 		snprintf(path, sizeof(path), "/proc/%.20s/stat", e->d_name);
 		f = e->d_name[0] >= '1' && e->d_name[0] <= '9' ? fopen(path, "re") : NULL;
 		if (f && fgets(line, sizeof(line), f) && sscanf(line, "%d (%63[^)]) %*c %d", &pid, comm, &parent) == 3 &&
-		    parent == gateway.pid && strncmp(comm, name, strlen(comm)) == 0)
+		    parent == of && strncmp(comm, name, strlen(comm)) == 0)
 			found = pid;
 		if (f)
 			fclose(f);
@@ -307,6 +308,16 @@ static PROBE_UNUSED pid_t gateway_part(const char *name)
 	if (proc)
 		closedir(proc);
 	return found;
+}
+
+// Signals go to what this finds: nobody is no answer.
+static PROBE_UNUSED pid_t gateway_part(const char *name)
+{
+	pid_t pid = child_of(main_part.pid, name);
+
+	if (pid <= 0)
+		fail_msg("main has no %s", name);
+	return pid;
 }
 
 static PROBE_UNUSED int gateway_setup(const char *test, const char *more, int routes)
@@ -320,8 +331,9 @@ static PROBE_UNUSED int gateway_setup(const char *test, const char *more, int ro
 		return -1;
 	honest_session_works();
 	usleep(300000); // it has seen the worker go
-	gateway.fds = probe_count_fds(gateway.pid);
-	return 0;
+	main_part.pid = child_of(gateway.pid, "penstockd");
+	main_part.fds = probe_count_fds(main_part.pid);
+	return main_part.pid > 0 ? 0 : -1;
 }
 
 // From here on somebody looks on, and what comes is a row of the table.
@@ -331,11 +343,16 @@ static PROBE_UNUSED int gateway_measure(void)
 	static struct worker w;
 
 	worker_connect(&w);
-	gateway.fds++;                        // its channel
-	measure_process("main", gateway.pid); // in this order: MEASURED_SECMOD
+	main_part.fds++;                        // its channel
+	measure_process("main", main_part.pid); // in this order: MEASURED_SECMOD
 	measure_process("sec-mod", gateway_part("penstock-secmod"));
 	measure_process("dataplane", gateway_part("penstock-dataplane"));
 	return bystander_start(w.lane, w.session.ipv4.ip, gateway_ip, &w.main, from_main);
+}
+
+static PROBE_UNUSED bool gateway_lives(void)
+{
+	return victim_lives(&gateway) && kill(main_part.pid, 0) == 0;
 }
 
 // Its exit status, or -1.
@@ -356,7 +373,8 @@ static PROBE_UNUSED int gateway_teardown(void **state)
 
 	bystander_stop();
 	if (gateway.pid > 0) {
-		kill(gateway.pid, SIGCONT);
+		if (main_part.pid > 0)
+			kill(main_part.pid, SIGCONT);
 		kill(gateway.pid, SIGTERM);
 		waitpid(gateway.pid, NULL, 0);
 	}

@@ -19,11 +19,9 @@ static long attacks;
 // cannot come in between.
 static void gateway_sleeps(bool on)
 {
-	int status;
-
-	kill(gateway.pid, on ? SIGSTOP : SIGCONT);
+	kill(main_part.pid, on ? SIGSTOP : SIGCONT);
 	if (on)
-		assert_int_equal(waitpid(gateway.pid, &status, WUNTRACED), gateway.pid);
+		assert_true(probe_stops(main_part.pid));
 }
 
 static void reach_opening(struct worker *w)
@@ -62,10 +60,10 @@ static void attack_from(void *arg, const struct attack *a)
 		fail_msg("%s in %s: the offender keeps its channel", a->name, p->name);
 	measure_ended();
 	worker_close(&w);
-	if (!victim_lives(&gateway))
+	if (!gateway_lives())
 		fail_msg("%s in %s: penstockd died", a->name, p->name);
-	if (!victim_fds_settle(&gateway))
-		fail_msg("%s in %s: %d descriptors, not %d", a->name, p->name, probe_count_fds(gateway.pid), gateway.fds);
+	if (!victim_fds_settle(&main_part))
+		fail_msg("%s in %s: %d descriptors, not %d", a->name, p->name, probe_count_fds(main_part.pid), main_part.fds);
 	honest_session_works();
 	attacks++;
 }
@@ -139,7 +137,7 @@ static void a_cookie_of_nobody(void **state)
 // It opens its channel to sec-mod before main has heard whose it is: nothing of that is read before.
 static void asking_before_the_header(void **state)
 {
-	struct victim busy = gateway;
+	struct victim busy = main_part;
 	struct worker w;
 
 	worker_open_proxied(&w);
@@ -155,7 +153,7 @@ static void asking_before_the_header(void **state)
 	assert_true(victim_drops(w.main.fd));
 	worker_close(&w);
 	honest_session_works();
-	assert_true(victim_fds_settle(&gateway));
+	assert_true(victim_fds_settle(&main_part));
 }
 
 static void ask_profile(struct worker *w)
@@ -166,7 +164,7 @@ static void ask_profile(struct worker *w)
 // Whose it is sec-mod alone says: nobody's before a login, and his who has then logged in. Nothing of it stays with main.
 static void a_profile_of_nobody(void **state)
 {
-	struct victim busy = gateway;
+	struct victim busy = main_part;
 	struct worker w;
 
 	busy.fds++; // a worker's channel
@@ -189,10 +187,10 @@ static void a_profile_of_nobody(void **state)
 			assert_true(victim_drops(w.main.fd));
 		}
 		worker_close(&w);
-		assert_true(victim_fds_settle(&gateway));
+		assert_true(victim_fds_settle(&main_part));
 		honest_session_works();
 	}
-	assert_true(victim_fds_settle(&gateway));
+	assert_true(victim_fds_settle(&main_part));
 }
 
 static void leaving_in_every_state(void **state)
@@ -210,14 +208,14 @@ static void leaving_in_every_state(void **state)
 	worker_connect(&w);
 	worker_close(&w);
 	honest_session_works();
-	assert_true(victim_fds_settle(&gateway));
+	assert_true(victim_fds_settle(&main_part));
 }
 
 static void it_is_still_the_same(void **state)
 {
-	assert_true(victim_lives(&gateway));
+	assert_true(gateway_lives());
 	bystander_stop();
-	print_message("%ld attacks; peak of penstockd's memory %ld KiB\n", attacks, probe_status_kib(gateway.pid, "VmHWM:"));
+	print_message("%ld attacks; peak of main's memory %ld KiB\n", attacks, probe_status_kib(main_part.pid, "VmHWM:"));
 	assert_int_equal(gateway_stop(), 0);
 }
 

@@ -39,6 +39,7 @@ static struct {
 
 static PROBE_UNUSED void measure_process(const char *name, pid_t pid)
 {
+	assert_true(pid > 0); // tests send it signals, and -1 is everybody
 	measured[n_measured++] = (struct measured){
 		.name = name, .pid = pid, .fds = probe_count_fds(pid), .first_kib = probe_status_kib(pid, "VmRSS:")
 	};

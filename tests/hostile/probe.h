@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,4 +70,22 @@ static PROBE_UNUSED long probe_status_kib(pid_t pid, const char *key)
 	if (f)
 		fclose(f);
 	return kib;
+}
+
+// A process that was sent SIGSTOP has stopped. False: there is none.
+static PROBE_UNUSED bool probe_stops(pid_t pid)
+{
+	char path[64], state = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	while (state != 'T') {
+		FILE *f = fopen(path, "re");
+		int n = f ? fscanf(f, "%*d (%*[^)]) %c", &state) : 0;
+
+		if (f)
+			fclose(f);
+		if (n != 1)
+			return false;
+	}
+	return true;
 }
