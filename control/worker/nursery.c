@@ -275,7 +275,10 @@ static int prepare_forks(struct nursery *n, char text[LIMIT_TEXT + 1])
 	int ret;
 
 	snprintf(text, LIMIT_TEXT + 1, "the system refuses a seccomp filter or a signalfd");
+	// Both before memory_settle(): what libseccomp frees is scattered over a hundred kilobytes.
 	ret = n->isolate ? sandbox_seccomp_prepare(SANDBOX_WORKER) : 0;
+	if (ret == 0 && n->isolate)
+		ret = sandbox_seccomp_prepare(SANDBOX_NURSERY);
 	if (ret < 0)
 		return ret;
 	sigemptyset(&set);
