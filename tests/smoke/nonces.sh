@@ -31,9 +31,9 @@ NFT
   in_ns "$ROUTER" conntrack -D -s 10.0.0.2 -p udp > /dev/null 2>&1 || :
 }
 
-# Cross both ways, all the time: anna's twenty times as often, so that their numbers differ.
+# Cross both ways, all the time: anna's twenty times as often, so that their numbers differ. A ping ends with the loop that has started it.
 traffic() { # LABEL NETNS INTERFACE INTERVAL
-  start "ping-$1" ip netns exec "$2" sh -c 'while :; do ping -q -i "$1" -c 1000000 -I "$2" '"$INSIDE"' || sleep 0.1; done' sh "$4" "$3"
+  start "ping-$1" ip netns exec "$2" sh -c 'while :; do setpriv --pdeathsig TERM ping -q -i "$1" -c 1000000 -I "$2" '"$INSIDE"' || sleep 0.1; done' sh "$4" "$3"
 }
 rekeyed() { [ "$(grep -c 'Established DTLS connection' "$WORK/$1.log")" -ge "$2" ]; } # LABEL TIMES
 handshakes() { grep -c 'Established DTLS connection' "$WORK/anna.log"; }

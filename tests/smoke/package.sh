@@ -13,8 +13,9 @@ deb=$(ls "$WORK"/build/deb/penstock_*_*.deb)
 doc=$(ls "$WORK"/build/deb/penstock-doc_*_all.deb)
 
 mkdir "$WORK/machine"
-start machine ip netns exec "$SERVER" unshare --mount --pid --fork --ipc --uts "$TOP/tests/smoke/data/second-root" "$WORK/machine" sleep infinity
+start machine ip netns exec "$SERVER" unshare --mount --pid --fork --kill-child --ipc --uts "$TOP/tests/smoke/data/second-root" "$WORK/machine" sleep infinity
 unshared=$pid
+at_end "kill -KILL $unshared; wait $unshared 2> /dev/null" # it takes no TERM; its child goes with it
 machine_up() { machine=$(pgrep -P "$unshared") && has "/proc/$machine/comm" sleep; }
 wait_for 20 machine_up || skip "a second root cannot be made here: $(tail -n 1 "$WORK/machine.log")"
 inside() { nsenter -t "$machine" -a "$@"; }

@@ -11,13 +11,13 @@ cp -a "$BUILD"/{obj,gen,directories,penstock*,*.a} "$WORK/build"
 mkdir "$WORK/machine" "$WORK/files"
 expect "installing" make -sC "$TOP" BUILD="$WORK/build" DESTDIR="$WORK/files" PREFIX=/usr install
 
-start machine ip netns exec "$SERVER" unshare --mount --pid --fork --ipc --uts --cgroup "$TOP/tests/smoke/data/second-root" "$WORK/machine" \
+start machine ip netns exec "$SERVER" unshare --mount --pid --fork --kill-child --ipc --uts --cgroup "$TOP/tests/smoke/data/second-root" "$WORK/machine" \
   /lib/systemd/systemd --system --unit=basic.target --show-status=no
 unshared=$pid
+at_end "kill -KILL $unshared; wait $unshared 2> /dev/null" # it takes no TERM; its child, the machine's init, goes with it
 machine_up() { machine=$(pgrep -P "$unshared") && has "/proc/$machine/comm" systemd && inside systemctl is-system-running; }
 inside() { nsenter -t "$machine" -a "$@"; }
 wait_for 30 machine_up || skip "a systemd of its own cannot run here: $(tail -n 1 "$WORK/machine.log")"
-at_end 'kill -KILL "$machine"'
 expect "its files are there" sh -c 'tar -C "$1" -c . | nsenter -t "$2" -a tar -C / -x' sh "$WORK/files" "$machine"
 inside systemd-tmpfiles --create penstock.conf
 make_certificate
@@ -33,7 +33,7 @@ shown() { inside systemctl show -P "$1" penstock; }
 is() { same "$(shown "$1")" "$2"; } # PROPERTY VALUE
 journal() { inside journalctl -u penstock -o cat "$@"; }
 show_journal() { inside journalctl -u penstock --no-pager > "$WORK/journal.log" 2>&1; }
-trap 'status=$?; show_journal || :; (exit $status); conclude' EXIT
+trap 'status=$?; set +e; show_journal; (exit $status); conclude' EXIT
 
 expect "it starts, as Type=notify says" inside systemctl start penstock
 expect "it is up then" is SubState running
