@@ -151,6 +151,7 @@ void door_drain(struct gateway *g, const char *why)
 	}
 	log_notice("%s: new connections are refused; %zu go on for %u ms (server-drain-ms)", why, g->conns_count, ms);
 	g->door.draining = true;
+	deposit_end(g); // another main would not know that it is to stop
 	notify_stopping(ms);
 	timer_set(g, ms);
 	door_settle(g);
