@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -25,6 +26,7 @@
 #define BURST_KERNEL 16
 // See ask_for_time().
 #define CORE_SLICE_NS 100000
+#define CORE_NICE -10
 
 static void send_outside(struct lcore *lc, struct rte_mbuf **pkts, unsigned n)
 {
@@ -283,13 +285,21 @@ struct sched_request {
 };
 
 // On a machine that is busy with other things, waking up from a nap must not wait for the end of somebody else's slice: the core
-// asks for short ones, which come sooner (kernels from 6.12 on heed that). Its share stays what it was: this is no priority.
-static void ask_for_time(void)
+// asks for short ones, which come sooner (kernels from 6.12 on heed that). And it goes before handshakes: what strangers send fills
+// the sockets while it waits for a CPU, and pushes out what clients send. One that never sleeps would take too much from the rest.
+// Rights are given up later. Who may not have the one has the other.
+static void ask_for_time(const struct lcore *lc)
 {
 	struct sched_request r = { .size = sizeof(r), .policy = SCHED_OTHER, .runtime = CORE_SLICE_NS };
+	int nice = getpriority(PRIO_PROCESS, 0);
 
-	if (syscall(SYS_sched_setattr, 0, &r, 0) < 0)
-		log_debug("poll core: no short slices: %s", strerror(errno));
+	r.nice = lc->busy_poll ? nice : RTE_MIN(nice, CORE_NICE);
+	if (syscall(SYS_sched_setattr, 0, &r, 0) < 0) {
+		log_debug("poll core: no priority: %s", strerror(errno));
+		r.nice = nice;
+		if (syscall(SYS_sched_setattr, 0, &r, 0) < 0)
+			log_debug("poll core: no short slices: %s", strerror(errno));
+	}
 	prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
 }
 
@@ -305,7 +315,7 @@ int loop_run(void *arg)
 	ret = aead_thread_init();
 	if (ret < 0)
 		return ret;
-	ask_for_time();
+	ask_for_time(lc);
 	rte_rcu_qsbr_thread_register(rcu, lc->index);
 	rte_rcu_qsbr_thread_online(rcu, lc->index);
 	__atomic_store_n(&lc->started, rte_rdtsc(), __ATOMIC_RELEASE);

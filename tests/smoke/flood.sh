@@ -20,6 +20,11 @@ login anna anna
 soon "anna is on DTLS" user_has anna Channel DTLS
 before=$(pids)
 
+# Where that is forbidden, as in some containers, it is started all the same.
+may_go_first() { (renice -n -1 -p $BASHPID) > /dev/null 2>&1; }
+core_nice() { ps -L -o ni= -p "$(pid_of 'Dataplane PID')" | awk '$1 < least { least = $1 } END { print least + 0 }'; }
+may_go_first && expect "a poll core goes before handshakes" same "$(core_nice)" -10
+
 for attack in hello hello-known hello-fragments ip-fragments garbage; do
   flood $attack -s 1 -r 5000 -i "$(app_id anna)"
 done
