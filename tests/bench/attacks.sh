@@ -101,6 +101,7 @@ max-ban-score = 0
 max-same-clients = 0
 CONF
 iperf_server
+renice -n -15 -p "$pid" > /dev/null || : # a server elsewhere: what its own socket drops is no loss of ours
 login anna anna
 wait_for 20 user_has anna Channel DTLS || fail "anna is on DTLS"
 say "load $(cut -d' ' -f1-3 /proc/loadavg), $(nproc) CPUs, $(uname -r)"
