@@ -50,6 +50,6 @@ void wallclock_look(struct gateway *g)
 	if (first)
 		return;
 	events_gateway(g, LOG_LEVEL_NOTICE, "the clock of this machine was set %s by %lld s", by > 0 ? "forward" : "back",
-	               (long long)llabs(by) / 1000000);
+	               ((long long)llabs(by) + 500000) / 1000000);
 	retime(g);
 }
