@@ -55,6 +55,7 @@ struct keeper {
 	int page_fd, fd; // fd: -1: main has closed it
 	int signals, systemd;
 	char **argv;
+	bool to_root; // as main goes there: else paths of the command line may count from here, also for one that begins anew
 	pid_t main;
 	struct vault vault;
 	struct keeper_history history;
@@ -618,7 +619,7 @@ static void run(struct keeper *k)
 	k->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	// main's children come to us when it dies
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-	if (sandbox_harden() < 0 || k->signals < 0 || chdir("/") < 0 || vault_init(&k->vault) < 0) {
+	if (sandbox_harden() < 0 || k->signals < 0 || (k->to_root && chdir("/") < 0) || vault_init(&k->vault) < 0) {
 		log_err("the keeper does not start: %s", strerror(errno));
 		kill(k->main, SIGKILL);
 		_exit(1);
@@ -661,9 +662,9 @@ static int page_new(struct keeper_link *l)
 	return ret;
 }
 
-static int split(char **argv, int ready_fd, struct keeper_link *l)
+static int split(char **argv, bool to_root, int ready_fd, struct keeper_link *l)
 {
-	struct keeper k = { .argv = argv, .page = l->page, .page_fd = l->page_fd, .systemd = -1 };
+	struct keeper k = { .argv = argv, .to_root = to_root, .page = l->page, .page_fd = l->page_fd, .systemd = -1 };
 	int fds[2], ret = channel(fds);
 	sigset_t set, none;
 	pid_t pid;
@@ -692,13 +693,13 @@ static int split(char **argv, int ready_fd, struct keeper_link *l)
 	return 0;
 }
 
-int keeper_start(char **argv, int ready_fd, struct keeper_link *out)
+int keeper_start(char **argv, bool to_root, int ready_fd, struct keeper_link *out)
 {
 	struct keeper_link l = { -1, -1, NULL };
 	int ret = page_new(&l);
 
 	if (ret == 0)
-		ret = split(argv, ready_fd, &l);
+		ret = split(argv, to_root, ready_fd, &l);
 	if (ret < 0)
 		return errno_log(-ret, "no keeper: %s", strerror(-ret));
 	*out = l;

@@ -46,8 +46,8 @@ struct keeper_link {
 };
 
 // Become the keeper of ourselves. Returns in main: 0 or -errno (logged); in the keeper, where main has ended for good, it ends the
-// process as main has ended. ready_fd: as that of daemon_start().
-int keeper_start(char **argv, int ready_fd, struct keeper_link *out);
+// process as main has ended. to_root: it leaves the working directory. ready_fd: as that of daemon_start().
+int keeper_start(char **argv, bool to_root, int ready_fd, struct keeper_link *out);
 // In a main that was exec'd: the two descriptors, and what they are. 0 or -errno.
 int keeper_attach(int fd, int page_fd, struct keeper_link *out);
 void keeper_detach(struct keeper_link *l);

@@ -339,7 +339,7 @@ static int keeper_have(const struct options *o, char **argv, const struct takeov
 		ret = daemon_start(&b->ready_fd);
 	if (ret < 0)
 		return errno_log(-ret, "cannot become a daemon: %s", strerror(-ret));
-	return keeper_start(argv, b->ready_fd, &b->keeper);
+	return keeper_start(argv, !o->foreground && !o->no_chdir, b->ready_fd, &b->keeper);
 }
 
 // As before anything of a gateway is there.

@@ -13,6 +13,8 @@ logged() { has "$WORK/gateway.log" "$1"; }
 parts() { say "$(pid_of 'Sec-mod PID') $(pid_of 'Dataplane PID') $(pid_of 'Nursery PID')"; }
 
 network
+cd "$WORK"
+OPTIONS=(--config penstock.conf) # from here: the keeper has to find it again
 gateway << CONF
 predictable-ips = false
 persistent-cookies = true

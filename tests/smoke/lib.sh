@@ -112,8 +112,9 @@ gateway() { # [LISTEN_ADDRESS...]
   [ -f "$WORK/passwd" ] || { add_user anna anna-secret; add_user bert bert-secret; } > /dev/null
   [ $# -gt 0 ] || set -- 192.0.2.1 2001:db8::1
   configure "$@"
-  start_gateway "$SERVER" || fail "the gateway does not start"
+  start_gateway "$SERVER" "${OPTIONS[@]}" || fail "the gateway does not start"
 }
+OPTIONS=() # of penstockd's, behind those that it always has
 
 configure() { # LISTEN_ADDRESS... < MORE
   cat > "$WORK/more.conf"
