@@ -164,12 +164,13 @@ static int record_wait(struct vault *v, const struct vault_op *op, struct packet
 	}
 	if (op->len)
 		memcpy(r->bytes, p->at, op->len);
-	if (op->n_fds)
+	if (op->n_fds) {
 		memcpy(r->fds, p->fds, op->n_fds * sizeof(*r->fds));
+		p->fds += op->n_fds; // NULL where the packet has none
+		p->n_fds -= op->n_fds;
+	}
 	r->len = op->len;
 	r->n_fds = op->n_fds;
-	p->fds += op->n_fds;
-	p->n_fds -= op->n_fds;
 	TAILQ_INSERT_TAIL(&v->waiting, r, list);
 	return 0;
 }
