@@ -357,6 +357,7 @@ static int down(void **unused)
 	link_close(&dataplane.link);
 	chan_fini(&as_dataplane);
 	g.config = NULL;
+	tunnel_table_close(&g);
 	gateway_tables_fini(&g);
 	event_base_free(g.base);
 	return 0;
