@@ -26,7 +26,7 @@ echo 'listen-proxy-proto = true' >> "$CONFIG"
 expect "the neighbours are proxies" ctl reload
 refused() { ctl -j show status | jq '."Refused (proxy-from)"'; }
 before=$(refused)
-says() { printf 'PROXY TCP4 203.0.113.7 192.0.2.1 4711 443\r\n' | in_ns "$CLIENT" timeout 5 socat -t2 - TCP:192.0.2.1:443 > "$WORK/said" 2>&1 || :; }
+says() { printf 'PROXY TCP4 203.0.113.7 192.0.2.1 4711 443\r\n' | in_ns "$CLIENT" timeout 5 socat -t2 - TCP:192.0.2.1:443,shut-none > "$WORK/said" 2>&1 || :; }
 expect "an insider says that he is one" says
 soon "and is refused" eval 'more "$(refused)" "$before"'
 expect "nobody has heard of whom he named" lacks "$WORK/gateway.log" '203\.0\.113\.7'

@@ -90,7 +90,8 @@ expect "its checks go on" healthy
 
 expect "a connection without the header comes to nothing" same "$(HOST=203.0.113.1:4443 get_cookie bert bert-secret)" ''
 expect "and the log says why" logged 'no PROXY header: TLS begins at once'
-expect "a header of nonsense too" eval "printf 'PROXY TCP4 anna\r\n' | in_ns $PROXY socat -t5 - TCP:192.0.2.1:443"
+# without an end of what it sends: who is gone before his turn gets no worker, and nobody says why
+expect "a header of nonsense too" eval "printf 'PROXY TCP4 anna\r\n' | in_ns $PROXY socat -t5 - TCP:192.0.2.1:443,shut-none"
 expect "likewise" logged 'a PROXY line with too few words'
 
 expect "who is no proxy is refused" same "$(HOST=192.0.2.1 get_cookie bert bert-secret)" ''
