@@ -30,7 +30,7 @@ static CRAFT_UNUSED bool attack_is_allowed(int number, enum role from, enum role
 // Each message that may be sent this way, with the first of these receiver's states that allows it: a new message of the table is
 // attacked without a word more here, and one that no state is brought up for fails.
 static CRAFT_UNUSED void attacks_from_table(enum role from, enum role to, const uint32_t *states, size_t n_states,
-                                            void (*f)(int number, size_t state))
+                                            void (*f)(void *who, int number, size_t state), void *who)
 {
 	size_t i;
 	int n;
@@ -42,7 +42,7 @@ static CRAFT_UNUSED void attacks_from_table(enum role from, enum role to, const 
 			;
 		if (i == n_states)
 			fail_msg("%s: this test brings no channel into a state for it", msg_descs[n].name);
-		f(n, i);
+		f(who, n, i);
 	}
 }
 

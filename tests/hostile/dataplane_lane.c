@@ -12,7 +12,7 @@
 #include <openssl/evp.h>
 #include <cmocka.h>
 
-#include "attack.h"
+#include "door.h"
 #include "measure.h"
 #include "netns.h"
 #include "ping.h"
@@ -290,32 +290,9 @@ static void without_head(void **state)
 	measure_end();
 }
 
-static void by_fds(int number, size_t place)
-{
-	attacks_by_fds(number, attack_lane, NULL);
-}
-
-static void by_length(int number, size_t place)
-{
-	attacks_by_length(number, 0, attack_lane, NULL);
-}
-
-static void by_field(int number, size_t place)
-{
-	attacks_by_field(number, attack_lane, NULL);
-}
-
 static void malformed(void **state)
 {
-	measure_begin("lane: 0 to 253 descriptors");
-	attacks_from_table(ROLE_WORKER, ROLE_DATAPLANE, states, 1, by_fds);
-	measure_end();
-	measure_begin("lane: cut and too long");
-	attacks_from_table(ROLE_WORKER, ROLE_DATAPLANE, states, 1, by_length);
-	measure_end();
-	measure_begin("lane: fields that are wrong");
-	attacks_from_table(ROLE_WORKER, ROLE_DATAPLANE, states, 1, by_field);
-	measure_end();
+	door_malformed(&(struct door){ "lane", ROLE_DATAPLANE, states, 1, attack_lane });
 }
 
 // ------------------------------------------------------------------------------------------- what the table cannot forbid

@@ -90,7 +90,7 @@ static void offenders_end(bool kills)
 static const uint32_t main_states[] = { MW_PROXY, MW_FRESH, MW_UP };
 static void (*const main_reach[])(struct worker *) = { worker_open_proxied, worker_open, worker_connect };
 
-static void flood_main(int number, size_t state)
+static void flood_main(void *who, int number, size_t state)
 {
 	static struct attack a;
 	struct offender *o = offender_new();
@@ -119,7 +119,7 @@ static void flood_after_goodbye(void)
 static void floods_of_main(void **state)
 {
 	measure_begin("to main: each message at full speed, and on after the goodbye");
-	attacks_from_table(ROLE_WORKER, ROLE_MAIN, main_states, 3, flood_main);
+	attacks_from_table(ROLE_WORKER, ROLE_MAIN, main_states, 3, flood_main, NULL);
 	flood_after_goodbye();
 	others_log_in(LOGINS);
 	offenders_end(true);
@@ -141,7 +141,7 @@ static void reach_asked(struct worker *w)
 static const uint32_t secmod_states[] = { SW_HELLO, SW_SIGNED, SW_ASKED };
 static void (*const secmod_reach[])(struct worker *) = { worker_open, reach_signed, reach_asked };
 
-static void flood_secmod(int number, size_t state)
+static void flood_secmod(void *who, int number, size_t state)
 {
 	static struct attack a;
 	struct offender *o = offender_new();
@@ -154,7 +154,7 @@ static void flood_secmod(int number, size_t state)
 static void floods_of_secmod(void **state)
 {
 	measure_begin("to sec-mod: each message at full speed");
-	attacks_from_table(ROLE_WORKER, ROLE_SECMOD, secmod_states, 3, flood_secmod);
+	attacks_from_table(ROLE_WORKER, ROLE_SECMOD, secmod_states, 3, flood_secmod, NULL);
 	others_log_in(LOGINS);
 	for (int i = 0; i < n_offenders; i++) {
 		if (!victim_drops(offenders[i].w.login.chan.fd))

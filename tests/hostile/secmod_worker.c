@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "attack.h"
+#include "door.h"
 #include "handshake.h"
 #include "login.h"
 #include "measure.h"
@@ -179,7 +179,7 @@ static const uint32_t states[PLACES] = { SW_HELLO, SW_SIGNED, SW_ASKED, SW_BUSY,
 
 static void attack_from(void *arg, const struct attack *a)
 {
-	const struct place *p = arg;
+	const struct place *p = &places[(const uint32_t *)arg - states];
 	struct login w;
 
 	p->reach(&w);
@@ -205,7 +205,7 @@ static void out_of_place_in_every_state(void **state)
 	for (size_t i = 0; i < PLACES; i++) {
 		snprintf(name, sizeof(name), "to sec-mod: what is not allowed in %s", places[i].name);
 		measure_begin(name);
-		attacks_out_of_place(ROLE_WORKER, ROLE_SECMOD, places[i].state, attack_from, (void *)&places[i]);
+		attacks_out_of_place(ROLE_WORKER, ROLE_SECMOD, places[i].state, attack_from, (void *)&states[i]);
 		measure_end();
 	}
 }
@@ -213,37 +213,13 @@ static void out_of_place_in_every_state(void **state)
 static void without_head(void **state)
 {
 	measure_begin("to sec-mod: what is no message");
-	attacks_without_head(attack_from, (void *)&places[0]);
+	attacks_without_head(attack_from, (void *)&states[0]);
 	measure_end();
 }
 
-static void by_fds(int number, size_t place)
-{
-	attacks_by_fds(number, attack_from, (void *)&places[place]);
-}
-
-static void by_length(int number, size_t place)
-{
-	attacks_by_length(number, 0, attack_from, (void *)&places[place]);
-}
-
-static void by_field(int number, size_t place)
-{
-	attacks_by_field(number, attack_from, (void *)&places[place]);
-}
-
-// The message is right for the state, the packet is not.
 static void malformed(void **state)
 {
-	measure_begin("to sec-mod: 0 to 253 descriptors");
-	attacks_from_table(ROLE_WORKER, ROLE_SECMOD, states, PLACES, by_fds);
-	measure_end();
-	measure_begin("to sec-mod: cut and too long");
-	attacks_from_table(ROLE_WORKER, ROLE_SECMOD, states, PLACES, by_length);
-	measure_end();
-	measure_begin("to sec-mod: fields that are wrong");
-	attacks_from_table(ROLE_WORKER, ROLE_SECMOD, states, PLACES, by_field);
-	measure_end();
+	door_malformed(&(struct door){ "to sec-mod", ROLE_SECMOD, states, PLACES, attack_from });
 }
 
 // ------------------------------------------------------------------------------------------- what the table cannot forbid
@@ -641,7 +617,7 @@ static void leaving_in_every_state(void **state)
 }
 
 // As much as the socket takes, and nothing is ever read.
-static void flood(int number, size_t place)
+static void flood(void *who, int number, size_t place)
 {
 	static struct attack a;
 	struct login w;
@@ -661,7 +637,7 @@ static void flood(int number, size_t place)
 static void floods(void **state)
 {
 	measure_begin("to sec-mod: each message, as often as its socket takes it");
-	attacks_from_table(ROLE_WORKER, ROLE_SECMOD, states, PLACES, flood);
+	attacks_from_table(ROLE_WORKER, ROLE_SECMOD, states, PLACES, flood, NULL);
 	measure_end();
 }
 
