@@ -32,17 +32,7 @@
 #include "proto/chan.h"
 #include "proto/lane.h"
 #include "proto/snapshot.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
+#include "sanitized.h"
 
 #define TUNNEL 7
 #define PATIENCE_MS 3000

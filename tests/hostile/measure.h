@@ -6,21 +6,11 @@
 
 #include "bystander.h"
 #include "probe.h"
+#include "sanitized.h"
 
 // From the first row to the last: the heap's own play, and what tunnels leave that were never used before.
 #define MEASURE_GROWTH_KIB 6144
 #define MEASURED_MAX 3
-
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
 
 static struct measured {
 	const char *name;

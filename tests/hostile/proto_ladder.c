@@ -12,17 +12,7 @@
 #include "probe.h"
 #include "proto/chan.h"
 #include "proto/log.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
+#include "sanitized.h"
 
 static chan_handler handlers[MSG_NUMBERS];
 static int handled, attacker = -1, victim = -1;

@@ -32,17 +32,7 @@
 #include "proto/limits.h"
 #include "proto/log.h"
 #include "proto/sandbox.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
+#include "sanitized.h"
 
 // Run f in a child of this role; its exit code, or minus the signal that ended it.
 static int run_in(int role, int (*f)(void))
