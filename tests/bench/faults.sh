@@ -15,6 +15,7 @@ SELF=$(readlink -f "$0")
 . "$(dirname "$SELF")/../smoke/lib.sh"
 . "$(dirname "$SELF")/../smoke/data/freeradius.sh"
 . "$TOP/tests/swarm.sh"
+. "$TOP/tests/bench/rows.sh"
 MAY_LOG='.*' MAY_END=yes
 SECOND=$NAME-d
 sessions_held=200 markdown= wanted=()
@@ -30,7 +31,6 @@ done
 
 # ------------------------------------------------------------------------------------------------------------ measuring
 
-now_ms() { local us=${EPOCHREALTIME/./}; echo $((us / 1000)); }
 fault_at= swarm_is_asked=
 strike() { # COMMAND...: the fault
   fault_at=$(now_ms)
@@ -95,21 +95,12 @@ settle() {
   wait_for 30 all_connected || fail "everybody is connected"
 }
 
-met=0 missed=0
-row() { # FAULT GOAL MEASURED MET(0: yes)
-  local verdict=met measured=$3
+row() { # FAULT GOAL MEASURED MET(0: yes): and what became of the swarm
+  local measured=$3 verdict=$4
   [ -z "$swarm_ms" ] || measured+="; of $sessions_held others $swarm_lost lost their session, all had an echo after $(seconds "$swarm_ms")"
-  if [ "$4" = 0 ] && [ "$swarm_lost" = 0 ] && [ "$swarm_ms" != 99999 ]; then met=$((met + 1)); else verdict=missed missed=$((missed + 1)); fi
-  if [ -n "$markdown" ]; then
-    say "| $1 | $2 | $measured | $verdict |"
-  else
-    printf '%-38s %s\n    goal      %s\n    measured  %s\n' "$1" "$verdict" "$2" "$measured"
-  fi
+  [ "$swarm_lost" = 0 ] && [ "$swarm_ms" != 99999 ] || verdict=1
+  table_row "$1" "$2" "$measured" "$verdict"
 }
-verdict() { "$@" > /dev/null 2>&1 && echo 0 || echo 1; }
-within() { while [ $# -gt 1 ]; do [ "$1" -le "$2" ] || return 1; shift 2; done; } # VALUE LIMIT ...
-seconds() { awk -v ms="$1" 'BEGIN { if (ms >= 99999) print "never"; else printf "%.2f s", ms / 1000 }'; }
-in_ms() { if [ "$1" -ge 99999 ]; then echo never; else echo "$1 ms"; fi; }
 
 worker_of_anna() { local port; port=$(in_ns "$CLIENT" ss -Htnp state established 'dport = :443' | awk '/openconnect/ { sub(/.*:/, "", $3); print $3; exit }')
   in_ns "$SERVER" ss -Htnp state established "dport = :$port" | sed -n 's/.*pid=\([0-9]*\).*/\1/p'; }

@@ -11,6 +11,7 @@
 # a second each, where packets are counted. "Traffic after" is from the moment that the link is there again to the first answer.
 SELF=$(readlink -f "$0")
 . "$(dirname "$SELF")/../smoke/lib.sh"
+. "$TOP/tests/bench/rows.sh"
 MAY_LOG='.*' MAY_END=yes
 SECOND=$NAME-d ROUTER=$NAME-r OTHER=$NAME-o EAST=$NAME-e WEST=$NAME-w
 markdown='' wanted=() outers=()
@@ -27,20 +28,7 @@ done
 
 # ------------------------------------------------------------------------------------------------------------ measuring
 
-now_ms() { local us=${EPOCHREALTIME/./}; echo $((us / 1000)); }
-met=0 missed=0
-row() { # FAULT GOAL MEASURED MET(0: yes)
-  local verdict=met
-  if [ "$4" = 0 ]; then met=$((met + 1)); else verdict=missed missed=$((missed + 1)); fi
-  if [ -n "$markdown" ]; then
-    say "| $1 ($outer) | $2 | $3 | $verdict |"
-  else
-    printf '%-60s %s\n    goal      %s\n    measured  %s\n' "$1 ($outer)" "$verdict" "$2" "$3"
-  fi
-}
-verdict() { "$@" > /dev/null 2>&1 && echo 0 || echo 1; }
-within() { while [ $# -gt 1 ]; do [ "$1" -le "$2" ] || return 1; shift 2; done; } # VALUE LIMIT ...
-seconds() { awk -v ms="$1" 'BEGIN { if (ms >= 99999) print "never"; else printf "%.2f s", ms / 1000 }'; }
+row() { table_row "$1 ($outer)" "$2" "$3" "$4"; }
 
 declare -A probe
 probes_start() {
