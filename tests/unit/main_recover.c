@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "config_rig.h"
+#include "gateway_rig.h"
 #include "control/main/handover.h"
 #include "control/main/recover.h"
 #include "control/main/refill.h"
@@ -22,10 +22,7 @@
 #define TUNNELS 8
 #define STRAY 5 // the number of a tunnel that no record knows
 
-static struct gateway g;
 static struct handover handover;
-static struct config *config;
-static const chan_handler deaf[MSG_NUMBERS];
 
 // A process that does nothing, and the other end of its channel.
 struct played {
@@ -109,17 +106,6 @@ static pid_t a_process(void)
 	return pid;
 }
 
-static void peer(struct link *l, struct chan *other, enum role role, uint32_t mine, uint32_t theirs)
-{
-	int fds[2];
-
-	assert_int_equal(chan_pair(fds), 0);
-	chan_init(&l->chan, fds[0], ROLE_MAIN, role, mine, "peer");
-	chan_init(other, fds[1], role, ROLE_MAIN, theirs, "main");
-	l->handlers = deaf;
-	assert_int_equal(link_open(l, g.base, 64), 0);
-}
-
 static struct child *play(struct played *p, const struct child_kind *kind, uint32_t state)
 {
 	struct child *c = calloc(1, sizeof(*c));
@@ -128,7 +114,7 @@ static struct child *play(struct played *p, const struct child_kind *kind, uint3
 	c->kind = kind;
 	c->ready = true;
 	c->pid = p->pid = a_process();
-	peer(&c->link, &p->chan, kind->role, ANY, state);
+	rig_peer(&c->link, &p->chan, kind->role, ANY, state, 64);
 	evtimer_assign(&c->timer, g.base, NULL, NULL);
 	TAILQ_INSERT_TAIL(&g.children, c, all);
 	return p->child = c;
@@ -296,7 +282,7 @@ static void anna_is_connected(void)
 	anna.conn.g = &g;
 	anna.conn.tunnel = t;
 	anna.conn.pid = (uint32_t)(anna.pid = a_process());
-	peer(&anna.conn.link, &anna.worker, ROLE_WORKER, MW_UP, WM_UP);
+	rig_peer(&anna.conn.link, &anna.worker, ROLE_WORKER, MW_UP, WM_UP, 64);
 	evtimer_assign(&anna.conn.timer, g.base, NULL, NULL);
 	TAILQ_INSERT_TAIL(&g.conns, &anna.conn, all);
 	g.conns_count++;
@@ -352,20 +338,6 @@ static int down(void **unused)
 	return 0;
 }
 
-static int begin(void **state)
-{
-	struct heard h;
-
-	rig_set_up(state);
-	return load("test.conf", GOOD, CONFIG_TEST, &h, &config);
-}
-
-static int end(void **state)
-{
-	config_free(config);
-	return rig_tear_down(state);
-}
-
 #define TEST(f) cmocka_unit_test_setup_teardown(f, up, down)
 
 int main(void)
@@ -375,5 +347,5 @@ int main(void)
 		TEST(its_strays_die_with_it),           TEST(the_next_one_gets_what_none_had),
 	};
 
-	return cmocka_run_group_tests(tests, begin, end);
+	return cmocka_run_group_tests(tests, rig_begin, rig_end);
 }

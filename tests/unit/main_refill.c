@@ -8,19 +8,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "config_rig.h"
+#include "gateway_rig.h"
 #include "control/main/refill.h"
 #include "control/main/session.h"
 #include "control/main/supervise.h"
 
 #define MANY 600 // more than may be asked for at once
 
-static struct gateway g;
 static struct child dataplane;
 static struct chan as_dataplane;
 static struct terms terms;
-static struct config *config;
-static const chan_handler deaf[MSG_NUMBERS];
 
 static struct {
 	struct session *session;
@@ -264,17 +261,6 @@ static void so_many_at_a_time(void **unused)
 
 // -------------------------------------------------------------------------------------------------------------------- life
 
-static void peer(struct link *l, struct chan *other, enum role role, uint32_t mine, uint32_t theirs, unsigned queue)
-{
-	int fds[2];
-
-	assert_int_equal(chan_pair(fds), 0);
-	chan_init(&l->chan, fds[0], ROLE_MAIN, role, mine, "peer");
-	chan_init(other, fds[1], role, ROLE_MAIN, theirs, "main");
-	l->handlers = deaf;
-	assert_int_equal(link_open(l, g.base, queue), 0);
-}
-
 static void connect_one(unsigned i)
 {
 	struct msg_session_reply m = { .sid_len = SID_SIZE, .user = "anna" };
@@ -288,7 +274,7 @@ static void connect_one(unsigned i)
 	one[i].session->tunnels = 1;
 	one[i].conn.g = &g;
 	one[i].conn.tunnel = t;
-	peer(&one[i].conn.link, &one[i].worker, ROLE_WORKER, MW_UP, WM_UP, 16);
+	rig_peer(&one[i].conn.link, &one[i].worker, ROLE_WORKER, MW_UP, WM_UP, 16);
 	evtimer_assign(&one[i].conn.timer, g.base, NULL, NULL);
 	*t = (struct tunnel){
 		.g = &g, .number = i, .phase = TUNNEL_UP, .session = one[i].session, .conn = &one[i].conn, .mtu = 1400
@@ -317,7 +303,7 @@ static void begin_with(unsigned count)
 	g.config = config;
 	dataplane.g = &g;
 	dataplane.ready = true;
-	peer(&dataplane.link, &as_dataplane, ROLE_DATAPLANE, ANY, DM_READY, 65536);
+	rig_peer(&dataplane.link, &as_dataplane, ROLE_DATAPLANE, ANY, DM_READY, 65536);
 	g.dataplane = &dataplane;
 	refill_init(&g);
 	terms = (struct terms){ .references = 1000 };
@@ -363,20 +349,6 @@ static int down(void **unused)
 	return 0;
 }
 
-static int begin(void **state)
-{
-	struct heard h;
-
-	rig_set_up(state);
-	return load("test.conf", GOOD, CONFIG_TEST, &h, &config);
-}
-
-static int end(void **state)
-{
-	config_free(config);
-	return rig_tear_down(state);
-}
-
 #define TEST(f) cmocka_unit_test_setup_teardown(f, two, down)
 
 int main(void)
@@ -391,5 +363,5 @@ int main(void)
 		cmocka_unit_test_setup_teardown(so_many_at_a_time, many, down),
 	};
 
-	return cmocka_run_group_tests(tests, begin, end);
+	return cmocka_run_group_tests(tests, rig_begin, rig_end);
 }
