@@ -5,6 +5,8 @@
 #   client tun0 10.99.0.x ═══ DTLS, UDP 443 ═══ 192.0.2.1 gateway vpns0 10.99.0.1 ── iperf3 -s
 . "$(dirname "$0")/lib.sh"
 
+outwards=500
+[ -z "${SANITIZED-}" ] || outwards=100 # then a file goes up alone, and how many acknowledgements come down is the kernel's to say
 network
 gateway < /dev/null
 iperf_server
@@ -21,7 +23,7 @@ carries 256 --dtls-ciphers=OC-DTLS1_2-AES256-GCM "\(DTLS1\.2\)-\(RSA\)-\(AES-256
 opened=$(counter dtls_data_in) sealed=$(counter dtls_data_out)
 SECONDS_OF_IPERF=1 expect "TCP and UDP run both ways" carries_traffic
 expect "through the dataplane's DTLS inwards" more "$(counter dtls_data_in)" $((opened + 500))
-expect "and outwards" more "$(counter dtls_data_out)" $((sealed + 100))
+expect "and outwards" more "$(counter dtls_data_out)" $((sealed + outwards))
 leave 256
 soon "the client has gone" nobody
 carries 128 --dtls-ciphers=OC-DTLS1_2-AES128-GCM "\(DTLS1\.2\)-\(RSA\)-\(AES-128-GCM\)"
