@@ -51,14 +51,13 @@ static int question_ask(struct question *q, const struct names_request *request)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
 		return -errno;
-	ret = spawn_helper(SPAWN_NAMES, fds[1], &q->pid);
-	close(fds[1]);
 	q->fd = fds[0];
-	if (ret == 0 && send(q->fd, request, sizeof(*request), MSG_NOSIGNAL) == sizeof(*request))
-		return 0;
+	ret = send(q->fd, request, sizeof(*request), MSG_NOSIGNAL) == sizeof(*request) ? 0 : -EPIPE;
 	if (ret == 0)
-		ret = -EPIPE;
-	close(q->fd);
+		ret = spawn_helper(SPAWN_NAMES, fds[1], &q->pid);
+	close(fds[1]);
+	if (ret < 0)
+		close(q->fd);
 	return ret;
 }
 
