@@ -98,8 +98,7 @@ static int start_spawner(const struct secmod *sm, char text[LIMIT_TEXT + 1])
 	int ret = places_list(list);
 
 	if (ret == 0)
-		ret = spawner_start(sm->isolate ? list : "");
-	spawn_filtered(sm->isolate);
+		ret = spawner_start(sm->isolate ? list : "", sm->isolate);
 	return ret < 0 ? text_refuse(text, "no process that starts helpers: %s", strerror(-ret)) : 0;
 }
 

@@ -54,7 +54,7 @@ struct conn {
 
 struct secmod {
 	struct event_base *base;
-	bool isolate;           // by a list of system calls
+	bool isolate;           // isolate-workers, as it was at our start
 	int64_t started_ms;     // monotonic
 	uint8_t boot[SID_SIZE]; // of the machine: store.h
 	struct chan main;

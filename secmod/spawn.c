@@ -47,7 +47,7 @@ static int start_clean(int fd)
 	return ret;
 }
 
-int spawner_start(const char *places)
+int spawner_start(const char *places, bool filtered)
 {
 	int fds[2], ret;
 
@@ -55,6 +55,7 @@ int spawner_start(const char *places)
 		return -errno;
 	ret = setenv(PLACES_VARIABLE, places, 1) < 0 ? -errno : start_clean(fds[1]);
 	close(fds[1]);
+	spawner.unfiltered = !filtered;
 	if (ret == 0)
 		spawner.fd = fds[0];
 	else
@@ -101,11 +102,6 @@ static int hear(struct spawn_reply *reply)
 		n = recv(spawner.fd, reply, sizeof(*reply), 0);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n != sizeof(*reply) ? -EPIPE : 0;
-}
-
-void spawn_filtered(bool filtered)
-{
-	spawner.unfiltered = !filtered;
 }
 
 int spawn_helper(enum spawn_kind kind, int fd, pid_t *pid)

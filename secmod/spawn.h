@@ -22,15 +22,14 @@ struct spawn_reply {
 	int32_t pid;
 };
 
-// Before there are threads and secrets. `places`: what PLACES_VARIABLE is to say to helpers. 0 or -errno.
-int spawner_start(const char *places);
+// Before there are threads and secrets. `places`: what PLACES_VARIABLE is to say to helpers; filtered: whether those that have
+// lists of their own keep to them. 0 or -errno.
+int spawner_start(const char *places, bool filtered);
 // It ends with this process; this process is of no use without it. Its descriptor is readable when it has died.
 int spawner_fd(void);
 bool spawner_is_alive(void);
 // Serves SPAWN_FD and returns the exit status: the process itself (spawner.c).
 int spawner_main(void);
 
-// Whether helpers that have lists of their own keep to them; they do.
-void spawn_filtered(bool filtered);
 // fd stays the caller's. Any thread. 0 or -errno.
 int spawn_helper(enum spawn_kind kind, int fd, pid_t *pid);
