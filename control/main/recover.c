@@ -43,11 +43,11 @@ static void ask(struct recovery *r, struct child *c)
 	int ret = -EPIPE;
 
 	if (c->kind == &child_secmod)
-		ret = LINK_SEND(&c->link, SESSIONS_ASK, &(struct msg_sessions_ask){ .token = 0 });
+		ret = LINK_SEND(&c->link, SESSIONS_ASK, &(struct msg_sessions_ask){});
 	else if (c->kind == &child_dataplane)
-		ret = LINK_SEND(&c->link, TUNNELS_ASK, &(struct msg_tunnels_ask){ .token = 0 });
+		ret = LINK_SEND(&c->link, TUNNELS_ASK, &(struct msg_tunnels_ask){});
 	else if (c->kind == &child_nursery)
-		ret = LINK_SEND(&c->link, WORKERS_ASK, &(struct msg_workers_ask){ .token = 0 });
+		ret = LINK_SEND(&c->link, WORKERS_ASK, &(struct msg_workers_ask){});
 	if (ret < 0)
 		return;
 	c->asked = true;
