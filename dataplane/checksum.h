@@ -43,6 +43,16 @@ static inline uint16_t checksum_fold(uint64_t sum)
 	return (uint16_t)~sum;
 }
 
+// Of an IPv4 header, into it.
+static inline void checksum_ipv4(uint8_t *ip, unsigned header)
+{
+	uint16_t sum;
+
+	store16(ip + 10, 0);
+	sum = checksum_fold(checksum_add(ip, header));
+	memcpy(ip + 10, &sum, 2);
+}
+
 // What stands before the transport's bytes: two addresses one after the other, the protocol, the length of header and payload.
 static inline uint64_t checksum_pseudo(const uint8_t *addresses, unsigned n, uint8_t protocol, uint32_t length)
 {

@@ -7,8 +7,6 @@
 
 static inline void ipv4_write(const struct path *p, uint8_t *ip, uint16_t total, struct marks marks)
 {
-	uint16_t sum;
-
 	ip[0] = 0x45;
 	ip[1] = marks.tos;
 	store16(ip + 2, total);
@@ -16,11 +14,9 @@ static inline void ipv4_write(const struct path *p, uint8_t *ip, uint16_t total,
 	store16(ip + 6, marks.whole ? DF : 0);
 	ip[8] = TTL;
 	ip[9] = PROTOCOL_UDP;
-	store16(ip + 10, 0);
 	memcpy(ip + 12, p->key.our_ip, 4);
 	memcpy(ip + 16, p->key.peer_ip, 4);
-	sum = checksum_fold(checksum_add(ip, IPV4_HEADER));
-	memcpy(ip + 10, &sum, 2);
+	checksum_ipv4(ip, IPV4_HEADER);
 }
 
 static inline void ipv6_write(const struct path *p, uint8_t *ip, uint16_t length, struct marks marks)

@@ -62,8 +62,7 @@ static uint8_t *answer_ipv4(uint8_t *packet, unsigned *len, uint16_t mtu)
 	ip[9] = PROTOCOL_ICMP;
 	memcpy(ip + 12, packet + 16, 4);
 	memcpy(ip + 16, packet + 12, 4);
-	sum = checksum_fold(checksum_add(ip, IPV4_HEADER));
-	memcpy(ip + 10, &sum, 2);
+	checksum_ipv4(ip, IPV4_HEADER);
 	return ip;
 }
 

@@ -52,13 +52,9 @@ static void checksum_finish(struct rte_mbuf *m, const struct cut *c)
 // RFC 791 3.2
 static void headers_ipv4(uint8_t *ip, unsigned at, unsigned len, bool more)
 {
-	uint16_t sum;
-
 	store16(ip + 2, (uint16_t)(IPV4_HEADER + len));
 	store16(ip + 6, (uint16_t)(at / 8 | (more ? IPV4_MORE : 0)));
-	memset(ip + 10, 0, 2);
-	sum = checksum_fold(checksum_add(ip, IPV4_HEADER));
-	memcpy(ip + 10, &sum, 2);
+	checksum_ipv4(ip, IPV4_HEADER);
 }
 
 // RFC 8200 4.5

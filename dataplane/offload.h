@@ -88,14 +88,11 @@ static inline unsigned offload_checksum_at(const struct offload_headers *h)
 static inline void offload_set_length(uint8_t *frame, const struct offload_headers *h, uint32_t end)
 {
 	uint8_t *ip = frame + ETHER_HEADER;
-	uint16_t sum;
 
 	if (h->family == 6) {
 		store16(ip + 4, (uint16_t)(end - h->transport));
 		return;
 	}
 	store16(ip + 2, (uint16_t)(end - ETHER_HEADER));
-	store16(ip + 10, 0);
-	sum = checksum_fold(checksum_add(ip, h->transport - ETHER_HEADER));
-	memcpy(ip + 10, &sum, 2);
+	checksum_ipv4(ip, h->transport - ETHER_HEADER);
 }

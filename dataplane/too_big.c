@@ -20,12 +20,9 @@ static bool may_be_cut(const uint8_t *ip)
 static void part_finish(struct rte_mbuf *part, const struct packet *p)
 {
 	uint8_t *ip = packet_data(part);
-	uint16_t sum;
 
 	*packet_of(part) = *p;
-	memset(ip + 10, 0, 2);
-	sum = checksum_fold(checksum_add(ip, (ip[0] & 15) * 4));
-	memcpy(ip + 10, &sum, 2);
+	checksum_ipv4(ip, (ip[0] & 15) * 4);
 }
 
 // RFC 791 3.2. Each part is a record of its own.
