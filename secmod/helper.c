@@ -1,7 +1,6 @@
 #include "secmod/helper.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
