@@ -28,8 +28,8 @@ void change_session(struct gateway *g, const struct msg_session_change *m);
 // The same by the operator: limit_done() with this token has the answer.
 void change_by_operator(struct session *s, const struct msg_session_change *m, uint32_t token);
 void change_done(struct gateway *g, const struct msg_tunnel_changed *m);
-void change_free(struct change *c);
+void change_free(struct change *c); // NULL is fine
 // The dataplane that was told of it has died.
-void change_lost(struct tunnel *t); // NULL is fine
+void change_lost(struct tunnel *t);
 // What a tunnel of this session under these terms is kept to.
 struct kept change_kept(const struct session *s, const struct terms *terms, bool mobile);
