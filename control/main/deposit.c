@@ -258,11 +258,10 @@ static int drops_put(struct deposit *d)
 	int ret = 0;
 
 	while (ret == 0 && d->packet_drops < d->n_dropped) {
-		ret = room_make(d, 0, 0);
-		if (ret < 0)
-			break;
-		ret = small_put(d, VAULT_DROP, d->dropped[d->packet_drops].kind, d->dropped[d->packet_drops].id);
-		d->packet_drops++;
+		const struct key *k = &d->dropped[d->packet_drops];
+
+		ret = small_put(d, VAULT_DROP, k->kind, k->id);
+		d->packet_drops += ret == 0;
 	}
 	return ret;
 }
