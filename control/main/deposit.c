@@ -57,6 +57,11 @@ struct deposit {
 	unsigned n_fds;
 	size_t packet_drops; // the first of those dropped
 	bool packet_resets;
+	// a record that has not gone whole, as it is in w
+	struct deposit_mark *large; // NULL: none
+	struct vault_op large_op;   // for what is left of it
+	size_t large_at;
+	bool large_changed; // meanwhile
 };
 
 // ---------------------------------------------------------------------------------------------------------------- packets
@@ -169,28 +174,43 @@ static int program_put(struct deposit *d, struct deposit_mark *m)
 	return ret;
 }
 
-static int large_put(struct deposit *d, struct deposit_mark *m, struct vault_op op, const uint8_t *bytes, size_t len)
+// In pieces: where the socket takes no more it goes on with the next flush, since it may be larger than all that fits in there.
+static int large_put(struct deposit *d)
 {
+	struct deposit_mark *m = d->large;
+	struct vault_op *op = &d->large_op;
+	const uint8_t *bytes;
+	size_t len, left;
 	int ret = packet_send(d);
 
-	while (ret == 0 && len > 0) {
-		op.len = (uint32_t)(len < VAULT_PACKET - sizeof(op) ? len : VAULT_PACKET - sizeof(op));
-		op_put(d, &op, bytes, d->w.fds);
-		bytes += op.len;
-		len -= op.len;
-		op.word = VAULT_MORE;
-		op.n_fds = 0;
-		op.flags = 0;
-		// only the last piece makes it whole
-		if (len == 0)
-			mark_move(d, m, IN_PACKET);
+	bytes = state_records(&d->w, &len);
+	while (ret == 0 && d->large_at < len) {
+		left = len - d->large_at;
+		op->len = (uint32_t)(left < VAULT_PACKET - sizeof(*op) ? left : VAULT_PACKET - sizeof(*op));
+		op_put(d, op, bytes + d->large_at, d->w.fds);
 		ret = packet_send(d);
-		m->held = m->held || ret == 0; // a piece waits there: who leaves meanwhile has to be dropped
+		if (ret < 0)
+			break;
+		d->large_at += op->len;
+		*op = (struct vault_op){ .word = VAULT_MORE, .kind = op->kind, .id = op->id };
+		m->held = true; // a piece waits there: who leaves meanwhile has to be dropped
 	}
-	// the keeper has half of it, which is never the same as before
-	if (ret < 0)
+	if (ret == 0)
+		mark_move(d, m, d->large_changed ? CHANGED : SENT);
+	else if (d->large_at == 0) // descriptors may be others by then
 		m->hash = m->fds = 0;
+	if (ret == 0 || d->large_at == 0)
+		d->large = NULL;
 	return ret;
+}
+
+static int large_begin(struct deposit *d, struct deposit_mark *m, const struct vault_op *op)
+{
+	d->large = m;
+	d->large_op = *op;
+	d->large_at = 0;
+	d->large_changed = false;
+	return large_put(d);
 }
 
 // Into the packet, which goes where it is full.
@@ -221,7 +241,7 @@ static int record_put(struct deposit *d, struct deposit_mark *m)
 	m->fds = fds;
 	op.len = (uint32_t)len;
 	if (len > VAULT_PACKET / 2)
-		return large_put(d, m, op, bytes, len);
+		return large_begin(d, m, &op);
 	ret = room_make(d, len, op.n_fds);
 	if (ret < 0)
 		return ret;
@@ -286,8 +306,10 @@ static int tells_put(struct deposit *d)
 static int changes_put(struct deposit *d)
 {
 	struct deposit_mark *m;
-	int ret = reset_put(d);
+	int ret = d->large ? large_put(d) : 0; // nothing between its pieces
 
+	if (ret == 0)
+		ret = reset_put(d);
 	if (ret == 0)
 		ret = drops_put(d);
 	while (ret == 0 && (m = TAILQ_FIRST(&d->marks[CHANGED])))
@@ -375,6 +397,7 @@ void deposit_changed(struct gateway *g, struct deposit_mark *m)
 		return;
 	if (m->where != CHANGED)
 		mark_move(d, m, CHANGED);
+	d->large_changed = d->large_changed || m == d->large;
 	dirty(d);
 }
 
@@ -395,6 +418,7 @@ static void all_changed(struct gateway *g, struct deposit_mark *m)
 static void all_again(struct deposit *d)
 {
 	d->reset = true;
+	d->large = NULL;
 	d->n_dropped = 0;
 	for (int i = 0; i < VAULT_KINDS; i++)
 		if (d->part[i].object)
@@ -424,6 +448,8 @@ void deposit_leave(struct gateway *g, struct deposit_mark *m)
 	struct deposit *d = g->deposit;
 
 	if (d && m->object) {
+		if (m == d->large)
+			d->large = NULL;
 		if (m->held && dropped_add(d, m) < 0)
 			all_again(d);
 		mark_move(d, m, NOWHERE);

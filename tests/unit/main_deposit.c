@@ -24,7 +24,8 @@
 
 #define ROUTES 1000 // one record of them is more than one packet, and less than two
 #define ROUTE_LEN 80
-#define SENDS 3 // two pieces of it, and the commit
+#define SENDS 3    // two pieces of it, and the commit
+#define TURNS 1000 // more than any of it takes
 
 static struct gateway g;
 static struct handover_process process = {
@@ -132,8 +133,10 @@ static bool keeper_has(struct terms *t)
 static void all_is_said(struct terms *t, size_t len_before)
 {
 	const struct vault_record *r;
+	unsigned turns = 0;
 
 	for (main_turns(); hears_one(); main_turns()) {
+		assert_in_range(++turns, 1, TURNS);
 		r = t ? vault_find(&vault, VAULT_TERMS, t->kept) : NULL;
 		if (t && !keeper_has(t))
 			assert_int_equal(r ? r->len : 0, len_before);
@@ -201,6 +204,26 @@ static void who_leaves_meanwhile_is_dropped(void **unused)
 	}
 }
 
+static void it_may_be_more_than_the_socket_takes(void **unused)
+{
+	const int one_packet = VAULT_PACKET / 2 + 256; // the kernel doubles it
+	struct terms *t = large_terms('a');
+	size_t len;
+
+	assert_int_equal(setsockopt(mains_end, SOL_SOCKET, SO_SNDBUF, &one_packet, sizeof(one_packet)), 0);
+	terms_keep(&g, t);
+	all_is_said(t, 0);
+	assert_true(keeper_has(t));
+	len = vault_find(&vault, VAULT_TERMS, t->kept)->len;
+	they_become(t, 'b');
+	main_turns();
+	they_become(t, 'c'); // half of the other is with the keeper
+	all_is_said(t, len);
+	assert_true(keeper_has(t));
+	terms_put(t);
+	all_is_said(NULL, 0);
+}
+
 static void without_memory_it_goes_with_the_next_beat(void **unused)
 {
 	struct terms *t = terms_that_it_has();
@@ -262,6 +285,7 @@ int main(void)
 		TEST(half_of_it_never_counts),
 		TEST(half_of_a_new_one_neither),
 		TEST(who_leaves_meanwhile_is_dropped),
+		TEST(it_may_be_more_than_the_socket_takes),
 		TEST(without_memory_it_goes_with_the_next_beat),
 	};
 
