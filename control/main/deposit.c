@@ -336,7 +336,7 @@ static void committed(struct deposit *d)
 	if (d->g->recovery)
 		return;
 	p->n_touched = 0;
-	if (p->phase < KEEPER_UP)
+	if (p->phase != KEEPER_LEAVING)
 		p->phase = KEEPER_UP;
 }
 
@@ -483,6 +483,14 @@ void deposit_touch(struct gateway *g, uint64_t conn)
 	if (p->n_touched <= KEEPER_TOUCHED)
 		p->n_touched++;
 	dirty(g->deposit);
+}
+
+void deposit_becoming(struct gateway *g, bool on)
+{
+	struct keeper_page *p = deposit_page(g);
+
+	if (p && p->phase == (on ? KEEPER_UP : KEEPER_BECOMES))
+		p->phase = on ? KEEPER_BECOMES : KEEPER_UP;
 }
 
 void deposit_reloading(struct gateway *g, bool on)

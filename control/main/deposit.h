@@ -40,6 +40,8 @@ void deposit_close(struct gateway *g);
 void deposit_begin(struct gateway *g, bool again);
 // Main ends in order: from here on nobody takes over.
 void deposit_end(struct gateway *g);
+// Main is about to become another program: until that has left all it has, the keeper is patient. false: it could not.
+void deposit_becoming(struct gateway *g, bool on);
 void deposit_reloading(struct gateway *g, bool on);
 
 struct keeper_page;

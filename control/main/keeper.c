@@ -30,6 +30,8 @@
 #define TICK_MS 500
 #define TICKS_SILENT 8
 #define TICKS_TAKEOVER (TAKEOVER_SECONDS * 1000 / TICK_MS)
+// One that hangs goes back by itself (takeover.h), and that takes its time, too.
+#define TICKS_BECOMES (2 * TICKS_TAKEOVER)
 #define SOON_MS 5000    // one that dies so soon has died of what it was given
 #define STABLE_MS 30000 // and one that has lived so long has not
 #define POINTS_OWN 4    // of a death that is its own fault; at so many in a row what is in the vault is no good
@@ -509,6 +511,8 @@ static unsigned ticks_allowed(const struct keeper *k)
 		return TICKS_TAKEOVER;
 	case KEEPER_UP:
 		return k->page->traceable ? 0 : TICKS_SILENT;
+	case KEEPER_BECOMES:
+		return k->page->traceable ? 0 : TICKS_BECOMES;
 	default:
 		return 0;
 	}

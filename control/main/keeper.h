@@ -14,6 +14,7 @@ enum keeper_phase {
 	KEEPER_AGAIN,   // another is taking over
 	KEEPER_UP,      // all that another needs to go on is in the vault
 	KEEPER_LEAVING, // main ends in order
+	KEEPER_BECOMES, // as UP, and main is becoming another program (upgrade.h), or again the one before
 };
 
 // What both see. Each field has one writer.

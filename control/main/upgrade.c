@@ -267,7 +267,9 @@ static int exchange(struct gateway *g)
 		fds_keep(&w, true);
 		fcntl(state_fd, F_SETFD, 0);
 		fcntl(back_fd, F_SETFD, 0);
+		deposit_becoming(g, true);
 		ret = become(g, word);
+		deposit_becoming(g, false);
 		fds_keep(&w, false);
 		takeover_signals_release();
 	}

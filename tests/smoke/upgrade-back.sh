@@ -43,6 +43,9 @@ void *event_base_new(void)
 			exit(0);
 		if (strcmp(how, "memory") == 0)
 			return NULL;
+		if (strcmp(how, "hang") == 0)
+			for (alarm(ALARM);;)
+				pause();
 		if (strcmp(how, "leave") == 0 && fork() == 0) {
 			sleep(12);
 			_exit(0);
@@ -55,7 +58,8 @@ void *event_base_new(void)
 	return real();
 }
 C
-gcc -O0 -shared -fPIC -DHOW="\"$WORK/how\"" -o "$WORK/failing.so" "$WORK/failing.c" -ldl
+# One that hangs is given less time than ten seconds, and more than the keeper gives a main that is up.
+gcc -O0 -shared -fPIC -DHOW="\"$WORK/how\"" -DALARM=5 -o "$WORK/failing.so" "$WORK/failing.c" -ldl
 BUILT=$BIN BIN=$WORK/bin
 mkdir "$BIN"
 cp "$BUILT"/penstock* "$BIN/"
@@ -100,7 +104,7 @@ for how in segv exit abort memory; do
   echo "trial $how" > "$WORK/how"
   expect "one that fails when it is tried ($how): refused" refused 'when it is to take over|cannot take over'
 done
-for how in segv overflow abort exit memory; do
+for how in segv overflow abort exit memory hang; do
   echo "go $how" > "$WORK/how"
   expect "one that fails in its place ($how): gone back" refused 'the new penstockd has failed: it .*goes on'
 done
