@@ -3,6 +3,8 @@
 // Fork; the starting process waits until daemon_ready(), then exits 0, or exits as we do. In the daemon: 0 and the descriptor for
 // daemon_ready(); or -errno. It stays in its directory.
 int daemon_start(int *ready_fd);
+// These of 0 to 2, both included, lead nowhere from here on. 0 or -errno.
+int standard_to_null(int first, int last);
 // The start has succeeded: let the starting process go, and with it its stderr. -1: nobody waits.
 void daemon_ready(int ready_fd);
 

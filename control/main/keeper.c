@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "control/main/daemon.h"
 #include "control/main/gateway.h"
 #include "control/main/journal.h"
 #include "control/main/notify.h"
@@ -538,7 +539,6 @@ static void feel(struct keeper *k)
 static void settle(struct keeper *k)
 {
 	const struct keeper_page *p = k->page;
-	int null;
 
 	if (k->settled || p->phase != KEEPER_UP)
 		return;
@@ -548,12 +548,8 @@ static void settle(struct keeper *k)
 		if (journal_has(STDERR_FILENO, getenv("JOURNAL_STREAM")))
 			syslogger_journal();
 	}
-	null = p->detached ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
-	if (null < 0)
-		return;
-	for (int fd = 0; fd <= (p->to_syslog ? 2 : 1); fd++)
-		dup2(null, fd);
-	close(null);
+	if (p->detached)
+		standard_to_null(0, p->to_syslog ? 2 : 1);
 }
 
 static void again_ask(struct keeper *k)
