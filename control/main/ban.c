@@ -47,6 +47,11 @@ static const uint8_t *prefixes_of(const struct addr *who)
 	return who->family == 4 ? ipv4 : ipv6;
 }
 
+void ban_place(const struct addr *who, struct addr *out)
+{
+	ban_key(who, prefixes_of(who)[0], out);
+}
+
 static uint32_t limit_of(const struct ban_list *b, uint8_t prefix)
 {
 	uint64_t limit = prefix == 48 ? (uint64_t)b->rules.max_score * BAN_WIDE : b->rules.max_score;

@@ -34,6 +34,8 @@ struct ban_list *ban_list_new(const struct ban_rules *rules, size_t entries_max)
 void ban_list_free(struct ban_list *b);
 void ban_set_rules(struct ban_list *b, const struct ban_rules *rules);
 
+// Where it comes from, as clients are told apart: an IPv4 address, a /64 of IPv6.
+void ban_place(const struct addr *who, struct addr *out);
 // Not 0: these points have just made a ban, of that prefix of `who`.
 unsigned ban_score(struct ban_list *b, const struct addr *who, uint32_t points, uint64_t now);
 bool ban_active(struct ban_list *b, const struct addr *who, uint64_t now);

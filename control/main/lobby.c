@@ -63,12 +63,6 @@ static void tick_soon(struct lobby *l)
 
 // --------------------------------------------------------------------------------------------------------------- sources
 
-static void source_key(const struct addr *client, struct addr *key)
-{
-	*key = (struct addr){ .family = client->family, .prefix = client->family == 6 ? 64 : 32 };
-	memcpy(key->ip, client->ip, key->prefix / 8);
-}
-
 static struct source *source_get(struct gateway *g, const struct addr *client, bool proxy)
 {
 	struct lobby *l = &g->lobby;
@@ -76,7 +70,7 @@ static struct source *source_get(struct gateway *g, const struct addr *client, b
 	struct addr key;
 	uint64_t hash;
 
-	source_key(client, &key);
+	ban_place(client, &key);
 	hash = htab_hash(&key, sizeof(key));
 	for (struct hlink *i = htab_first(&l->sources, hash); i; i = htab_next(i)) {
 		s = HTAB_OF(i, struct source, link);
