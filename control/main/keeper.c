@@ -19,6 +19,7 @@
 #include "control/main/gateway.h"
 #include "control/main/journal.h"
 #include "control/main/notify.h"
+#include "control/main/spawn.h"
 #include "control/main/state.h"
 #include "control/main/syslogger.h"
 #include "control/main/takeover.h"
@@ -436,10 +437,8 @@ static void why_of(const struct keeper *k, int status, char why[96])
 {
 	if (k->killed)
 		snprintf(why, 96, "has not answered, and was killed");
-	else if (WIFSIGNALED(status))
-		snprintf(why, 96, "died of signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
 	else
-		snprintf(why, 96, "exited with %d", WEXITSTATUS(status));
+		spawn_end(status, why, 96);
 }
 
 static void main_died(struct keeper *k, int status)

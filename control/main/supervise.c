@@ -424,10 +424,8 @@ static void log_death(const struct child *c, int status)
 
 	if (status < 0)
 		snprintf(text, sizeof(text), "has ended");
-	else if (WIFSIGNALED(status))
-		snprintf(text, sizeof(text), "died of signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
 	else
-		snprintf(text, sizeof(text), "exited with %d", WEXITSTATUS(status));
+		spawn_end(status, text, sizeof(text));
 	if (expected)
 		log_debug("%s (pid %d) %s", c->kind->name, (int)c->pid, text);
 	else
