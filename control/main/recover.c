@@ -228,7 +228,7 @@ void recover_told(struct child *c)
 static void tunnel_settle(struct tunnel *t)
 {
 	if (t->phase == TUNNEL_DELETING && !t->held)
-		tunnel_lost(t);
+		tunnel_over(t);
 	else if (t->phase == TUNNEL_DELETING && !t->leaving)
 		LINK_SEND(&t->g->dataplane->link, TUNNEL_DEL, &(struct msg_tunnel_del){ .tunnel = t->number });
 	else if (t->phase != TUNNEL_DELETING && (!t->held || t->leaving || t->phase == TUNNEL_ADDING))

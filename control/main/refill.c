@@ -57,7 +57,7 @@ void refill_lose(struct gateway *g)
 		struct tunnel *t = g->tunnels[i];
 
 		if (t && t->phase == TUNNEL_DELETING)
-			tunnel_lost(t);
+			tunnel_over(t);
 		else if (t)
 			lose(t);
 	}

@@ -140,8 +140,7 @@ void tunnel_touched(struct tunnel *t)
 	deposit_changed(t->g, &t->mark);
 }
 
-// The dataplane knows nothing of it any more.
-static void tunnel_over(struct tunnel *t)
+void tunnel_over(struct tunnel *t)
 {
 	struct gateway *g = t->g;
 
@@ -201,11 +200,6 @@ void tunnel_end(struct tunnel *t, enum end_reason reason, bool revoke)
 		LINK_SEND(&g->dataplane->link, TUNNEL_DEL, &(struct msg_tunnel_del){ .tunnel = t->number });
 	else
 		tunnel_over(t);
-}
-
-void tunnel_lost(struct tunnel *t)
-{
-	tunnel_over(t);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- timers

@@ -116,8 +116,8 @@ void tunnel_time(struct tunnel *t);
 void tunnel_retime(struct tunnel *t);
 // TUNNEL_DEL: it no longer belongs to its connection; the last counters end it. revoke: the cookie dies with it.
 void tunnel_end(struct tunnel *t, enum end_reason reason, bool revoke);
-// It was being deleted, and the dataplane has died over it.
-void tunnel_lost(struct tunnel *t);
+// It was being deleted, and the dataplane knows nothing of it any more.
+void tunnel_over(struct tunnel *t);
 
 // Not while the dataplane has something to answer.
 bool tunnel_is_quiet(const struct tunnel *t);
