@@ -194,6 +194,7 @@ static int serve(struct secmod *sm)
 		ret = CHAN_SEND(&sm->main, SECMOD_READY, &ready);
 	else
 		CHAN_SEND(&sm->main, SECMOD_READY, &ready);
+	names_hurry();
 	return ret < 0 ? ret : dispatch_run(sm);
 }
 

@@ -11,9 +11,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "secmod/secmod.h"
 #include "secmod/spawn.h"
 
 #define PATIENCE_MS 20000
+// Main is not to think that we hang (control/main/pulse.c).
+#define PATIENCE_IN_LOOP_MS 2000
+
+static bool in_loop; // once it runs, what waits there holds up all
 
 int names_host_here(const char *name, struct addr *out)
 {
@@ -61,11 +66,12 @@ static int question_ask(struct question *q, const struct names_request *request)
 	return ret;
 }
 
-static int question_hear(const struct question *q, struct names_reply *reply)
+static int question_hear(const struct question *q, struct names_reply *reply, int64_t until_ms)
 {
 	struct pollfd p = { .fd = q->fd, .events = POLLIN };
+	int64_t now = monotonic_ms();
 
-	if (poll(&p, 1, PATIENCE_MS) != 1)
+	if (poll(&p, 1, now < until_ms ? (int)(until_ms - now) : 0) != 1)
 		return -ETIMEDOUT;
 	if (recv(q->fd, reply, sizeof(*reply), 0) != sizeof(*reply))
 		return -EPIPE;
@@ -94,7 +100,7 @@ int names_host(const char *name, struct addr *out)
 	ret = question_ask(&q, &request);
 	if (ret < 0)
 		return ret;
-	ret = question_hear(&q, &reply);
+	ret = question_hear(&q, &reply, monotonic_ms() + PATIENCE_MS);
 	question_end(&q);
 	if (ret == 0 && reply.addr.family != 4 && reply.addr.family != 6)
 		ret = -EHOSTUNREACH;
@@ -106,6 +112,7 @@ int names_host(const char *name, struct addr *out)
 int names_groups(gid_t gid_min, void (*each)(void *who, const char *name), void *who)
 {
 	const struct names_request request = { .kind = NAMES_GROUPS, .gid_min = gid_min };
+	int64_t until_ms = monotonic_ms() + (in_loop ? PATIENCE_IN_LOOP_MS : PATIENCE_MS);
 	struct names_reply reply = { .more = 1 };
 	struct question q;
 	int ret;
@@ -115,8 +122,13 @@ int names_groups(gid_t gid_min, void (*each)(void *who, const char *name), void 
 	ret = question_ask(&q, &request);
 	if (ret < 0)
 		return ret;
-	while ((ret = question_hear(&q, &reply)) == 0 && reply.more)
+	while ((ret = question_hear(&q, &reply, until_ms)) == 0 && reply.more)
 		each(who, reply.name);
 	question_end(&q);
 	return ret;
+}
+
+void names_hurry(void)
+{
+	in_loop = true;
 }

@@ -26,6 +26,8 @@ struct names_reply {
 // Both wait, for so long and no longer. 0 or -errno. Without a spawner they ask libc here (tests).
 int names_host(const char *name, struct addr *out); // any thread
 int names_groups(gid_t gid_min, void (*each)(void *who, const char *name), void *who);
+// The loop begins: lists of groups have two seconds in all from here on.
+void names_hurry(void);
 
 // Likewise, here.
 int names_host_here(const char *name, struct addr *out);
