@@ -197,9 +197,11 @@ $(BUILD)/unit/%_fault.so: tests/unit/%fault.c
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -Wall -Wextra $(CFLAGS) -fPIC -shared -o $@ $< -ldl
 
-.PHONY: unit-bins hostile-bins bench-bins fuzz-bins
+.PHONY: unit-bins smoke-bins hostile-bins bench-bins fuzz-bins
 unit-bins: $(UNIT_BINS)
 hostile-bins: $(HOSTILE_BINS)
+# What smoke tests use beside the programs.
+smoke-bins: $(addprefix $(BUILD)/,bench/worker_storm bench/swarm bench/flood unit/memory_fault.so unit/disk_fault.so unit/clock_fault.so)
 bench-bins: $(BENCH_BINS) $(BUILD)/bench/swarm $(BUILD)/bench/flood
 # Fuzz targets are clang's: make fuzz calls make CC=clang BUILD=$(BUILD)/fz SANITIZE=fuzzer-no-link,address,undefined fuzz-bins
 fuzz-bins: $(FUZZ_BINS)
@@ -262,7 +264,7 @@ links: all ## print what becomes of clients when links go and come, and clients 
 	BUILD=$(BUILD) timeout -k 30 1200 tests/bench/links.sh $(LINKS)
 
 # Some eight minutes, and never more than fifteen; FAULTS= names some of them, as "worker dataplane".
-faults: all $(BUILD)/bench/worker_storm $(BUILD)/bench/swarm $(BUILD)/unit/memory_fault.so $(BUILD)/unit/disk_fault.so ## print what becomes of 200 sessions when something breaks, beside the goals (as root)
+faults: all smoke-bins ## print what becomes of 200 sessions when something breaks, beside the goals (as root)
 	BUILD=$(BUILD) timeout -k 30 900 tests/bench/faults.sh $(FAULTS)
 
 # Some five minutes with T=5; ATTACKS= names some of them, as "hello half-hello".
