@@ -263,7 +263,7 @@ bench: all bench-bins ## measure the dataplane alone, then the whole beside ocse
 links: all ## print what becomes of clients when links go and come, and clients move, beside the goals (as root; LINKS="--outer auto roam")
 	BUILD=$(BUILD) timeout -k 30 1200 tests/bench/links.sh $(LINKS)
 
-# Some eight minutes, and never more than fifteen; FAULTS= names some of them, as "worker dataplane".
+# Some four minutes, and never more than fifteen; FAULTS= names some of them, as "worker dataplane".
 faults: all smoke-bins ## print what becomes of 200 sessions when something breaks, beside the goals (as root)
 	BUILD=$(BUILD) timeout -k 30 900 tests/bench/faults.sh $(FAULTS)
 
