@@ -38,7 +38,7 @@ static void tunnel_up(uint16_t mtu)
 	stats_tunnel_up(&g, &t);
 }
 
-static void tunnel_over(enum end_reason reason)
+static void tunnel_ends(enum end_reason reason)
 {
 	t.reason = reason;
 	stats_tunnel_over(&g, &t);
@@ -53,11 +53,11 @@ static void counts_from_the_start(void **unused)
 	tunnel_up(1400);
 	t.now.bytes_in = 1000;
 	assert_int_equal(stats_total(&g).bytes_in, 1000); // while it is up
-	tunnel_over(END_IDLE);
+	tunnel_ends(END_IDLE);
 	tunnel_up(1300);
-	tunnel_over(END_SESSION_TIMEOUT);
+	tunnel_ends(END_SESSION_TIMEOUT);
 	tunnel_up(1350);
-	tunnel_over(END_ERROR);
+	tunnel_ends(END_ERROR);
 	assert_int_equal(stats_total(&g).bytes_in, 1000);
 	assert_int_equal(stats_period(&g).sessions, 3);
 	assert_int_equal(stats_period(&g).ended, 3);
@@ -91,7 +91,7 @@ static void a_reset_begins_anew(void **unused)
 	assert_int_equal(g.stats.mtu_min, 0);
 	t.now.bytes_in = 1500;
 	assert_int_equal(stats_period(&g).bytes_in, 500); // of a tunnel that was up before
-	tunnel_over(END_BY_USER);
+	tunnel_ends(END_BY_USER);
 	assert_int_equal(stats_period(&g).bytes_in, 500);
 	assert_int_equal(stats_period(&g).ended, 1);
 	assert_int_equal(stats_total(&g).bytes_in, 1500);
